@@ -1,0 +1,40 @@
+"""What a training may say to fleet and hear from it. Standard library only: it is imported by the user's own code.
+
+The protocol needs no Python. A line on standard output that begins with ``fleet.progress`` reports progress::
+
+    fleet.progress step=1200 reward=0.83
+
+``step`` is a whole number that grows with the work done (steps, iterations, epochs); every other pair is a metric.
+A wish of fleet's to save now is the file named by the environment variable ``FLEET_SAVE_REQUEST``: when its text changes,
+save a checkpoint and go on. When the machine is about to go, SIGTERM follows: save, then exit.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+_seen_request: list[str] = [""]
+
+
+def progress(step: int, **metrics: float) -> None:
+    """Report that ``step`` is done, with any metrics (numbers), as one line on standard output."""
+    pairs = "".join(f" {name}={float(value):.6g}" for name, value in metrics.items())
+    sys.stdout.write(f"fleet.progress step={int(step)}{pairs}\n")
+    sys.stdout.flush()
+
+
+def save_requested() -> bool:
+    """Tell, once for each request, that fleet asks for a checkpoint now. False outside fleet."""
+    path = os.environ.get("FLEET_SAVE_REQUEST")
+    if not path:
+        return False
+    try:
+        request = Path(path).read_text(encoding="utf-8")
+    except OSError:
+        return False
+    if request in ("", _seen_request[0]):
+        return False
+    _seen_request[0] = request
+    return True

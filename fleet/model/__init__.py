@@ -1,0 +1,1 @@
+"""The words of fleet as frozen types: validation, no behaviour. Imports nothing of fleet but itself."""

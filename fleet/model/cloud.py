@@ -1,0 +1,178 @@
+"""Offers, instances and volumes: what a provider sells and what it has made."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Literal
+
+from pydantic import Field
+
+from fleet.model.base import Frozen, Micros, Seconds
+
+
+class Market(str, Enum):
+    """How an instance is paid for, and whether the cloud may take it back."""
+
+    SPOT = "spot"
+    ON_DEMAND = "on-demand"
+
+
+class Offer(Frozen):
+    """Something that can be launched: provider + region + zone + instance type + market, at a price."""
+
+    provider: str
+    region: str
+    zone: str
+    instance_type: str
+    market: Market
+    price: Micros
+    """Micro-dollars per hour, now."""
+    on_demand_price: Micros
+    """What the same instance costs on demand, micro-dollars per hour: every screen shows the comparison."""
+    accelerators: tuple[str, ...] = ()
+    """Accelerator names, one per device, for example ``("K80",)``."""
+
+    @property
+    def key(self) -> str:
+        """The offer's name, without its price: ``local/here/here-a/small/spot``."""
+        return f"{self.provider}/{self.region}/{self.zone}/{self.instance_type}/{self.market.value}"
+
+
+class InstanceState(str, Enum):
+    """EC2's words for the life of a machine."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    SHUTTING_DOWN = "shutting-down"
+    TERMINATED = "terminated"
+
+
+LIVE_STATES = frozenset(
+    {InstanceState.PENDING, InstanceState.RUNNING, InstanceState.STOPPING, InstanceState.SHUTTING_DOWN}
+)
+"""States in which the machine may still run code or be charged for."""
+
+GONE_STATES = frozenset({InstanceState.STOPPED, InstanceState.TERMINATED})
+"""States in which it is certain that nothing on the machine runs any more."""
+
+EndedBy = Literal["cloud", "fleet", "itself", "unknown"]
+"""Who ended an instance: the cloud took it back, fleet terminated it, it shut itself down, or nobody saw."""
+
+
+class Instance(Frozen):
+    """A machine as the cloud sees it."""
+
+    instance_id: str
+    offer: Offer
+    """The offer that it became; ``offer.price`` is the price that is charged now."""
+    state: InstanceState
+    launched_at: Seconds
+    ended_at: Seconds | None = None
+    ended_by: EndedBy | None = None
+    tags: dict[str, str] = Field(default_factory=dict)
+    """``fleet``, ``run``, ``attempt``, ``try`` and ``token``, set in the launching call itself."""
+    volume_ids: tuple[str, ...] = ()
+    """Volumes attached now, those made in the launching call among them."""
+
+
+class VolumeState(str, Enum):
+    """EC2's words for the life of a persistent disk, attachment included."""
+
+    CREATING = "creating"
+    AVAILABLE = "available"
+    ATTACHING = "attaching"
+    IN_USE = "in-use"
+    DETACHING = "detaching"
+    DELETING = "deleting"
+
+
+class Volume(Frozen):
+    """A persistent disk. Bound to its zone; attached to one instance at most."""
+
+    volume_id: str
+    region: str
+    zone: str
+    size_gb: int
+    state: VolumeState
+    attached_to: str | None = None
+    created_at: Seconds
+    price: Micros
+    """Micro-dollars per GB and month (of 730 hours)."""
+    tags: dict[str, str] = Field(default_factory=dict)
+    """``fleet`` and ``run``."""
+
+
+class NewVolume(Frozen):
+    """A volume to be made in the launching call itself: tagged there, kept when the instance ends."""
+
+    kind: Literal["new"] = "new"
+    size_gb: int
+
+
+class ExistingVolume(Frozen):
+    """A volume that exists; it is attached after the launch, once its former user let go of it."""
+
+    kind: Literal["existing"] = "existing"
+    volume_id: str
+    zone: str
+
+
+VolumeChoice = NewVolume | ExistingVolume
+"""How an attempt comes by its disk."""
+
+
+class LaunchRequest(Frozen):
+    """Everything that a launch says to the cloud, frozen with the intention: a retry sends these very bytes again."""
+
+    token: str
+    """hash(fleet, run id, attempt, try), at most 64 characters; same token, same instance."""
+    fleet_id: str
+    run_id: str
+    run_name: str
+    attempt: int
+    try_no: int
+    offers: tuple[Offer, ...]
+    """In order of preference, all of one region and market; the first that can be had is taken."""
+    max_price: Micros | None = None
+    """The bid in micro-dollars per hour; the instance is never launched above it. None means on-demand's price."""
+    volume: NewVolume | ExistingVolume | None = Field(default=None, discriminator="kind")
+    image_id: str | None = None
+    disk_size_gb: int | None = None
+    user_data: str = ""
+    """What the instance finds as its user-data; for ``local`` and ``sim`` a BootDocument as JSON. Holds no secret."""
+    lease_until: Seconds | None = None
+    """Absolute time at which the machine powers itself off whatever happens."""
+    tags: dict[str, str] = Field(default_factory=dict)
+
+
+class Listing(Frozen):
+    """One answer of a region: every instance and volume with this fleet's tag. It may lag behind what was done."""
+
+    region: str
+    at: Seconds
+    instances: tuple[Instance, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+
+
+class Billing(Frozen):
+    """How a provider charges, as parameters of the ledger (clouds.md: EC2 Linux by the second, one minute at least)."""
+
+    minimum_seconds: int = 0
+    free_if_interrupted_within: int = 0
+    """An instance that the cloud takes back within so many seconds costs nothing (EC2: 3600)."""
+
+
+class Capabilities(Frozen):
+    """What a provider can do, as data."""
+
+    spot: bool = True
+    notice_seconds: float
+    """How long before the end the notice comes (EC2 120, GCE 30)."""
+    volumes: bool = True
+    visible_within: float
+    """Grace: so many seconds after a launch, absence from a listing means nothing."""
+    billing: Billing = Billing()
+    volume_price: Micros
+    """Micro-dollars per GB and month."""

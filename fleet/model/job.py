@@ -1,0 +1,109 @@
+"""The job: what the user writes, checked before anything is spent. Field names are the field's (design.md, section 11)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from fleet.model.base import Frozen
+from fleet.model.units import Duration, Money, SizeGB
+
+NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
+
+
+def _one_or_many(value: object) -> object:
+    """A single word where a list may stand."""
+    return (value,) if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
+
+
+class Resources(Frozen):
+    """Where and on what the job may run."""
+
+    infra: str = "local"
+    """``provider``, ``provider/region`` or ``provider/region/zone``."""
+    instance_type: Words = ()
+    """Types that may serve; empty: any that the provider offers."""
+    accelerators: str | None = None
+    any_of: tuple[dict[str, object], ...] = ()
+    market: Literal["spot", "spot-first", "on-demand"] = "spot-first"
+    """``spot``: wait rather than pay more; ``spot-first``: on-demand while no spot offer can be had."""
+    max_price: Money | None = None
+    """The bid: dollars per hour never exceeded."""
+    disk_size: SizeGB | None = None
+    image_id: str | None = None
+
+
+class VolumeSpec(Frozen):
+    """The persistent disk that follows the run."""
+
+    size: SizeGB = 500
+    mount: str = "/mnt/fleet"
+    """Where training finds it; it also stands in ``$FLEET_VOLUME``. On ``local`` below the instance's own root."""
+    name: str | None = None
+    keep: Duration | None = None
+    """Kept for so long after the run's end (7 days unless said)."""
+
+
+class CheckpointSpec(Frozen):
+    """How to find a finished checkpoint."""
+
+    path: str = "checkpoints"
+    """A folder, relative to the volume; it also stands, absolute, in ``$FLEET_CHECKPOINTS``."""
+    format: Literal["rename", "marker", "quiet"] = "rename"
+    """``rename``: files appear whole, under a temporary name first; ``marker``: a set is finished once a file named
+    ``DONE`` or ``.ready`` stands beside it; ``quiet``: once nothing changed for five seconds."""
+    every: Duration | None = None
+    """Commit at most so often (a notice, a stop and the end commit at once)."""
+    keep: int = Field(default=5, ge=2)
+    """The last so many are kept in the bucket; the one being resumed from always is."""
+
+
+class Budget(Frozen):
+    """Hard caps, disks included. The run is stopped before one is passed."""
+
+    run: Money | None = None
+    day: Money | None = None
+    month: Money | None = None
+
+
+class Retries(Frozen):
+    """How often to try again what failed by itself (interruptions do not count)."""
+
+    training: int = Field(default=2, ge=0, le=100)
+    """Restarts after a non-zero exit, over the whole run."""
+    boot: int = Field(default=3, ge=0, le=100)
+    """Instances that never spoke or died while booting, in a row."""
+
+
+class Job(Frozen):
+    """A training to be run to its end, however often it is interrupted."""
+
+    name: str = Field(pattern=NAME_PATTERN)
+    workdir: str | None = None
+    """A folder, relative to the job file; obeys .gitignore and .fleetignore, refuses .env."""
+    resources: Resources = Resources()
+    num_nodes: int = 1
+    volume: VolumeSpec = VolumeSpec()
+    bucket: str | None = None
+    """``file:///…``, ``s3://…`` or ``gs://…``; default: a folder in fleet's home."""
+    checkpoint: CheckpointSpec = CheckpointSpec()
+    outputs: tuple[str, ...] = ()
+    """Files or patterns, relative to the workdir or else the volume, exported as models/<name>/ at the end."""
+    envs: dict[str, str] = Field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    file_mounts: dict[str, str] = Field(default_factory=dict)
+    setup: str | None = None
+    """Shell commands, once per instance, before run."""
+    run: str | None = None
+    """Shell commands: the training. Exit code 0 is the end of the run."""
+    stack: str | None = None
+    deadline: Duration | None = None
+    max_duration: Duration | None = None
+    """Of all attempts together, from the first launch."""
+    budget: Budget = Budget()
+    retries: Retries = Retries()
+    estimate: Duration | None = None

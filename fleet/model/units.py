@@ -1,0 +1,72 @@
+"""Durations as ``90s, 15m, 4h, 7d``, sizes as ``500GB``, money as ``$15``: how people write them, and as numbers."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)")
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*(MB|GB|TB|MiB|GiB|TiB)$", re.IGNORECASE)
+_GIGABYTES = {"mb": 0.001, "gb": 1, "tb": 1000, "mib": 1.048576e-3, "gib": 1.073741824, "tib": 1099.511627776}
+MICROS_PER_DOLLAR = 1_000_000
+
+
+def parse_duration(value: Any) -> float:
+    """Seconds of ``90s``, ``1h30m`` or a number of seconds. Raises ValueError."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    text = str(value).strip()
+    parts = _DURATION.findall(text)
+    if not parts or _DURATION.sub("", text).strip():
+        raise ValueError(f"{value!r} is no duration; write for example 90s, 15m, 4h or 7d")
+    return float(sum(float(number) * _SECONDS[unit] for number, unit in parts))
+
+
+def parse_size_gb(value: Any) -> int:
+    """Whole gigabytes (10^9 bytes, rounded up) of ``500GB`` or ``1TiB``, or a number of GB. Raises ValueError."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return -int(-float(value) // 1)
+    match = _SIZE.match(str(value).strip())
+    if not match:
+        raise ValueError(f"{value!r} is no size; write for example 500GB or 2TB")
+    return -int(-float(match[1]) * _GIGABYTES[match[2].lower()] // 1)
+
+
+def parse_money(value: Any) -> int:
+    """Micro-dollars of ``$15`` or ``15 USD``; a whole number is taken as micro-dollars already. Raises ValueError."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    text = str(value).strip().removesuffix("USD").strip().removeprefix("$").replace(",", "")
+    try:
+        micros = Decimal(text) * MICROS_PER_DOLLAR
+        return int(micros.to_integral_value())
+    except (InvalidOperation, OverflowError, ValueError):
+        raise ValueError(f"{value!r} is no amount of money; write for example $15 or $0.30") from None
+
+
+def format_money(micros: int) -> str:
+    """``$1.23``, with four digits below ten cents and six below a hundredth of a cent: never rounded to nothing."""
+    dollars = Decimal(micros) / MICROS_PER_DOLLAR
+    digits = 2 if micros == 0 or abs(micros) >= 100_000 else 4 if abs(micros) >= 100 else 6
+    return f"${dollars:.{digits}f}" if micros >= 0 else f"-${-dollars:.{digits}f}"
+
+
+def format_duration(seconds: float) -> str:
+    """``1.4s``, ``2m05s``, ``3h12m``, ``4d02h``."""
+    if seconds < 60:
+        return f"{seconds:.1f}s" if seconds < 10 else f"{seconds:.0f}s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    if whole < 86400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+    return f"{whole // 86400}d{whole % 86400 // 3600:02d}h"
+
+
+Duration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0)]
+SizeGB = Annotated[int, BeforeValidator(parse_size_gb), Field(gt=0)]
+Money = Annotated[int, BeforeValidator(parse_money), Field(ge=0)]

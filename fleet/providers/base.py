@@ -1,0 +1,91 @@
+"""The contract that every provider keeps. One conformance suite (tests/contract) runs over all of them.
+
+Rules that hold for every method:
+
+- A refusal is a ``ProviderError`` with an ``ErrorClass``; no SDK's own exception ever leaves a provider. An answer that was
+  lost is ``transient``: the effect may have happened, and calling again is how one finds out.
+- Every method but ``launch`` and ``create_volume`` may be called again at any time with the same effect as once; those
+  two are made idempotent by their token.
+- Times are seconds since 1970-01-01 UTC by the provider's own clock, prices integer micro-dollars per hour,
+  sizes GB (10^9 bytes).
+- Only what carries this fleet's ``fleet`` tag is ever listed, changed or ended.
+- Calls block for as long as the cloud takes to answer, never until a state is reached: a state is observed by listing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+from fleet.model.cloud import Capabilities, Instance, LaunchRequest, Listing, NewVolume, Offer, Volume
+
+
+@runtime_checkable
+class Provider(Protocol):
+    """A cloud, as far as fleet needs one."""
+
+    @property
+    def name(self) -> str:
+        """The provider's word in ``infra`` and in offers, for example ``local``."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do, as data. Never changes."""
+        ...
+
+    def regions(self) -> Sequence[str]:
+        """Every region that this fleet may use, for the sweep. Cheap: no call to the cloud is needed."""
+        ...
+
+    def offers(self, region: str | None = None) -> Sequence[Offer]:
+        """What can be bought now, with prices, in no particular order. An offer is no promise of capacity."""
+        ...
+
+    def launch(self, request: LaunchRequest) -> Instance:
+        """Start one instance of the first offer in ``request.offers`` that can be had, everything tagged at once.
+
+        The same token gives the same instance however often it is called, also after that instance ended (then it is
+        returned as terminated, and nothing is started). The same token with another request is ``invalid``. A new volume
+        is made, tagged and attached in the same call, in the zone the instance got, and outlives it. An existing volume
+        is *not* attached here. If no offer can be had, the error has the class of the most hopeful refusal (capacity before
+        price before quota) and nothing was made. Never launched above ``request.max_price``.
+        """
+        ...
+
+    def list(self, region: str) -> Listing:
+        """Every instance and volume with this fleet's tag in a region, terminated ones for a while too.
+
+        May lag: something just made may be missing for up to ``capabilities.visible_within`` seconds, something ended may
+        still look alive. Absence proves nothing; ask ``get``.
+        """
+        ...
+
+    def get(self, region: str, instance_id: str) -> Instance | None:
+        """One instance by id, as fresh as the cloud can tell. None: the cloud knows no such instance (any more, or yet)."""
+        ...
+
+    def terminate(self, region: str, instance_id: str) -> None:
+        """Ask for an instance to be ended for good. Returns once asked; ending is observed. Unknown ids and instances
+        already ended are success."""
+        ...
+
+    def create_volume(self, region: str, zone: str, volume: NewVolume, token: str, tags: dict[str, str]) -> Volume:
+        """Make a volume outside a launch. Same token, same volume."""
+        ...
+
+    def attach(self, region: str, volume_id: str, instance_id: str) -> None:
+        """Attach a volume. Success if it is attached there already.
+
+        ``not-yet`` while either side is not ready or the volume is held by another instance; ``invalid`` across zones, for
+        an ended instance, or for an unknown volume.
+        """
+        ...
+
+    def detach(self, region: str, volume_id: str, instance_id: str) -> None:
+        """Ask for a volume to be taken off an instance, never by force. Success if it is not attached there."""
+        ...
+
+    def delete_volume(self, region: str, volume_id: str) -> None:
+        """Delete a volume for good. ``not-yet`` while it is attached; an unknown id is success."""
+        ...
