@@ -18,7 +18,7 @@ from enum import Enum
 
 
 class ErrorClass(str, Enum):
-    """What a provider's refusal means for the plan (design.md, section 5). Permanent ones are ``denied`` and ``invalid``."""
+    """What a refusal means for the plan (design.md, section 5). ``denied`` and ``invalid`` are permanent."""
 
     CAPACITY = "capacity"
     UNAVAILABLE = "unavailable"

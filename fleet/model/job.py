@@ -1,4 +1,4 @@
-"""The job: what the user writes, checked before anything is spent. Field names are the field's (design.md, section 11)."""
+"""The job: what the user writes, checked before anything is spent. Names are the usual ones (design.md, section 11)."""
 
 from __future__ import annotations
 

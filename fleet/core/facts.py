@@ -1,0 +1,141 @@
+"""What the world shows that the journal does not say yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fleet.core.observed import Lookup, Observed, Place
+from fleet.core.pace import Pace, pace_of
+from fleet.core.state import AttemptState, FleetState, RunState
+from fleet.model import events as ev
+from fleet.model.cloud import GONE_STATES, Instance
+from fleet.model.documents import Heartbeat
+
+
+def facts(state: FleetState, observed: Observed) -> list[ev.Event]:
+    """The events that bring the journal up to what was observed, in the order in which they are to be recorded."""
+    found: list[ev.Event] = []
+    for run in state.busy_runs:
+        for attempt in run.attempts.values():
+            if attempt.phase != "gone":
+                found.extend(_of_attempt(run, attempt, observed))
+    found.extend(_new_volumes(state, observed))
+    return found
+
+
+def place_of(attempt: AttemptState) -> Place:
+    """The provider and region that the attempt's instance is, or would be, in."""
+    offer = attempt.offer or attempt.offers[0]
+    return offer.provider, offer.region
+
+
+def _of_attempt(run: RunState, attempt: AttemptState, observed: Observed) -> Iterator[ev.Event]:
+    instance_id = attempt.instance_id
+    if instance_id is None:
+        adopted = _adopt(run, attempt, observed)
+        if adopted is None:
+            yield from _never_launched(run, attempt, observed)
+            return
+        yield adopted
+        instance_id = adopted.instance.instance_id
+    beat = observed.heartbeat(run.run_id, attempt.number, instance_id)
+    if beat is not None:
+        yield from _from_heartbeat(run, attempt, beat, observed.now)
+    instance = observed.instance(place_of(attempt), instance_id)
+    pace = pace_of(place_of(attempt)[0])
+    yield from _from_cloud(run, attempt, instance, observed.lookups.get(instance_id), beat, observed.now, pace)
+
+
+def _adopt(run: RunState, attempt: AttemptState, observed: Observed) -> ev.LaunchSucceeded | None:
+    """A launch whose answer was lost is found by the token in its tags."""
+    if attempt.phase not in ("intended", "ending", "refused"):
+        return None
+    listing = observed.listings.get(place_of(attempt))
+    mine = [i for i in listing.instances if i.tags.get("token") == attempt.token] if listing else []
+    if not mine:
+        return None
+    return ev.LaunchSucceeded(
+        at=observed.now, run_id=run.run_id, attempt=attempt.number, try_no=attempt.try_no, instance=mine[0]
+    )
+
+
+def _never_launched(run: RunState, attempt: AttemptState, observed: Observed) -> Iterator[ev.Event]:
+    """A launch that was given up while nobody knew its outcome: once it would have shown itself, it never was."""
+    listing = observed.listings.get(place_of(attempt))
+    capabilities = observed.capabilities.get(place_of(attempt)[0])
+    if attempt.phase != "ending" or attempt.terminate_at is None or listing is None or capabilities is None:
+        return
+    if observed.now - attempt.terminate_at > capabilities.visible_within + pace_of(place_of(attempt)[0]).absence:
+        yield ev.AttemptGone(
+            at=observed.now,
+            run_id=run.run_id,
+            attempt=attempt.number,
+            ended_at=observed.now,
+            ended_by="unknown",
+            estimate=True,
+        )
+
+
+def _from_heartbeat(run: RunState, attempt: AttemptState, beat: Heartbeat, now: float) -> Iterator[ev.Event]:
+    """What the agent says for the first time."""
+    who = {"at": now, "run_id": run.run_id, "attempt": attempt.number}
+    if attempt.began_at is None:
+        yield ev.AttemptBegan(**who, instance_id=beat.instance_id)
+    if beat.resumed is not None and attempt.resumed is None:
+        yield ev.AttemptResumed(**who, resumed=beat.resumed)
+    if beat.rebalance is not None and attempt.rebalance is None:
+        yield ev.NoticeSeen(**who, notice=beat.rebalance)
+    if beat.notice is not None and attempt.notice is None:
+        yield ev.NoticeSeen(**who, notice=beat.notice)
+    if beat.outcome is not None and attempt.outcome is None:
+        yield ev.AttemptFinished(**who, outcome=beat.outcome, step=beat.step)
+    if beat.phase in ("released", "fenced") and attempt.released_at is None:
+        yield ev.AttemptReleased(
+            **who, step=beat.step, checkpoint=beat.checkpoint, checkpoint_step=beat.checkpoint_step
+        )
+
+
+def _from_cloud(
+    run: RunState,
+    attempt: AttemptState,
+    instance: Instance | None,
+    lookup: Lookup | None,
+    beat: Heartbeat | None,
+    now: float,
+    pace: Pace,
+) -> Iterator[ev.Event]:
+    """The instance's end, and its price."""
+    who = {"at": now, "run_id": run.run_id, "attempt": attempt.number}
+    step = beat.step if beat is not None else None
+    if instance is not None and instance.state in GONE_STATES:
+        last = beat.at if beat is not None else attempt.launched_at or now
+        ended_at = instance.ended_at if instance.ended_at is not None else last
+        by = instance.ended_by or "unknown"
+        if by == "unknown" and attempt.terminate_at is not None:
+            by = "fleet"
+        yield ev.AttemptGone(**who, ended_at=ended_at, ended_by=by, estimate=instance.ended_at is None, step=step)
+    elif instance is None and lookup is not None and _absence_believed(attempt, lookup, now, pace):
+        last = beat.at if beat is not None else attempt.launched_at or now
+        yield ev.AttemptGone(**who, ended_at=last, ended_by="unknown", estimate=True, step=step)
+    elif instance is not None and attempt.prices and attempt.prices[-1].price != instance.offer.price:
+        yield ev.PriceChanged(**who, price=instance.offer.price)
+
+
+def _absence_believed(attempt: AttemptState, lookup: Lookup, now: float, pace: Pace) -> bool:
+    """Absence counts only when repeated, past a grace period, and confirmed by id (design.md, section 5)."""
+    launched = attempt.launched_at or attempt.intended_at
+    return (
+        lookup.absences >= 2
+        and lookup.absent_since is not None
+        and now - lookup.absent_since >= pace.absence
+        and now - launched >= pace.absence
+    )
+
+
+def _new_volumes(state: FleetState, observed: Observed) -> Iterator[ev.Event]:
+    """Volumes with a run's tag that the journal does not know: made in a launching call."""
+    for (provider, _), listing in observed.listings.items():
+        for volume in listing.volumes:
+            run = state.runs.get(volume.tags.get("run", ""))
+            if run is not None and volume.volume_id not in run.volumes:
+                yield ev.VolumeMade(at=observed.now, run_id=run.run_id, provider=provider, volume=volume)

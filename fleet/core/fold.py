@@ -1,0 +1,261 @@
+"""What each event means: the journal folded into the present state.
+
+Every handler takes a run and an event and gives the run after it. Repetition is harmless: two controllers may record
+the same fact, and a record may come after the state has moved on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from fleet.core.cooling import cooled
+from fleet.core.pace import UNKNOWN_RETRY, pace_of
+from fleet.core.phases import moved
+from fleet.core.state import AttemptState, FleetState, Pause, PriceSince, RunState, VolumeRecord
+from fleet.model import events as ev
+from fleet.model.errors import ErrorClass
+
+
+def fold(state: FleetState, number: int, at: float, events: Iterable[ev.Event]) -> FleetState:
+    """The state after one journal entry. ``number`` is the entry's, ``at`` its time by the bucket's clock."""
+    runs, names = dict(state.runs), dict(state.names)
+    cooling, orphans = dict(state.cooling), dict(state.orphans)
+    for event in events:
+        if isinstance(event, ev.OrphanIntended):
+            orphans.setdefault(event.instance_id, event.at)
+            continue
+        if isinstance(event, ev.RunCreated):
+            runs.setdefault(event.run_id, _created(event))
+            names[event.name] = event.run_id
+            continue
+        run = runs.get(event.run_id)
+        if run is None:
+            continue  # a run that this journal never created: nothing to change
+        cooling.update(cooled(run, event))
+        runs[event.run_id] = _applied(run, event)
+    return FleetState(
+        fleet_id=state.fleet_id,
+        head=number,
+        at=max(at, state.at),
+        runs=runs,
+        names=names,
+        cooling=cooling,
+        orphans=orphans,
+    )
+
+
+def _created(event: ev.RunCreated) -> RunState:
+    return RunState(
+        run_id=event.run_id, name=event.name, job=event.job, workdir_key=event.workdir_key, created_at=event.at
+    )
+
+
+def _applied(run: RunState, event: Any) -> RunState:
+    on_run = _ON_RUN.get(type(event))
+    if on_run is not None:
+        return on_run(run, event)
+    attempt = run.attempts.get(event.attempt)
+    if attempt is None and not isinstance(event, ev.LaunchIntended):
+        return run
+    after = _ON_ATTEMPT[type(event)](attempt, event)
+    if after is None:
+        return run
+    run = run.model_copy(update={"attempts": {**run.attempts, event.attempt: after}})
+    return _consequences(run, attempt, event)
+
+
+def _phase(attempt: AttemptState, event: Any, **update: Any) -> AttemptState:
+    """The attempt after the event: its phase by the table, the named fields as given."""
+    return attempt.model_copy(update={"phase": moved(attempt.phase, event.type), **update})
+
+
+def _launch_intended(attempt: AttemptState | None, event: ev.LaunchIntended) -> AttemptState | None:
+    if attempt is not None and (attempt.phase != "refused" or event.try_no <= attempt.try_no):
+        return None
+    return AttemptState(
+        number=event.attempt,
+        phase="intended",
+        try_no=event.try_no,
+        token=event.token,
+        offers=event.offers,
+        volume=event.volume,
+        predecessor=event.predecessor,
+        why=event.why,
+        intended_at=event.at,
+        lease_until=event.lease_until,
+        share=event.share,
+    )
+
+
+def _launch_succeeded(attempt: AttemptState, event: ev.LaunchSucceeded) -> AttemptState | None:
+    if event.try_no != attempt.try_no or attempt.instance_id is not None:
+        return None  # a try that was given up, or known already; its machine is found as nobody's and collected
+    instance = event.instance
+    return _phase(
+        attempt,
+        event,
+        instance_id=instance.instance_id,
+        offer=instance.offer,
+        launched_at=instance.launched_at,
+        prices=(PriceSince(at=instance.launched_at, price=instance.offer.price),),
+        error=None,
+    )
+
+
+def _launch_failed(attempt: AttemptState, event: ev.LaunchFailed) -> AttemptState | None:
+    if event.try_no != attempt.try_no or attempt.phase != "intended":
+        return None
+    return _phase(attempt, event, error=f"{event.code}: {event.message}")
+
+
+def _notice_seen(attempt: AttemptState, event: ev.NoticeSeen) -> AttemptState:
+    if event.notice.kind == "rebalance":
+        return attempt.model_copy(update={"rebalance": attempt.rebalance or event.notice})
+    return _phase(attempt, event, notice=attempt.notice or event.notice)
+
+
+def _gone(attempt: AttemptState, event: ev.AttemptGone) -> AttemptState | None:
+    if attempt.phase == "gone":
+        return None
+    return _phase(
+        attempt,
+        event,
+        ended_at=event.ended_at,
+        ended_by=event.ended_by,
+        end_estimated=event.estimate,
+        step=event.step if event.step is not None else attempt.step,
+    )
+
+
+def _price_changed(attempt: AttemptState, event: ev.PriceChanged) -> AttemptState | None:
+    if attempt.prices and attempt.prices[-1].price == event.price:
+        return None
+    return attempt.model_copy(update={"prices": (*attempt.prices, PriceSince(at=event.at, price=event.price))})
+
+
+def _released(attempt: AttemptState, event: ev.AttemptReleased) -> AttemptState:
+    return _phase(attempt, event, released_at=attempt.released_at or event.at, step=event.step or attempt.step)
+
+
+def _finished(attempt: AttemptState, event: ev.AttemptFinished) -> AttemptState:
+    return _phase(attempt, event, outcome=attempt.outcome or event.outcome, step=event.step or attempt.step)
+
+
+def _terminate_intended(attempt: AttemptState, event: ev.TerminateIntended) -> AttemptState:
+    return _phase(
+        attempt,
+        event,
+        terminate_at=attempt.terminate_at or event.at,
+        terminate_reason=attempt.terminate_reason or event.reason,
+    )
+
+
+_ON_ATTEMPT: dict[type, Callable[[Any, Any], AttemptState | None]] = {
+    ev.LaunchIntended: _launch_intended,
+    ev.LaunchSucceeded: _launch_succeeded,
+    ev.LaunchFailed: _launch_failed,
+    ev.CallFailed: lambda a, e: a.model_copy(update={"error": f"{e.call}: {e.code}: {e.message}"}),
+    ev.AttemptBegan: lambda a, e: _phase(a, e, began_at=a.began_at or e.at),
+    ev.NoticeSeen: _notice_seen,
+    ev.AttemptResumed: lambda a, e: a.model_copy(update={"resumed": a.resumed or e.resumed}),
+    ev.AttemptReleased: _released,
+    ev.AttemptFinished: _finished,
+    ev.TerminateIntended: _terminate_intended,
+    ev.AttemptGone: _gone,
+    ev.PriceChanged: _price_changed,
+    ev.LeaseExtended: lambda a, e: a.model_copy(update={"lease_until": e.lease_until, "share": e.share}),
+    ev.AttachIntended: lambda a, e: a.model_copy(update={"attach_at": a.attach_at or e.at}),
+    ev.DetachIntended: lambda a, e: a.model_copy(update={"detach_at": a.detach_at or e.at}),
+}
+
+
+def _consequences(run: RunState, before: AttemptState | None, event: Any) -> RunState:
+    """What an attempt's event means for its run: pauses and counts of failures."""
+    if isinstance(event, (ev.LaunchFailed, ev.CallFailed)):
+        return _paused(run, event)
+    if isinstance(event, ev.LaunchSucceeded):
+        return run.model_copy(update={"pause": None, "unknown_errors": 0})
+    if isinstance(event, ev.AttemptBegan):
+        return run.model_copy(update={"boot_failures": 0})
+    if isinstance(event, ev.AttemptGone) and before is not None and _boot_failed(before, event):
+        failures = run.boot_failures + 1
+        wait = pace_of(before.offer.provider if before.offer else "").boot_pause * 2 ** (failures - 1)
+        pause = Pause(reason=f"{failures} instance(s) in a row ended without the agent's word", until=event.at + wait)
+        return run.model_copy(update={"boot_failures": failures, "pause": pause})
+    return run
+
+
+def _boot_failed(before: AttemptState, event: ev.AttemptGone) -> bool:
+    """It never spoke, and neither the cloud nor the user is the reason."""
+    return before.phase != "gone" and before.began_at is None and before.notice is None and event.ended_by != "cloud"
+
+
+def _paused(run: RunState, event: ev.LaunchFailed | ev.CallFailed) -> RunState:
+    """Launching waits after errors that another offer would not mend."""
+    what = f"{event.code}: {event.message}"
+    if isinstance(event, ev.CallFailed) and event.call != "launch":
+        return run  # said in the attempt; the call is repeated
+    attempt = run.attempts[event.attempt]
+    pace = pace_of(attempt.offers[0].provider if attempt.offers else "")
+    if event.error_class in (ErrorClass.DENIED, ErrorClass.INVALID):
+        return run.model_copy(update={"pause": Pause(reason=what, until=None)})
+    if event.error_class is ErrorClass.UNKNOWN:
+        count = run.unknown_errors
+        until = event.at + UNKNOWN_RETRY[count] if count < len(UNKNOWN_RETRY) else None
+        return run.model_copy(update={"unknown_errors": count + 1, "pause": Pause(reason=what, until=until)})
+    if event.error_class in (ErrorClass.TRANSIENT, ErrorClass.THROTTLED, ErrorClass.NOT_YET, ErrorClass.CREDENTIALS):
+        return run.model_copy(update={"pause": Pause(reason=what, until=event.at + pace.pause_transient)})
+    return run  # the offers cool down; another may be tried at once
+
+
+def _stop_requested(run: RunState, event: ev.StopRequested) -> RunState:
+    stronger = event.how == "down" or run.want == "train"
+    return run.model_copy(update={"want": event.how, "want_at": event.at}) if stronger else run
+
+
+def _volume_made(run: RunState, event: ev.VolumeMade) -> RunState:
+    volume = event.volume
+    if volume.volume_id in run.volumes:
+        return run
+    volumes = {
+        key: old.model_copy(update={"superseded_at": old.superseded_at or event.at})
+        for key, old in run.volumes.items()
+    }
+    volumes[volume.volume_id] = VolumeRecord(
+        volume_id=volume.volume_id,
+        provider=event.provider,
+        region=volume.region,
+        zone=volume.zone,
+        size_gb=volume.size_gb,
+        price=volume.price,
+        created_at=volume.created_at,
+    )
+    return run.model_copy(update={"volumes": volumes, "volume_id": volume.volume_id})
+
+
+def _volume_delete(field: str) -> Callable[[RunState, Any], RunState]:
+    def change(run: RunState, event: Any) -> RunState:
+        volume = run.volumes.get(event.volume_id)
+        if volume is None or getattr(volume, field) is not None:
+            return run
+        volumes = {**run.volumes, event.volume_id: volume.model_copy(update={field: event.at})}
+        gone = field == "deleted_at" and run.volume_id == event.volume_id
+        return run.model_copy(update={"volumes": volumes, "volume_id": None if gone else run.volume_id})
+
+    return change
+
+
+def _run_ended(run: RunState, event: ev.RunEnded) -> RunState:
+    if run.ended_at is not None:
+        return run
+    return run.model_copy(update={"ended_at": event.at, "outcome": event.outcome, "reason": event.reason})
+
+
+_ON_RUN: dict[type, Callable[[RunState, Any], RunState]] = {
+    ev.StopRequested: _stop_requested,
+    ev.VolumeMade: _volume_made,
+    ev.VolumeDeleteIntended: _volume_delete("delete_at"),
+    ev.VolumeDeleted: _volume_delete("deleted_at"),
+    ev.RunEnded: _run_ended,
+}

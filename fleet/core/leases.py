@@ -1,0 +1,88 @@
+"""How long a machine may live without anybody's word: the least of its time limit, its share of the budget, and a cap.
+
+Shares of the attempts of a run never add up to more than its budget. They are counted at the highest price that the
+machine can come to (its bid, or on-demand's price), so that they hold with every controller dead; a living one renews
+them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fleet.core.costs import run_cost, volume_rate
+from fleet.core.pace import Pace
+from fleet.core.state import AttemptState, RunState
+from fleet.model.base import Micros, Seconds
+from fleet.model.cloud import Billing, Market, Offer
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """An absolute end, and the micro-dollars of the budget that it takes (None: no budget)."""
+
+    until: Seconds
+    share: Micros | None
+
+
+@dataclass(frozen=True, slots=True)
+class NoLease:
+    """Nothing is left to spend; the reason is the run's end."""
+
+    reason: str
+
+
+def worst_price(offer: Offer, max_price: Micros | None) -> Micros:
+    """The highest hourly price that an instance of this offer can come to."""
+    if offer.market is Market.ON_DEMAND:
+        return offer.price
+    return max(offer.price, max_price if max_price is not None else offer.on_demand_price)
+
+
+def committed(run: RunState, attempt: AttemptState, now: Seconds, pace: Pace) -> Micros:
+    """Micro-dollars that a live attempt may still spend from ``now`` on, without another word from fleet."""
+    offer = attempt.offer or (attempt.offers[0] if attempt.offers else None)
+    if offer is None or not attempt.live or attempt.lease_until is None:
+        return 0
+    end = attempt.lease_until
+    if attempt.notice is not None and attempt.notice.until is not None:
+        end = min(end, attempt.notice.until + pace.drain_slack)  # the cloud takes it, or we do
+    price = worst_price(offer, run.job.resources.max_price)
+    return round(max(0.0, end - now) * price / 3600)
+
+
+def grant(
+    run: RunState,
+    offer: Offer,
+    now: Seconds,
+    pace: Pace,
+    billing: Mapping[str, Billing],
+    volume_price: Micros,
+    besides: int | None = None,
+) -> Lease | NoLease:
+    """The lease for an instance of ``offer``; ``besides`` names the attempt that it renews, whose share it replaces."""
+    until = now + pace.lease_cap
+    limit = time_limit(run, now)
+    if limit is not None:
+        until = min(until, limit)
+        if until - now < pace.lease_least:
+            return NoLease(f"max_duration of {run.job.max_duration:.0f} s is used up")
+    budget = run.job.budget.run
+    if budget is None:
+        return Lease(until, None)
+    others = sum(committed(run, a, now, pace) for a in run.live_attempts if a.number != besides)
+    left = budget - run_cost(run, now, billing).total - others
+    rate = worst_price(offer, run.job.resources.max_price) + volume_rate(run.job.volume.size, volume_price)
+    seconds = left * 3600 / rate if rate else pace.lease_cap
+    if seconds < pace.lease_least:
+        return NoLease("the budget for this run is used up")
+    until = min(until, now + seconds)
+    return Lease(until, round((until - now) * rate / 3600))
+
+
+def time_limit(run: RunState, now: Seconds) -> Seconds | None:
+    """When max_duration ends: counted from the first launch, or from now if there was none."""
+    if run.job.max_duration is None:
+        return None
+    launched = [a.launched_at for a in run.attempts.values() if a.launched_at is not None]
+    return min(launched, default=now) + run.job.max_duration

@@ -1,0 +1,125 @@
+"""Which offers to try next: the cheapest allowed within the bid, the price of leaving the volume's zone counted in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from fleet.core.cooling import is_cool
+from fleet.core.costs import volume_rate
+from fleet.core.state import RunState, VolumeRecord
+from fleet.model.base import Micros, Seconds
+from fleet.model.cloud import ExistingVolume, Market, NewVolume, Offer
+from fleet.model.job import Resources
+from fleet.model.units import format_money
+
+MOVE_HOURS = 0.25
+"""Paid machine time that filling a new volume from the bucket takes: an estimate until attempts measured it."""
+SPREAD_HOURS = 24
+"""A move's cost is spread over so many hours of training before it is held against a cheaper price."""
+KEPT_HOURS = 7 * 24
+"""The volume that is left behind is paid for its keep time, 7 days unless the job says otherwise."""
+OFFERS_AT_ONCE = 5
+"""A launch tries at most so many offers in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Offers to try in one launch, all of one region, market and choice of volume."""
+
+    offers: tuple[Offer, ...]
+    volume: NewVolume | ExistingVolume
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """No offer is allowed now; ``until`` is when one may be again, None if only a change of offers can help."""
+
+    reason: str
+    until: Seconds | None = None
+
+
+def leaving_price(offer: Offer, volume: VolumeRecord, keep: Seconds | None) -> Micros:
+    """Micro-dollars per hour that moving to ``offer`` costs beside its price, spread over the hours after the move."""
+    kept_hours = keep / 3600 if keep is not None else KEPT_HOURS
+    moving = MOVE_HOURS * offer.price + kept_hours * volume_rate(volume.size_gb, volume.price)
+    return round(moving / SPREAD_HOURS)
+
+
+def allowed(offer: Offer, resources: Resources) -> bool:
+    """The job's own limits: where, which type, which market, and the bid."""
+    place = "/".join((offer.provider, offer.region, offer.zone))
+    if not (place + "/").startswith(resources.infra.rstrip("/") + "/"):
+        return False
+    if resources.instance_type and offer.instance_type not in resources.instance_type:
+        return False
+    if resources.market == "spot" and offer.market is not Market.SPOT:
+        return False
+    if resources.market == "on-demand" and offer.market is not Market.ON_DEMAND:
+        return False
+    return resources.max_price is None or offer.price <= resources.max_price
+
+
+def place(run: RunState, offers: Iterable[Offer], cooling: dict[str, float], now: Seconds) -> Placement | Nothing:
+    """The offers to try next for a run, or why there is none."""
+    resources = run.job.resources
+    fitting = [offer for offer in offers if allowed(offer, resources)]
+    if not fitting:
+        return Nothing(_nothing_fits(resources))
+    waits = {offer.key: until for offer in fitting if (until := is_cool(offer, cooling, now)) is not None}
+    ready = [offer for offer in fitting if offer.key not in waits]
+    if resources.market == "spot-first":
+        ready = [o for o in ready if o.market is Market.SPOT] or ready
+    if not ready:
+        return Nothing("every offer that fits was refused or taken back a moment ago", min(waits.values()))
+    volume = run.volumes.get(run.volume_id) if run.volume_id else None
+    if volume is not None and volume.deleted_at is not None:
+        volume = None
+
+    def cost(offer: Offer) -> tuple[int, str]:
+        leaves = volume is not None and (offer.region, offer.zone) != (volume.region, volume.zone)
+        extra = leaving_price(offer, volume, run.job.volume.keep) if volume is not None and leaves else 0
+        return offer.price + extra, offer.key
+
+    ranked = sorted(ready, key=cost)
+    return _grouped(ranked, volume, run)
+
+
+def _grouped(ranked: list[Offer], volume: VolumeRecord | None, run: RunState) -> Placement:
+    """The best offer and those that can stand in one request with it."""
+    best = ranked[0]
+    stays = volume is not None and (best.region, best.zone) == (volume.region, volume.zone)
+
+    def fits(offer: Offer) -> bool:
+        same = (offer.provider, offer.region, offer.market) == (best.provider, best.region, best.market)
+        in_zone = volume is not None and (offer.region, offer.zone) == (volume.region, volume.zone)
+        return same and in_zone == stays
+
+    chosen = tuple([offer for offer in ranked if fits(offer)][:OFFERS_AT_ONCE])
+    if volume is not None and stays:
+        choice: NewVolume | ExistingVolume = ExistingVolume(volume_id=volume.volume_id, zone=volume.zone)
+    else:
+        choice = NewVolume(size_gb=run.job.volume.size)
+    return Placement(chosen, choice, _why(best, volume, stays, len(ranked)))
+
+
+def _why(best: Offer, volume: VolumeRecord | None, stays: bool, count: int) -> str:
+    head = (
+        f"{best.instance_type} {best.market.value} in {best.zone} at {format_money(best.price)}/h "
+        f"is the cheapest of {count} allowed (on demand {format_money(best.on_demand_price)}/h)"
+    )
+    if volume is None:
+        return head
+    if stays:
+        return f"{head}; {volume.volume_id} is in its zone"
+    return f"{head}; move: {volume.volume_id} stays in {volume.zone}, a new volume is filled from the bucket"
+
+
+def _nothing_fits(resources: Resources) -> str:
+    limits = [f"infra {resources.infra}", f"market {resources.market}"]
+    if resources.instance_type:
+        limits.append(f"instance_type {', '.join(resources.instance_type)}")
+    if resources.max_price is not None:
+        limits.append(f"max_price {format_money(resources.max_price)}")
+    return f"no offer fits {'; '.join(limits)}"

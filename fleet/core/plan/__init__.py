@@ -1,0 +1,55 @@
+"""``plan(state, observed) -> actions``: every rule of fleet, pure. Each rule lives in a module of its own.
+
+Collecting orphans, enforcing budgets and reacting to interruptions are rules here, not daemons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fleet.core.actions import Action, Record
+from fleet.core.observed import Observed
+from fleet.core.pace import pace_of
+from fleet.core.plan.desired import desired
+from fleet.core.plan.ending import end_machines
+from fleet.core.plan.launching import launch
+from fleet.core.plan.leasing import renew_leases
+from fleet.core.plan.orphans import collect_orphans
+from fleet.core.plan.outcome import end_run
+from fleet.core.plan.volumes import delete_volumes, hand_over
+from fleet.core.state import FleetState, RunState
+
+__all__ = ["plan"]
+
+
+def plan(state: FleetState, observed: Observed) -> list[Action]:
+    """What to do now, in order. Ending machines comes first: what costs money for nothing is the worst."""
+    actions: list[Action] = []
+    for run in state.runs.values():
+        if run.ended_at is None or run.live_attempts:
+            actions.extend(_of_run(state, run, observed))
+        actions.extend(delete_volumes(run, observed))
+    actions.extend(collect_orphans(state, observed))
+    return [action for action in actions if _due(action, observed)]
+
+
+def _of_run(state: FleetState, run: RunState, observed: Observed) -> Iterator[Action]:
+    yield from end_machines(run, observed)
+    ended = end_run(run, observed)
+    if ended is not None:
+        yield ended  # the next tick sees an ended run, and ends its machines
+        return
+    yield from launch(state, run, observed)
+    yield from hand_over(run, observed)
+    yield from renew_leases(run, observed)
+    yield from desired(run, observed)
+
+
+def _due(action: Action, observed: Observed) -> bool:
+    """A new intention is always due; a repetition only once the effect of the last time could have been seen."""
+    if action.intention is not None or isinstance(action, Record):
+        return True
+    last = observed.acted.get(action.key)
+    return last is None or observed.now - last >= pace_of(getattr(action, "provider", "")).again
+
+

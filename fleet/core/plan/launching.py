@@ -1,0 +1,100 @@
+"""When a machine is wanted, which one, and for how long."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+from fleet.core.actions import Action, Launch, Record
+from fleet.core.leases import Lease, NoLease, grant
+from fleet.core.observed import Observed
+from fleet.core.pace import pace_of
+from fleet.core.placement import Nothing, Placement, place
+from fleet.core.plan.horizon import not_after
+from fleet.core.state import FleetState, RunState
+from fleet.model.events import LaunchIntended, RunEnded
+
+MOST_MACHINES = 3
+"""One that trains, one that drains, one that would not end: more than that is waited out."""
+
+
+def launch_token(fleet_id: str, run_id: str, attempt: int, try_no: int) -> str:
+    """64 hexadecimal characters that name one try (EC2 takes at most 64)."""
+    return hashlib.sha256(f"{fleet_id}\n{run_id}\n{attempt}\n{try_no}".encode()).hexdigest()
+
+
+def waits_for(state: FleetState, run: RunState, observed: Observed) -> str | None:
+    """Why no machine is launched for a run that wants one, in words; None if one is, or none is wanted."""
+    found = _decide(state, run, observed)
+    return found if isinstance(found, str) else None
+
+
+def launch(state: FleetState, run: RunState, observed: Observed) -> Iterator[Action]:
+    """Send again what was intended; else intend the next try, or the next attempt."""
+    found = _decide(state, run, observed)
+    if isinstance(found, NoLease):
+        if not run.live_attempts:
+            ended = RunEnded(at=observed.now, run_id=run.run_id, outcome="over-budget", reason=found.reason)
+            yield Record(not_after=not_after(observed), intention=ended)
+    elif isinstance(found, Launch):
+        yield found
+
+
+def _decide(state: FleetState, run: RunState, observed: Observed) -> Launch | NoLease | str | None:
+    if run.ended_at is not None or run.want != "train":
+        return None
+    pause = run.pause
+    if pause is not None and (pause.until is None or pause.until > observed.now):
+        return pause.reason if pause.until is None else f"{pause.reason}; tries again"
+    serving = next((a for a in reversed(list(run.attempts.values())) if a.serving), None)
+    if serving is not None:
+        if serving.phase != "intended":
+            return None
+        return Launch(
+            not_after=not_after(observed), run_id=run.run_id, attempt=serving.number, try_no=serving.try_no
+        )
+    if len(run.live_attempts) >= MOST_MACHINES:
+        return "earlier machines have not ended yet"
+    if any(a.outcome is not None and a.notice is None for a in run.live_attempts):
+        return "the machine before it still lets go"
+    return _next(state, run, observed)
+
+
+def _next(state: FleetState, run: RunState, observed: Observed) -> Launch | NoLease | str:
+    offers = [offer for of_provider in observed.offers.values() for offer in of_provider]
+    offers = [offer for offer in offers if (offer.provider, offer.region) in observed.listings]
+    placement = place(run, offers, state.cooling, observed.now)
+    if isinstance(placement, Nothing):
+        return placement.reason
+    best = placement.offers[0]
+    capabilities = observed.capabilities[best.provider]
+    billing = {name: c.billing for name, c in observed.capabilities.items()}
+    lease = grant(run, best, observed.now, pace_of(best.provider), billing, capabilities.volume_price)
+    if isinstance(lease, NoLease):
+        return lease
+    return _intend(state, run, placement, lease, observed)
+
+
+def _intend(state: FleetState, run: RunState, placement: Placement, lease: Lease, observed: Observed) -> Launch:
+    newest = run.newest
+    number, try_no = 1, 1
+    if newest is not None:
+        again = newest.phase == "refused"
+        number, try_no = (newest.number, newest.try_no + 1) if again else (newest.number + 1, 1)
+    began = [a.number for a in run.attempts.values() if a.began_at is not None and a.number < number]
+    intention = LaunchIntended(
+        at=observed.now,
+        run_id=run.run_id,
+        attempt=number,
+        try_no=try_no,
+        token=launch_token(state.fleet_id, run.run_id, number, try_no),
+        offers=placement.offers,
+        volume=placement.volume,
+        predecessor=max(began, default=None),
+        lease_until=lease.until,
+        share=lease.share,
+        why=placement.why,
+    )
+    return Launch(
+        not_after=not_after(observed), intention=intention, run_id=run.run_id, attempt=number, try_no=try_no
+    )

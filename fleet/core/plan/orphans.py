@@ -1,0 +1,64 @@
+"""Machines with this fleet's tag that no attempt owns: ended, but never a young one, and only a few at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fleet.core.actions import Action, Terminate
+from fleet.core.observed import Observed, Place
+from fleet.core.pace import pace_of
+from fleet.core.plan.horizon import not_after
+from fleet.core.state import FleetState
+from fleet.model.cloud import GONE_STATES, Instance, InstanceState
+from fleet.model.events import OrphanIntended
+
+MOST_AT_ONCE = 5
+"""A mistake of ours must not end everything at once."""
+
+
+def collect_orphans(state: FleetState, observed: Observed) -> Iterator[Action]:
+    """End what nobody owns."""
+    found = 0
+    for place, listing in observed.listings.items():
+        for instance in listing.instances:
+            if instance.state in GONE_STATES or instance.state is InstanceState.SHUTTING_DOWN:
+                continue
+            reason = _nobodys(state, instance, place, observed)
+            if reason is None or found >= MOST_AT_ONCE:
+                continue
+            found += 1
+            yield _terminate(state, instance, place, reason, observed)
+
+
+def _nobodys(state: FleetState, instance: Instance, place: Place, observed: Observed) -> str | None:
+    """Why the instance is nobody's, in words; None if it is somebody's, or too young to tell."""
+    pace = pace_of(place[0])
+    if observed.now - instance.launched_at <= pace.age_guard:
+        return None
+    run = state.runs.get(instance.tags.get("run", ""))
+    number = instance.tags.get("attempt", "")
+    attempt = run.attempts.get(int(number)) if run is not None and number.isdigit() else None
+    if attempt is None:
+        return "no run of this fleet launched it"
+    if attempt.instance_id is None and instance.tags.get("token") == attempt.token:
+        return None
+    if attempt.instance_id != instance.instance_id:
+        return f"attempt {attempt.number} of {attempt.instance_id or 'nothing'} is another machine"
+    if attempt.phase == "gone" and observed.now - (attempt.ended_at or 0.0) > pace.age_guard:
+        return "it was gone, and is listed as alive"
+    return None
+
+
+def _terminate(state: FleetState, instance: Instance, place: Place, reason: str, observed: Observed) -> Terminate:
+    intention = OrphanIntended(
+        at=observed.now, provider=place[0], region=place[1], instance_id=instance.instance_id, reason=reason
+    )
+    return Terminate(
+        not_after=not_after(observed),
+        intention=intention if instance.instance_id not in state.orphans else None,
+        run_id="",
+        attempt=0,
+        provider=place[0],
+        region=place[1],
+        instance_id=instance.instance_id,
+    )

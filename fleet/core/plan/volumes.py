@@ -1,0 +1,102 @@
+"""The volume that follows the run: from the machine that let go of it to the one that waits; deleted by its time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fleet.core.actions import Action, Attach, DeleteVolume, Detach
+from fleet.core.facts import place_of
+from fleet.core.observed import Observed
+from fleet.core.plan.horizon import not_after
+from fleet.core.state import AttemptState, RunState, VolumeRecord
+from fleet.model.base import Seconds
+from fleet.model.cloud import ExistingVolume, InstanceState, VolumeState
+from fleet.model.events import AttachIntended, DetachIntended, VolumeDeleteIntended
+
+KEEP: Seconds = 7 * 86_400
+"""How long a volume outlives its use, unless the job says otherwise (design.md, section 8)."""
+
+
+def hand_over(run: RunState, observed: Observed) -> Iterator[Action]:
+    """Attach the volume to the newest machine, once the one before it released it or is gone. Never by force."""
+    waiting = run.newest
+    if waiting is None or not isinstance(waiting.volume, ExistingVolume) or waiting.instance_id is None:
+        return
+    if waiting.phase not in ("launched", "running"):
+        return
+    place = place_of(waiting)
+    volume = observed.volume(place, waiting.volume.volume_id)
+    instance = observed.instance(place, waiting.instance_id)
+    if volume is None or instance is None or instance.state is not InstanceState.RUNNING:
+        return
+    if volume.state is VolumeState.AVAILABLE:
+        yield _attach(run, waiting, volume.volume_id, observed)
+    elif volume.attached_to not in (None, waiting.instance_id) and volume.state is VolumeState.IN_USE:
+        holder = next((a for a in run.attempts.values() if a.instance_id == volume.attached_to), None)
+        if holder is not None and holder.released_at is not None:
+            yield _detach(run, holder, volume.volume_id, observed)
+
+
+def _attach(run: RunState, attempt: AttemptState, volume_id: str, observed: Observed) -> Attach:
+    provider, region = place_of(attempt)
+    intention = AttachIntended(at=observed.now, run_id=run.run_id, attempt=attempt.number, volume_id=volume_id)
+    return Attach(
+        not_after=not_after(observed),
+        intention=intention if attempt.attach_at is None else None,
+        run_id=run.run_id,
+        attempt=attempt.number,
+        provider=provider,
+        region=region,
+        volume_id=volume_id,
+        instance_id=attempt.instance_id or "",
+    )
+
+
+def _detach(run: RunState, holder: AttemptState, volume_id: str, observed: Observed) -> Detach:
+    provider, region = place_of(holder)
+    intention = DetachIntended(at=observed.now, run_id=run.run_id, attempt=holder.number, volume_id=volume_id)
+    return Detach(
+        not_after=not_after(observed),
+        intention=intention if holder.detach_at is None else None,
+        run_id=run.run_id,
+        attempt=holder.number,
+        provider=provider,
+        region=region,
+        volume_id=volume_id,
+        instance_id=holder.instance_id or "",
+    )
+
+
+def delete_volumes(run: RunState, observed: Observed) -> Iterator[Action]:
+    """Delete what was left behind, or kept after the run's end, once its keep time is over."""
+    for volume in run.volumes.values():
+        if volume.deleted_at is not None:
+            continue
+        since = volume.superseded_at if volume.superseded_at is not None else run.ended_at
+        keep = run.job.volume.keep if run.job.volume.keep is not None else KEEP
+        over = since is not None and observed.now - since >= keep
+        if volume.delete_at is None and not over:
+            continue
+        if not _unused(volume, observed):
+            continue
+        yield _delete(run, volume, observed)
+
+
+def _unused(volume: VolumeRecord, observed: Observed) -> bool:
+    """Seen, and held by nobody; or asked for already."""
+    seen = observed.volume((volume.provider, volume.region), volume.volume_id)
+    return volume.delete_at is not None or (seen is not None and seen.state is VolumeState.AVAILABLE)
+
+
+def _delete(run: RunState, volume: VolumeRecord, observed: Observed) -> DeleteVolume:
+    intention = VolumeDeleteIntended(
+        at=observed.now, run_id=run.run_id, volume_id=volume.volume_id, reason="its keep time is over"
+    )
+    return DeleteVolume(
+        not_after=not_after(observed),
+        intention=intention if volume.delete_at is None else None,
+        run_id=run.run_id,
+        provider=volume.provider,
+        region=volume.region,
+        volume_id=volume.volume_id,
+    )

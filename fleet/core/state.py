@@ -1,0 +1,148 @@
+"""The present state: what the fold of the journal says. A value; snapshots are its JSON."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from fleet.model.base import Frozen, Micros, Seconds
+from fleet.model.cloud import EndedBy, ExistingVolume, NewVolume, Offer
+from fleet.model.documents import Notice, Outcome, Resumed
+from fleet.model.job import Job
+
+FOLD_VERSION = 1
+"""Changes whenever the fold's result for the same journal could: snapshots of other versions are not used."""
+
+AttemptPhase = Literal["intended", "refused", "launched", "running", "draining", "released", "ending", "gone"]
+
+
+class PriceSince(Frozen):
+    """A price in force from a time on, until the next one."""
+
+    at: Seconds
+    price: Micros
+
+
+class AttemptState(Frozen):
+    """One machine's life within a run."""
+
+    number: int
+    phase: AttemptPhase
+    try_no: int
+    token: str
+    offers: tuple[Offer, ...]
+    volume: NewVolume | ExistingVolume = Field(discriminator="kind")
+    predecessor: int | None
+    why: str
+    intended_at: Seconds
+    lease_until: Seconds | None = None
+    share: Micros | None = None
+    instance_id: str | None = None
+    offer: Offer | None = None
+    """What it became; None until launched."""
+    launched_at: Seconds | None = None
+    prices: tuple[PriceSince, ...] = ()
+    began_at: Seconds | None = None
+    resumed: Resumed | None = None
+    rebalance: Notice | None = None
+    notice: Notice | None = None
+    released_at: Seconds | None = None
+    outcome: Outcome | None = None
+    terminate_at: Seconds | None = None
+    terminate_reason: str | None = None
+    attach_at: Seconds | None = None
+    detach_at: Seconds | None = None
+    ended_at: Seconds | None = None
+    ended_by: EndedBy | None = None
+    end_estimated: bool = False
+    step: int | None = None
+    error: str | None = None
+
+    @property
+    def live(self) -> bool:
+        """An instance exists, or may exist, that is charged for."""
+        return self.phase not in ("refused", "gone")
+
+    @property
+    def serving(self) -> bool:
+        """It carries the run on, or is about to: no replacement is wanted."""
+        return self.phase in ("intended", "launched", "running")
+
+
+class VolumeRecord(Frozen):
+    """A persistent disk of a run."""
+
+    volume_id: str
+    provider: str
+    region: str
+    zone: str
+    size_gb: int
+    price: Micros
+    """Micro-dollars per GB and month."""
+    created_at: Seconds
+    superseded_at: Seconds | None = None
+    """The run moved on to another volume."""
+    delete_at: Seconds | None = None
+    deleted_at: Seconds | None = None
+
+
+class Pause(Frozen):
+    """Why nothing is launched for the moment, and until when (None: until the user says something)."""
+
+    reason: str
+    until: Seconds | None
+
+
+class RunState(Frozen):
+    """One job under a name."""
+
+    run_id: str
+    name: str
+    job: Job
+    workdir_key: str | None
+    created_at: Seconds
+    want: Literal["train", "stop", "down"] = "train"
+    want_at: Seconds = 0.0
+    attempts: dict[int, AttemptState] = Field(default_factory=dict)
+    volumes: dict[str, VolumeRecord] = Field(default_factory=dict)
+    volume_id: str | None = None
+    """The volume that follows the run now."""
+    pause: Pause | None = None
+    boot_failures: int = 0
+    """In a row: instances that ended without ever speaking."""
+    unknown_errors: int = 0
+    """In a row: errors that no class is known for."""
+    ended_at: Seconds | None = None
+    outcome: Literal["succeeded", "failed", "stopped", "over-budget"] | None = None
+    reason: str = ""
+
+    @property
+    def newest(self) -> AttemptState | None:
+        """The attempt with the greatest number."""
+        return self.attempts[max(self.attempts)] if self.attempts else None
+
+    @property
+    def live_attempts(self) -> list[AttemptState]:
+        """Attempts that have, or may have, an instance."""
+        return [attempt for attempt in self.attempts.values() if attempt.live]
+
+
+class FleetState(Frozen):
+    """Everything that the journal says, up to and with entry ``head``."""
+
+    fleet_id: str = ""
+    head: int = 0
+    at: Seconds = 0.0
+    runs: dict[str, RunState] = Field(default_factory=dict)
+    names: dict[str, str] = Field(default_factory=dict)
+    """A name means its newest run."""
+    cooling: dict[str, Seconds] = Field(default_factory=dict)
+    """Offers (by key), or ``provider/region/*/*/market``, that are not tried before a time."""
+    orphans: dict[str, Seconds] = Field(default_factory=dict)
+    """Instances that no attempt owns, and since when they shall end."""
+
+    @property
+    def busy_runs(self) -> list[RunState]:
+        """Runs that still want something done: not ended, or with an instance that may live."""
+        return [run for run in self.runs.values() if run.ended_at is None or run.live_attempts]

@@ -1,0 +1,300 @@
+"""The events of the journal. Each has a type and a version; what one means is written in core/fold.py.
+
+A field never changes its meaning: a change makes a new version ``v`` and an upcast from the old one (core/upcast.py).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from fleet.model.base import Frozen, Micros, Seconds
+from fleet.model.cloud import EndedBy, ExistingVolume, Instance, NewVolume, Offer, Volume
+from fleet.model.documents import CheckpointRef, Notice, Outcome, Resumed
+from fleet.model.errors import ErrorClass
+from fleet.model.job import Job
+
+
+class _Event(Frozen):
+    at: Seconds
+    """By the bucket's clock."""
+
+
+class RunCreated(_Event):
+    """The user's word: this job shall run."""
+
+    type: Literal["run-created"] = "run-created"
+    v: Literal[1] = 1
+    run_id: str
+    name: str
+    job: Job
+    workdir_key: str | None = None
+
+
+class StopRequested(_Event):
+    """The user's word: ``stop`` checkpoints first, ``down`` ends every instance at once."""
+
+    type: Literal["stop-requested"] = "stop-requested"
+    v: Literal[1] = 1
+    run_id: str
+    how: Literal["stop", "down"]
+
+
+class LaunchIntended(_Event):
+    """Fixes a launch before it is made. Its request is launch-<try>.json, whoever sends it."""
+
+    type: Literal["launch-intended"] = "launch-intended"
+    v: Literal[1] = 1
+    run_id: str
+    attempt: int
+    try_no: int
+    token: str
+    offers: tuple[Offer, ...]
+    volume: NewVolume | ExistingVolume = Field(discriminator="kind")
+    predecessor: int | None
+    lease_until: Seconds | None
+    share: Micros | None
+    """Micro-dollars of the run's budget that this attempt may spend; None without a budget."""
+    why: str
+    """One sentence, for people: why this offer, and whether it is a move to another zone."""
+
+
+class LaunchSucceeded(_Event):
+    """The outcome: an instance, and which offer it became."""
+
+    type: Literal["launch-succeeded"] = "launch-succeeded"
+    v: Literal[1] = 1
+    run_id: str
+    attempt: int
+    try_no: int
+    instance: Instance
+
+
+class LaunchFailed(_Event):
+    """The outcome: refused for good. The end of this try; the next has a new token."""
+
+    type: Literal["launch-failed"] = "launch-failed"
+    v: Literal[1] = 1
+    run_id: str
+    attempt: int
+    try_no: int
+    error_class: ErrorClass
+    code: str
+    message: str
+
+
+class CallFailed(_Event):
+    """A call whose effect is unknown or did not happen, and that will be made again."""
+
+    type: Literal["call-failed"] = "call-failed"
+    v: Literal[1] = 1
+    run_id: str
+    attempt: int
+    call: Literal["launch", "terminate", "attach", "detach", "delete-volume"]
+    error_class: ErrorClass
+    code: str
+    message: str
+
+
+class AttemptBegan(_Event):
+    """The agent spoke for the first time."""
+
+    type: Literal["attempt-began"] = "attempt-began"
+    v: Literal[1] = 1
+    run_id: str
+    attempt: int
+    instance_id: str
+
+
+class NoticeSeen(_Event):
+    """The agent saw the cloud's warning."""
+
+    type: Literal["notice-seen"] = "notice-seen"
+    v: Literal[1] = 1
+    run_id: str
+    attempt: int
+    notice: Notice
+
+
+class AttemptResumed(_Event):
+    """Training goes on; what was brought back, and what was lost."""
+
+    type: Literal["attempt-resumed"] = "attempt-resumed"
+    v: Literal[1] = 1
+    run_id: str
+    attempt: int
+    resumed: Resumed
+
+
+class AttemptReleased(_Event):
+    """The agent holds nothing any more: its volume may be detached."""
+
+    type: Literal["attempt-released"] = "attempt-released"
+    v: Literal[1] = 1
+    run_id: str
+    attempt: int
+    step: int | None
+    checkpoint: CheckpointRef | None
+    checkpoint_step: int | None
+
+
+class AttemptFinished(_Event):
+    """How the training in this attempt ended."""
+
+    type: Literal["attempt-finished"] = "attempt-finished"
+    v: Literal[1] = 1
+    run_id: str
+    attempt: int
+    outcome: Outcome
+    step: int | None
+
+
+class TerminateIntended(_Event):
+    """This attempt's instance shall end."""
+
+    type: Literal["terminate-intended"] = "terminate-intended"
+    v: Literal[1] = 1
+    run_id: str
+    attempt: int
+    reason: str
+
+
+class AttemptGone(_Event):
+    """Confirmed: nothing of this attempt runs any more."""
+
+    type: Literal["attempt-gone"] = "attempt-gone"
+    v: Literal[1] = 1
+    run_id: str
+    attempt: int
+    ended_at: Seconds
+    ended_by: EndedBy
+    estimate: bool = False
+    """True if nobody saw the end: ``ended_at`` is then the last sign of life."""
+    step: int | None = None
+    """The last step that it reported."""
+
+
+class PriceChanged(_Event):
+    """What the instance is charged from now on, micro-dollars per hour."""
+
+    type: Literal["price-changed"] = "price-changed"
+    v: Literal[1] = 1
+    run_id: str
+    attempt: int
+    price: Micros
+
+
+class LeaseExtended(_Event):
+    """A longer lease, within the budget."""
+
+    type: Literal["lease-extended"] = "lease-extended"
+    v: Literal[1] = 1
+    run_id: str
+    attempt: int
+    lease_until: Seconds
+    share: Micros | None
+
+
+class VolumeMade(_Event):
+    """A volume of the run was seen for the first time."""
+
+    type: Literal["volume-made"] = "volume-made"
+    v: Literal[1] = 1
+    run_id: str
+    provider: str
+    volume: Volume
+
+
+class AttachIntended(_Event):
+    """The volume shall be attached to this attempt's instance."""
+
+    type: Literal["attach-intended"] = "attach-intended"
+    v: Literal[1] = 1
+    run_id: str
+    attempt: int
+    volume_id: str
+
+
+class DetachIntended(_Event):
+    """The volume shall be taken off this attempt's instance: it was released."""
+
+    type: Literal["detach-intended"] = "detach-intended"
+    v: Literal[1] = 1
+    run_id: str
+    attempt: int
+    volume_id: str
+
+
+class VolumeDeleteIntended(_Event):
+    """The volume's keep time is over, or the user said so."""
+
+    type: Literal["volume-delete-intended"] = "volume-delete-intended"
+    v: Literal[1] = 1
+    run_id: str
+    volume_id: str
+    reason: str
+
+
+class VolumeDeleted(_Event):
+    """The volume is gone."""
+
+    type: Literal["volume-deleted"] = "volume-deleted"
+    v: Literal[1] = 1
+    run_id: str
+    volume_id: str
+
+
+class OrphanIntended(_Event):
+    """An instance with this fleet's tag that no attempt owns shall end."""
+
+    type: Literal["orphan-intended"] = "orphan-intended"
+    v: Literal[1] = 1
+    provider: str
+    region: str
+    instance_id: str
+    reason: str
+
+
+class RunEnded(_Event):
+    """The run is over."""
+
+    type: Literal["run-ended"] = "run-ended"
+    v: Literal[1] = 1
+    run_id: str
+    outcome: Literal["succeeded", "failed", "stopped", "over-budget"]
+    reason: str
+
+
+AttemptEvent = (
+    LaunchIntended
+    | LaunchSucceeded
+    | LaunchFailed
+    | CallFailed
+    | AttemptBegan
+    | NoticeSeen
+    | AttemptResumed
+    | AttemptReleased
+    | AttemptFinished
+    | TerminateIntended
+    | AttemptGone
+    | PriceChanged
+    | LeaseExtended
+    | AttachIntended
+    | DetachIntended
+)
+"""What happens to one attempt."""
+
+Event = (
+    RunCreated
+    | StopRequested
+    | AttemptEvent
+    | VolumeMade
+    | VolumeDeleteIntended
+    | VolumeDeleted
+    | OrphanIntended
+    | RunEnded
+)
+
+AnyEvent = Annotated[Event, Field(discriminator="type")]
+"""For parsing: the type says which."""
