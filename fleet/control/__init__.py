@@ -1,1 +1,1 @@
-
+"""The loop and its effects: observe, fold, plan, record, act."""

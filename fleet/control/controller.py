@@ -1,0 +1,161 @@
+"""The loop: observe, fold, plan, record, act. Any number may run; dying between any two steps is harmless."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from fleet.control.act import Effects
+from fleet.control.observe import Observer
+from fleet.core.actions import Action, WriteDesired
+from fleet.core.facts import facts
+from fleet.core.fold import fold
+from fleet.core.observed import Observed
+from fleet.core.plan import plan
+from fleet.core.state import FOLD_VERSION, FleetState
+from fleet.core.upcast import decode, encode
+from fleet.model.base import Seconds
+from fleet.model.errors import NewerVersionError, StoreError
+from fleet.model.events import Event
+from fleet.providers.base import Provider
+from fleet.store import snapshots
+from fleet.store.journal import Entry, Journal
+from fleet.store.objects import Objects
+
+log = logging.getLogger("fleet.control")
+
+STALE_PLAN: Seconds = 10
+"""Before acting on a plan older than this, the journal's head is read again (design.md, section 4)."""
+ROUNDS = 16
+"""So often a tick plans anew when other controllers win the next entry; then it leaves the work to them."""
+SNAPSHOT_EVERY = 100
+"""Entries between two snapshots."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """What one tick did."""
+
+    observed: Observed
+    events: tuple[Event, ...]
+    """Recorded by this controller, in order."""
+    actions: tuple[Action, ...]
+
+
+class Controller:
+    """Folds the journal, and acts on what it and the world say."""
+
+    def __init__(
+        self,
+        objects: Objects,
+        journal: Journal,
+        fleet_id: str,
+        providers: Mapping[str, Provider],
+        *,
+        on_event: Callable[[Event], None] = lambda _event: None,
+    ) -> None:
+        self.objects = objects
+        self.journal = journal
+        self.observer = Observer(objects, providers)
+        self.effects = Effects(objects, providers)
+        self.state = FleetState(fleet_id=fleet_id)
+        self.read_only = ""
+        """Why this controller may not act, if so: the journal is newer than it."""
+        self._on_event = on_event
+        self._snapshot_at = 0
+
+    def load(self) -> None:
+        """Start from the newest snapshot, then read what came after it."""
+        found = snapshots.load_newest(self.objects, FOLD_VERSION)
+        if found is not None and found.number > self.state.head:
+            self.state = FleetState.model_validate(found.state)
+            self.journal.start_from(found.number, found.sha256)
+            self._snapshot_at = found.number
+        self.catch_up()
+
+    def catch_up(self) -> bool:
+        """Fold what others have written; True if there was anything. An event from the future makes this read-only."""
+        entries = self.journal.refresh()
+        for entry in entries:
+            self._fold(entry)
+        return bool(entries)
+
+    def _fold(self, entry: Entry) -> None:
+        try:
+            events = [decode(raw) for raw in entry.events]
+        except NewerVersionError as error:
+            self.read_only = str(error)
+            return
+        if not self.read_only:
+            self.state = fold(self.state, entry.number, entry.at, events)
+        for event in events:
+            self._on_event(event)
+
+    def record(self, events: Sequence[Event], still: Callable[[FleetState], bool] = lambda _state: True) -> bool:
+        """Append events whatever others write meanwhile, as long as ``still`` holds of the state before them."""
+        raw = [encode(event) for event in events]
+        while not self.read_only and still(self.state):
+            entry = self.journal.append(raw)
+            if entry is not None:
+                self._fold(entry)
+                return True
+            self.catch_up()
+        return False
+
+    def tick(self) -> Tick:
+        """One round. Raises StoreError if the bucket cannot be reached: nothing was then begun that is not recorded."""
+        self.catch_up()
+        observed = self.observer.look(self.state)
+        if self.read_only:
+            return Tick(observed, (), ())
+        recorded, actions = self._decide(observed)
+        for action in actions:
+            if not self._still_good(action, observed):
+                break
+            recorded += self._do(action)
+        self._snapshot()
+        return Tick(observed, tuple(recorded), tuple(actions))
+
+    def _decide(self, observed: Observed) -> tuple[list[Event], list[Action]]:
+        """Record the facts and the intentions of one plan in one entry; plan anew if another controller was first."""
+        for _ in range(ROUNDS):
+            new = facts(self.state, observed)
+            ahead = fold(self.state, self.state.head + 1, observed.now, new) if new else self.state
+            actions = plan(ahead, observed)
+            events = [*new, *(a.intention for a in actions if a.intention is not None)]
+            if not events:
+                return [], actions
+            entry = self.journal.append([encode(event) for event in events])
+            if entry is not None:
+                self._fold(entry)
+                return events, actions
+            self.catch_up()
+            if self.read_only:
+                break
+        return [], []
+
+    def _still_good(self, action: Action, observed: Observed) -> bool:
+        """Neither too late, nor overtaken by another controller while this one was asleep."""
+        now = self.objects.now()
+        if now > action.not_after:
+            return False
+        return not (now - observed.now > STALE_PLAN and self.catch_up())
+
+    def _do(self, action: Action) -> list[Event]:
+        outcome = self.effects.perform(action, self.state)
+        self.observer.acted[action.key] = self.objects.now()
+        if isinstance(action, WriteDesired):
+            self.observer.wrote_desired(action.run_id, action.desired)
+        return outcome if outcome and self.record(outcome) else []
+
+    def _snapshot(self) -> None:
+        """Keep the cold start short. A snapshot is a convenience: failing to write one is no failure."""
+        if self.state.head - self._snapshot_at < SNAPSHOT_EVERY:
+            return
+        self._snapshot_at = self.state.head
+        document = self.state.model_dump(mode="json")
+        try:
+            snapshots.save(self.objects, FOLD_VERSION, self.state.head, self.journal.head_sha256, document)
+        except StoreError as error:
+            log.warning("no snapshot was written: %s", error)
