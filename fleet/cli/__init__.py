@@ -1,1 +1,1 @@
-
+"""Parse, call, print."""

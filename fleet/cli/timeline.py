@@ -1,0 +1,97 @@
+"""One line for each thing that happens, as people read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fleet.model import events as ev
+from fleet.model.documents import Resumed
+from fleet.model.units import format_duration, format_money
+
+
+def describe(event: ev.Event) -> str:
+    """What an event says, in words, without time and attempt."""
+    words = _WORDS.get(type(event))
+    return words(event) if words else event.type
+
+
+def attempt_of(event: ev.Event) -> int | None:
+    """The attempt that an event is about, if any."""
+    return getattr(event, "attempt", None)
+
+
+def _launched(event: ev.LaunchSucceeded) -> str:
+    offer = event.instance.offer
+    return (
+        f"launched    {offer.instance_type} {offer.market.value} in {offer.zone} at {format_money(offer.price)}/h "
+        f"({event.instance.instance_id})"
+    )
+
+
+def _notice(event: ev.NoticeSeen) -> str:
+    if event.notice.kind == "rebalance":
+        return "rebalance   the cloud says that it may take the machine soon: checkpoint early"
+    left = f", {format_duration(event.notice.until - event.notice.seen_at)} left" if event.notice.until else ""
+    return f"notice      the cloud takes the machine back{left}"
+
+
+def _resumed(event: ev.AttemptResumed) -> str:
+    return f"resumed     {resumed_words(event.resumed)}"
+
+
+def resumed_words(resumed: Resumed) -> str:
+    """From what, from where, and what was lost."""
+    if resumed.source == "nothing":
+        return "from the beginning: there is no checkpoint yet"
+    text = f"at step {resumed.step} from the {resumed.source}"
+    if resumed.lost_steps or resumed.lost_seconds:
+        text += f"; lost {resumed.lost_steps} steps, {format_duration(resumed.lost_seconds)} of work"
+    else:
+        text += "; nothing lost"
+    if resumed.skipped:
+        text += f"; skipped {', '.join(f'{s.ref} ({s.reason})' for s in resumed.skipped)}"
+    return text
+
+
+def _released(event: ev.AttemptReleased) -> str:
+    saved = f"checkpoint {event.checkpoint} at step {event.checkpoint_step}" if event.checkpoint else "no checkpoint"
+    return f"released    {saved}; the volume is free"
+
+
+def _gone(event: ev.AttemptGone) -> str:
+    who = {"cloud": "taken by the cloud", "fleet": "ended by fleet", "itself": "shut itself down", "unknown": "lost"}
+    last = f" at step {event.step}" if event.step is not None else ""
+    return f"gone        {who[event.ended_by]}{last}"
+
+
+def _finished(event: ev.AttemptFinished) -> str:
+    outcome = event.outcome
+    code = f" (exit code {outcome.exit_code})" if outcome.exit_code is not None else ""
+    return f"finished    {outcome.kind}{code}"
+
+
+_WORDS: dict[type, Callable[[Any], str]] = {
+    ev.RunCreated: lambda e: f"created     run {e.run_id}",
+    ev.StopRequested: lambda e: f"{e.how:<11} the user said so",
+    ev.LaunchIntended: lambda e: f"launching   {e.why}",
+    ev.LaunchSucceeded: _launched,
+    ev.LaunchFailed: lambda e: f"refused     {e.error_class.value}: {e.message}",
+    ev.CallFailed: lambda e: f"failed      {e.call}: {e.message}; it is tried again",
+    ev.AttemptBegan: lambda e: f"began       the agent on {e.instance_id} speaks",
+    ev.NoticeSeen: _notice,
+    ev.AttemptResumed: _resumed,
+    ev.AttemptReleased: _released,
+    ev.AttemptFinished: _finished,
+    ev.TerminateIntended: lambda e: f"terminate   {e.reason}",
+    ev.AttemptGone: _gone,
+    ev.PriceChanged: lambda e: f"price       now {format_money(e.price)}/h",
+    ev.LeaseExtended: lambda _e: "lease       extended",
+    ev.VolumeMade: lambda e: f"volume      {e.volume.volume_id} ({e.volume.size_gb} GB) in {e.volume.zone}",
+    ev.AttachIntended: lambda e: f"attaching   {e.volume_id}",
+    ev.DetachIntended: lambda e: f"detaching   {e.volume_id}",
+    ev.VolumeDeleteIntended: lambda e: f"deleting    {e.volume_id}: {e.reason}",
+    ev.VolumeDeleted: lambda e: f"deleted     {e.volume_id}",
+    ev.OrphanIntended: lambda e: f"collecting  {e.instance_id}: {e.reason}",
+    ev.RunEnded: lambda e: f"ended       {e.outcome}: {e.reason}",
+}

@@ -1,0 +1,63 @@
+"""Opening a fleet: a bucket, its journal and the providers that this computer can reach."""
+
+from __future__ import annotations
+
+import socket
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from fleet import __version__
+from fleet.control.controller import Controller
+from fleet.control.home import Home
+from fleet.model.errors import FleetError
+from fleet.model.events import Event
+from fleet.providers.base import Provider
+from fleet.store.cache import EntryCache
+from fleet.store.fleetfile import ensure_fleet, read_fleet
+from fleet.store.journal import Journal
+from fleet.store.objects import Objects
+from fleet.store.opening import open_objects
+
+
+def controller_name() -> str:
+    """Names this controller in the journal: computer, process and a random part."""
+    return f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+
+
+def providers_for(home: Home, fleet_id: str) -> dict[str, Provider]:
+    """The providers that this computer can reach, by name."""
+    from fleet.providers.local import LocalProvider
+
+    return {"local": LocalProvider(home.local, fleet_id)}
+
+
+def open_fleet(
+    home: Home, url: str, *, create: bool = False, on_event: Callable[[Event], None] = lambda _event: None
+) -> Controller:
+    """A controller over the fleet in a bucket, its state loaded.
+
+    ``create`` sets the fleet up where there is none yet. Raises FleetError if there is none, StoreError if the bucket
+    cannot be reached or cannot hold a fleet.
+    """
+    objects = open_objects(url)
+    info = ensure_fleet(objects) if create else read_fleet(objects)
+    if info is None:
+        raise FleetError(f"there is no fleet in {url}", "`fleet up JOB` makes one.")
+    cache = None if url.startswith(("file:", "memory:")) else EntryCache(home.cache, info.fleet_id)
+    journal = Journal(objects, info.fleet_id, by=controller_name(), version=__version__, cache=cache)
+    controller = Controller(
+        objects, journal, info.fleet_id, providers_for(home, info.fleet_id), on_event=on_event
+    )
+    controller.load()
+    return controller
+
+
+def has_fleet(objects: Objects) -> bool:
+    """Whether a fleet was ever set up there."""
+    return read_fleet(objects) is not None
+
+
+def bucket_path(url: str) -> Path | None:
+    """The folder behind a ``file://`` URL."""
+    return Path(url.removeprefix("file://")) if url.startswith("file://") else None

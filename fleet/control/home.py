@@ -1,0 +1,64 @@
+"""fleet's home on this computer: where the embedded default keeps its bucket, its machines and its caches."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from fleet.model.errors import FleetError
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """``$FLEET_HOME``, else ``~/.fleet``."""
+
+    path: Path
+
+    @property
+    def bucket(self) -> str:
+        """The default bucket's URL: a folder."""
+        return (self.path / "bucket").absolute().as_uri()
+
+    @property
+    def local(self) -> Path:
+        """Where the provider ``local`` keeps its instances and volumes."""
+        return self.path / "local"
+
+    @property
+    def cache(self) -> Path:
+        """Immutable journal entries of remote buckets, for a quick start."""
+        return self.path / "cache"
+
+    def known_buckets(self) -> list[str]:
+        """Every bucket that runs were made in from here, the default one first."""
+        try:
+            found = json.loads((self.path / "buckets.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            found = []
+        others = [url for url in found if isinstance(url, str) and url != self.bucket]
+        return [self.bucket, *others]
+
+    def remember_bucket(self, url: str) -> None:
+        """So that ``fleet ps`` looks there too."""
+        known = self.known_buckets()
+        if url in known:
+            return
+        target = self.path / "buckets.json"
+        temporary = target.with_name(f".buckets-{os.getpid()}.tmp")
+        temporary.write_text(json.dumps([*known, url]), encoding="utf-8")
+        temporary.replace(target)
+
+
+def open_home(path: Path | None = None) -> Home:
+    """The home folder, made if need be. Raises FleetError if that cannot be."""
+    given = path or (Path(os.environ["FLEET_HOME"]) if os.environ.get("FLEET_HOME") else None)
+    try:
+        home = given or Path.home() / ".fleet"
+        home.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError) as error:
+        raise FleetError(
+            f"fleet's home cannot be made: {error}", "Set FLEET_HOME to a folder that you may write to."
+        ) from None
+    return Home(home.absolute())

@@ -1,0 +1,112 @@
+"""What a user does with runs: start one, stop it, take it down, look at it."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from fleet.control.controller import Controller
+from fleet.core.costs import RunCost, run_cost
+from fleet.core.state import AttemptState, FleetState, RunState
+from fleet.model import layout
+from fleet.model.documents import Heartbeat
+from fleet.model.errors import FleetError
+from fleet.model.events import RunCreated, StopRequested
+from fleet.model.job import Job
+from fleet.store.workdir import pack_workdir
+
+
+def start_run(controller: Controller, job: Job, folder: Path) -> RunState:
+    """Make a run of a job; ``folder`` is where the job file lies. Refuses while a run of the name is live."""
+    _refuse_live(controller.state, job)
+    key = None
+    if job.workdir is not None:
+        with TemporaryDirectory(prefix="fleet-pack-") as temporary:
+            packed = pack_workdir(folder / job.workdir, Path(temporary) / "workdir.tar")
+            key = layout.job_archive(packed.sha256)
+            controller.objects.upload(key, packed.path)
+    run_id = f"{job.name}-{secrets.token_hex(4)}"
+    event = RunCreated(at=controller.objects.now(), run_id=run_id, name=job.name, job=job, workdir_key=key)
+    if not controller.record([event], still=lambda state: live_run(state, job.name) is None):
+        _refuse_newer(controller)
+        _refuse_live(controller.state, job)
+    return controller.state.runs[run_id]
+
+
+def live_run(state: FleetState, name: str) -> RunState | None:
+    """The newest run of a name, if it has not ended."""
+    run = state.runs.get(state.names.get(name, ""))
+    return run if run is not None and run.ended_at is None else None
+
+
+def find_run(state: FleetState, name: str) -> RunState:
+    """A run by its name (the newest of it) or its id. Raises FleetError, naming the nearest ones."""
+    run = state.runs.get(state.names.get(name, name))
+    if run is None:
+        known = ", ".join(sorted(state.names)) or "none yet"
+        raise FleetError(f"there is no run {name!r}; known: {known}", "`fleet ps` lists runs.")
+    return run
+
+
+def stop_run(controller: Controller, name: str, how: str) -> RunState:
+    """Record the user's word: ``stop`` (checkpoint, then end) or ``down`` (end every instance at once)."""
+    run = find_run(controller.state, name)
+    if run.ended_at is not None and (how == "stop" or not run.live_attempts):
+        raise FleetError(f"run {run.run_id} {run.outcome} already: {run.reason}")
+    event = StopRequested(
+        at=controller.objects.now(), run_id=run.run_id, how="down" if how == "down" else "stop"
+    )
+    if not controller.record([event]):
+        _refuse_newer(controller)
+    return controller.state.runs[run.run_id]
+
+
+def _refuse_newer(controller: Controller) -> None:
+    if controller.read_only:
+        raise FleetError(controller.read_only)
+
+
+def _refuse_live(state: FleetState, job: Job) -> None:
+    run = live_run(state, job.name)
+    if run is None:
+        return
+    before, after = run.job.model_dump(mode="json"), job.model_dump(mode="json")
+    changed = [f"{key}: {before[key]!r} there, {after[key]!r} here" for key in before if before[key] != after[key]]
+    difference = "; ".join(changed) if changed else "the job is the same"
+    raise FleetError(
+        f"run {run.run_id} is live; {difference}",
+        f"`fleet stop {job.name}` ends it after a checkpoint; or give the job another name.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """A run as people look at it."""
+
+    run: RunState
+    attempt: AttemptState | None
+    beat: Heartbeat | None
+    cost: RunCost
+
+    @property
+    def phase(self) -> str:
+        """One word: the run's outcome, else what its newest attempt does."""
+        if self.run.outcome is not None:
+            return self.run.outcome
+        if self.run.want != "train":
+            return "stopping"
+        if self.attempt is None or self.attempt.phase in ("intended", "refused", "gone", "ending", "released"):
+            return "waiting" if self.attempt is None or not self.attempt.serving else "launching"
+        if self.beat is not None and self.attempt.phase == "running":
+            return self.beat.phase
+        return "booting" if self.attempt.phase == "launched" else self.attempt.phase
+
+
+def view(controller: Controller, run: RunState) -> RunView:
+    """A run with its newest attempt's last word and its cost until now."""
+    billing = {name: p.capabilities.billing for name, p in controller.observer.providers.items()}
+    attempt = run.newest
+    beat = controller.observer.beat(run.run_id, attempt.number) if attempt else None
+    return RunView(run, attempt, beat, run_cost(run, controller.objects.now(), billing))
