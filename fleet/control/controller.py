@@ -62,7 +62,8 @@ class Controller:
         self.state = FleetState(fleet_id=fleet_id)
         self.read_only = ""
         """Why this controller may not act, if so: the journal is newer than it."""
-        self._on_event = on_event
+        self.on_event = on_event
+        """Called with each event as it is folded, whoever recorded it."""
         self._snapshot_at = 0
 
     def load(self) -> None:
@@ -90,7 +91,7 @@ class Controller:
         if not self.read_only:
             self.state = fold(self.state, entry.number, entry.at, events)
         for event in events:
-            self._on_event(event)
+            self.on_event(event)
 
     def record(self, events: Sequence[Event], still: Callable[[FleetState], bool] = lambda _state: True) -> bool:
         """Append events whatever others write meanwhile, as long as ``still`` holds of the state before them."""

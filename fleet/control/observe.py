@@ -68,6 +68,10 @@ class Observer:
         known = self._beats.get((run_id, attempt))
         return known[1] if known else None
 
+    def read_beats(self, state: FleetState) -> None:
+        """Read the heartbeats alone, for those who only look."""
+        self._heartbeats(state.busy_runs)
+
     def _listings(self, state: FleetState, runs: list[RunState], now: Seconds) -> Iterator[tuple[Place, Listing]]:
         places = {place_of(attempt) for run in runs for attempt in run.live_attempts}
         places |= {(v.provider, v.region) for run in runs for v in run.volumes.values() if v.deleted_at is None}

@@ -1,0 +1,5 @@
+"""``python -m fleet.cli``."""
+
+from fleet.cli.main import main
+
+main()

@@ -1,0 +1,112 @@
+"""Following a run: this terminal is a controller while it prints what happens."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from fleet.cli.timeline import attempt_of, describe
+from fleet.control.controller import Controller
+from fleet.control.runs import RunView, view
+from fleet.core.pace import pace_of
+from fleet.core.state import RunState
+from fleet.model.documents import CheckpointRef, Heartbeat
+from fleet.model.errors import StoreError
+from fleet.model.events import Event
+from fleet.model.units import format_money
+
+log = logging.getLogger("fleet.cli")
+PROGRESS_EVERY = 2.0
+"""A line on steps and metrics at most so often, in seconds."""
+LOOK_EVERY = 0.25
+
+
+@dataclass
+class Timeline:
+    """Prints lines with the seconds since it began and the attempt that they are about."""
+
+    write: Callable[[str], None]
+    started: float = field(default_factory=time.monotonic)
+    _progress_at: float = float("-inf")
+    _step: int | None = None
+    _checkpoint: CheckpointRef | None = None
+
+    def line(self, attempt: int | None, text: str) -> None:
+        """One line."""
+        who = f"#{attempt}" if attempt else ""
+        self.write(f"{time.monotonic() - self.started:7.1f}s  {who:<4}{text}\n")
+
+    def event(self, event: Event) -> None:
+        """Something that the journal says."""
+        self.line(attempt_of(event), describe(event))
+
+    def look(self, seen: RunView) -> None:
+        """What the agent says beside the journal: checkpoints as they come, progress now and then."""
+        beat, attempt = seen.beat, seen.attempt
+        if beat is None or attempt is None:
+            return
+        if beat.checkpoint is not None and beat.checkpoint != self._checkpoint and beat.checkpoint.attempt == beat.attempt:
+            self._checkpoint = beat.checkpoint
+            self.line(beat.attempt, f"checkpoint  {beat.checkpoint} committed at step {beat.checkpoint_step}")
+        now = time.monotonic()
+        if beat.step is not None and beat.step != self._step and now - self._progress_at >= PROGRESS_EVERY:
+            self._step, self._progress_at = beat.step, now
+            self.line(beat.attempt, f"training    {_progress(seen, beat)}")
+
+
+def _progress(seen: RunView, beat: Heartbeat) -> str:
+    metrics = "".join(f"  {name} {value:.3g}" for name, value in beat.metrics.items())
+    rate = f"  {beat.rate:.1f}/s" if beat.rate else ""
+    return f"step {beat.step}{metrics}{rate}  spent {format_money(seen.cost.total)}"
+
+
+def follow(
+    controller: Controller,
+    run_id: str,
+    timeline: Timeline,
+    *,
+    until: Callable[[RunState], bool] = lambda run: run.ended_at is not None and not run.live_attempts,
+    on_tick: Callable[[], None] = lambda: None,
+) -> RunState:
+    """Run the loop until ``until`` holds of the run. A bucket out of reach is said once, and waited for."""
+    said = ""
+    while True:
+        run = controller.state.runs[run_id]
+        if until(run):
+            return run
+        try:
+            controller.tick()
+            said = _complaint(controller, said, timeline)
+        except StoreError as error:
+            if error.message != said:
+                said = error.message
+                timeline.line(None, f"waiting     {said}")
+        timeline.look(view(controller, controller.state.runs[run_id]))
+        on_tick()
+        wait = LOOK_EVERY if pace_of(run.job.resources.infra.partition("/")[0]).again <= 2 else 10.0
+        time.sleep(wait)
+
+
+def _complaint(controller: Controller, said: str, timeline: Timeline) -> str:
+    """What could not be asked, once for each change."""
+    troubles = "; ".join(f"{what}: {why}" for what, why in controller.observer.troubles.items())
+    if controller.read_only:
+        troubles = controller.read_only
+    if troubles and troubles != said:
+        timeline.line(None, f"blind       {troubles}")
+    return troubles
+
+
+def to_stdout(text: str) -> None:
+    """For people."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def to_stderr(text: str) -> None:
+    """When standard output belongs to a program."""
+    sys.stderr.write(text)
+    sys.stderr.flush()

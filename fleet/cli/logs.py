@@ -1,0 +1,37 @@
+"""``fleet logs``."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+
+from fleet.cli.opened import opened_run
+from fleet.control.controller import Controller
+from fleet.model import layout
+
+LOOK_EVERY = 1.0
+
+
+def show(name: str, *, follow: bool, attempt: int | None, bucket: str | None) -> int:
+    """Print the log chunks of a run in order, and with ``follow`` those to come until the run ends."""
+    controller, run = opened_run(bucket, name)
+    seen: set[str] = set()
+    while True:
+        over = controller.state.runs[run.run_id].ended_at is not None
+        for chunk in _chunks(controller, run.run_id, attempt, seen):
+            sys.stdout.write(chunk.decode("utf-8", errors="replace"))
+        sys.stdout.flush()
+        if not follow or over:
+            return 0
+        time.sleep(LOOK_EVERY)
+        controller.catch_up()
+
+
+def _chunks(controller: Controller, run_id: str, attempt: int | None, seen: set[str]) -> Iterator[bytes]:
+    attempts = sorted(controller.state.runs[run_id].attempts)
+    for number in [attempt] if attempt is not None else attempts:
+        for info in controller.objects.list(layout.logs(run_id, number)):
+            if info.key not in seen:
+                seen.add(info.key)
+                yield controller.objects.get(info.key)

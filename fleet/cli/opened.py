@@ -1,0 +1,36 @@
+"""The fleets that a command is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fleet.control.controller import Controller
+from fleet.control.fleets import open_fleet
+from fleet.control.home import open_home
+from fleet.core.state import RunState
+from fleet.control.runs import find_run
+from fleet.model.errors import FleetError
+
+
+def opened(bucket: str | None) -> Iterator[Controller]:
+    """Every fleet known here, or the one in ``bucket``; a bucket without a fleet is passed over unless it was named."""
+    home = open_home()
+    if bucket is not None:
+        yield open_fleet(home, bucket)
+        return
+    for url in home.known_buckets():
+        try:
+            yield open_fleet(home, url)
+        except FleetError:
+            if url != home.bucket:
+                raise
+
+
+def opened_run(bucket: str | None, name: str) -> tuple[Controller, RunState]:
+    """The run of a name, and the fleet that it is in. Raises FleetError if there is none."""
+    controllers = list(opened(bucket))
+    for controller in controllers:
+        if name in controller.state.names or name in controller.state.runs:
+            return controller, find_run(controller.state, name)
+    known = sorted(known for controller in controllers for known in controller.state.names)
+    raise FleetError(f"there is no run {name!r}; known: {', '.join(known) or 'none yet'}", "`fleet ps` lists runs.")

@@ -1,0 +1,28 @@
+"""``fleet stop`` and ``fleet down``."""
+
+from __future__ import annotations
+
+import json
+
+from fleet.cli.follow import Timeline, follow, to_stderr, to_stdout
+from fleet.cli.opened import opened_run
+from fleet.cli.views import run_object
+from fleet.control.runs import stop_run, view
+
+
+def end(name: str, how: str, bucket: str | None, *, as_json: bool) -> int:
+    """Record the user's word, then see it through until every machine of the run is gone."""
+    controller, _ = opened_run(bucket, name)
+    timeline = Timeline(to_stderr if as_json else to_stdout)
+    controller.on_event = timeline.event
+    run = stop_run(controller, name, how)
+    try:
+        run = follow(controller, run.run_id, timeline)
+    except KeyboardInterrupt:
+        to_stderr(f"\nThe word is recorded: any controller ends run {run.run_id}. `fleet controller run` is one.\n")
+        return 130
+    if as_json:
+        print(json.dumps(run_object(view(controller, run)), indent=2))
+    else:
+        to_stdout(f"Run {run.run_id} {run.outcome}: {run.reason}\n")
+    return 0

@@ -1,0 +1,89 @@
+"""``fleet up``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from fleet.cli.follow import Timeline, follow, to_stderr, to_stdout
+from fleet.cli.views import run_object
+from fleet.control.controller import Controller
+from fleet.control.fleets import open_fleet
+from fleet.control.home import open_home
+from fleet.control.runs import start_run, view
+from fleet.core.state import RunState
+from fleet.model.errors import FleetError
+from fleet.model.units import format_money
+from fleet.store.workdir import read_job
+
+EXIT_RUN = 4
+
+
+def start(job_path: Path, *, yes: bool, detach: bool, as_json: bool) -> int:
+    """Start a run of the job and follow it; the exit code is 0 if it succeeded."""
+    job, folder = read_job(job_path)
+    home = open_home()
+    url = job.bucket or home.bucket
+    timeline = Timeline(to_stderr if as_json else to_stdout)
+    controller = open_fleet(home, url, create=True)
+    home.remember_bucket(url)
+    _confirm(controller, job.resources.infra, yes=yes)
+    run = start_run(controller, job, folder)
+    controller.on_event = timeline.event
+    timeline.line(None, f"created     run {run.run_id} in {url}")
+    try:
+        run = follow(controller, run.run_id, timeline, until=_launched if detach else _over)
+    except KeyboardInterrupt:
+        to_stderr(f"\n{_goes_on(controller, controller.state.runs[run.run_id])}\n")
+        return 130
+    if as_json:
+        print(json.dumps(run_object(view(controller, run)), indent=2))
+    elif run.ended_at is not None:
+        to_stdout(_farewell(controller, run))
+    else:
+        to_stdout(_goes_on(controller, run) + "\n")
+    return 0 if run.outcome in (None, "succeeded") else EXIT_RUN
+
+
+def _over(run: RunState) -> bool:
+    return run.ended_at is not None and not run.live_attempts
+
+
+def _launched(run: RunState) -> bool:
+    return run.ended_at is not None or any(a.began_at is not None for a in run.attempts.values())
+
+
+def _confirm(controller: Controller, infra: str, *, yes: bool) -> None:
+    """What costs money is shown, and asked about. Machines on this computer cost nothing."""
+    if yes or infra.partition("/")[0] == "local" or not sys.stdin.isatty():
+        return
+    if input("This launches machines that cost money. Proceed? [Y/n] ").strip().lower() not in ("", "y", "yes"):
+        raise FleetError("nothing was started")
+
+
+def _goes_on(controller: Controller, run: RunState) -> str:
+    """What goes on without this terminal, what it costs, and what is missing."""
+    seen = view(controller, run)
+    return (
+        f"Run {run.run_id} goes on ({seen.phase}, {format_money(seen.cost.rate)}/h). Its machine trains and saves by "
+        "itself,\nbut nobody relaunches it after an interruption until a controller runs again: `fleet controller run`.\n"
+        f"Look: `fleet ps`, `fleet logs -f {run.name}`. End it: `fleet stop {run.name}`."
+    )
+
+
+def _farewell(controller: Controller, run: RunState) -> str:
+    told = run_object(view(controller, run))
+    lines = [
+        f"\nRun {run.run_id} {run.outcome}: {run.reason}",
+        f"  attempts {len(run.attempts)}, interruptions {told['interruptions']}, work lost {told['steps_lost']} steps "
+        f"({told['seconds_lost']:.1f} s)",
+        f"  cost ${told['cost_usd']:.6f}, on demand ${told['on_demand_usd']:.6f}",
+    ]
+    if run.outcome == "succeeded" and run.job.outputs:
+        lines.append(f"  models: {controller.objects.url.rstrip('/')}/models/{run.name}/")
+    for volume in run.volumes.values():
+        if volume.deleted_at is None:
+            monthly = format_money(volume.size_gb * volume.price)
+            lines.append(f"  volume {volume.volume_id} ({volume.size_gb} GB, {monthly} a month) is kept for its keep time")
+    return "\n".join(lines) + "\n"

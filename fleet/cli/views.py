@@ -1,0 +1,69 @@
+"""A run as an object for programs and as a row for people: the same figures in both."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fleet.control.runs import RunView
+from fleet.core.summary import interruptions, seconds_lost, steps_lost
+from fleet.model.units import MICROS_PER_DOLLAR, format_duration, format_money
+
+
+def dollars(micros: int) -> float:
+    """Micro-dollars as a number of dollars, for JSON."""
+    return micros / MICROS_PER_DOLLAR
+
+
+def run_object(view: RunView) -> dict[str, Any]:
+    """The run as ``-o json`` prints it."""
+    run, attempt, beat, cost = view.run, view.attempt, view.beat, view.cost
+    offer = attempt.offer if attempt is not None else None
+    taken = interruptions(run)
+    return {
+        "run": run.run_id,
+        "name": run.name,
+        "state": view.phase,
+        "reason": run.reason or (run.pause.reason if run.pause and run.ended_at is None else ""),
+        "attempt": attempt.number if attempt else 0,
+        "interruptions": len(taken),
+        "steps_lost": steps_lost(run),
+        "seconds_lost": round(seconds_lost(run), 3),
+        "recover_seconds": [round(i.recover_seconds, 3) for i in taken if i.recover_seconds is not None],
+        "where": offer.key if offer else None,
+        "instance": attempt.instance_id if attempt else None,
+        "step": beat.step if beat else attempt.step if attempt else None,
+        "rate": beat.rate if beat else None,
+        "metrics": dict(beat.metrics) if beat else {},
+        "cost_usd": dollars(cost.total),
+        "compute_usd": dollars(cost.compute),
+        "volumes_usd": dollars(cost.volumes),
+        "on_demand_usd": dollars(cost.on_demand),
+        "usd_per_hour": dollars(cost.rate),
+        "volume": run.volume_id,
+        "created_at": run.created_at,
+        "ended_at": run.ended_at,
+        "message": beat.message if beat else "",
+    }
+
+
+COLUMNS = ("RUN", "STATE", "ATTEMPT", "TAKEN", "WHERE", "STEP", "RATE", "SPENT", "ON-DEMAND", "NOW", "AGE")
+
+
+def run_row(view: RunView, now: float) -> tuple[str, ...]:
+    """The run as a row under COLUMNS."""
+    told = run_object(view)
+    where = view.attempt.offer if view.attempt is not None else None
+    rate = told["rate"]
+    return (
+        view.run.run_id,
+        view.phase,
+        str(told["attempt"]),
+        str(told["interruptions"]),
+        f"{where.zone} {where.instance_type} {where.market.value}" if where else "-",
+        "-" if told["step"] is None else str(told["step"]),
+        "-" if rate is None else f"{rate:.1f}/s",
+        format_money(view.cost.total),
+        format_money(view.cost.on_demand),
+        f"{format_money(view.cost.rate)}/h",
+        format_duration((view.run.ended_at or now) - view.run.created_at),
+    )
