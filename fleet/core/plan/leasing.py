@@ -24,14 +24,14 @@ def renew_leases(run: RunState, observed: Observed) -> Iterator[Action]:
         if attempt.phase != "running" or attempt.offer is None or attempt.lease_until is None:
             continue
         capabilities = observed.capabilities.get(attempt.offer.provider)
-        if capabilities is None:
-            continue
+        left = attempt.lease_until - observed.now
+        if capabilities is None or left <= 0:
+            continue  # what is over is over: its machine is ended by another rule
         billing = {name: c.billing for name, c in observed.capabilities.items()}
         pace = pace_of(attempt.offer.provider)
         lease = grant(
             run, attempt.offer, observed.now, pace, billing, capabilities.volume_price, besides=attempt.number
         )
-        left = attempt.lease_until - observed.now
         if not isinstance(lease, Lease) or lease.until - attempt.lease_until <= max(WORTH * left, pace.again):
             continue
         yield Record(
