@@ -48,7 +48,8 @@ class Timeline:
         beat, attempt = seen.beat, seen.attempt
         if beat is None or attempt is None:
             return
-        if beat.checkpoint is not None and beat.checkpoint != self._checkpoint and beat.checkpoint.attempt == beat.attempt:
+        fresh = beat.checkpoint is not None and beat.checkpoint != self._checkpoint
+        if fresh and beat.checkpoint is not None and beat.checkpoint.attempt == beat.attempt:
             self._checkpoint = beat.checkpoint
             self.line(beat.attempt, f"checkpoint  {beat.checkpoint} committed at step {beat.checkpoint_step}")
         now = time.monotonic()

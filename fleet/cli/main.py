@@ -1,4 +1,4 @@
-"""The command line. Each command here only parses: what it does is imported when it is called, so that help is quick."""
+"""The command line. Commands only parse here: what they do is imported when they are called, so that help is quick."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ EXIT_INTERRUPTED = 130
 
 app = typer.Typer(
     name="fleet",
-    help="Cheap training on spot machines that survives every interruption.\n\nExit codes: 0 done · 1 could not be done · "
-    "2 wrong usage · 3 wrong job file · 4 the run did not succeed · 130 Ctrl-C.",
+    help="Cheap training on spot machines that survives every interruption.\n\nExit codes: 0 done · 1 could not be done "
+    "· 2 wrong usage · 3 wrong job file · 4 the run did not succeed · 130 Ctrl-C.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -183,7 +183,7 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(EXIT_FAILED)
-    except Exception as error:  # noqa: BLE001 - the last line of defence: a message, not a traceback
+    except Exception as error:  # the last line of defence: a message, not a traceback
         if debug:
             raise
         sys.stderr.write(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fleet.control.controller import Controller
-from fleet.control.fleets import open_fleet
+from fleet.control.fleets import holds_fleet, open_fleet
 from fleet.control.home import open_home
-from fleet.core.state import RunState
 from fleet.control.runs import find_run
+from fleet.core.state import RunState
 from fleet.model.errors import FleetError
 
 
@@ -18,12 +18,7 @@ def opened(bucket: str | None) -> Iterator[Controller]:
     if bucket is not None:
         yield open_fleet(home, bucket)
         return
-    for url in home.known_buckets():
-        try:
-            yield open_fleet(home, url)
-        except FleetError:
-            if url != home.bucket:
-                raise
+    yield from (open_fleet(home, url) for url in home.known_buckets() if holds_fleet(url))
 
 
 def opened_run(bucket: str | None, name: str) -> tuple[Controller, RunState]:

@@ -12,9 +12,10 @@ from fleet.control.controller import Controller
 from fleet.control.fleets import open_fleet
 from fleet.control.home import open_home
 from fleet.control.runs import start_run, view
+from fleet.core.plan.volumes import KEEP
 from fleet.core.state import RunState
 from fleet.model.errors import FleetError
-from fleet.model.units import format_money
+from fleet.model.units import format_duration, format_money
 from fleet.store.workdir import read_job
 
 EXIT_RUN = 4
@@ -28,7 +29,7 @@ def start(job_path: Path, *, yes: bool, detach: bool, as_json: bool) -> int:
     timeline = Timeline(to_stderr if as_json else to_stdout)
     controller = open_fleet(home, url, create=True)
     home.remember_bucket(url)
-    _confirm(controller, job.resources.infra, yes=yes)
+    _confirm(job.resources.infra, yes=yes)
     run = start_run(controller, job, folder)
     controller.on_event = timeline.event
     timeline.line(None, f"created     run {run.run_id} in {url}")
@@ -54,7 +55,7 @@ def _launched(run: RunState) -> bool:
     return run.ended_at is not None or any(a.began_at is not None for a in run.attempts.values())
 
 
-def _confirm(controller: Controller, infra: str, *, yes: bool) -> None:
+def _confirm(infra: str, *, yes: bool) -> None:
     """What costs money is shown, and asked about. Machines on this computer cost nothing."""
     if yes or infra.partition("/")[0] == "local" or not sys.stdin.isatty():
         return
@@ -66,8 +67,8 @@ def _goes_on(controller: Controller, run: RunState) -> str:
     """What goes on without this terminal, what it costs, and what is missing."""
     seen = view(controller, run)
     return (
-        f"Run {run.run_id} goes on ({seen.phase}, {format_money(seen.cost.rate)}/h). Its machine trains and saves by "
-        "itself,\nbut nobody relaunches it after an interruption until a controller runs again: `fleet controller run`.\n"
+        f"Run {run.run_id} goes on ({seen.phase}, {format_money(seen.cost.rate)}/h). Its machine trains and saves by\n"
+        "itself, but nobody relaunches it after an interruption until a controller runs: `fleet controller run`.\n"
         f"Look: `fleet ps`, `fleet logs -f {run.name}`. End it: `fleet stop {run.name}`."
     )
 
@@ -76,8 +77,8 @@ def _farewell(controller: Controller, run: RunState) -> str:
     told = run_object(view(controller, run))
     lines = [
         f"\nRun {run.run_id} {run.outcome}: {run.reason}",
-        f"  attempts {len(run.attempts)}, interruptions {told['interruptions']}, work lost {told['steps_lost']} steps "
-        f"({told['seconds_lost']:.1f} s)",
+        f"  attempts {len(run.attempts)}, interruptions {told['interruptions']}",
+        f"  work lost {told['steps_lost']} steps ({told['seconds_lost']:.1f} s)",
         f"  cost ${told['cost_usd']:.6f}, on demand ${told['on_demand_usd']:.6f}",
     ]
     if run.outcome == "succeeded" and run.job.outputs:
@@ -85,5 +86,6 @@ def _farewell(controller: Controller, run: RunState) -> str:
     for volume in run.volumes.values():
         if volume.deleted_at is None:
             monthly = format_money(volume.size_gb * volume.price)
-            lines.append(f"  volume {volume.volume_id} ({volume.size_gb} GB, {monthly} a month) is kept for its keep time")
+            kept = format_duration(run.job.volume.keep if run.job.volume.keep is not None else KEEP)
+            lines.append(f"  volume {volume.volume_id} ({volume.size_gb} GB, {monthly} a month) is kept for {kept}")
     return "\n".join(lines) + "\n"

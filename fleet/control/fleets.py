@@ -6,6 +6,7 @@ import socket
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from fleet import __version__
 from fleet.control.controller import Controller
@@ -16,7 +17,6 @@ from fleet.providers.base import Provider
 from fleet.store.cache import EntryCache
 from fleet.store.fleetfile import ensure_fleet, read_fleet
 from fleet.store.journal import Journal
-from fleet.store.objects import Objects
 from fleet.store.opening import open_objects
 
 
@@ -53,11 +53,8 @@ def open_fleet(
     return controller
 
 
-def has_fleet(objects: Objects) -> bool:
-    """Whether a fleet was ever set up there."""
-    return read_fleet(objects) is not None
-
-
-def bucket_path(url: str) -> Path | None:
-    """The folder behind a ``file://`` URL."""
-    return Path(url.removeprefix("file://")) if url.startswith("file://") else None
+def holds_fleet(url: str) -> bool:
+    """Whether a fleet was ever set up in a bucket. Raises StoreError if it cannot be reached."""
+    if url.startswith("file://") and not Path(unquote(urlsplit(url).path)).is_dir():
+        return False
+    return read_fleet(open_objects(url)) is not None
