@@ -23,7 +23,7 @@ EXIT_INTERRUPTED = 130
 
 app = typer.Typer(
     name="fleet",
-    help="Cheap training on spot machines that survives every interruption.\n\nExit codes: 0 done · 1 could not be done "
+    help="Cheap training on spot machines that survives every interruption.\n\nExit codes: 0 done · 1 not done "
     "· 2 wrong usage · 3 wrong job file · 4 the run did not succeed · 130 Ctrl-C.",
     no_args_is_help=True,
     add_completion=True,
