@@ -1,1 +1,1 @@
-
+"""The bucket: objects, the journal, snapshots, checkpoints."""

@@ -24,8 +24,8 @@ class ObjectInfo:
 class Objects(Protocol):
     """A bucket (or a folder in one). Keys use ``/``; every method is safe to call from several threads.
 
-    Failures are ``StoreError``; ``NotFoundError`` and ``AlreadyExistsError`` where said. Retries are short: a call gives
-    up within about ten seconds, since a notice is not longer than that.
+    Failures are ``StoreError``; ``NotFoundError`` and ``AlreadyExistsError`` where said. Retries are short: a call
+    gives up within about ten seconds, since a notice is not much longer than that.
     """
 
     @property

@@ -1,0 +1,78 @@
+"""The bucket's clock, carried forward here: journals are written from many laptops, whose clocks differ."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+
+MEASURE_EVERY = 300.0
+
+
+def suspended_monotonic() -> float:
+    """Seconds on a clock that never goes back and counts the time that the computer slept."""
+    if sys.platform == "linux":
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.clock_gettime(time.CLOCK_MONOTONIC)  # on macOS this one counts sleep; time.monotonic() does not
+
+
+class BucketClock:
+    """``now()`` by the Date of the bucket's answers, measured at first use and every five minutes.
+
+    ``fetch`` gives the bucket's time (seconds since 1970) or raises OSError; then the local clock stands in, and
+    ``local`` says so.
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[], float],
+        monotonic: Callable[[], float] = suspended_monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._fetch, self._monotonic, self._wall = fetch, monotonic, wall
+        self._measured: tuple[float, float] | None = None
+        self._lock = threading.Lock()
+        self.local = False
+        """Whether the bucket's time could not be had, and this computer's is used."""
+
+    def now(self) -> float:
+        """Seconds since 1970, by the bucket's clock."""
+        with self._lock:
+            here = self._monotonic()
+            if self._measured is None or here - self._measured[0] >= MEASURE_EVERY:
+                self._measure()
+            if self._measured is None:
+                return self._wall()
+            measured_here, measured_there = self._measured
+            return measured_there + (self._monotonic() - measured_here)
+
+    def _measure(self) -> None:
+        before = self._monotonic()
+        try:
+            there = self._fetch()
+        except OSError:
+            self.local = True
+            if self._measured is None:
+                self._measured = (before, self._wall())
+            return
+        after = self._monotonic()
+        # A Date has whole seconds: half of one is added, so that the error is at most half a second either way.
+        self._measured, self.local = ((before + after) / 2, there + 0.5), False
+
+
+def date_of(url: str, timeout: float = 5.0) -> float:
+    """The Date of a server's answer to an unsigned HEAD; a refusal has one as well. Raises OSError."""
+    request = urllib.request.Request(url, method="HEAD")
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as answer:
+            date = answer.headers.get("Date")
+    except urllib.error.HTTPError as error:
+        with error:
+            date = error.headers.get("Date")
+    if date is None:
+        raise OSError(f"{url} answers without a Date")
+    return parsedate_to_datetime(date).timestamp()

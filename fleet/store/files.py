@@ -1,0 +1,187 @@
+"""``file://``: a folder as a bucket, with a writer that survives a power cut (obstore never fsyncs).
+
+Temporary file, fsync, rename or link into place, fsync of the folder: readers see old bytes, new bytes or nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from fleet.model.errors import AlreadyExistsError, NotFoundError, StoreError
+from fleet.store.objects import ObjectInfo
+
+_TEMPORARY = ".tmp-"
+
+
+class FileObjects:
+    """A bucket that is a folder on this computer."""
+
+    def __init__(self, root: Path, clock: Callable[[], float] = time.time) -> None:
+        self._root = root.absolute()
+        self._clock = clock
+
+    @property
+    def url(self) -> str:
+        """``file:///…``."""
+        return self._root.as_uri()
+
+    def now(self) -> float:
+        """This computer's clock: the folder has no other."""
+        return self._clock()
+
+    def get(self, key: str) -> bytes:
+        """The bytes under a key. Raises NotFoundError."""
+        path = self._path(key)
+        with _translated(key):
+            return path.read_bytes()
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write durably, replacing what was there."""
+        path = self._path(key)
+        with _translated(key), self._prepared(path, lambda fd: _write_all(fd, data)) as temporary:
+            temporary.replace(path)
+
+    def create(self, key: str, data: bytes) -> None:
+        """Write only if the key is absent: a hard link fails where one stands, whoever else tries."""
+        path = self._path(key)
+        with _translated(key), self._prepared(path, lambda fd: _write_all(fd, data)) as temporary:
+            os.link(temporary, path)
+
+    def upload(self, key: str, path: Path) -> None:
+        """``put`` from a file, copied in pieces."""
+        target = self._path(key)
+
+        def copy(fd: int) -> None:
+            with path.open("rb") as source, os.fdopen(os.dup(fd), "wb") as sink:
+                shutil.copyfileobj(source, sink, 1 << 20)
+
+        with _translated(key), self._prepared(target, copy) as temporary:
+            temporary.replace(target)
+
+    def download(self, key: str, path: Path) -> None:
+        """``get`` into a file."""
+        with _translated(key):
+            shutil.copyfile(self._path(key), path)
+
+    def list(self, prefix: str) -> Sequence[ObjectInfo]:
+        """Every object whose key begins with ``prefix``, sorted."""
+        folder = self._path(prefix.rpartition("/")[0]) if "/" in prefix else self._root
+        with _translated(prefix):
+            found = [info for info in self._walk(folder) if info.key.startswith(prefix)]
+        return sorted(found, key=lambda info: info.key)
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove keys; absent ones are success. Folders that become empty go with them."""
+        for key in keys:
+            path = self._path(key)
+            with _translated(key), contextlib.suppress(FileNotFoundError):
+                path.unlink()
+            self._remove_empty(path.parent)
+
+    def _remove_empty(self, folder: Path) -> None:
+        while folder != self._root:
+            try:
+                folder.rmdir()
+            except OSError:
+                return
+            folder = folder.parent
+
+    def _path(self, key: str) -> Path:
+        parts = key.split("/") if key else []
+        if key.startswith("/") or any(part in ("", ".", "..") for part in parts[:-1]) or parts[-1:] in (["."], [".."]):
+            raise StoreError(f"{key!r} is no key: it would leave the bucket")
+        return self._root.joinpath(*parts)
+
+    def _walk(self, folder: Path) -> Iterator[ObjectInfo]:
+        pending = [folder]
+        while pending:
+            try:
+                entries = list(os.scandir(pending.pop()))
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(Path(entry.path))
+                elif not entry.name.startswith(_TEMPORARY):
+                    with contextlib.suppress(FileNotFoundError):
+                        yield self._info(entry)
+
+    def _info(self, entry: os.DirEntry[str]) -> ObjectInfo:
+        stat = entry.stat()
+        return ObjectInfo(
+            key=Path(entry.path).relative_to(self._root).as_posix(),
+            size=stat.st_size,
+            version=f"{stat.st_mtime_ns}-{stat.st_size}-{stat.st_ino}",
+            modified=stat.st_mtime,
+        )
+
+    @contextlib.contextmanager
+    def _prepared(self, target: Path, fill: Callable[[int], None]) -> Iterator[Path]:
+        """A temporary file beside ``target``, its bytes on disk; so is the folder once the body is done."""
+        temporary, fd = self._open_temporary(target)
+        try:
+            try:
+                fill(fd)
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+            yield temporary
+            _sync_folder(target.parent)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                temporary.unlink()
+
+    def _open_temporary(self, target: Path) -> tuple[Path, int]:
+        """Another writer's delete may remove the folder, empty for a moment, between its making and its use."""
+        for last in (False, False, True):
+            self._make_folder(target.parent)
+            temporary = target.parent / f"{_TEMPORARY}{secrets.token_hex(8)}"
+            try:
+                return temporary, os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+            except FileNotFoundError:
+                if last:
+                    raise
+        raise AssertionError("the loop returns or raises")
+
+    def _make_folder(self, folder: Path) -> None:
+        if folder.is_dir():
+            return
+        if folder != folder.parent:
+            self._make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _sync_folder(folder.parent)
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new name durable. Where folders cannot be synced, the file system does it or nobody can."""
+    with contextlib.suppress(OSError):
+        fd = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+@contextlib.contextmanager
+def _translated(key: str) -> Iterator[None]:
+    """The operating system's errors as ours."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        raise NotFoundError(f"there is no {key!r}") from None
+    except FileExistsError:
+        raise AlreadyExistsError(f"{key!r} exists already") from None
+    except OSError as error:
+        raise StoreError(f"{key!r}: {error.strerror or error}", "Is the disk full, or the folder read-only?") from None

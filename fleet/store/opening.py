@@ -1,0 +1,71 @@
+"""From a URL to a bucket."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from fleet.model.errors import UnsuitableStoreError
+from fleet.store.clock import BucketClock, date_of
+from fleet.store.files import FileObjects
+from fleet.store.objects import Objects
+
+SCHEMES = ("file", "s3", "gs", "memory")
+
+
+def open_objects(url: str, *, clock: Callable[[], float] | None = None) -> Objects:
+    """The bucket at a URL: ``file:///folder``, ``s3://bucket/prefix``, ``gs://bucket/prefix``, ``memory://``.
+
+    ``clock`` replaces the bucket's clock, for tests. Raises UnsuitableStoreError for anything else.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        return _open_folder(parts.netloc, unquote(parts.path), clock)
+    if parts.scheme in ("s3", "gs", "memory"):
+        return _open_remote(parts.scheme, parts.netloc, parts.path.strip("/"), url, clock)
+    raise UnsuitableStoreError(
+        f"{url!r} is no bucket that fleet knows", f"Write {', '.join(f'{s}://…' for s in SCHEMES[:3])}."
+    )
+
+
+def _open_folder(host: str, path: str, clock: Callable[[], float] | None) -> FileObjects:
+    if host or not path.startswith("/"):
+        raise UnsuitableStoreError(f"file://{host}{path} is no absolute folder", "Write file:///an/absolute/folder.")
+    folder = Path(path)
+    if folder.exists() and not folder.is_dir():
+        raise UnsuitableStoreError(f"{folder} is a file", "Name a folder.")
+    return FileObjects(folder, clock or time.time)
+
+
+def _open_remote(scheme: str, bucket: str, prefix: str, url: str, clock: Callable[[], float] | None) -> Objects:
+    from obstore.store import GCSStore, MemoryStore, S3Store
+
+    from fleet.store.remote import RemoteObjects, client_options, retry_config
+
+    if scheme == "memory":
+        return RemoteObjects(MemoryStore(), url, clock or time.time)
+    if not bucket:
+        raise UnsuitableStoreError(f"{url!r} names no bucket", f"Write {scheme}://bucket or {scheme}://bucket/prefix.")
+    if scheme == "gs":
+        google = BucketClock(lambda: date_of("https://storage.googleapis.com"))
+        store = GCSStore(
+            bucket, prefix=prefix or None, client_options=client_options(allow_http=False), retry_config=retry_config()
+        )
+        return RemoteObjects(store, url, clock or google.now)
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+    amazon = BucketClock(lambda: date_of(endpoint or f"https://s3.{region}.amazonaws.com"))
+    http = bool(endpoint and endpoint.startswith("http://"))
+    s3 = S3Store(
+        bucket,
+        prefix=prefix or None,
+        region=region,
+        endpoint=endpoint,
+        virtual_hosted_style_request=endpoint is None,
+        client_options=client_options(allow_http=http),
+        retry_config=retry_config(),
+    )
+    return RemoteObjects(s3, url, clock or amazon.now)

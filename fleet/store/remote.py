@@ -1,0 +1,142 @@
+"""``s3://``, ``gs://`` and ``memory://`` through obstore, with short retries: a notice is not longer than they are."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fleet.model.errors import AlreadyExistsError, NotFoundError, StoreError
+from fleet.store.objects import ObjectInfo
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, ObjectStore, RetryConfig
+
+RETRIES = 3
+RETRY_SECONDS = 8
+CONNECT_SECONDS = 4
+CALL_SECONDS = 60
+"""A large part takes its time; a small call that hangs is the network's."""
+
+
+def retry_config() -> RetryConfig:
+    """obstore's own limits are ten retries in three minutes: longer than a notice."""
+    return {"max_retries": RETRIES, "retry_timeout": timedelta(seconds=RETRY_SECONDS)}
+
+
+def client_options(*, allow_http: bool) -> ClientConfig:
+    """Time limits; plain HTTP only for an endpoint that says so itself."""
+    return {
+        "connect_timeout": timedelta(seconds=CONNECT_SECONDS),
+        "timeout": timedelta(seconds=CALL_SECONDS),
+        "allow_http": allow_http,
+    }
+
+
+class RemoteObjects:
+    """A bucket behind obstore."""
+
+    def __init__(self, store: ObjectStore, url: str, now: Callable[[], float]) -> None:
+        self._store = store
+        self._url = url.rstrip("/")
+        self._now = now
+
+    @property
+    def url(self) -> str:
+        """As it was opened."""
+        return self._url
+
+    def now(self) -> float:
+        """The time by the bucket's clock."""
+        return self._now()
+
+    def get(self, key: str) -> bytes:
+        """The bytes under a key. Raises NotFoundError."""
+        import obstore
+
+        with _translated(key):
+            return bytes(obstore.get(self._store, key).bytes())
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write, replacing what was there."""
+        import obstore
+
+        with _translated(key):
+            obstore.put(self._store, key, data, use_multipart=False)
+
+    def create(self, key: str, data: bytes) -> None:
+        """Write only if the key is absent (``If-None-Match: *``)."""
+        import obstore
+
+        with _translated(key):
+            obstore.put(self._store, key, data, mode="create", use_multipart=False)
+
+    def upload(self, key: str, path: Path) -> None:
+        """``put`` from a file, in parts if it is large."""
+        import obstore
+
+        with _translated(key):
+            obstore.put(self._store, key, path)
+
+    def download(self, key: str, path: Path) -> None:
+        """``get`` into a file."""
+        import obstore
+
+        with _translated(key):
+            answer = obstore.get(self._store, key)
+            with path.open("wb") as sink:
+                for piece in answer.stream(min_chunk_size=1 << 20):
+                    sink.write(piece)
+
+    def list(self, prefix: str) -> Sequence[ObjectInfo]:
+        """Every object whose key begins with ``prefix``, sorted. obstore's own prefixes are whole folders."""
+        import obstore
+
+        folder = prefix.rpartition("/")[0]
+        with _translated(prefix):
+            found = [meta for batch in obstore.list(self._store, folder or None) for meta in batch]
+        infos = [
+            ObjectInfo(
+                key=meta["path"],
+                size=meta["size"],
+                version=f"{meta['e_tag']}-{meta['size']}-{meta['last_modified'].timestamp()}",
+                modified=meta["last_modified"].timestamp(),
+            )
+            for meta in found
+            if meta["path"].startswith(prefix)
+        ]
+        return sorted(infos, key=lambda info: info.key)
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove keys; absent ones are success."""
+        import obstore
+
+        for key in keys:
+            with _translated(key), contextlib.suppress(FileNotFoundError):
+                obstore.delete(self._store, key)
+
+
+@contextlib.contextmanager
+def _translated(key: str) -> Iterator[None]:
+    """obstore's errors as ours."""
+    from obstore import exceptions
+
+    try:
+        yield
+    except (FileNotFoundError, exceptions.NotFoundError):
+        raise NotFoundError(f"there is no {key!r}") from None
+    except (exceptions.AlreadyExistsError, exceptions.PreconditionError):
+        raise AlreadyExistsError(f"{key!r} exists already") from None
+    except (exceptions.UnauthenticatedError, exceptions.PermissionDeniedError) as error:
+        raise StoreError(
+            f"{key!r}: access is denied: {_first_line(error)}", "Check the credentials, and what they may do there."
+        ) from None
+    except (exceptions.BaseError, OSError, ValueError) as error:
+        hint = "Is the bucket's name right, and can it be reached?"
+        raise StoreError(f"{key!r}: {_first_line(error)}", hint) from None
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
