@@ -106,7 +106,8 @@ def _workplace(keep: Path | None) -> Iterator[Path]:
 
 def _train(home: Home, job: Job, folder: Path, write: Any, market: dict[str, Any]) -> Trained:
     """One training from start to end, in a fleet of its own; no machine is left when it returns or raises."""
-    from fleet.providers.local import set_market, stop_everything
+    from fleet.providers.local.market import set_market
+    from fleet.providers.local.provider import stop_everything
 
     home.path.mkdir(parents=True, exist_ok=True)
     set_market(home.local, market)

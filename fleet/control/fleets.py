@@ -27,7 +27,7 @@ def controller_name() -> str:
 
 def providers_for(home: Home, fleet_id: str) -> dict[str, Provider]:
     """The providers that this computer can reach, by name."""
-    from fleet.providers.local import LocalProvider
+    from fleet.providers.local.provider import LocalProvider
 
     return {"local": LocalProvider(home.local, fleet_id)}
 

@@ -2,8 +2,8 @@
 
 Rules that hold for every method:
 
-- A refusal is a ``ProviderError`` with an ``ErrorClass``; no SDK's own exception ever leaves a provider. An answer that was
-  lost is ``transient``: the effect may have happened, and calling again is how one finds out.
+- A refusal is a ``ProviderError`` with an ``ErrorClass``; no SDK's own exception ever leaves a provider. An answer that
+  was lost is ``transient``: the effect may have happened, and calling again is how one finds out.
 - Every method but ``launch`` and ``create_volume`` may be called again at any time with the same effect as once; those
   two are made idempotent by their token.
 - Times are seconds since 1970-01-01 UTC by the provider's own clock, prices integer micro-dollars per hour,
@@ -46,23 +46,23 @@ class Provider(Protocol):
         """Start one instance of the first offer in ``request.offers`` that can be had, everything tagged at once.
 
         The same token gives the same instance however often it is called, also after that instance ended (then it is
-        returned as terminated, and nothing is started). The same token with another request is ``invalid``. A new volume
-        is made, tagged and attached in the same call, in the zone the instance got, and outlives it. An existing volume
-        is *not* attached here. If no offer can be had, the error has the class of the most hopeful refusal (capacity before
-        price before quota) and nothing was made. Never launched above ``request.max_price``.
+        returned as terminated, and nothing is started). The same token with another request is ``invalid``. A new
+        volume is made, tagged and attached in the same call, in the zone the instance got, and outlives it. An existing
+        volume is *not* attached here. If no offer can be had, the error has the class of the most hopeful refusal
+        (capacity before price before quota) and nothing was made. Never launched above ``request.max_price``.
         """
         ...
 
     def list(self, region: str) -> Listing:
         """Every instance and volume with this fleet's tag in a region, terminated ones for a while too.
 
-        May lag: something just made may be missing for up to ``capabilities.visible_within`` seconds, something ended may
-        still look alive. Absence proves nothing; ask ``get``.
+        May lag: something just made may be missing for up to ``capabilities.visible_within`` seconds, something ended
+        may still look alive. Absence proves nothing; ask ``get``.
         """
         ...
 
     def get(self, region: str, instance_id: str) -> Instance | None:
-        """One instance by id, as fresh as the cloud can tell. None: the cloud knows no such instance (any more, or yet)."""
+        """One instance by id, as fresh as the cloud can tell. None: the cloud knows none such (any more, or yet)."""
         ...
 
     def terminate(self, region: str, instance_id: str) -> None:
@@ -77,8 +77,8 @@ class Provider(Protocol):
     def attach(self, region: str, volume_id: str, instance_id: str) -> None:
         """Attach a volume. Success if it is attached there already.
 
-        ``not-yet`` while either side is not ready or the volume is held by another instance; ``invalid`` across zones, for
-        an ended instance, or for an unknown volume.
+        ``not-yet`` while either side is not ready or the volume is held by another instance; ``invalid`` across zones,
+        for an ended instance, or for an unknown volume.
         """
         ...
 

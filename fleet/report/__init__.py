@@ -1,1 +1,1 @@
-
+"""Cost statements and pages."""

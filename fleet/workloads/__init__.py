@@ -1,1 +1,1 @@
-
+"""What a kind of training needs beyond "run this"."""

@@ -1,11 +1,12 @@
-"""How the files of a local cloud lie, and how several processes share them. Standard library only: supervisors start fast.
+"""How the files of a local cloud lie, and how processes share them. Standard library only: supervisors start fast.
 
 ::
 
     <home>/lock                        held for every change of what is attached to what
     <home>/market.json                 what takes instances back, and prices
     <home>/outages/<zone>              until when a zone has no spot capacity
-    <home>/instances/<id>/             instance.json, user-data, boot-id, dead-man.json, console.log, root/, dev/<volume>
+    <home>/instances/<id>/             instance.json, user-data, boot-id, dead-man.json, session, console.log,
+                                       root/ (the machine's own disk), dev/<volume>
     <home>/volumes/<id>/               volume.json, data/
 """
 
@@ -28,6 +29,8 @@ DEAD_MAN = "dead-man.json"
 TRAINING = "training"
 USER_DATA = "user-data"
 BOOT_ID = "boot-id"
+SESSION = "session"
+"""The session id of the supervisor, which every process of the machine shares unless it made its own."""
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -70,12 +73,20 @@ def hold_supervision(folder: Path) -> int | None:
 
 
 def supervised(folder: Path) -> bool:
-    """Whether a supervisor lives: it holds its lock until it dies, however it dies, and no pid can be mistaken for it."""
+    """Whether a supervisor lives: it holds its lock until it dies, however it dies; no pid is mistaken for it."""
     fd = hold_supervision(folder)
     if fd is None:
         return True
     os.close(fd)
     return False
+
+
+def session_of(folder: Path) -> int | None:
+    """The session id that the machine's supervisor had; None if it never ran."""
+    try:
+        return int((folder / SESSION).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def end_instance(home: Path, folder: Path, ended_by: str, at: float) -> None:

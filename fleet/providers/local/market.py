@@ -1,7 +1,8 @@
 """What the local market has in store: a pure function of its description and time, so that no daemon is needed for it.
 
 Four kinds: ``none`` never takes an instance; ``schedule`` says what happens to the first, second, … spot instance launched;
-``trace`` follows measured capacity (spot-traces format: ``data[i]`` ≥ 1 is capacity); ``seed`` draws ups and downs.
+``trace`` follows measured capacity (spot-traces format: ``data[i]`` ≥ 1 is capacity); ``seed`` draws ups and
+downs.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ REGION = "here"
 ZONES = ("here-a", "here-b", "here-c")
 SPOT_SHARE = 0.3
 """Spot costs about this share of on-demand, as on EC2 for GPUs (policy.md: 0.318)."""
+TRACE_FORM = 'It holds {"metadata": {"gap_seconds": …}, "data": [0, 1, …]}.'
 ZONE_FACTOR = {"here-a": 1.0, "here-b": 1.08, "here-c": 1.15}
 
 
@@ -134,14 +136,12 @@ def read_market(home: Path) -> MarketSpec:
 def read_trace(path: str) -> tuple[int, ...]:
     """The capacity at each step of a trace file. Raises FleetError if it holds none."""
     try:
-        data = json.loads(Path(path).read_text(encoding="utf-8"))["data"]
-        if not data or not all(isinstance(value, (int, float)) for value in data):
-            raise ValueError("no numbers in data")
-        return tuple(int(value) for value in data)
+        data = tuple(int(value) for value in json.loads(Path(path).read_text(encoding="utf-8"))["data"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FleetError(
-            f"{path} is no spot trace: {error}", 'It holds {"metadata": {"gap_seconds": …}, "data": [0, 1, …]}.'
-        ) from None
+        raise FleetError(f"{path} is no spot trace: {error!r}", TRACE_FORM) from None
+    if not data:
+        raise FleetError(f"{path} is a spot trace without data", TRACE_FORM)
+    return data
 
 
 def capacity(market: MarketSpec, zone: str, now: float) -> bool:

@@ -14,28 +14,42 @@ ROUNDS = 200
 """A machine that forks faster than it is killed is given up after so many rounds."""
 
 
-def machine_processes(instance_id: str) -> Iterator[psutil.Process]:
-    """Every process of an instance but the asking one."""
+def machine_processes(instance_id: str, session: int | None) -> Iterator[psutil.Process]:
+    """Every process of an instance but the asking one: of its session, or with its mark.
+
+    The mark finds those that made a session of their own; the session those whose environment cannot be read (programs
+    of macOS itself).
+    """
     me = os.getpid()
     for process in psutil.process_iter():
         if process.pid == me:
             continue
         with contextlib.suppress(psutil.Error, OSError):
-            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get(MARK) == instance_id:
+            if process.status() != psutil.STATUS_ZOMBIE and _belongs(process, instance_id, session):
                 yield process
 
 
-def kill_machine(instance_id: str) -> bool:
+def _belongs(process: psutil.Process, instance_id: str, session: int | None) -> bool:
+    with contextlib.suppress(psutil.AccessDenied, OSError):
+        if process.environ().get(MARK) == instance_id:
+            return True
+    # A session's number is its first process's: nobody else has it while any process of the session lives.
+    return session is not None and os.getsid(process.pid) == session and process.pid != session
+
+
+def kill_machine(instance_id: str, session: int | None) -> bool:
     """SIGKILL everything of an instance until nothing is left; the asking process lives on. True if nothing is left.
 
-    Round after round, since a process may fork between being listed and being killed.
+    Everything is stopped before anything is killed: a machine dies at once, and no agent sees its training die first.
+    Round after round, since a process may fork between being listed and being stopped.
     """
     for _ in range(ROUNDS):
-        found = list(machine_processes(instance_id))
+        found = list(machine_processes(instance_id, session))
         if not found:
             return True
-        for process in found:
-            with contextlib.suppress(psutil.Error):
-                process.kill()
+        for act in (psutil.Process.suspend, psutil.Process.kill):
+            for process in found:
+                with contextlib.suppress(psutil.Error):
+                    act(process)
         psutil.wait_procs(found, timeout=2)
     return False

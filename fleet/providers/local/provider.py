@@ -221,7 +221,7 @@ class LocalProvider:
             return record
         if record["state"] == "pending" and self._clock() - record["launched_at"] < START_GRACE:
             return record
-        kill_machine(record["instance_id"])
+        kill_machine(record["instance_id"], files.session_of(folder))
         by = "fleet" if (folder / files.TERMINATE).exists() else "unknown"
         files.end_instance(self._home, folder, by, self._clock())
         return files.read_json(folder / files.INSTANCE) or record
@@ -255,6 +255,6 @@ def stop_everything(home: Path) -> None:
         deadline = time.monotonic() + 5
         while files.supervised(path.parent) and time.monotonic() < deadline:
             time.sleep(0.02)
-        kill_machine(record["instance_id"])
+        kill_machine(record["instance_id"], files.session_of(path.parent))
         with contextlib.suppress(OSError):
             files.end_instance(home, path.parent, "fleet", time.time())

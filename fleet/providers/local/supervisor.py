@@ -49,7 +49,7 @@ class Supervisor:
         from fleet.providers.local.processes import kill_machine
 
         at = time.time()
-        kill_machine(self.record["instance_id"])
+        kill_machine(self.record["instance_id"], os.getsid(0))
         if self.agent is not None:
             self.agent.wait()
         files.end_instance(self.home, self.folder, ended_by, at)
@@ -98,8 +98,10 @@ class Supervisor:
                 start = (self.folder / files.TRAINING).stat().st_mtime
             except OSError:
                 return None
-        leads = float(self.fate["lead"]) + (float(self.fate["rebalance_lead"]) if "rebalance" in self.fate["signals"] else 0)
-        self.fate["take_at"] = start + float(self.fate["after"]) + leads
+        signals, take_at = self.fate["signals"], start + float(self.fate["after"]) + float(self.fate["lead"])
+        if "rebalance" in signals:
+            take_at += float(self.fate["rebalance_lead"])
+        self.fate["take_at"] = take_at
         return float(self.fate["take_at"])
 
     def _outage(self, now: float) -> None:
@@ -135,7 +137,7 @@ class Supervisor:
         from fleet.providers.local.processes import kill_machine
 
         self.restarts += 1
-        kill_machine(self.record["instance_id"])
+        kill_machine(self.record["instance_id"], os.getsid(0))
         self._start_agent()
         return True
 
@@ -165,6 +167,7 @@ def main() -> None:
         time.sleep(0.02)  # somebody looks whether we live; a second supervisor would hold it for good
     else:
         return
+    (folder / files.SESSION).write_text(str(os.getsid(0)), encoding="utf-8")
     Supervisor(folder).run()
 
 

@@ -1,4 +1,4 @@
-"""Volumes of the provider ``local``: folders, as strict about zones and attachments as a cloud. Callers hold the lock."""
+"""Volumes of ``local``: folders, as strict about zones and attachments as a cloud. Callers hold the home's lock."""
 
 from __future__ import annotations
 
