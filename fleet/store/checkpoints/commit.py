@@ -1,0 +1,47 @@
+"""Committing: files first, under their own names; the manifest last, created exclusively. Without it nothing exists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from fleet.model import layout
+from fleet.model.documents import CheckpointRef, FileEntry, Manifest
+from fleet.model.errors import CheckpointError
+from fleet.store.checkpoints.claim import create_or_read
+from fleet.store.checkpoints.staging import Staged, StagedFile
+from fleet.store.objects import Objects
+
+
+class FencedError(CheckpointError):
+    """A later attempt has a base: this one writes nothing more."""
+
+
+def upload(
+    objects: Objects,
+    run_id: str,
+    ref: CheckpointRef,
+    staged: Staged,
+    previous: Manifest | None,
+    workers: int,
+) -> tuple[FileEntry, ...]:
+    """Send the files of a set; one that did not change since ``previous`` is referenced where it lies."""
+    known = {(entry.path, entry.size, entry.sha256): entry for entry in (previous.files if previous else ())}
+
+    def send(file: StagedFile) -> FileEntry:
+        entry = known.get((file.path, file.size, file.sha256))
+        if entry is not None:
+            return entry
+        key = layout.checkpoint_file(run_id, ref.attempt, ref.seq, file.path)
+        objects.upload(key, file.source)
+        return FileEntry(path=file.path, size=file.size, sha256=file.sha256, key=key)
+
+    with ThreadPoolExecutor(max_workers=min(workers, max(1, len(staged.files)))) as pool:
+        return tuple(pool.map(send, staged.files))
+
+
+def seal(objects: Objects, manifest: Manifest, refuse: Callable[[], None]) -> Manifest:
+    """Create the manifest, unless ``refuse`` raises FencedError just before. What stands there is ours: keys are fenced."""
+    refuse()
+    key = layout.manifest(manifest.run_id, manifest.ref.attempt, manifest.ref.seq)
+    return create_or_read(objects, key, manifest)

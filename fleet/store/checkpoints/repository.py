@@ -1,0 +1,165 @@
+"""All checkpoints of one run: which exist, which are trusted, and the four things done with them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from fleet.core.chain import newest_based, predecessor_of, valid_refs
+from fleet.model import layout
+from fleet.model.documents import Base, CheckpointRef, Manifest, Skipped
+from fleet.model.errors import CheckpointError, NotFoundError
+from fleet.store.checkpoints import commit as committing
+from fleet.store.checkpoints.claim import create_or_read
+from fleet.store.checkpoints.restore import Restored, fetch, shallow_problem
+from fleet.store.checkpoints.staging import Staged
+from fleet.store.objects import Objects
+
+
+class Checkpoints:
+    """The checkpoints of a run."""
+
+    def __init__(self, objects: Objects, run_id: str, *, workers: int = 8) -> None:
+        self._objects = objects
+        self._run_id = run_id
+        self._workers = workers
+
+    def bases(self) -> dict[int, Base]:
+        """Each attempt's base, where it has one. Raises CheckpointError for one that is torn."""
+        prefix = f"{layout.run(self._run_id)}attempts/"
+        found: dict[int, Base] = {}
+        for info in self._objects.list(prefix):
+            number = info.key.removeprefix(prefix).removesuffix("/base.json")
+            if number.isdigit():
+                try:
+                    found[int(number)] = Base.model_validate_json(self._objects.get(info.key))
+                except ValidationError:
+                    raise CheckpointError(f"{info.key} does not hold what a base holds") from None
+        return found
+
+    def committed(self, attempt: int) -> list[int]:
+        """The sequence numbers of an attempt's checkpoints that have a manifest, ascending."""
+        return self._all_committed().get(attempt, [])
+
+    def _all_committed(self) -> dict[int, list[int]]:
+        prefix = f"{layout.run(self._run_id)}checkpoints/"
+        found: dict[int, list[int]] = {}
+        for info in self._objects.list(prefix):
+            parts = info.key.removeprefix(prefix).split("/")
+            if len(parts) == 3 and parts[2] == "manifest.json" and parts[0].isdigit() and parts[1].isdigit():
+                found.setdefault(int(parts[0]), []).append(int(parts[1]))
+        return found
+
+    def manifest(self, ref: CheckpointRef) -> Manifest:
+        """A checkpoint's manifest. Raises CheckpointError if there is none, or none that says what it should."""
+        key = layout.manifest(self._run_id, ref.attempt, ref.seq)
+        try:
+            found = Manifest.model_validate_json(self._objects.get(key))
+        except (NotFoundError, ValidationError):
+            raise CheckpointError(f"checkpoint {ref} has no readable manifest") from None
+        if found.ref != ref or found.run_id != self._run_id:
+            raise CheckpointError(f"the manifest of checkpoint {ref} is another's ({found.run_id} {found.ref})")
+        return found
+
+    def newest_valid(self, head: int | None) -> tuple[Manifest | None, tuple[Skipped, ...]]:
+        """The newest trusted checkpoint of the chain from ``head`` that verifies as far as listings tell."""
+        skipped: list[Skipped] = []
+        for ref in valid_refs(head, self.bases(), self._all_committed()):
+            try:
+                manifest = self.manifest(ref)
+                problem = shallow_problem(self._objects, manifest)
+            except CheckpointError as error:
+                problem = error.message
+            else:
+                if problem is None:
+                    return manifest, tuple(skipped)
+            skipped.append(Skipped(ref=ref, reason=problem))
+        return None, tuple(skipped)
+
+    def establish_base(self, attempt: int, at: float) -> Base:
+        """Fix what the attempt resumes from, and so fence every attempt before it. The stored base if it has one.
+
+        Raises FencedError if a later attempt has a base already.
+        """
+        bases = self.bases()
+        self._refuse_fenced(attempt, bases)
+        if attempt in bases:
+            return bases[attempt]
+        predecessor = predecessor_of(attempt, bases)
+        manifest, skipped = self.newest_valid(predecessor)
+        base = Base(predecessor=predecessor, ref=manifest.ref if manifest else None, skipped=skipped, at=at)
+        return create_or_read(self._objects, layout.base(self._run_id, attempt), base)
+
+    def commit(
+        self,
+        attempt: int,
+        staged: Staged,
+        *,
+        parent: CheckpointRef | None,
+        step: int | None,
+        at: float,
+        format: str,  # noqa: A002 - the job file's word
+        previous: Manifest | None,
+    ) -> Manifest:
+        """Make a staged set a checkpoint of ``attempt``. ``previous`` is what unchanged files are referenced from.
+
+        Raises FencedError if a later attempt has a base, StoreError if the bucket cannot be written; then nothing exists.
+        """
+        ref = CheckpointRef(attempt=attempt, seq=max(self.committed(attempt), default=0) + 1)
+        files = committing.upload(self._objects, self._run_id, ref, staged, previous, self._workers)
+        manifest = Manifest(
+            run_id=self._run_id, ref=ref, parent=parent, at=at, step=step, format=format, files=files
+        )
+        return committing.seal(self._objects, manifest, lambda: self._refuse_fenced(attempt, self.bases()))
+
+    def restore(self, attempt: int, into: Path, *, have: Path | None = None) -> Restored:
+        """Bring the newest trusted checkpoint of the attempt's own chain into a folder, verified byte by byte.
+
+        A broken one is skipped, named, and the one before it is taken. ``have`` holds files that may be the right ones
+        (the volume's). Without any checkpoint the folder is left as it is.
+        """
+        skipped: list[Skipped] = []
+        for manifest in self._trusted(attempt, skipped):
+            try:
+                downloaded = fetch(self._objects, manifest, into, have, self._workers)
+            except CheckpointError as error:
+                skipped.append(Skipped(ref=manifest.ref, reason=error.message))
+                continue
+            source = "bucket" if downloaded else "volume"
+            return Restored(manifest, source, tuple(skipped), downloaded)  # type: ignore[arg-type]
+        return Restored(None, "nothing", tuple(skipped))
+
+    def _trusted(self, attempt: int, skipped: list[Skipped]) -> Iterator[Manifest]:
+        for ref in valid_refs(attempt, self.bases(), self._all_committed()):
+            try:
+                yield self.manifest(ref)
+            except CheckpointError as error:
+                skipped.append(Skipped(ref=ref, reason=error.message))
+
+    def prune(self, head: int, *, keep: int, protect: Collection[CheckpointRef]) -> list[CheckpointRef]:
+        """Remove trusted checkpoints beyond the newest ``keep``: whole sets, the manifest first.
+
+        Never one in ``protect``, never the base of ``head``, never a file that a remaining checkpoint references. Late ones
+        are not touched: people may want to look at them.
+        """
+        bases = self.bases()
+        if newest_based(bases) != head:
+            return []  # a later attempt decides now
+        refs = valid_refs(head, bases, self._all_committed())
+        safe = {*refs[:keep], *protect, *(base.ref for number, base in bases.items() if number == head and base.ref)}
+        doomed = [ref for ref in refs if ref not in safe]
+        kept_keys = {entry.key for ref in refs if ref in safe for entry in self.manifest(ref).files}
+        for ref in doomed:
+            prefix = layout.checkpoint(self._run_id, ref.attempt, ref.seq)
+            self._objects.delete([layout.manifest(self._run_id, ref.attempt, ref.seq)])
+            self._objects.delete(
+                [info.key for info in self._objects.list(prefix) if info.key not in kept_keys]
+            )
+        return doomed
+
+    def _refuse_fenced(self, attempt: int, bases: dict[int, Base]) -> None:
+        newest = newest_based(bases)
+        if newest is not None and newest > attempt:
+            raise committing.FencedError(f"attempt {newest} has taken over from attempt {attempt}")

@@ -1,0 +1,110 @@
+"""Bringing a checkpoint back: every byte verified, and only then put in place."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from fleet.model.documents import FileEntry, Manifest, Skipped
+from fleet.model.errors import CheckpointError, NotFoundError
+from fleet.store.checkpoints.verify import sha256_of
+from fleet.store.objects import Objects
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was brought back, and from where."""
+
+    manifest: Manifest | None
+    source: Literal["volume", "bucket", "nothing"]
+    skipped: tuple[Skipped, ...] = ()
+    bytes_downloaded: int = 0
+
+
+def fetch(objects: Objects, manifest: Manifest, into: Path, have: Path | None, workers: int) -> int:
+    """Make the folder ``into`` hold exactly the manifest's files; bytes downloaded.
+
+    Files in ``have`` that are the right ones are taken from there. Nothing half restored is ever visible under the name.
+    Raises CheckpointError if the checkpoint is broken, StoreError if the bucket cannot be asked.
+    """
+    if have == into and _is_exactly(manifest, into):
+        return 0
+    fresh = into.with_name(f".{into.name}.restoring-{secrets.token_hex(4)}")
+    try:
+        fresh.mkdir(parents=True)
+        with ThreadPoolExecutor(max_workers=workers) as pool:
+            sizes = list(pool.map(lambda entry: _bring(objects, entry, fresh, have), manifest.files))
+        _swap(fresh, into)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return sum(sizes)
+
+
+def _bring(objects: Objects, entry: FileEntry, fresh: Path, have: Path | None) -> int:
+    target = _inside(fresh, entry.path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    near = _inside(have, entry.path) if have is not None else None
+    if near is not None and _is_same(near, entry):
+        shutil.copy2(near, target)
+        return 0
+    try:
+        objects.download(entry.key, target)
+    except NotFoundError:
+        raise CheckpointError(f"{entry.path} is missing in the bucket") from None
+    if not _is_same(target, entry):
+        raise CheckpointError(f"{entry.path} does not match its hash")
+    with target.open("rb") as file:
+        os.fsync(file.fileno())
+    return entry.size
+
+
+def _inside(folder: Path, path: str) -> Path:
+    """A manifest comes from outside: its paths must stay in the folder."""
+    parts = path.split("/")
+    if path.startswith("/") or any(part in ("", ".", "..") for part in parts):
+        raise CheckpointError(f"{path!r} leaves the checkpoint folder")
+    return folder.joinpath(*parts)
+
+
+def _is_same(path: Path, entry: FileEntry) -> bool:
+    try:
+        return path.is_file() and path.stat().st_size == entry.size and sha256_of(path) == entry.sha256
+    except OSError:
+        return False
+
+
+def _is_exactly(manifest: Manifest, folder: Path) -> bool:
+    """The folder holds these files, byte for byte, and no others that training could take for a checkpoint."""
+    wanted = {entry.path for entry in manifest.files}
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    return present == wanted and all(_is_same(_inside(folder, entry.path), entry) for entry in manifest.files)
+
+
+def _swap(fresh: Path, into: Path) -> None:
+    """Put the new folder in place of the old by renames: at any moment there is the old one, none, or the new one."""
+    old = into.with_name(f".{into.name}.replaced-{secrets.token_hex(4)}")
+    into.parent.mkdir(parents=True, exist_ok=True)
+    if into.exists():
+        into.rename(old)
+    fresh.rename(into)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def shallow_problem(objects: Objects, manifest: Manifest) -> str | None:
+    """What is wrong with a checkpoint as far as listings tell: a missing file, a wrong size. Raises StoreError."""
+    sizes: dict[str, int] = {}
+    for prefix in {entry.key.rpartition("/files/")[0] + "/files/" for entry in manifest.files}:
+        sizes |= {info.key: info.size for info in objects.list(prefix)}
+    for entry in manifest.files:
+        if entry.key not in sizes:
+            return f"{entry.path} is missing in the bucket"
+        if sizes[entry.key] != entry.size:
+            return f"{entry.path} has {sizes[entry.key]} bytes, not {entry.size}"
+    return None if manifest.files else "it has no files"
+
+

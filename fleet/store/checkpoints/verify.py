@@ -1,0 +1,49 @@
+"""Is a file what it claims to be? Told by its content, before it is committed and after it is fetched."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from pathlib import Path
+
+BLOCK = 1 << 20
+ZIPPED = (".npz", ".zip", ".keras")
+MAYBE_ZIPPED = (".pt", ".pth", ".ckpt")
+"""PyTorch's files are zip archives today, and were not always."""
+
+
+def sha256_of(path: Path) -> str:
+    """A file's SHA-256, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def problem_of(path: Path, name: str) -> str | None:
+    """What is wrong with a file's content, in words; None if nothing is known to be."""
+    suffix = Path(name).suffix.lower()
+    try:
+        if suffix in ZIPPED or (suffix in MAYBE_ZIPPED and _begins_with(path, b"PK")):
+            return _zip_problem(path, name)
+        if suffix == ".json":
+            json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        return f"{name}: {error}"
+    return None
+
+
+def _zip_problem(path: Path, name: str) -> str | None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip()
+    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+        return f"{name} is no whole archive: {error}"
+    return f"{name}: {broken} does not match its checksum" if broken else None
+
+
+def _begins_with(path: Path, magic: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(magic)) == magic
