@@ -5,6 +5,9 @@ The protocol needs no Python. A line on standard output that begins with ``fleet
     fleet.progress step=1200 reward=0.83
 
 ``step`` is a whole number that grows with the work done (steps, iterations, epochs); every other pair is a metric.
+``fleet.saved step=1200``, printed after a checkpoint was renamed into place, says which step it holds: fleet then looks at
+once, and measures exactly what an interruption loses.
+
 A wish of fleet's to save now is the file named by the environment variable ``FLEET_SAVE_REQUEST``: when its text changes,
 save a checkpoint and go on. When the machine is about to go, SIGTERM follows: save, then exit.
 """
@@ -22,6 +25,12 @@ def progress(step: int, **metrics: float) -> None:
     """Report that ``step`` is done, with any metrics (numbers), as one line on standard output."""
     pairs = "".join(f" {name}={float(value):.6g}" for name, value in metrics.items())
     sys.stdout.write(f"fleet.progress step={int(step)}{pairs}\n")
+    sys.stdout.flush()
+
+
+def saved(step: int) -> None:
+    """Report that the checkpoint now in place holds the state after ``step``."""
+    sys.stdout.write(f"fleet.saved step={int(step)}\n")
     sys.stdout.flush()
 
 

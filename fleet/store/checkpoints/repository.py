@@ -150,14 +150,25 @@ class Checkpoints:
         refs = valid_refs(head, bases, self._all_committed())
         safe = {*refs[:keep], *protect, *(base.ref for number, base in bases.items() if number == head and base.ref)}
         doomed = [ref for ref in refs if ref not in safe]
-        kept_keys = {entry.key for ref in refs if ref in safe for entry in self.manifest(ref).files}
         for ref in doomed:
-            prefix = layout.checkpoint(self._run_id, ref.attempt, ref.seq)
             self._objects.delete([layout.manifest(self._run_id, ref.attempt, ref.seq)])
-            self._objects.delete(
-                [info.key for info in self._objects.list(prefix) if info.key not in kept_keys]
-            )
+        if doomed:
+            self._sweep(refs[0])
         return doomed
+
+    def _sweep(self, newest: CheckpointRef) -> None:
+        """Remove files that no manifest references any more, of checkpoints older than the newest one."""
+        prefix = f"{layout.run(self._run_id)}checkpoints/"
+        remaining = self._all_committed()
+        refs = [CheckpointRef(attempt=number, seq=seq) for number, seqs in remaining.items() for seq in seqs]
+        referenced = {entry.key for ref in refs for entry in self.manifest(ref).files}
+        unused = []
+        for info in self._objects.list(prefix):
+            number, seq, kind = [*info.key.removeprefix(prefix).split("/", 2), "", ""][:3]
+            older = number.isdigit() and seq.isdigit() and (int(number), int(seq)) < (newest.attempt, newest.seq)
+            if older and kind.startswith("files/") and info.key not in referenced:
+                unused.append(info.key)
+        self._objects.delete(unused)
 
     def _refuse_fenced(self, attempt: int, bases: dict[int, Base]) -> None:
         newest = newest_based(bases)

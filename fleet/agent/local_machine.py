@@ -1,0 +1,123 @@
+"""A machine of the provider ``local``: files of its instance folder, and metadata by IMDSv2 on loopback."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import secrets
+import time
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from fleet.model.base import Seconds
+
+TOKEN_SECONDS = 300
+TIMEOUT = 2.0
+
+
+class Metadata:
+    """A client of the instance metadata service, version 2: a token first, renewed before it expires."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 80
+        self._token = ""
+        self._token_until = 0.0
+
+    def get(self, path: str) -> str | None:
+        """The text at a path; None if there is nothing. Raises OSError if the service does not answer."""
+        if time.monotonic() >= self._token_until:
+            self._renew()
+        status, text = self._ask("GET", path, {"X-aws-ec2-metadata-token": self._token})
+        if status == 401:
+            self._renew()
+            status, text = self._ask("GET", path, {"X-aws-ec2-metadata-token": self._token})
+        if status == 404:
+            return None
+        if status != 200:
+            raise OSError(f"the metadata service answers {status} for {path}")
+        return text
+
+    def _renew(self) -> None:
+        headers = {"X-aws-ec2-metadata-token-ttl-seconds": str(TOKEN_SECONDS)}
+        status, text = self._ask("PUT", "/latest/api/token", headers)
+        if status != 200:
+            raise OSError(f"the metadata service gives no token: {status}")
+        self._token, self._token_until = text, time.monotonic() + TOKEN_SECONDS / 2
+
+    def _ask(self, method: str, path: str, headers: dict[str, str]) -> tuple[int, str]:
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT)
+        try:
+            connection.request(method, path, headers=headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        except http.client.HTTPException as error:
+            raise OSError(f"the metadata service is out of order: {error!r}") from None
+        finally:
+            connection.close()
+
+
+class LocalMachine:
+    """An instance folder of the provider ``local``."""
+
+    def __init__(self, folder: Path, metadata: Metadata) -> None:
+        self._folder = folder
+        self._metadata = metadata
+        self._rebalance = False
+        self.instance_id = metadata.get("/latest/meta-data/instance-id") or ""
+        self.boot_id = (folder / "boot-id").read_text(encoding="utf-8").strip()
+
+    @property
+    def scratch(self) -> Path:
+        """Removed with the instance."""
+        return self._folder / "root"
+
+    def user_data(self) -> str:
+        """The boot document's JSON."""
+        return self._metadata.get("/latest/user-data") or ""
+
+    def notice(self) -> Seconds | None:
+        """When the cloud takes the machine back, once it says so."""
+        text = self._metadata.get("/latest/meta-data/spot/instance-action")
+        return _instant(json.loads(text)["time"]) if text else None
+
+    def rebalance(self) -> bool:
+        """Whether the cloud recommends to leave; once said, it stays so."""
+        if not self._rebalance:
+            self._rebalance = self._metadata.get("/latest/meta-data/events/recommendations/rebalance") is not None
+        return self._rebalance
+
+    def volume(self, volume_id: str | None) -> Path | None:
+        """The link that stands under ``dev/`` while a volume is attached."""
+        links = sorted((self._folder / "dev").glob(volume_id or "*"))
+        return links[0] if links and links[0].is_dir() else None
+
+    def release_volume(self) -> None:
+        """Everything on it is on disk; the link is the provider's to remove."""
+        os.sync()
+
+    def arm(self, power_off_at: Seconds) -> None:
+        """The supervisor reads this file several times a second."""
+        target = self._folder / "dead-man.json"
+        temporary = target.with_name(f".dead-man.{secrets.token_hex(4)}")
+        temporary.write_text(json.dumps({"power_off_at": power_off_at}), encoding="utf-8")
+        temporary.replace(target)
+
+    def training_begins(self) -> None:
+        """Schedules of the local market may count from here."""
+        (self._folder / "training").touch()
+
+    def power_off(self) -> None:
+        """The supervisor ends the machine as soon as it sees this file."""
+        (self._folder / "power-off").touch()
+
+
+def _instant(text: str) -> Seconds:
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def local_machine() -> LocalMachine:
+    """The machine that the environment describes. Raises KeyError outside one, OSError if it does not answer."""
+    return LocalMachine(Path(os.environ["FLEET_INSTANCE_DIR"]), Metadata(os.environ["FLEET_METADATA_URL"]))

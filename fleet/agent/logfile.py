@@ -1,0 +1,67 @@
+"""The training's log: a file on the instance's own disk, shipped to the bucket in immutable pieces."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from fleet.model import layout
+from fleet.model.errors import AlreadyExistsError
+from fleet.store.objects import Objects
+
+MOST_BYTES = 200_000_000
+"""Per attempt; a training that prints more is cut off there, and told so."""
+MOST_CHUNK = 4_000_000
+TAIL_BYTES = 8192
+
+
+class LogFile:
+    """Written by the reader of a child's output, shipped by a lane of the agent."""
+
+    def __init__(self, path: Path, most_bytes: int = MOST_BYTES) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._most = most_bytes
+        self._lock = threading.Lock()
+        self._file = path.open("ab", buffering=0)
+        self._size = self._file.tell()
+        self._shipped = self._size
+        self._chunk = 0
+
+    @property
+    def unshipped(self) -> int:
+        """Bytes that are not in the bucket yet."""
+        return self._size - self._shipped
+
+    def write(self, data: bytes) -> None:
+        """Append; past the limit once a line that says so, then nothing."""
+        with self._lock:
+            if self._size >= self._most:
+                return
+            room = self._most - self._size
+            if len(data) >= room:
+                data = data[:room] + b"\n[fleet: the log ends here, it reached its limit]\n"
+                self._most = self._size
+            self._file.write(data)
+            self._size += len(data)
+
+    def tail(self, lines: int) -> str:
+        """The last lines."""
+        with self._path.open("rb") as file:
+            file.seek(max(0, self._size - TAIL_BYTES))
+            return "\n".join(file.read().decode("utf-8", errors="replace").splitlines()[-lines:])
+
+    def ship(self, objects: Objects, run_id: str, attempt: int) -> None:
+        """Send what is new, as the next chunks; a chunk that exists already belongs to an agent before this one."""
+        while (size := self._size) > self._shipped:
+            with self._path.open("rb") as file:
+                file.seek(self._shipped)
+                data = file.read(min(size - self._shipped, MOST_CHUNK))
+            key = layout.log_chunk(run_id, attempt, self._chunk)
+            self._chunk += 1
+            try:
+                objects.create(key, data)
+            except AlreadyExistsError:
+                if objects.get(key) != data:
+                    continue
+            self._shipped += len(data)

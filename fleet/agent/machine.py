@@ -1,0 +1,59 @@
+"""What the agent asks of the machine that it runs on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from fleet.model.base import Seconds
+
+
+class Machine(Protocol):
+    """An instance from the inside. Calls are quick; OSError means that the machine could not be asked just now."""
+
+    @property
+    def instance_id(self) -> str:
+        """The cloud's name for this instance."""
+        ...
+
+    @property
+    def boot_id(self) -> str:
+        """Differs after every boot."""
+        ...
+
+    @property
+    def scratch(self) -> Path:
+        """The instance's own disk: gone when it ends."""
+        ...
+
+    def user_data(self) -> str:
+        """The boot document's JSON."""
+        ...
+
+    def notice(self) -> Seconds | None:
+        """When the cloud takes the machine back, once it says so."""
+        ...
+
+    def rebalance(self) -> bool:
+        """Whether the cloud recommends to leave."""
+        ...
+
+    def volume(self, volume_id: str | None) -> Path | None:
+        """Where the volume is, once it is attached. None for the id: the only one."""
+        ...
+
+    def release_volume(self) -> None:
+        """Let go of the volume: synced, unmounted."""
+        ...
+
+    def arm(self, power_off_at: Seconds) -> None:
+        """Set the dead-man switch: the machine ends at that time whatever happens to the agent."""
+        ...
+
+    def training_begins(self) -> None:
+        """Tell the machine, for what it is worth, that training runs now."""
+        ...
+
+    def power_off(self) -> None:
+        """End the machine, now."""
+        ...

@@ -1,0 +1,131 @@
+"""One child of the agent, ``setup`` or ``run``: started, read line by line, asked to stop, and killed with all it forked."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from fleet.agent.logfile import LogFile
+
+MOST_LINE = 8192
+"""A line is looked at up to so many bytes; the log has it whole."""
+AFTER_EXIT = 2.0
+"""Output of a child that exited is waited for so long: something that it forked may hold the pipe for ever."""
+
+
+class Process(Protocol):
+    """A child process, as the agent's logic sees it."""
+
+    def poll(self) -> int | None:
+        """Its exit code once it ended and all its output was read."""
+        ...
+
+    def lines(self) -> list[tuple[float, str]]:
+        """The lines printed since the last call, each with the time when it was read."""
+        ...
+
+    def ask_to_stop(self) -> None:
+        """SIGTERM to everything that it started."""
+        ...
+
+    def kill(self) -> None:
+        """SIGKILL to everything that it started."""
+        ...
+
+
+class ShellProcess:
+    """Shell commands in a process group of their own, in the agent's session, so that a machine's end takes them along."""
+
+    def __init__(
+        self,
+        commands: str,
+        folder: Path,
+        env: Mapping[str, str],
+        log: LogFile,
+        wake: Callable[[], None],
+        clock: Callable[[], float],
+    ) -> None:
+        shell = shutil.which("bash")
+        arguments = [shell, "-eo", "pipefail", "-c", commands] if shell else ["/bin/sh", "-e", "-c", commands]
+        self._clock = clock
+        self._wake = wake
+        self._log = log
+        self._lines: queue.SimpleQueue[tuple[float, str]] = queue.SimpleQueue()
+        self._exited_at: float | None = None
+        self._child = subprocess.Popen(
+            arguments,
+            cwd=folder,
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            preexec_fn=_own_group,
+        )
+        self._reader = threading.Thread(target=self._read, name="output", daemon=True)
+        self._reader.start()
+        threading.Thread(target=self._wait, name="exit", daemon=True).start()
+
+    def poll(self) -> int | None:
+        """The exit code, once the output is read too."""
+        code = self._child.poll()
+        if code is None:
+            return None
+        if self._exited_at is None:
+            self._exited_at = time.monotonic()
+        if self._reader.is_alive() and time.monotonic() - self._exited_at < AFTER_EXIT:
+            return None
+        return code
+
+    def lines(self) -> list[tuple[float, str]]:
+        """What was printed since the last call."""
+        found = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                found.append(self._lines.get_nowait())
+        return found
+
+    def ask_to_stop(self) -> None:
+        """SIGTERM to the group."""
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL to the group, also after its leader ended."""
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._child.pid, number)
+
+    def _wait(self) -> None:
+        self._child.wait()
+        self._reader.join(AFTER_EXIT)
+        self._wake()
+
+    def _read(self) -> None:
+        pipe = self._child.stdout
+        assert pipe is not None
+        rest = b""
+        while chunk := os.read(pipe.fileno(), 65536):
+            self._log.write(chunk)
+            *whole, rest = (rest + chunk).split(b"\n")
+            for line in whole:
+                self._lines.put((self._clock(), line[:MOST_LINE].decode("utf-8", errors="replace").rstrip("\r")))
+            rest = rest[:MOST_LINE]
+            if whole:
+                self._wake()
+        if rest:
+            self._lines.put((self._clock(), rest.decode("utf-8", errors="replace")))
+
+
+def _own_group() -> None:
+    """A group of its own for signals; the session stays the machine's."""
+    os.setpgid(0, 0)

@@ -1,0 +1,118 @@
+"""Bringing training back: fix the base, commit what only the volume holds, restore, and measure what was lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pydantic import ValidationError
+
+from fleet.agent.disk import Disk
+from fleet.core.chain import predecessor_of
+from fleet.model import layout
+from fleet.model.base import Seconds
+from fleet.model.documents import Base, BootDocument, Heartbeat, Manifest, Resumed
+from fleet.model.errors import NotFoundError
+from fleet.store.checkpoints import Checkpoints, Restored, Scanner
+from fleet.store.objects import Objects
+
+
+def resume(
+    objects: Objects, checkpoints: Checkpoints, boot: BootDocument, disk: Disk, now: Callable[[], Seconds]
+) -> tuple[Resumed, Manifest | None]:
+    """Make the checkpoint folder what training is to begin from.
+
+    Raises FencedError if a later attempt has taken over, StoreError if the bucket cannot be asked; both leave the disk's
+    checkpoints as they were.
+    """
+    base = checkpoints.establish_base(boot.attempt, now())
+    predecessor = predecessor_of(boot.attempt, checkpoints.bases())
+    beat = _last_beat(objects, boot.run_id, predecessor)
+    mine = disk.writer() in ((boot.run_id, boot.attempt), (boot.run_id, predecessor))
+    if mine:
+        _commit_unsent(checkpoints, boot, disk, base, beat, now)
+    else:
+        disk.set_aside(boot.attempt)  # another attempt's, overtaken since: the bucket knows better
+    restored = checkpoints.restore(boot.attempt, disk.checkpoints, have=disk.checkpoints)
+    if restored.manifest is None:
+        disk.set_aside(boot.attempt)
+    known = disk.reached(boot.run_id) if mine else None
+    disk.sign(boot.run_id, boot.attempt)
+    return _measured(base, restored, beat, known, now()), restored.manifest
+
+
+def _last_beat(objects: Objects, run_id: str, attempt: int | None) -> Heartbeat | None:
+    if attempt is None:
+        return None
+    try:
+        return Heartbeat.model_validate_json(objects.get(layout.heartbeat(run_id, attempt)))
+    except (NotFoundError, ValidationError):
+        return None
+
+
+def _commit_unsent(
+    checkpoints: Checkpoints,
+    boot: BootDocument,
+    disk: Disk,
+    base: Base,
+    beat: Heartbeat | None,
+    now: Callable[[], Seconds],
+) -> None:
+    """A verified checkpoint that exists only on the volume is committed first, under this attempt."""
+    newest, _ = checkpoints.newest_valid(boot.attempt)
+    scanner = Scanner(disk.checkpoints, disk.staging, boot.job.checkpoint.format, quiet_seconds=0.0)
+    scanner.finished()  # "quiet" wants two looks; the machine that wrote it is gone, so it is quiet
+    staged = scanner.finished()
+    if staged is None:
+        return
+    with staged:
+        same = {(f.path, f.sha256) for f in staged.files}
+        if newest is not None and same == {(f.path, f.sha256) for f in newest.files}:
+            return
+        checkpoints.commit(
+            boot.attempt,
+            staged,
+            parent=newest.ref if newest else base.ref,
+            step=_step_of(disk, boot.run_id, staged.modified, beat),
+            at=staged.modified,
+            format=boot.job.checkpoint.format,
+            previous=newest,
+        )
+
+
+def _step_of(disk: Disk, run_id: str, modified: Seconds, beat: Heartbeat | None) -> int | None:
+    """Which step an unsent checkpoint holds: told by training where it says so (``fleet.saved``), else unknown to a step."""
+    saved = disk.saved(run_id)
+    if saved is not None and abs(saved[1] - modified) < SAVED_WITHIN:
+        return saved[0]
+    known = disk.reached(run_id)
+    if known is not None and known[1] <= modified:
+        return known[0]
+    return beat.step if beat is not None and beat.step_at is not None and beat.step_at <= modified else None
+
+
+SAVED_WITHIN: Seconds = 0.5
+"""A line ``fleet.saved`` follows the rename it speaks of within this."""
+
+
+def _measured(
+    base: Base, restored: Restored, beat: Heartbeat | None, known: tuple[int, Seconds] | None, now: Seconds
+) -> Resumed:
+    """How far training had come, from every witness, against what was brought back."""
+    witnesses = [known] if known is not None else []
+    if beat is not None and beat.step is not None and beat.step_at is not None:
+        witnesses.append((beat.step, beat.step_at))
+    reached, reached_at = max(witnesses, default=(None, now))
+    manifest = restored.manifest
+    step = manifest.step if manifest is not None else 0
+    lost = max(0, reached - step) if reached is not None and step is not None else 0
+    since = manifest.at if manifest is not None else (beat.resumed.at if beat and beat.resumed else reached_at)
+    return Resumed(
+        ref=manifest.ref if manifest else None,
+        source=restored.source,
+        step=manifest.step if manifest else None,
+        reached=reached,
+        lost_steps=lost,
+        lost_seconds=round(max(0.0, reached_at - since), 3) if lost else 0.0,
+        skipped=(*base.skipped, *restored.skipped),
+        at=now,
+    )
