@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pydantic import ValidationError
 
 from fleet.agent.disk import Disk
-from fleet.core.chain import predecessor_of
 from fleet.model import layout
 from fleet.model.base import Seconds
 from fleet.model.documents import Base, BootDocument, Heartbeat, Manifest, Resumed
@@ -25,9 +24,8 @@ def resume(
     checkpoints as they were.
     """
     base = checkpoints.establish_base(boot.attempt, now())
-    predecessor = predecessor_of(boot.attempt, checkpoints.bases())
-    beat = _last_beat(objects, boot.run_id, predecessor)
-    mine = disk.writer() in ((boot.run_id, boot.attempt), (boot.run_id, predecessor))
+    beat = _last_beat(objects, boot.run_id, base.predecessor)
+    mine = disk.writer() in ((boot.run_id, boot.attempt), (boot.run_id, base.predecessor))
     if mine:
         _commit_unsent(checkpoints, boot, disk, base, beat, now)
     else:
@@ -60,8 +58,7 @@ def _commit_unsent(
     """A verified checkpoint that exists only on the volume is committed first, under this attempt."""
     newest, _ = checkpoints.newest_valid(boot.attempt)
     scanner = Scanner(disk.checkpoints, disk.staging, boot.job.checkpoint.format, quiet_seconds=0.0)
-    scanner.finished()  # "quiet" wants two looks; the machine that wrote it is gone, so it is quiet
-    staged = scanner.finished()
+    staged = scanner.finished() or scanner.finished()  # "quiet" wants two looks, although its writer is gone
     if staged is None:
         return
     with staged:

@@ -1,0 +1,358 @@
+"""The agent's life, one non-blocking round at a time: everything that takes long is done in lanes or children.
+
+Phases are those of the heartbeat (model/documents.py). Time, machine, bucket, lanes and children are given from outside,
+so that the same logic runs on a virtual clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+from fleet.agent import workplace
+from fleet.agent.beats import Beats, Rate
+from fleet.agent.disk import Disk
+from fleet.agent.lanes import Lane
+from fleet.agent.leaving import Leave, Leaving
+from fleet.agent.logfile import LogFile
+from fleet.agent.machine import Machine
+from fleet.agent.process import Process
+from fleet.agent.protocol import Progress, parse_line
+from fleet.agent.resume import resume
+from fleet.agent.saver import Saver
+from fleet.agent.watch import DeadMan, Signals, Wishes
+from fleet.model.base import Seconds
+from fleet.model.documents import AgentPhase, Began, BootDocument, Heartbeat, Manifest, Outcome, Resumed
+from fleet.store.checkpoints import Checkpoints, FencedError, claim
+from fleet.store.objects import Objects
+
+RETRY: Seconds = 1.0
+RESTART_PAUSE: Seconds = 1.0
+NOTE_EVERY: Seconds = 0.2
+TAIL_LINES = 20
+
+
+@dataclass
+class Lanes:
+    """One worker for each kind of long work."""
+
+    beats: Lane
+    wishes: Lane
+    work: Lane
+    logs: Lane
+
+
+class Agent:
+    """An attempt on its instance."""
+
+    def __init__(
+        self,
+        machine: Machine,
+        objects: Objects,
+        boot: BootDocument,
+        lanes: Lanes,
+        start: Callable[[str, Path, dict[str, str]], Process],
+        log: LogFile,
+        *,
+        version: str = "",
+    ) -> None:
+        self.machine, self.objects, self.boot, self.lanes, self.log = machine, objects, boot, lanes, log
+        self.now = objects.now
+        self.phase: AgentPhase = "booting"
+        self.over = False
+        """The machine was told to power off: nothing is left to do."""
+        self.disk = Disk(machine.scratch / "volume", boot.job.checkpoint.path, is_volume=False)
+        self.checkpoints = Checkpoints(objects, boot.run_id)
+        self.signals = Signals(machine, boot.intervals.notice)
+        self.dead_man = DeadMan(machine, boot.intervals.dead_man)
+        self.wishes = Wishes(objects, boot, lanes.wishes)
+        self.beats = Beats(objects, lanes.beats, boot.intervals.heartbeat)
+        self.saver: Saver | None = None
+        self.leaving: Leaving | None = None
+        self.child: Process | None = None
+        self.resumed: Resumed | None = None
+        self.outcome: Outcome | None = None
+        self.message = ""
+        self.step: int | None = None
+        self.step_at: Seconds | None = None
+        self.metrics: dict[str, float] = {}
+        self.restarts = 0
+        self.workdir = machine.scratch
+        self.lease_until = boot.lease_until
+        self._version = version
+        self._start = start
+        self._rate = Rate()
+        self._claimed = False
+        self._began_at = self.now()
+        self._noted_at = 0.0
+        self._save_wishes = 0
+        self._retry_at = 0.0
+        self._logs_due = 0.0
+        self._doing = ""
+
+    def tick(self) -> Seconds:
+        """One round; how many seconds may pass until the next one."""
+        now = self.now()
+        self.dead_man.renew(now, self.lease_until)
+        if self._claimed:
+            self._listen(now)
+        self._hear_child(now)
+        {
+            "booting": self._boot,
+            "waiting-volume": self._wait_for_volume,
+            "waiting-predecessor": self._wait_for_predecessor,
+            "restoring": self._restore,
+            "setup": self._set_up,
+            "training": self._train,
+            "draining": self._drain,
+            "released": self._go,
+            "fenced": self._go,
+        }[self.phase](now)
+        if self._claimed:
+            self._ship_logs(now)
+            self.beats.offer(self.heartbeat(), now)
+        return min(self.boot.intervals.notice, self.boot.intervals.scan, 0.1 if self.phase != "training" else 1.0)
+
+    # --- before training
+
+    def _boot(self, now: Seconds) -> None:
+        """The attempt's first durable act. An attempt that is another instance's is left alone."""
+        began = Began(instance_id=self.machine.instance_id, boot_id=self.machine.boot_id, at=now)
+        mine = self._in_lane("claim", lambda: claim(self.objects, self.boot.run_id, self.boot.attempt, began), now)
+        if mine is True:
+            self._claimed, self.phase = True, "waiting-volume"
+        elif mine is False:
+            self.phase = "fenced"
+
+    def _wait_for_volume(self, now: Seconds) -> None:
+        if self.leaving is not None:
+            self.phase = "draining"
+            return
+        path = self.machine.volume(self.boot.volume_id)
+        if path is not None:
+            self.disk = Disk(path, self.boot.job.checkpoint.path, is_volume=True)
+            self.message, self.phase = "", "waiting-predecessor"
+        elif now - self._began_at >= self.boot.intervals.volume_wait:
+            self.message = "no volume came in time: it trains on the machine's own disk, from the bucket"
+            self.phase = "waiting-predecessor"
+        else:
+            self.message = f"waits for volume {self.boot.volume_id or ''}"
+
+    def _wait_for_predecessor(self, now: Seconds) -> None:
+        """A volume that came from the predecessor is the proof that it let go; else its word is waited for."""
+        handed_over = self.disk.is_volume and not self.boot.volume_new
+        waiting = None if handed_over else self.wishes.predecessor_over(now)
+        if self.leaving is not None:
+            self.phase = "draining"
+        elif waiting is None:
+            self.message = "" if self.disk.is_volume else self.message
+            self.phase = "restoring"
+        else:
+            self.message = f"waits for {waiting}"
+
+    def _restore(self, now: Seconds) -> None:
+        self.message = ""
+        if self.leaving is not None and not self.lanes.work.busy:
+            self.phase = "draining"
+            return
+        found = self._in_lane("restore", self._bring_back, now)
+        if isinstance(found, tuple):
+            self.resumed, newest, self.workdir = found
+            self.saver = Saver(self.boot, self.checkpoints, self.disk, self.lanes.work, self.now, newest)
+            self.phase = "setup"
+            if self.boot.job.setup and self.leaving is None:
+                self.child = self._run(self.boot.job.setup)
+
+    def _bring_back(self) -> tuple[Resumed, Manifest | None, Path]:
+        """In the lane: the workdir, and the checkpoint that training goes on from."""
+        self.disk.prepare()
+        workplace.mount(self.disk, self.machine.scratch, self.boot.job.volume.mount)
+        resumed, newest = resume(self.objects, self.checkpoints, self.boot, self.disk, self.now)
+        return resumed, newest, workplace.unpack(self.objects, self.boot, self.machine.scratch)
+
+    def _in_lane(self, name: str, work: Callable[[], object], now: Seconds) -> object:
+        """Do work in the lane, again and again until it succeeds; its result once it does, else None."""
+        done = self.lanes.work.take() if self._doing == name else None
+        if done is not None:
+            self._doing = ""
+            if done.error is None:
+                return done.result
+            self.message = f"{name}: {done.error}"
+            self._retry_at = now + RETRY
+            if isinstance(done.error, FencedError):
+                self.phase = "fenced"
+        elif not self.lanes.work.busy and now >= self._retry_at:
+            self._doing = name
+            self.lanes.work.give(work)
+        return None
+
+    # --- training
+
+    def _set_up(self, now: Seconds) -> None:
+        code = self.child.poll() if self.child is not None else 0
+        if self.leaving is not None:
+            self.phase = "draining"
+        elif code == 0:
+            self.phase = "training"
+            self.machine.training_begins()
+            self.child = self._run(self.boot.job.run or "true")
+        elif code is not None:
+            self._failed("setup", code, now)
+
+    def _train(self, now: Seconds) -> None:
+        assert self.saver is not None
+        self.saver.collect()
+        code = self.child.poll() if self.child is not None else None
+        if self.saver.fenced:
+            self._kill_child()
+            self.phase, self.message = "fenced", self.saver.problem
+        elif self.leaving is not None:
+            self.phase = "draining"
+        elif code is None:
+            if self.child is None and now >= self._retry_at:
+                self.child = self._run(self.boot.job.run or "true")
+            self.saver.look()
+            self.message = self.saver.problem or self.message
+        elif code == 0:
+            self._leave("succeeded", now)
+        elif self.restarts < self.boot.job.retries.training:
+            self._kill_child()
+            self.restarts, self._retry_at = self.restarts + 1, now + RESTART_PAUSE
+            self.message = f"training ended with exit code {code}; restart {self.restarts}"
+        else:
+            self._failed("training", code, now)
+
+    def _failed(self, what: str, code: int, now: Seconds) -> None:
+        self._leave("failed", now)
+        assert self.leaving is not None
+        message = f"{what} ended with exit code {code}\n{self.log.tail(TAIL_LINES)}"
+        self.leaving.outcome = Outcome(kind="failed", exit_code=code, message=message)
+
+    def _run(self, commands: str) -> Process:
+        env = workplace.environment(self.boot, self.disk, self.machine.scratch)
+        return self._start(commands, self.workdir, env)
+
+    def _kill_child(self) -> None:
+        if self.child is not None:
+            self.child.kill()
+            self.child = None
+
+    def _hear_child(self, now: Seconds) -> None:
+        """Take in what training printed."""
+        for at, line in self.child.lines() if self.child is not None else ():
+            said = parse_line(line)
+            if isinstance(said, Progress):
+                self.step, self.step_at, self.metrics = said.step, at, said.metrics
+                self._rate.add(at, said.step)
+                if self.saver is not None:
+                    self.saver.reported(at, said.step)
+            elif said is not None and self.saver is not None:
+                self.saver.saved = (at, said.step)
+                self.disk.note_saved(self.boot.run_id, said.step, at)
+                if self.leaving is None:
+                    self.saver.look()
+        if self.step is not None and self.step_at is not None and self.step_at > self._noted_at + NOTE_EVERY:
+            self._noted_at = self.step_at
+            if self.phase == "training" or self.child is not None:
+                self.disk.note_progress(self.boot.run_id, self.step, self.step_at)
+
+    # --- what others want
+
+    def _listen(self, now: Seconds) -> None:
+        """The cloud's signals first, then the controller's wishes, then the lease."""
+        had_rebalance = self.signals.rebalance
+        self.signals.look(now)
+        self.wishes.look(now, with_predecessor=self.phase.startswith("waiting"))
+        if self.signals.rebalance is not None and had_rebalance is None:
+            self.ask_to_save()
+        desired, number = self.wishes.desired, self.boot.attempt
+        if desired is not None and number in desired.leases:
+            self.lease_until = desired.leases[number]
+        if self.leaving is not None or self.phase in ("released", "fenced"):
+            return
+        if self.signals.notice is not None:
+            self._leave("notice", now)
+        elif desired is not None and desired.want == "stop":
+            self._leave("stopped", now)
+        elif desired is not None and number < desired.newest and number not in desired.live:
+            self._leave("unwanted", now)
+        elif self.lease_until is not None and now >= self.lease_until - 2 * self.boot.intervals.stop_grace:
+            self._leave("lease", now)
+
+    def ask_to_save(self) -> None:
+        """Wish for a checkpoint: training that cares sees the file's text change."""
+        self._save_wishes += 1
+        workplace.save_request(self.machine.scratch).write_text(str(self._save_wishes), encoding="utf-8")
+
+    # --- leaving
+
+    def _leave(self, reason: Leave, now: Seconds) -> None:
+        until = self.signals.notice.until if self.signals.notice is not None else None
+        self.leaving = Leaving(self, reason, now, until)
+
+    def _drain(self, now: Seconds) -> None:
+        assert self.leaving is not None
+        if self.leaving.done(now):
+            self.outcome = self.leaving.outcome
+            self.phase = "fenced" if self.saver is not None and self.saver.fenced else "released"
+
+    def _go(self, now: Seconds) -> None:
+        """Leave once the bucket knows it. After a notice stay until taken: EC2 does not charge for what it takes early."""
+        self._kill_child()
+        told = not self._claimed or self.beats.told(self.heartbeat())
+        desired, notice = self.wishes.desired, self.signals.notice
+        wanted = desired is None or self.boot.attempt in desired.live
+        stay = self.leaving is not None and self.leaving.reason == "notice" and wanted
+        if told and not (stay and notice is not None and now < (notice.until or now)):
+            self.over = True
+            self.machine.power_off()
+
+    def _ship_logs(self, now: Seconds) -> None:
+        done = self.lanes.logs.take()
+        if done is not None and done.error is not None:
+            self._logs_due = now + self.boot.intervals.log
+        final = self.phase in ("draining", "released")
+        if self.log.unshipped and not self.lanes.logs.busy and (now >= self._logs_due or final):
+            self._logs_due = now + self.boot.intervals.log
+            self.lanes.logs.give(lambda: self.log.ship(self.objects, self.boot.run_id, self.boot.attempt))
+
+    @property
+    def logs_shipped(self) -> bool:
+        """Everything that was printed is in the bucket."""
+        return not self.log.unshipped and not self.lanes.logs.busy
+
+    def heartbeat(self) -> Heartbeat:
+        """The agent's word, as of now."""
+        newest = self.saver.newest if self.saver is not None else None
+        desired = self.wishes.desired
+        return Heartbeat(
+            run_id=self.boot.run_id,
+            attempt=self.boot.attempt,
+            instance_id=self.machine.instance_id,
+            boot_id=self.machine.boot_id,
+            beat=0,
+            at=0.0,
+            phase=self.phase,
+            step=self.step,
+            step_at=self.step_at,
+            rate=self._rate.value(self.now()),
+            metrics=self.metrics,
+            checkpoint=newest.ref if newest else None,
+            checkpoint_step=newest.step if newest else None,
+            checkpoint_at=newest.at if newest else None,
+            checkpoints=self.saver.count if self.saver is not None else 0,
+            resumed=self.resumed,
+            notice=self.signals.notice,
+            rebalance=self.signals.rebalance,
+            outcome=self.outcome,
+            restarts=self.restarts,
+            lease_until=self.lease_until,
+            desired_seen=desired.journal if desired is not None else 0,
+            volume_id=self.boot.volume_id if self.disk.is_volume else None,
+            message=self.message,
+            version=self._version,
+        )
+
+

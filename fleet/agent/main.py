@@ -1,0 +1,66 @@
+"""The agent's process: makes everything that the logic needs, and calls it until the machine is told to end."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from fleet import __version__
+from fleet.agent.lanes import ThreadLane
+from fleet.agent.local_machine import local_machine
+from fleet.agent.logfile import LogFile
+from fleet.agent.logic import Agent, Lanes
+from fleet.agent.machine import Machine
+from fleet.agent.process import ShellProcess
+from fleet.model.documents import BootDocument
+from fleet.store.opening import open_objects
+
+METADATA_WAIT = 10.0
+"""A machine's metadata service may come up a little after the agent."""
+
+
+def main() -> None:
+    """Run the agent of the machine that the environment describes."""
+    machine = _machine()
+    try:
+        boot = BootDocument.model_validate_json(machine.user_data())
+    except ValidationError as error:
+        sys.exit(f"fleet-agent: the user-data is no boot document of version {__version__}: {error}")
+    wake = threading.Event()
+    agent = make_agent(machine, boot, wake.set)
+    while not agent.over:
+        wait = agent.tick()
+        wake.wait(wait)
+        wake.clear()
+    threading.Event().wait()  # the machine ends us; an exit here would look like a crash
+
+
+def _machine() -> Machine:
+    until = time.monotonic() + METADATA_WAIT
+    while True:
+        try:
+            return local_machine()
+        except KeyError as error:
+            sys.exit(f"fleet-agent runs on an instance: {error} is not set")
+        except OSError as error:
+            if time.monotonic() >= until:
+                sys.exit(f"fleet-agent: the metadata service does not answer: {error}")
+            time.sleep(0.02)
+
+
+def make_agent(machine: Machine, boot: BootDocument, wake: Callable[[], None]) -> Agent:
+    """An agent with real lanes, children and bucket."""
+    objects = open_objects(boot.root)
+    log = LogFile(machine.scratch / "log" / "training.log")
+    lanes = Lanes(*(ThreadLane(name, wake) for name in ("beats", "wishes", "work", "logs")))
+
+    def start(commands: str, folder: Path, env: dict[str, str]) -> ShellProcess:
+        return ShellProcess(commands, folder, env, log, wake, objects.now)
+
+    return Agent(machine, objects, boot, lanes, start, log, version=__version__)
+

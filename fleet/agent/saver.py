@@ -1,0 +1,110 @@
+"""Committing checkpoints as they are finished, beside everything else the agent does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from fleet.agent.disk import Disk
+from fleet.agent.lanes import Lane
+from fleet.model.base import Seconds
+from fleet.model.documents import BootDocument, CheckpointRef, Manifest
+from fleet.store.checkpoints import Checkpoints, FencedError, Scanner, Staged
+
+RETRY_FIRST: Seconds = 1.0
+RETRY_MOST: Seconds = 30.0
+SAVED_WITHIN: Seconds = 0.5
+"""``fleet.saved`` is printed within this after the rename that it speaks of."""
+
+
+@dataclass
+class Saver:
+    """Looks for finished checkpoints and commits them, one at a time."""
+
+    boot: BootDocument
+    checkpoints: Checkpoints
+    disk: Disk
+    lane: Lane
+    now: Callable[[], Seconds]
+    newest: Manifest | None = None
+    """The newest checkpoint on this attempt's chain."""
+    count: int = 0
+    """Committed by this attempt."""
+    fenced: bool = False
+    problem: str = ""
+    """Why the last look or commit came to nothing, for people."""
+    steps: list[tuple[Seconds, int]] = field(default_factory=list)
+    """When training reported which step; only the last few matter."""
+    saved: tuple[Seconds, int] | None = None
+    """When training last said that it saved which step."""
+    _due: Seconds = 0.0
+    _retry: Seconds = RETRY_FIRST
+
+    def __post_init__(self) -> None:
+        self._scanner = Scanner(self.disk.checkpoints, self.disk.staging, self.boot.job.checkpoint.format)
+
+    @property
+    def due(self) -> Seconds:
+        """When the next look is due."""
+        return self._due
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is under way."""
+        return not self.lane.busy
+
+    def reported(self, at: Seconds, step: int) -> None:
+        """Training reported a step."""
+        self.steps = [*self.steps[-63:], (at, step)]
+
+    def look(self, *, at_once: bool = False) -> None:
+        """Begin to commit what is finished, if it is time (or ``at_once``)."""
+        if self.lane.busy or self.fenced or (not at_once and self.now() < self._due):
+            return
+        every = self.boot.job.checkpoint.every
+        self._due = self.now() + max(self.boot.intervals.scan, every if every and self.newest is not None else 0.0)
+        self.lane.give(self._commit)
+
+    def collect(self) -> bool:
+        """Take in what was committed; True if there is a new checkpoint."""
+        done = self.lane.take()
+        if done is None:
+            return False
+        if done.error is not None:
+            self.fenced = isinstance(done.error, FencedError)
+            self.problem = f"no checkpoint could be committed: {done.error}"
+            self._due, self._retry = self.now() + self._retry, min(self._retry * 2, RETRY_MOST)
+            return False
+        self._retry = RETRY_FIRST
+        self.problem = self._scanner.problem
+        if not isinstance(done.result, Manifest):
+            return False
+        self.newest, self.count = done.result, self.count + 1
+        return True
+
+    def _commit(self) -> Manifest | None:
+        """In the lane: one look, one commit, and the removal of what is kept no longer."""
+        staged = self._scanner.finished()
+        if staged is None:
+            return None
+        with staged:
+            manifest = self.checkpoints.commit(
+                self.boot.attempt,
+                staged,
+                parent=self.newest.ref if self.newest else None,
+                step=self._step_of(staged),
+                at=staged.modified,
+                format=self.boot.job.checkpoint.format,
+                previous=self.newest,
+            )
+        self._scanner.mark_committed(staged.signature)
+        protect: set[CheckpointRef] = {manifest.ref}
+        self.checkpoints.prune(self.boot.attempt, keep=self.boot.job.checkpoint.keep, protect=protect)
+        return manifest
+
+    def _step_of(self, staged: Staged) -> int | None:
+        """The step that the set holds: as training says, else the last one that it had reported before it wrote the set."""
+        if self.saved is not None and -0.001 <= self.saved[0] - staged.modified < SAVED_WITHIN:
+            return self.saved[1]
+        before = [step for at, step in self.steps if at <= staged.modified]
+        return before[-1] if before else None

@@ -1,0 +1,117 @@
+"""What the agent hears: the cloud's signals, the controller's wishes, its predecessor's end. And the dead-man switch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from fleet.agent.lanes import Lane
+from fleet.agent.machine import Machine
+from fleet.model import layout
+from fleet.model.base import Seconds
+from fleet.model.documents import BootDocument, Desired, Heartbeat, Notice
+from fleet.model.errors import NotFoundError
+from fleet.store.objects import Objects
+
+
+@dataclass
+class Signals:
+    """The cloud's warnings, as the metadata service gives them."""
+
+    machine: Machine
+    every: Seconds
+    notice: Notice | None = None
+    rebalance: Notice | None = None
+    _due: Seconds = float("-inf")
+
+    def look(self, now: Seconds) -> None:
+        """Ask, if it is time. A service that does not answer is asked again: silence is no notice."""
+        if now < self._due or self.notice is not None:
+            return
+        self._due = now + self.every
+        try:
+            until = self.machine.notice()
+            if until is not None:
+                self.notice = Notice(kind="notice", seen_at=now, until=until)
+            elif self.rebalance is None and self.machine.rebalance():
+                self.rebalance = Notice(kind="rebalance", seen_at=now)
+        except (OSError, ValueError):
+            return
+
+
+@dataclass
+class DeadMan:
+    """The OS timer: renewed while the agent lives, never past the lease."""
+
+    machine: Machine
+    seconds: Seconds
+    armed_until: Seconds = 0.0
+
+    def renew(self, now: Seconds, lease_until: Seconds | None) -> None:
+        """Push the power-off ahead once a quarter of its time has passed, or pull it back to a shorter lease."""
+        until = now + self.seconds if lease_until is None else min(now + self.seconds, lease_until)
+        if until < self.armed_until or until - self.armed_until >= self.seconds / 4 or not self.armed_until:
+            self.machine.arm(until)
+            self.armed_until = until
+
+
+@dataclass
+class Wishes:
+    """desired.json and, while it is waited for, the predecessor's heartbeat: read in a lane, since a bucket may hang."""
+
+    objects: Objects
+    boot: BootDocument
+    lane: Lane
+    desired: Desired | None = None
+    predecessor: Heartbeat | None = None
+    asked: bool = False
+    """At least one answer came."""
+    _due: Seconds = float("-inf")
+
+    def look(self, now: Seconds, *, with_predecessor: bool) -> None:
+        """Begin to read, if it is time, and take in what was read."""
+        done = self.lane.take()
+        if done is not None and done.error is None and isinstance(done.result, tuple):
+            self.asked = True
+            desired, beat = done.result
+            if desired is not None and (self.desired is None or desired.journal >= self.desired.journal):
+                self.desired = desired
+            self.predecessor = beat or self.predecessor
+        if not self.lane.busy and now >= self._due:
+            self._due = now + self.boot.intervals.desired
+            number = self.boot.predecessor if with_predecessor else None
+            self.lane.give(lambda: (self._desired(), self._beat(number)))
+
+    def predecessor_over(self, now: Seconds) -> str | None:
+        """None once the attempt before this one holds nothing any more; else what is waited for, in words."""
+        number = self.boot.predecessor
+        if number is None or (self.desired is not None and number in self.desired.gone):
+            return None
+        beat = self.predecessor
+        if beat is not None:
+            if beat.phase in ("released", "fenced"):
+                return None
+            if beat.notice is not None and now >= (beat.notice.until or beat.notice.seen_at) + self._released_wait:
+                return None
+            if now - beat.at >= 2 * self.boot.intervals.dead_man + self._released_wait:
+                return None  # its dead-man switch has ended it
+        return f"attempt {number} to let go"
+
+    @property
+    def _released_wait(self) -> Seconds:
+        return self.boot.intervals.released_wait
+
+    def _desired(self) -> Desired | None:
+        try:
+            return Desired.model_validate_json(self.objects.get(layout.desired(self.boot.run_id)))
+        except (NotFoundError, ValidationError):
+            return None
+
+    def _beat(self, number: int | None) -> Heartbeat | None:
+        if number is None:
+            return None
+        try:
+            return Heartbeat.model_validate_json(self.objects.get(layout.heartbeat(self.boot.run_id, number)))
+        except (NotFoundError, ValidationError):
+            return None

@@ -1,0 +1,107 @@
+"""Where training runs: the unpacked workdir, its environment, and what it leaves for its user."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from fleet.agent.disk import Disk
+from fleet.model import layout
+from fleet.model.documents import BootDocument
+from fleet.model.errors import CheckpointError, FleetError
+from fleet.store.objects import Objects
+
+
+def unpack(objects: Objects, boot: BootDocument, scratch: Path) -> Path:
+    """The job's workdir on the instance's own disk, made anew. Raises FleetError if the archive is not what it should be."""
+    folder = scratch / "workdir"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    if boot.workdir_key is None:
+        return folder
+    archive = scratch / "workdir.tar"
+    objects.download(boot.workdir_key, archive)
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    if layout.job_archive(digest) != boot.workdir_key:
+        raise FleetError(f"{boot.workdir_key} does not hold what its name says", "Start the run again: `fleet up`.")
+    with tarfile.open(archive) as tar:
+        _extract(tar, folder)
+    archive.unlink()
+    return folder
+
+
+def _extract(tar: tarfile.TarFile, folder: Path) -> None:
+    """Regular files, folders and links that stay inside; nothing else comes out of an archive."""
+    if hasattr(tarfile, "data_filter"):
+        tar.extractall(folder, filter="data")
+        return
+    for member in tar.getmembers():
+        inside = (folder / member.name).resolve().is_relative_to(folder.resolve())
+        linked = (folder / member.name).parent / member.linkname if member.issym() else folder
+        if not inside or not linked.resolve().is_relative_to(folder.resolve()):
+            raise CheckpointError(f"{member.name} leaves the workdir")
+        if member.isfile() or member.isdir() or member.issym():
+            tar.extract(member, folder)
+
+
+def environment(boot: BootDocument, disk: Disk, scratch: Path) -> dict[str, str]:
+    """What ``setup`` and ``run`` find in their environment, documented in docs/job-file.md."""
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("FLEET_") or key in _MARKS}
+    return {
+        **inherited,
+        "PYTHONUNBUFFERED": "1",
+        **boot.job.envs,
+        "FLEET_RUN": boot.run_name,
+        "FLEET_RUN_ID": boot.run_id,
+        "FLEET_TASK_ID": boot.run_id,
+        "FLEET_ATTEMPT": str(boot.attempt),
+        "FLEET_NODE_RANK": "0",
+        "FLEET_NODE_COUNT": "1",
+        "FLEET_NODE_IPS": "127.0.0.1",
+        "FLEET_VOLUME": str(disk.root),
+        "FLEET_CHECKPOINTS": str(disk.checkpoints),
+        "FLEET_SAVE_REQUEST": str(save_request(scratch)),
+    }
+
+
+_MARKS = frozenset({"FLEET_INSTANCE_ID"})
+"""``local`` knows a machine's processes by it."""
+
+
+def save_request(scratch: Path) -> Path:
+    """The file whose text changes when a checkpoint is wished for."""
+    return scratch / "save-request"
+
+
+def mount(disk: Disk, scratch: Path, where: str) -> None:
+    """Show the disk under the job's mount point, below the instance's own root."""
+    link = scratch / where.strip("/")
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if link.is_symlink():
+        link.unlink()
+    if not link.exists():
+        link.symlink_to(disk.root)
+
+
+def export(objects: Objects, boot: BootDocument, workdir: Path, disk: Disk) -> list[str]:
+    """Copy the outputs to models/<run>/, by their own names; a pattern that matches nothing is returned."""
+    missing = []
+    for pattern in boot.job.outputs:
+        found = _matches(workdir, pattern) or _matches(disk.root, pattern)
+        for name, path in found.items():
+            objects.upload(layout.models(boot.run_name) + name, path)
+        if not found:
+            missing.append(pattern)
+    return missing
+
+
+def _matches(root: Path, pattern: str) -> Mapping[str, Path]:
+    found: dict[str, Path] = {}
+    for path in sorted(root.glob(pattern)):
+        inner = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+        found |= {p.relative_to(root).as_posix(): p for p in inner}
+    return found
