@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-
 from fleet.agent import workplace
 from fleet.agent.beats import Beats, Rate
 from fleet.agent.disk import Disk

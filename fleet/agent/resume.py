@@ -27,7 +27,7 @@ def resume(
     beat = _last_beat(objects, boot.run_id, base.predecessor)
     mine = disk.writer() in ((boot.run_id, boot.attempt), (boot.run_id, base.predecessor))
     if mine:
-        _commit_unsent(checkpoints, boot, disk, base, beat, now)
+        _commit_unsent(checkpoints, boot, disk, base, beat)
     else:
         disk.set_aside(boot.attempt)  # another attempt's, overtaken since: the bucket knows better
     restored = checkpoints.restore(boot.attempt, disk.checkpoints, have=disk.checkpoints)
@@ -53,7 +53,6 @@ def _commit_unsent(
     disk: Disk,
     base: Base,
     beat: Heartbeat | None,
-    now: Callable[[], Seconds],
 ) -> None:
     """A verified checkpoint that exists only on the volume is committed first, under this attempt."""
     newest, _ = checkpoints.newest_valid(boot.attempt)

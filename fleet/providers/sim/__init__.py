@@ -1,1 +1,1 @@
-
+"""A strict, seeded cloud on a virtual clock."""

@@ -1,0 +1,267 @@
+"""From the text of a job file to a Job: every problem at once, each with its line and column, nothing ignored."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from fleet.model.errors import JobError
+from fleet.model.job import Budget, CheckpointSpec, Job, Resources, Retries, VolumeSpec
+
+MOST_BYTES = 1_000_000
+MOST_NODES = 20_000
+MOST_DEPTH = 20
+MOST_SIZE_GB = 64_000
+"""64 TB, the largest EBS volume."""
+
+Path = tuple[str | int, ...]
+
+SECTIONS: Mapping[str, type[BaseModel]] = {
+    "resources": Resources,
+    "volume": VolumeSpec,
+    "checkpoint": CheckpointSpec,
+    "budget": Budget,
+    "retries": Retries,
+}
+DURATIONS = frozenset({"volume.keep", "checkpoint.every", "deadline", "max_duration", "estimate"})
+SIZES = frozenset({"volume.size", "resources.disk_size"})
+MONEY = frozenset({"resources.max_price", "budget.run", "budget.day", "budget.month"})
+TEXTS = frozenset({"name", "workdir", "bucket", "setup", "run", "stack", "checkpoint.path", "volume.mount"})
+
+
+def _is(*allowed: Any) -> Callable[[Any], bool]:
+    return lambda value: value in allowed
+
+
+NOT_YET: Mapping[str, Callable[[Any], bool]] = {
+    "resources.accelerators": _is(None),
+    "resources.any_of": _is(None),
+    "resources.disk_size": _is(None),
+    "resources.image_id": _is(None),
+    "resources.infra": lambda value: str(value).split("/")[0] == "local",
+    "num_nodes": _is(1),
+    "volume.name": _is(None),
+    "secrets": _is(None),
+    "file_mounts": _is(None),
+    "stack": _is(None),
+    "deadline": _is(None),
+    "budget.day": _is(None),
+    "budget.month": _is(None),
+    "estimate": _is(None),
+    "bucket": lambda value: value is None or str(value).startswith("file://"),
+}
+"""Known fields that do not work in this version, and the values that they may have all the same. Refused, never ignored."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing that is wrong."""
+
+    line: int
+    column: int
+    message: str
+
+
+@dataclass
+class _Document:
+    """The plain values of a YAML document, and where each stands."""
+
+    value: Any
+    marks: dict[Path, tuple[int, int]]
+    texts: dict[Path, str]
+    problems: list[Problem]
+
+
+def parse_job(text: str, source: str = "fleet.yaml") -> Job:
+    """The job that a file describes. Raises JobError with every problem, one a line: ``file:line:column: what``."""
+    document = _read(text, source)
+    problems = list(document.problems)
+    if isinstance(document.value, dict):
+        problems += _unknown(document, document.value, Job, ())
+        problems += [p for path, value in _leaves(document.value) for p in _leaf(document, path, value)]
+        problems += _contradictions(document)
+    job = None
+    try:
+        job = Job.model_validate(document.value)
+    except ValidationError as error:
+        problems += _validation(document, error, {(p.line, p.column) for p in problems})
+    if problems:
+        raise JobError("\n".join(f"{source}:{p.line}:{p.column}: {p.message}" for p in sorted(set(problems))))
+    assert job is not None
+    return job
+
+
+def _read(text: str, source: str) -> _Document:
+    if len(text) > MOST_BYTES:
+        raise JobError(f"{source} has {len(text):,} characters: that is no job file", "Name the right file.")
+    if "\0" in text:
+        raise JobError(f"{source} is not text", "Name the right file.")
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
+        hint = "YAML is indented with spaces, never with tabs." if "\\t" in str(error) else ""
+        raise JobError(f"{where}: {error.problem or error}", hint) from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise JobError(f"{source} cannot be read as YAML: {str(error).splitlines()[0]}") from None
+    if node is None:
+        raise JobError(f"{source} is empty", "A job needs at least `name` and `run`.")
+    document = _Document(None, {}, {}, [])
+    if not isinstance(node, yaml.MappingNode):
+        raise JobError(f"{source}:1:1: a job file is a mapping of fields", "Begin with `name: my-job`.")
+    document.value = _plain(node, (), document, [0])
+    return document
+
+
+def _plain(node: yaml.Node, path: Path, document: _Document, count: list[int]) -> Any:
+    """A node as a plain value; anchors are followed, within a limit on how much they may grow to."""
+    count[0] += 1
+    if count[0] > MOST_NODES or len(path) > MOST_DEPTH:
+        raise JobError(f"line {node.start_mark.line + 1}: the file nests or repeats too much", "Write it out plainly.")
+    document.marks.setdefault(path, (node.start_mark.line + 1, node.start_mark.column + 1))
+    if isinstance(node, yaml.MappingNode):
+        return _mapping(node, path, document, count)
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(child, (*path, i), document, count) for i, child in enumerate(node.value)]
+    document.texts[path] = node.value
+    try:
+        return yaml.SafeLoader("").construct_object(node)
+    except (yaml.YAMLError, ValueError, OverflowError):
+        return node.value
+
+
+def _mapping(node: yaml.MappingNode, path: Path, document: _Document, count: list[int]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        key = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else "?"
+        here = (*path, key)
+        where = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
+        if key in found:
+            first = document.marks[here][0]
+            document.problems.append(Problem(*where, f"{key!r} stands here twice; first in line {first}"))
+            continue
+        found[key] = _plain(value_node, here, document, count)
+        document.marks[here] = where if found[key] is None else document.marks[here]
+    return found
+
+
+def _dotted(path: Path) -> str:
+    return ".".join(str(part) for part in path)
+
+
+def _problem(document: _Document, path: Path, message: str) -> Problem:
+    """A problem at the nearest place known."""
+    while path and path not in document.marks:
+        path = path[:-1]
+    return Problem(*document.marks.get(path, (1, 1)), message)
+
+
+def _unknown(document: _Document, value: dict[str, Any], model: type[BaseModel], path: Path) -> Iterator[Problem]:
+    for key, inner in value.items():
+        here = (*path, key)
+        if key not in model.model_fields:
+            near = difflib.get_close_matches(key, model.model_fields, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(model.model_fields)}"
+            yield _problem(document, here, f"{_dotted(here)} is no field of a job; {hint}")
+        elif not path and key in SECTIONS and isinstance(inner, dict):
+            yield from _unknown(document, inner, SECTIONS[key], here)
+
+
+def _leaves(value: dict[str, Any], path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    for key, inner in value.items():
+        if isinstance(inner, dict) and key in SECTIONS and not path:
+            yield from _leaves(inner, (key,))
+        else:
+            yield (*path, key), inner
+
+
+def _leaf(document: _Document, path: Path, value: Any) -> Iterator[Problem]:
+    """What only a job file can get wrong: bare numbers, fields that do not work yet, paths that leave their folder."""
+    name = _dotted(path)
+    bare = isinstance(value, (int, float)) and not isinstance(value, bool)
+    spellings = (
+        (DURATIONS, f"{value}s or {value}m"),
+        (SIZES, f"{value}GB or {value}TB"),
+        (MONEY, f"${value}"),
+    )
+    for fields, spelling in spellings:
+        if name in fields and bare:
+            yield _problem(document, path, f"{name}: {value} has no unit; write {spelling}")
+    if name in NOT_YET and not _allowed(name, value):
+        yield _problem(document, path, f"{name}: {value!r} does not work in this version of fleet (not yet)")
+    if name in TEXTS and value is not None and not isinstance(value, str):
+        yield _problem(document, path, f"{name}: {document.texts.get(path, value)!r} is no text; put it in quotes")
+    if name == "envs" and isinstance(value, dict):
+        yield from _envs(document, value)
+    if name in ("checkpoint.path", "outputs"):
+        yield from _inside(document, path, value)
+    if name == "volume.size" and isinstance(value, str):
+        yield from _absurd(document, path, value)
+
+
+def _allowed(name: str, value: Any) -> bool:
+    try:
+        return NOT_YET[name](value)
+    except TypeError:
+        return False
+
+
+def _envs(document: _Document, value: dict[str, Any]) -> Iterator[Problem]:
+    """Values are strings: what stands in the file, letter by letter (1.0 stays 1.0)."""
+    for key, inner in value.items():
+        path: Path = ("envs", key)
+        if inner is None:
+            yield _problem(document, path, f'envs.{key} has no value; write {key}: "" for an empty one')
+        elif isinstance(inner, (dict, list)):
+            yield _problem(document, path, f"envs.{key} is no text")
+        else:
+            value[key] = document.texts.get(path, str(inner))
+
+
+def _inside(document: _Document, path: Path, value: Any) -> Iterator[Problem]:
+    for one in value if isinstance(value, list) else [value]:
+        if isinstance(one, str) and (one.startswith(("/", "~")) or ".." in one.split("/") or one in ("", ".")):
+            yield _problem(document, path, f"{_dotted(path)}: {one!r} must be a path inside its folder")
+
+
+def _absurd(document: _Document, path: Path, value: str) -> Iterator[Problem]:
+    from fleet.model.units import parse_size_gb
+
+    try:
+        size = parse_size_gb(value)
+    except ValueError:
+        return
+    if size > MOST_SIZE_GB:
+        yield _problem(document, path, f"{_dotted(path)}: {value} is more than any cloud offers ({MOST_SIZE_GB:,} GB)")
+
+
+def _contradictions(document: _Document) -> Iterator[Problem]:
+    value = document.value
+    if "run" in value and "stack" in value:
+        yield _problem(document, ("stack",), "a job has either run or stack, not both")
+    if value.get("run") is None and value.get("stack") is None:
+        yield _problem(document, ("run",), "run is missing: the shell commands that train")
+
+
+def _validation(document: _Document, error: ValidationError, told: set[tuple[int, int]]) -> Iterator[Problem]:
+    """pydantic's findings in our words, but for places of which something was said already."""
+    for found in error.errors():
+        path: Path = tuple(part for part in found["loc"] if isinstance(part, (str, int)))
+        problem = _problem(document, path, f"{_dotted(path)}: {_words(found)}")
+        if (problem.line, problem.column) not in told and found["type"] != "extra_forbidden":
+            yield problem
+
+
+def _words(found: Any) -> str:
+    if found["type"] == "missing":
+        return "is missing"
+    if found["type"] == "string_pattern_mismatch":
+        return f"{found['input']!r} is no name: lower-case letters, digits and dashes, 40 at most"
+    message = str(found["msg"]).removeprefix("Value error, ")
+    return message if repr(found["input"]) in message else f"{message} (it is {str(found['input'])[:80]!r})"

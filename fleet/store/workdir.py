@@ -1,0 +1,120 @@
+"""Reading a job file, and packing its workdir: the same folder gives the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pathspec
+
+from fleet.model.errors import JobError
+from fleet.model.job import Job
+from fleet.model.jobfile import parse_job
+
+JOB_FILE = "fleet.yaml"
+IGNORE_FILES = (".gitignore", ".fleetignore")
+ALWAYS_IGNORED = (".git/", "__pycache__/", "*.pyc", ".venv/", ".DS_Store")
+MOST_BYTES = 500_000_000
+_Rules = list[tuple[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A packed workdir."""
+
+    sha256: str
+    path: Path
+    files: int
+    bytes: int
+
+
+def read_job(path: Path) -> tuple[Job, Path]:
+    """The job of a file, or of the fleet.yaml in a folder, and the folder that its paths are relative to.
+
+    Raises JobError that says where it is wrong and what to do.
+    """
+    file = path / JOB_FILE if path.is_dir() else path
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise JobError(f"there is no job file {file}", "Name one, or a folder that holds fleet.yaml.") from None
+    except UnicodeDecodeError:
+        raise JobError(f"{file} is not text", "Name the right file.") from None
+    except OSError as error:
+        raise JobError(f"{file} cannot be read: {error.strerror or error}") from None
+    job = parse_job(text, str(file))
+    folder = file.absolute().parent
+    if job.workdir is not None and not (folder / job.workdir).is_dir():
+        raise JobError(f"{file}: workdir: there is no folder {folder / job.workdir}", "It is relative to the job file.")
+    return job, folder
+
+
+def pack_workdir(folder: Path, into: Path) -> Packed:
+    """Pack a folder into a tar that depends on nothing but names, contents and which files are executable.
+
+    Raises JobError for what must not leave the computer (.env files, links out of the folder) and for more than 500 MB.
+    """
+    digest, total, files = hashlib.sha256(), 0, 0
+    with into.open("wb") as target, tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for name, path in sorted(_walk(folder, folder, [])):
+            total += _add(tar, name, path)
+            files += 1
+            if total > MOST_BYTES:
+                raise JobError(
+                    f"{folder} holds more than {MOST_BYTES // 1_000_000} MB",
+                    "List what training does not need in .fleetignore; large data belongs into a bucket.",
+                )
+    with into.open("rb") as packed:
+        while block := packed.read(1 << 20):
+            digest.update(block)
+    return Packed(digest.hexdigest(), into, files, total)
+
+
+def _walk(root: Path, folder: Path, rules: _Rules) -> Iterator[tuple[str, Path]]:
+    rules = [*rules, *_own_rules(root, folder)]
+    for entry in os.scandir(folder):
+        path = Path(entry.path)
+        name = path.relative_to(root).as_posix()
+        is_folder = entry.is_dir(follow_symlinks=False)
+        if _ignored(name + "/" if is_folder else name, rules):
+            continue
+        if is_folder:
+            yield from _walk(root, path, rules)
+            continue
+        if entry.name == ".env" or entry.name.startswith(".env."):
+            raise JobError(
+                f"{path} would be packed and stored", "Secrets do not belong there: list it in .fleetignore, or move it."
+            )
+        if entry.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
+            raise JobError(f"{path} links out of the workdir", "Replace the link by what it links to.")
+        if entry.is_file():
+            yield name, path
+
+
+def _own_rules(root: Path, folder: Path) -> _Rules:
+    """The folder's own ignore rules, with the prefix below which they hold."""
+    prefix = "" if folder == root else folder.relative_to(root).as_posix() + "/"
+    lines = list(ALWAYS_IGNORED) if folder == root else []
+    for name in IGNORE_FILES:
+        if (folder / name).is_file():
+            lines += (folder / name).read_text(encoding="utf-8", errors="replace").splitlines()
+    return [(prefix, pathspec.PathSpec.from_lines("gitwildmatch", lines))] if lines else []
+
+
+def _ignored(name: str, rules: _Rules) -> bool:
+    return any(spec.match_file(name.removeprefix(prefix)) for prefix, spec in rules if name.startswith(prefix))
+
+
+def _add(tar: tarfile.TarFile, name: str, path: Path) -> int:
+    data = path.read_bytes()
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    info.mode = 0o755 if os.access(path, os.X_OK) else 0o644
+    tar.addfile(info, io.BytesIO(data))
+    return len(data)
