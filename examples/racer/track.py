@@ -83,9 +83,7 @@ class Track:
         index, left = self.nearest(cars.xy)
         error = cars.heading - self.direction[index]
         bends = [_wrapped(self.direction[(index + n) % WAYPOINTS] - self.direction[index]) for n in LOOK_AHEAD]
-        return np.stack(
-            [2 * left / WIDTH, np.sin(error), np.cos(error), cars.speed / SPEEDS[-1] - 0.75, *bends], axis=1
-        )
+        return np.stack([2 * left / WIDTH, np.sin(error), np.cos(error), cars.speed / SPEEDS[-1] - 0.75, *bends], axis=1)
 
     def move(self, cars: Cars, action: Ints) -> None:
         """One step of a kinematic bicycle; cars that are off the track stay where they are."""

@@ -1,5 +1,5 @@
-"""Train the car. Resumes from its checkpoint, saves its complete state after every iteration, and ends with the same model
-byte for byte, however often it is interrupted: one iteration is a pure function of the state before it.
+"""Train the car. Saves its complete state every few iterations and when it is asked to, resumes from it, and ends with the
+same model byte for byte however often it is interrupted: one iteration is a pure function of the state before it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -109,7 +110,7 @@ def rewards_of(track: Track, cars: Cars, driving: np.ndarray[tuple[int], np.dtyp
         if driving[i]:
             try:
                 found[i] = float(reward_function(params))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever the user wrote
                 sys.exit(f"Reward function error: {type(error).__name__}: {error}")
     return found
 
@@ -196,7 +197,15 @@ def evaluate(weights: Weights, track: Track, cars_count: int = 8) -> float:
 def main() -> None:
     """Train to the end, or until SIGTERM."""
     parser = argparse.ArgumentParser(description="Train a small car to lap a track.")
-    parser.add_argument("--iterations", type=int, default=int(os.environ.get("RACER_ITERATIONS", "240")))
+    parser.add_argument("--iterations", type=int, default=int(os.environ.get("RACER_ITERATIONS", "300")))
+    parser.add_argument("--save-every", type=int, default=10, metavar="N", help="iterations between two checkpoints")
+    parser.add_argument(
+        "--pace",
+        type=float,
+        default=float(os.environ.get("RACER_PACE", "0")),
+        metavar="SECONDS",
+        help="an iteration takes at least so long: a fast computer would be done before anything can be watched",
+    )
     parser.add_argument("--evaluate", type=Path, metavar="MODEL", help="only drive a saved model, and tell how well")
     options = parser.parse_args()
     track = Track()
@@ -205,10 +214,17 @@ def main() -> None:
             share = evaluate({name: data[name] for name in SHAPES}, track, cars_count=24)
         print(f"{share:.0%} of 24 cars complete a lap")
         return
-    train(track, options.iterations)
+    train(track, options.iterations, options.save_every, options.pace)
 
 
-def train(track: Track, iterations: int) -> None:
+def keep(state: State, checkpoint: Path) -> int:
+    """Save, and tell so; the iteration saved."""
+    save(state, checkpoint)
+    saved(state.iteration)
+    return state.iteration
+
+
+def train(track: Track, iterations: int, save_every: int, pace: float) -> None:
     """Go on from the checkpoint; write the model at the end."""
     stop: list[int] = []
 
@@ -220,12 +236,16 @@ def train(track: Track, iterations: int) -> None:
     output = Path(os.environ.get("FLEET_VOLUME", ".")) / "output" / "model.npz"
     state = load(checkpoint) if checkpoint.exists() else fresh_state()
     print(f"begins at iteration {state.iteration} of {iterations}", flush=True)
+    held = state.iteration
     while state.iteration < iterations and not stop:
+        begun = time.monotonic()
         iterate(state, track)
-        save_requested()  # a wish is granted by what happens anyway: every iteration is saved
         progress(state.iteration, reward=state.history[-1][1], laps=state.history[-1][2])
-        save(state, checkpoint)
-        saved(state.iteration)
+        if state.iteration % save_every == 0 or save_requested():
+            held = keep(state, checkpoint)
+        time.sleep(max(0.0, begun + pace - time.monotonic()))
+    if held < state.iteration:
+        keep(state, checkpoint)
     if state.iteration >= iterations:
         history = np.array(state.history, dtype=np.float64)
         write_whole(output, {**state.weights, "history": history}, json.dumps({"iterations": state.iteration}))

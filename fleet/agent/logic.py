@@ -353,5 +353,3 @@ class Agent:
             message=self.message,
             version=self._version,
         )
-
-

@@ -63,4 +63,3 @@ def make_agent(machine: Machine, boot: BootDocument, wake: Callable[[], None]) -
         return ShellProcess(commands, folder, env, log, wake, objects.now)
 
     return Agent(machine, objects, boot, lanes, start, log, version=__version__)
-

@@ -11,7 +11,7 @@ from fleet.model import layout
 from fleet.model.base import Seconds
 from fleet.model.documents import Base, BootDocument, Heartbeat, Manifest, Resumed
 from fleet.model.errors import NotFoundError
-from fleet.store.checkpoints import Checkpoints, Restored, Scanner
+from fleet.store.checkpoints import Checkpoints, Restored, Scanner, signature_of
 from fleet.store.objects import Objects
 
 
@@ -61,8 +61,7 @@ def _commit_unsent(
     if staged is None:
         return
     with staged:
-        same = {(f.path, f.sha256) for f in staged.files}
-        if newest is not None and same == {(f.path, f.sha256) for f in newest.files}:
+        if newest is not None and staged.signature == signature_of(newest.files):
             return
         checkpoints.commit(
             boot.attempt,

@@ -9,7 +9,7 @@ from fleet.agent.disk import Disk
 from fleet.agent.lanes import Lane
 from fleet.model.base import Seconds
 from fleet.model.documents import BootDocument, CheckpointRef, Manifest
-from fleet.store.checkpoints import Checkpoints, FencedError, Scanner, Staged
+from fleet.store.checkpoints import Checkpoints, FencedError, Scanner, Staged, signature_of
 
 RETRY_FIRST: Seconds = 1.0
 RETRY_MOST: Seconds = 30.0
@@ -42,6 +42,8 @@ class Saver:
 
     def __post_init__(self) -> None:
         self._scanner = Scanner(self.disk.checkpoints, self.disk.staging, self.boot.job.checkpoint.format)
+        if self.newest is not None:
+            self._scanner.mark_committed(signature_of(self.newest.files))  # it was just restored
 
     @property
     def due(self) -> Seconds:

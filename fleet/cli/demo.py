@@ -29,19 +29,23 @@ from fleet.store.workdir import read_job
 
 EXIT_DIFFERENT = 1
 MODEL = "output/model.npz"
+PACE = 0.05
+"""Seconds that an iteration takes at least: on the fastest computer the training outlasts its interruptions."""
 TAKE_BACKS: list[dict[str, Any]] = [
-    {"after": 6.0, "from": "training", "signals": ["notice"], "lead": 3.0, "zone_out": 0.0},
+    {"after": 4.0, "from": "training", "signals": ["notice"], "lead": 3.0},
     {
-        "after": 7.0,
+        "after": 3.0,
         "from": "training",
         "signals": ["rebalance", "notice"],
-        "rebalance_lead": 3.0,
+        "rebalance_lead": 2.0,
         "lead": 3.0,
         "zone_out": 600.0,
     },
-    {"after": 6.0, "from": "training", "signals": [], "lead": 0.0, "zone_out": 0.0},
+    {"after": 4.0, "from": "training", "signals": []},
 ]
 """The demo's market: a notice; a rebalance signal, then a notice, then no capacity left in the zone; a kill."""
+TYPES = {"small": {"price": 500_000}, "medium": {"price": 520_000}, "large": {"price": 800_000}}
+"""On-demand, micro-dollars per hour: another type in the volume's zone is cheaper than the same type in the next zone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +78,10 @@ def _job(iterations: int | None) -> tuple[Job, Path]:
     if importlib.util.find_spec("numpy") is None:
         raise FleetError("the demo trains with NumPy, which is not installed", "pip install 'fleet[demo]'")
     job, folder = read_job(example_folder() / "fleet.yaml")
+    envs = {**job.envs, "RACER_PACE": str(PACE)}
     if iterations is not None:
-        job = job.model_copy(update={"envs": {**job.envs, "RACER_ITERATIONS": str(iterations)}})
-    return job, folder
+        envs["RACER_ITERATIONS"] = str(iterations)
+    return job.model_copy(update={"envs": envs}), folder
 
 
 def example_folder() -> Path:
@@ -110,7 +115,7 @@ def _train(home: Home, job: Job, folder: Path, write: Any, market: dict[str, Any
     from fleet.providers.local.provider import stop_everything
 
     home.path.mkdir(parents=True, exist_ok=True)
-    set_market(home.local, market)
+    set_market(home.local, {**market, "types": TYPES})
     timeline = Timeline(write)
     controller = open_fleet(home, home.bucket, create=True)
     controller.on_event = timeline.event

@@ -48,8 +48,9 @@ class Timeline:
         beat, attempt = seen.beat, seen.attempt
         if beat is None or attempt is None:
             return
-        fresh = beat.checkpoint is not None and beat.checkpoint != self._checkpoint
-        if fresh and beat.checkpoint is not None and beat.checkpoint.attempt == beat.attempt:
+        own = beat.checkpoint is not None and beat.checkpoint.attempt == beat.attempt
+        told = seen.run.attempts[attempt.number].released_at is not None  # with the step that it released at
+        if own and not told and beat.checkpoint != self._checkpoint:
             self._checkpoint = beat.checkpoint
             self.line(beat.attempt, f"checkpoint  {beat.checkpoint} committed at step {beat.checkpoint_step}")
         now = time.monotonic()

@@ -59,9 +59,7 @@ class Effects:
         if attempt.phase != "intended" or attempt.try_no != action.try_no:
             return []  # decided otherwise since
         key = layout.launch(run.run_id, attempt.number, attempt.try_no)
-        request = self._frozen(
-            key, document_bytes(launch_request(state.fleet_id, self.objects.url, run, attempt))
-        )
+        request = self._frozen(key, document_bytes(launch_request(state.fleet_id, self.objects.url, run, attempt)))
         now = self.objects.now()
         if now > action.not_after:
             return []
@@ -90,9 +88,7 @@ class Effects:
         except ValidationError as error:
             raise StoreError(f"{key} does not hold a launch request: {error}") from None
 
-    def _call(
-        self, action: do.Terminate | do.Attach | do.Detach | do.DeleteVolume, state: FleetState
-    ) -> list[ev.Event]:
+    def _call(self, action: do.Terminate | do.Attach | do.Detach | do.DeleteVolume, state: FleetState) -> list[ev.Event]:
         provider = self.providers.get(action.provider)
         if provider is None:
             return []

@@ -46,9 +46,7 @@ def open_fleet(
         raise FleetError(f"there is no fleet in {url}", "`fleet up JOB` makes one.")
     cache = None if url.startswith(("file:", "memory:")) else EntryCache(home.cache, info.fleet_id)
     journal = Journal(objects, info.fleet_id, by=controller_name(), version=__version__, cache=cache)
-    controller = Controller(
-        objects, journal, info.fleet_id, providers_for(home, info.fleet_id), on_event=on_event
-    )
+    controller = Controller(objects, journal, info.fleet_id, providers_for(home, info.fleet_id), on_event=on_event)
     controller.load()
     return controller
 

@@ -99,9 +99,7 @@ class Observer:
             region = rest.partition("/")[0]
             yield from ((name, r) for r in provider.regions() if region in ("", r))
 
-    def _ask_for_missing(
-        self, runs: list[RunState], listings: Mapping[Place, Listing], now: Seconds
-    ) -> dict[str, Lookup]:
+    def _ask_for_missing(self, runs: list[RunState], listings: Mapping[Place, Listing], now: Seconds) -> dict[str, Lookup]:
         found: dict[str, Lookup] = {}
         for run in runs:
             for attempt in run.live_attempts:

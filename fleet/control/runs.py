@@ -55,9 +55,7 @@ def stop_run(controller: Controller, name: str, how: str) -> RunState:
     run = find_run(controller.state, name)
     if run.ended_at is not None and (how == "stop" or not run.live_attempts):
         raise FleetError(f"run {run.run_id} {run.outcome} already: {run.reason}")
-    event = StopRequested(
-        at=controller.objects.now(), run_id=run.run_id, how="down" if how == "down" else "stop"
-    )
+    event = StopRequested(at=controller.objects.now(), run_id=run.run_id, how="down" if how == "down" else "stop")
     if not controller.record([event]):
         _refuse_newer(controller)
     return controller.state.runs[run.run_id]

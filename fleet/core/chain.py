@@ -21,9 +21,7 @@ def newest_based(bases: Mapping[int, Base]) -> int | None:
     return max(bases, default=None)
 
 
-def valid_refs(
-    head: int | None, bases: Mapping[int, Base], committed: Mapping[int, Sequence[int]]
-) -> list[CheckpointRef]:
+def valid_refs(head: int | None, bases: Mapping[int, Base], committed: Mapping[int, Sequence[int]]) -> list[CheckpointRef]:
     """The trusted checkpoints, newest first: all of ``head``'s, then those up to its base, and so on down the chain.
 
     ``committed`` holds each attempt's sequence numbers that have a manifest. Attempt numbers only fall along the chain,

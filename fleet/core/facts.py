@@ -90,9 +90,7 @@ def _from_heartbeat(run: RunState, attempt: AttemptState, beat: Heartbeat, now: 
     if beat.outcome is not None and attempt.outcome is None:
         yield ev.AttemptFinished(**who, outcome=beat.outcome, step=beat.step)
     if beat.phase in ("released", "fenced") and attempt.released_at is None:
-        yield ev.AttemptReleased(
-            **who, step=beat.step, checkpoint=beat.checkpoint, checkpoint_step=beat.checkpoint_step
-        )
+        yield ev.AttemptReleased(**who, step=beat.step, checkpoint=beat.checkpoint, checkpoint_step=beat.checkpoint_step)
 
 
 def _from_cloud(

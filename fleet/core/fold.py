@@ -46,9 +46,7 @@ def fold(state: FleetState, number: int, at: float, events: Iterable[ev.Event]) 
 
 
 def _created(event: ev.RunCreated) -> RunState:
-    return RunState(
-        run_id=event.run_id, name=event.name, job=event.job, workdir_key=event.workdir_key, created_at=event.at
-    )
+    return RunState(run_id=event.run_id, name=event.name, job=event.job, workdir_key=event.workdir_key, created_at=event.at)
 
 
 def _applied(run: RunState, event: Any) -> RunState:
@@ -219,8 +217,7 @@ def _volume_made(run: RunState, event: ev.VolumeMade) -> RunState:
     if volume.volume_id in run.volumes:
         return run
     volumes = {
-        key: old.model_copy(update={"superseded_at": old.superseded_at or event.at})
-        for key, old in run.volumes.items()
+        key: old.model_copy(update={"superseded_at": old.superseded_at or event.at}) for key, old in run.volumes.items()
     }
     volumes[volume.volume_id] = VolumeRecord(
         volume_id=volume.volume_id,

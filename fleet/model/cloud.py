@@ -49,9 +49,7 @@ class InstanceState(str, Enum):
     TERMINATED = "terminated"
 
 
-LIVE_STATES = frozenset(
-    {InstanceState.PENDING, InstanceState.RUNNING, InstanceState.STOPPING, InstanceState.SHUTTING_DOWN}
-)
+LIVE_STATES = frozenset({InstanceState.PENDING, InstanceState.RUNNING, InstanceState.STOPPING, InstanceState.SHUTTING_DOWN})
 """States in which the machine may still run code or be charged for."""
 
 GONE_STATES = frozenset({InstanceState.STOPPED, InstanceState.TERMINATED})

@@ -1,15 +1,15 @@
 """Everything that fleet raises on purpose.
 
-    FleetError                      what happened, and what to do about it; shown without a traceback
-    ├── JobError                    the job file is wrong (says where)
-    ├── StoreError                  the bucket
-    │   ├── NotFoundError           no such key
-    │   ├── AlreadyExistsError      an exclusive creation found the key taken
-    │   └── UnsuitableStoreError    cannot hold a fleet (ignores exclusive creation, holds a newer layout, not writable)
-    ├── JournalError                the journal cannot be believed (broken chain, torn entry)
-    ├── NewerVersionError           written by a newer fleet: this one is read-only
-    ├── CheckpointError             a checkpoint does not verify, or none can be had
-    └── ProviderError               a cloud refused; carries an ErrorClass
+FleetError                      what happened, and what to do about it; shown without a traceback
+├── JobError                    the job file is wrong (says where)
+├── StoreError                  the bucket
+│   ├── NotFoundError           no such key
+│   ├── AlreadyExistsError      an exclusive creation found the key taken
+│   └── UnsuitableStoreError    cannot hold a fleet (ignores exclusive creation, holds a newer layout, not writable)
+├── JournalError                the journal cannot be believed (broken chain, torn entry)
+├── NewerVersionError           written by a newer fleet: this one is read-only
+├── CheckpointError             a checkpoint does not verify, or none can be had
+└── ProviderError               a cloud refused; carries an ErrorClass
 """
 
 from __future__ import annotations

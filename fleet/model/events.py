@@ -286,14 +286,7 @@ AttemptEvent = (
 """What happens to one attempt."""
 
 Event = (
-    RunCreated
-    | StopRequested
-    | AttemptEvent
-    | VolumeMade
-    | VolumeDeleteIntended
-    | VolumeDeleted
-    | OrphanIntended
-    | RunEnded
+    RunCreated | StopRequested | AttemptEvent | VolumeMade | VolumeDeleteIntended | VolumeDeleted | OrphanIntended | RunEnded
 )
 
 AnyEvent = Annotated[Event, Field(discriminator="type")]

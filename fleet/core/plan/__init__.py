@@ -51,5 +51,3 @@ def _due(action: Action, observed: Observed) -> bool:
         return True
     last = observed.acted.get(action.key)
     return last is None or observed.now - last >= pace_of(getattr(action, "provider", "")).again
-
-

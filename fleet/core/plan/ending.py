@@ -31,9 +31,7 @@ def end_machines(run: RunState, observed: Observed) -> Iterator[Action]:
             yield _terminate(run, attempt, observed, intention)
 
 
-def _terminate(
-    run: RunState, attempt: AttemptState, observed: Observed, intention: TerminateIntended | None
-) -> Terminate:
+def _terminate(run: RunState, attempt: AttemptState, observed: Observed, intention: TerminateIntended | None) -> Terminate:
     provider, region = place_of(attempt)
     return Terminate(
         not_after=not_after(observed),

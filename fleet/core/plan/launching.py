@@ -50,9 +50,7 @@ def _decide(state: FleetState, run: RunState, observed: Observed) -> Launch | No
     if serving is not None:
         if serving.phase != "intended":
             return None
-        return Launch(
-            not_after=not_after(observed), run_id=run.run_id, attempt=serving.number, try_no=serving.try_no
-        )
+        return Launch(not_after=not_after(observed), run_id=run.run_id, attempt=serving.number, try_no=serving.try_no)
     if len(run.live_attempts) >= MOST_MACHINES:
         return "earlier machines have not ended yet"
     if any(a.outcome is not None and a.notice is None for a in run.live_attempts):
@@ -95,6 +93,4 @@ def _intend(state: FleetState, run: RunState, placement: Placement, lease: Lease
         share=lease.share,
         why=placement.why,
     )
-    return Launch(
-        not_after=not_after(observed), intention=intention, run_id=run.run_id, attempt=number, try_no=try_no
-    )
+    return Launch(not_after=not_after(observed), intention=intention, run_id=run.run_id, attempt=number, try_no=try_no)

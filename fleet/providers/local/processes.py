@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 
 import psutil
 
 MARK = "FLEET_INSTANCE_ID"
 """Every process of a machine inherits this in its environment, also one that made a session of its own."""
+DYING = 2.0
+"""A killed process is waited for so long before it is killed again."""
 ROUNDS = 200
 """A machine that forks faster than it is killed is given up after so many rounds."""
 
@@ -51,5 +54,19 @@ def kill_machine(instance_id: str, session: int | None) -> bool:
             for process in found:
                 with contextlib.suppress(psutil.Error):
                     act(process)
-        psutil.wait_procs(found, timeout=2)
+        _wait_until_dead(found)
     return False
+
+
+def _wait_until_dead(processes: list[psutil.Process]) -> None:
+    """A zombie is dead: its parent, perhaps an init that never looks, may not have asked for it yet."""
+    deadline = time.monotonic() + DYING
+    while time.monotonic() < deadline and any(_alive(process) for process in processes):
+        time.sleep(0.005)
+
+
+def _alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

@@ -83,9 +83,7 @@ class LocalProvider:
         records = [files.read_json(path) for path in (self._home / "instances").glob(f"*/{files.INSTANCE}")]
         mine = [r for r in records if r is not None and r["tags"].get("fleet") == self._fleet_id]
         instances = sorted((self._seen(self._looked_after(r)) for r in mine), key=lambda i: i.launched_at)
-        return Listing(
-            region=region, at=self._clock(), instances=tuple(instances), volumes=tuple(self._volumes.all())
-        )
+        return Listing(region=region, at=self._clock(), instances=tuple(instances), volumes=tuple(self._volumes.all()))
 
     def get(self, region: str, instance_id: str) -> Instance | None:
         """One machine by id."""

@@ -67,9 +67,7 @@ class LocalVolumes:
         if instance is None or instance["state"] in ("shutting-down", "terminated"):
             raise ProviderError(ErrorClass.INVALID, "IncorrectInstanceState", "the instance has ended, or never was")
         if volume["zone"] != instance["offer"]["zone"]:
-            raise ProviderError(
-                ErrorClass.INVALID, "InvalidVolume.ZoneMismatch", f"{volume_id} is in {volume['zone']}"
-            )
+            raise ProviderError(ErrorClass.INVALID, "InvalidVolume.ZoneMismatch", f"{volume_id} is in {volume['zone']}")
         if volume["attached_to"] == instance["instance_id"]:
             return
         if volume["attached_to"] is not None:

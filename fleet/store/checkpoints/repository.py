@@ -109,9 +109,7 @@ class Checkpoints:
         """
         ref = CheckpointRef(attempt=attempt, seq=max(self.committed(attempt), default=0) + 1)
         files = committing.upload(self._objects, self._run_id, ref, staged, previous, self._workers)
-        manifest = Manifest(
-            run_id=self._run_id, ref=ref, parent=parent, at=at, step=step, format=format, files=files
-        )
+        manifest = Manifest(run_id=self._run_id, ref=ref, parent=parent, at=at, step=step, format=format, files=files)
         return committing.seal(self._objects, manifest, lambda: self._refuse_fenced(attempt, self.bases()))
 
     def restore(self, attempt: int, into: Path, *, have: Path | None = None) -> Restored:

@@ -106,5 +106,3 @@ def shallow_problem(objects: Objects, manifest: Manifest) -> str | None:
         if sizes[entry.key] != entry.size:
             return f"{entry.path} has {sizes[entry.key]} bytes, not {entry.size}"
     return None if manifest.files else "it has no files"
-
-

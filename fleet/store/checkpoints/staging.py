@@ -13,11 +13,11 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
+from typing import Literal, Protocol
 
 from fleet.store.checkpoints.verify import problem_of, sha256_of
 
@@ -25,6 +25,28 @@ TEMPORARY = ("*.tmp", "*.tmp.*", "*.partial", ".*", "*~")
 MARKERS = ("DONE", ".ready")
 _Listing = dict[str, tuple[int, int, int]]
 """Path → inode, size, time of change in nanoseconds."""
+
+
+class Hashed(Protocol):
+    """A file of a set, staged or in a manifest."""
+
+    @property
+    def path(self) -> str:
+        """Relative to the checkpoint folder."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Of its content."""
+        ...
+
+
+def signature_of(files: Iterable[Hashed]) -> str:
+    """Hash over paths and contents: equal sets, equal signatures."""
+    digest = hashlib.sha256()
+    for file in sorted(files, key=lambda f: f.path):
+        digest.update(f"{file.path}\0{file.sha256}\n".encode())
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +66,13 @@ class Staged:
     folder: Path
     files: tuple[StagedFile, ...]
     signature: str
-    """Hash over paths and contents: equal sets, equal signatures."""
     modified: float
     """The newest file's time of change, seconds since 1970."""
 
     def __enter__(self) -> Staged:  # noqa: PYI034 - the class is final in all but name
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.discard()
 
     def discard(self) -> None:
@@ -121,7 +140,7 @@ class Scanner:
 
     def _described(self, target: Path, listing: _Listing) -> Staged | None:
         """The staged set with its hashes; None, and a problem, if a file's content is broken."""
-        found, digest = [], hashlib.sha256()
+        found = []
         for name in sorted(listing):
             problem = problem_of(target / name, name)
             if problem is not None:
@@ -129,9 +148,8 @@ class Scanner:
                 return None
             sha256 = sha256_of(target / name)
             found.append(StagedFile(name, target / name, (target / name).stat().st_size, sha256))
-            digest.update(f"{name}\0{sha256}\n".encode())
         modified = max(changed for _, _, changed in listing.values()) / 1e9
-        return Staged(target, tuple(found), digest.hexdigest(), modified)
+        return Staged(target, tuple(found), signature_of(found), modified)
 
     def _take(self, source: Path, target: Path) -> None:
         """Hold on to a file as it is now: by link where files are replaced whole, by copy where they may be changed."""

@@ -117,9 +117,7 @@ def event(data: dict[str, Any]) -> ev.Event:
         return _launch_intended(at, fields)
     if kind == "launch-succeeded":
         instance = _instance({"launched_at": at, **fields})
-        return ev.LaunchSucceeded(
-            at=at, run_id=RUN, attempt=attempt, try_no=fields.get("try_no", 1), instance=instance
-        )
+        return ev.LaunchSucceeded(at=at, run_id=RUN, attempt=attempt, try_no=fields.get("try_no", 1), instance=instance)
     if kind == "volume-made":
         return ev.VolumeMade(at=at, run_id=RUN, provider="sim", volume=_volume(fields))
     return _plain(kind, at, attempt, fields)
