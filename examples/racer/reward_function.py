@@ -15,4 +15,4 @@ def reward_function(params: dict[str, Any]) -> float:
     along = math.degrees(math.atan2(ahead[1] - here[1], ahead[0] - here[0]))
     off = abs((params["heading"] - along + 180.0) % 360.0 - 180.0)
     aligned = max(0.0, 1.0 - off / 60.0)
-    return 0.2 * centred + 0.3 * aligned + 0.5 * aligned * params["speed"] / 3.0
+    return float(0.2 * centred + 0.3 * aligned + 0.5 * aligned * params["speed"] / 3.0)

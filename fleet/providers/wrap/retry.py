@@ -1,0 +1,49 @@
+"""Trying again what may succeed a moment later. Every call of the contract may be repeated, so every call is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import tenacity
+
+from fleet.model.base import Seconds
+from fleet.model.errors import ErrorClass, ProviderError
+from fleet.providers.base import Provider
+from fleet.providers.wrap.around import Call, Wrapper
+
+T = TypeVar("T")
+
+AGAIN = frozenset({ErrorClass.THROTTLED, ErrorClass.TRANSIENT})
+"""Everything else is for the plan to judge, which sees more than one call."""
+
+
+def _worth_it(error: BaseException) -> bool:
+    return isinstance(error, ProviderError) and error.error_class in AGAIN
+
+
+class Retry(Wrapper):
+    """Backs off with jitter, and gives up well within a notice: the next tick is another chance."""
+
+    def __init__(
+        self,
+        inner: Provider,
+        *,
+        tries: int = 4,
+        first: Seconds = 0.3,
+        most: Seconds = 5.0,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        super().__init__(inner)
+        self._retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_worth_it),
+            stop=tenacity.stop_after_attempt(tries),
+            wait=tenacity.wait_random_exponential(multiplier=first, max=most),
+            sleep=sleep,
+            reraise=True,
+        )
+
+    def around(self, call: Call, do: Callable[[], T]) -> T:
+        """Make the call until it is answered, a few times."""
+        return self._retrying.copy()(do)
