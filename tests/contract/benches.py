@@ -1,0 +1,216 @@
+"""The providers that the contract is held against. A new one joins by a Bench of its own in BENCHES."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from fleet.model.cloud import (
+    ExistingVolume,
+    Instance,
+    InstanceState,
+    LaunchRequest,
+    Market,
+    NewVolume,
+    Offer,
+    Volume,
+    VolumeState,
+)
+from fleet.model.errors import ErrorClass, ProviderError
+from fleet.providers.base import Provider
+from fleet.providers.local.provider import LocalProvider, stop_everything
+from fleet.providers.sim.clock import VirtualClock
+from fleet.providers.sim.cloud import Manners, SimCloud
+from fleet.providers.sim.market import Weather
+from fleet.providers.sim.provider import SimProvider
+from fleet.providers.wrap import Call, Fault, Faults, Limit, Recorder, Retry
+
+T = TypeVar("T")
+
+
+class Bench(Protocol):
+    """A cloud to try things on."""
+
+    def provider(self, fleet_id: str) -> Provider:
+        """An account's view; any number share one cloud."""
+        ...
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        ...
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        ...
+
+
+class LocalBench:
+    """This computer, its machines asleep."""
+
+    def __init__(self, folder: Path) -> None:
+        self._home = folder / "local"
+
+    def provider(self, fleet_id: str) -> Provider:
+        return LocalProvider(self._home, fleet_id, agent_command=["sleep", "600"])
+
+    def wait(self, seconds: float) -> None:
+        time.sleep(min(seconds, 0.02))
+
+    def close(self) -> None:
+        stop_everything(self._home)
+
+
+class SimBench:
+    """The simulated cloud in its usual bad mood, but with capacity."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = VirtualClock()
+        always = Weather(up=1e12, epoch=self.clock())
+        self.cloud = SimCloud(self.clock, seed=11, manners=Manners(weather=always))
+
+    def provider(self, fleet_id: str) -> Provider:
+        return SimProvider(self.cloud, fleet_id)
+
+    def wait(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+    def close(self) -> None:
+        self.cloud.invoice()
+
+
+class WrappedBench(SimBench):
+    """Everything harmless that can be put around a provider."""
+
+    def provider(self, fleet_id: str) -> Provider:
+        inner = Recorder(super().provider(fleet_id), lambda _record: None, clock=self.clock)
+        return Retry(Limit(inner, per_second=4, clock=self.clock, sleep=self._sleep), sleep=self._sleep)
+
+    def _sleep(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+
+class LossyBench(WrappedBench):
+    """Of every three calls one fails before it has an effect, and the answer of another is lost after it."""
+
+    def provider(self, fleet_id: str) -> Provider:
+        turns = itertools.cycle(
+            [
+                Fault(before=ProviderError(ErrorClass.TRANSIENT, "InternalError", "it never arrived")),
+                Fault(after=ProviderError(ErrorClass.TRANSIENT, "RequestTimeout", "the answer was lost")),
+                None,
+            ]
+        )
+
+        def plan(call: Call) -> Fault | None:
+            return next(turns)
+
+        return Retry(Faults(SimProvider(self.cloud, fleet_id), plan), sleep=self._sleep)
+
+
+BENCHES: dict[str, Callable[[Path], Bench]] = {
+    "local": LocalBench,
+    "sim": SimBench,
+    "sim, wrapped": WrappedBench,
+    "sim, losing answers": LossyBench,
+}
+
+WAIT_MOST = 400
+"""Rounds; a second each on a virtual clock."""
+
+
+class Desk:
+    """What the tests do over and over, in the contract's words."""
+
+    fleet_id = "fleet-1"
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self.provider = bench.provider(self.fleet_id)
+        self.region = self.provider.regions()[0]
+        self._tokens = itertools.count(1)
+
+    def offers(self, market: Market = Market.SPOT) -> list[Offer]:
+        found = [o for o in self.provider.offers(self.region) if o.market is market]
+        return sorted(found, key=lambda o: (o.price, o.key))
+
+    def request(
+        self,
+        offers: list[Offer] | None = None,
+        *,
+        token: str | None = None,
+        volume: NewVolume | ExistingVolume | None = None,
+        max_price: int | None = None,
+        fleet_id: str | None = None,
+    ) -> LaunchRequest:
+        token = token or f"token-{next(self._tokens)}"
+        fleet = fleet_id or self.fleet_id
+        tags = {"fleet": fleet, "run": "run-1", "attempt": "1", "try": "1", "token": token}
+        return LaunchRequest(
+            token=token,
+            fleet_id=fleet,
+            run_id="run-1",
+            run_name="run",
+            attempt=1,
+            try_no=1,
+            offers=tuple(self.offers()[:3] if offers is None else offers),
+            max_price=max_price,
+            volume=volume,
+            user_data="{}",
+            tags=tags,
+        )
+
+    def running(self, offers: list[Offer] | None = None, volume: NewVolume | None = None) -> Instance:
+        made = self.provider.launch(self.request(offers, volume=volume))
+        return self.until(lambda: self.instance_in(made.instance_id, InstanceState.RUNNING))
+
+    def instance_in(self, instance_id: str, state: InstanceState) -> Instance | None:
+        seen = self.provider.get(self.region, instance_id)
+        return seen if seen is not None and seen.state is state else None
+
+    def ended(self, instance_id: str) -> Instance:
+        return self.until(lambda: self.instance_in(instance_id, InstanceState.TERMINATED))
+
+    def listed(self, instance_id: str) -> Instance | None:
+        found = [i for i in self.provider.list(self.region).instances if i.instance_id == instance_id]
+        return found[0] if found else None
+
+    def volume(self, volume_id: str) -> Volume | None:
+        found = [v for v in self.provider.list(self.region).volumes if v.volume_id == volume_id]
+        return found[0] if found else None
+
+    def volume_in(self, volume_id: str, state: VolumeState, at: str | None = None) -> Volume:
+        def check() -> Volume | None:
+            seen = self.volume(volume_id)
+            return seen if seen is not None and (seen.state, seen.attached_to) == (state, at) else None
+
+        return self.until(check)
+
+    def new_volume(self, zone: str) -> Volume:
+        tags = {"fleet": self.fleet_id, "run": "run-1"}
+        made = self.provider.create_volume(self.region, zone, NewVolume(size_gb=8), f"disk-{next(self._tokens)}", tags)
+        return self.volume_in(made.volume_id, VolumeState.AVAILABLE)
+
+    def attached(self, volume: Volume, instance: Instance) -> Volume:
+        self.until(lambda: self.accepted(lambda: self.provider.attach(self.region, volume.volume_id, instance.instance_id)))
+        return self.volume_in(volume.volume_id, VolumeState.IN_USE, instance.instance_id)
+
+    def accepted(self, call: Callable[[], None]) -> bool:
+        """False while the answer is ``not-yet``."""
+        try:
+            call()
+        except ProviderError as error:
+            if error.error_class is not ErrorClass.NOT_YET:
+                raise
+            return False
+        return True
+
+    def until(self, check: Callable[[], T | None]) -> T:
+        for _ in range(WAIT_MOST):
+            found = check()
+            if found:
+                return found
+            self.bench.wait(1.0)
+        raise AssertionError("it never came to pass")
