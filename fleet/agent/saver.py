@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fleet.agent.disk import Disk
 from fleet.agent.lanes import Lane
 from fleet.model.base import Seconds
-from fleet.model.documents import BootDocument, CheckpointRef, Manifest
+from fleet.model.documents import BootDocument, Manifest
+from fleet.model.errors import CheckpointError, StoreError
 from fleet.store.checkpoints import Checkpoints, FencedError, Scanner, Staged, signature_of
 
 RETRY_FIRST: Seconds = 1.0
@@ -100,8 +102,9 @@ class Saver:
                 previous=self.newest,
             )
         self._scanner.mark_committed(staged.signature)
-        protect: set[CheckpointRef] = {manifest.ref}
-        self.checkpoints.prune(self.boot.attempt, keep=self.boot.job.checkpoint.keep, protect=protect)
+        # What could not be removed now is removed after the next commit: it takes nothing from this one.
+        with contextlib.suppress(StoreError, CheckpointError):
+            self.checkpoints.prune(self.boot.attempt, keep=self.boot.job.checkpoint.keep, protect={manifest.ref})
         return manifest
 
     def _step_of(self, staged: Staged) -> int | None:

@@ -77,7 +77,11 @@ class Controller:
 
     def catch_up(self) -> bool:
         """Fold what others have written; True if there was anything. An event from the future makes this read-only."""
-        entries = self.journal.refresh()
+        try:
+            entries = self.journal.refresh()
+        except NewerVersionError as error:
+            self.read_only = str(error)
+            return False
         for entry in entries:
             self._fold(entry)
         return bool(entries)

@@ -86,15 +86,27 @@ class Journal:
         self.head, self.head_sha256 = number, sha256
 
     def refresh(self) -> list[Entry]:
-        """Every entry after ``head``, in order. Raises JournalError for a torn or foreign one, naming it."""
+        """Every entry after ``head``, in order.
+
+        Raises JournalError for a torn or foreign one, NewerVersionError for a newer fleet's, StoreError if the bucket
+        cannot be asked: but what was read before that is returned first, since it is the head now and is read only once.
+        """
         found: list[Entry] = []
-        while True:
-            if len(found) == FAR_BEHIND:
-                return found + self._refresh_by_listing()
+        try:
+            self._read_on(found)
+        except FleetError:
+            if not found:
+                raise
+        return found
+
+    def _read_on(self, found: list[Entry]) -> None:
+        """Accept one entry after the other, until there is none."""
+        while len(found) < FAR_BEHIND:
             data = self._read(self.head + 1)
             if data is None:
-                return found
+                return
             found.append(self._accept(data))
+        self._read_on_by_listing(found)
 
     def append(self, events: Sequence[dict[str, Any]]) -> Entry | None:
         """Write the next entry; None if another writer won its number (refresh, and decide anew).
@@ -146,17 +158,15 @@ class Journal:
         except NotFoundError:
             return None
 
-    def _refresh_by_listing(self) -> list[Entry]:
+    def _read_on_by_listing(self, found: list[Entry]) -> None:
         """The rest by one listing and parallel reads."""
         keys = [info.key for info in self._objects.list(layout.JOURNAL)]
         wanted = [n for n in sorted(filter(None, map(_number_of, keys))) if n > self.head]
-        found: list[Entry] = []
         with ThreadPoolExecutor(max_workers=8) as pool:
-            for number, data in zip(wanted, pool.map(self._read, wanted, chunksize=64), strict=True):
+            for number, data in zip(wanted, pool.map(self._read, wanted), strict=True):
                 if number != self.head + 1 or data is None:
                     raise JournalError(f"journal entry {self.head + 1} is missing, but entry {number} is there")
                 found.append(self._accept(data))
-        return found
 
     def _accept(self, data: bytes) -> Entry:
         """Check an entry against the chain, and make it the head."""

@@ -63,13 +63,14 @@ def pack_workdir(folder: Path, into: Path) -> Packed:
     digest, total, files = hashlib.sha256(), 0, 0
     with into.open("wb") as target, tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for name, path in sorted(_walk(folder, folder, [])):
-            total += _add(tar, name, path)
+            total += path.stat().st_size
             files += 1
             if total > MOST_BYTES:
                 raise JobError(
                     f"{folder} holds more than {MOST_BYTES // 1_000_000} MB",
                     "List what training does not need in .fleetignore; large data belongs into a bucket.",
                 )
+            _add(tar, name, path)
     with into.open("rb") as packed:
         while block := packed.read(1 << 20):
             digest.update(block)
@@ -93,6 +94,8 @@ def _walk(root: Path, folder: Path, rules: _Rules) -> Iterator[tuple[str, Path]]
             )
         if entry.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
             raise JobError(f"{path} links out of the workdir", "Replace the link by what it links to.")
+        if entry.is_symlink() and path.is_dir():
+            raise JobError(f"{path} links to a folder, which would not be packed", "Replace the link by a copy.")
         if entry.is_file():
             yield name, path
 
@@ -111,10 +114,9 @@ def _ignored(name: str, rules: _Rules) -> bool:
     return any(spec.match_file(name.removeprefix(prefix)) for prefix, spec in rules if name.startswith(prefix))
 
 
-def _add(tar: tarfile.TarFile, name: str, path: Path) -> int:
+def _add(tar: tarfile.TarFile, name: str, path: Path) -> None:
     data = path.read_bytes()
     info = tarfile.TarInfo(name)
     info.size = len(data)
     info.mode = 0o755 if os.access(path, os.X_OK) else 0o644
     tar.addfile(info, io.BytesIO(data))
-    return len(data)

@@ -155,11 +155,17 @@ class Checkpoints:
         return doomed
 
     def _sweep(self, newest: CheckpointRef) -> None:
-        """Remove files that no manifest references any more, of checkpoints older than the newest one."""
+        """Remove files that no manifest references any more, of checkpoints older than the newest one.
+
+        Nothing is removed while some manifest cannot be read: it may reference anything.
+        """
         prefix = f"{layout.run(self._run_id)}checkpoints/"
         remaining = self._all_committed()
         refs = [CheckpointRef(attempt=number, seq=seq) for number, seqs in remaining.items() for seq in seqs]
-        referenced = {entry.key for ref in refs for entry in self.manifest(ref).files}
+        try:
+            referenced = {entry.key for ref in refs for entry in self.manifest(ref).files}
+        except CheckpointError:
+            return
         unused = []
         for info in self._objects.list(prefix):
             number, seq, kind = [*info.key.removeprefix(prefix).split("/", 2), "", ""][:3]
