@@ -45,6 +45,10 @@ class LogFile:
             self._file.write(data)
             self._size += len(data)
 
+    def close(self) -> None:
+        """Nothing will be written any more."""
+        self._file.close()
+
     def tail(self, lines: int) -> str:
         """The last lines."""
         with self._path.open("rb") as file:

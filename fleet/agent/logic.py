@@ -90,6 +90,7 @@ class Agent:
         self._retry_at = 0.0
         self._logs_due = 0.0
         self._doing = ""
+        self._restarted = ""
 
     def tick(self) -> Seconds:
         """One round; how many seconds may pass until the next one."""
@@ -213,13 +214,13 @@ class Agent:
             if self.child is None and now >= self._retry_at:
                 self.child = self._run(self.boot.job.run or "true")
             self.saver.look()
-            self.message = self.saver.problem or self.message
+            self.message = self.saver.problem or self._restarted
         elif code == 0:
             self._leave("succeeded", now)
         elif self.restarts < self.boot.job.retries.training:
             self._kill_child()
             self.restarts, self._retry_at = self.restarts + 1, now + RESTART_PAUSE
-            self.message = f"training ended with exit code {code}; restart {self.restarts}"
+            self._restarted = f"training ended with exit code {code}; restart {self.restarts}"
         else:
             self._failed("training", code, now)
 
