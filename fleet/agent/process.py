@@ -101,6 +101,13 @@ class ShellProcess:
         """SIGKILL to the group, also after its leader ended."""
         self._signal(signal.SIGKILL)
 
+    def close(self) -> None:
+        """Let go of the output of a child that ended."""
+        self._child.wait()
+        self._reader.join(AFTER_EXIT)
+        if self._child.stdout is not None and not self._reader.is_alive():
+            self._child.stdout.close()
+
     def _signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._child.pid, number)
