@@ -176,7 +176,7 @@ def _consequences(run: RunState, before: AttemptState | None, event: Any) -> Run
         return run.model_copy(update={"pause": None, "unknown_errors": 0})
     if isinstance(event, ev.AttemptBegan):
         return run.model_copy(update={"boot_failures": 0})
-    if isinstance(event, ev.AttemptGone) and before is not None and _boot_failed(before, event):
+    if before is not None and _boot_failed(run, before, event):
         failures = run.boot_failures + 1
         wait = pace_of(before.offer.provider if before.offer else "").boot_pause * 2 ** (failures - 1)
         pause = Pause(reason=f"{failures} instance(s) in a row ended without the agent's word", until=event.at + wait)
@@ -184,9 +184,14 @@ def _consequences(run: RunState, before: AttemptState | None, event: Any) -> Run
     return run
 
 
-def _boot_failed(before: AttemptState, event: ev.AttemptGone) -> bool:
-    """It never spoke, and neither the cloud nor the user is the reason."""
-    return before.phase != "gone" and before.began_at is None and before.notice is None and event.ended_by != "cloud"
+def _boot_failed(run: RunState, before: AttemptState, event: Any) -> bool:
+    """It never spoke, and neither the cloud nor the user is the reason. Counted as soon as it is given up."""
+    if before.began_at is not None or before.notice is not None or before.phase in ("ending", "gone"):
+        return False
+    if isinstance(event, ev.TerminateIntended):
+        replaced = any(a.number > before.number and a.resumed is not None for a in run.attempts.values())
+        return run.want == "train" and run.ended_at is None and not replaced
+    return isinstance(event, ev.AttemptGone) and event.ended_by != "cloud"
 
 
 def _paused(run: RunState, event: ev.LaunchFailed | ev.CallFailed) -> RunState:

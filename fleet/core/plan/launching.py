@@ -51,6 +51,8 @@ def _decide(state: FleetState, run: RunState, observed: Observed) -> Launch | No
         if serving.phase != "intended":
             return None
         return Launch(not_after=not_after(observed), run_id=run.run_id, attempt=serving.number, try_no=serving.try_no)
+    if run.boot_failures > run.job.retries.boot:
+        return "too many instances in a row ended without the agent's word"
     if len(run.live_attempts) >= MOST_MACHINES:
         return "earlier machines have not ended yet"
     if any(a.outcome is not None and a.notice is None for a in run.live_attempts):

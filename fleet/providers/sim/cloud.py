@@ -43,6 +43,8 @@ class Manners:
     calls_burst: float = 40
     calls_per_second: float = 4
     """Per region; beyond them RequestLimitExceeded."""
+    first_dead_man: Seconds = 1800
+    """Armed by the first step of the boot, before any agent runs."""
     remembered: Seconds = HOUR
     """Terminated instances are listed for so long."""
     minimum_seconds: int = 60
@@ -101,7 +103,10 @@ class SimCloud:
         """A machine that boots from now on, and the moment when it will be taken back."""
         now, instance_id = self.clock(), self.new_id("i", request.token)
         visible = now + self.draw(f"{instance_id}/visible", (0, self.manners.lag))
-        made = SimInstance(instance_id, request, digest, offer, now, visible, power_off_at=request.lease_until)
+        first = now + self.manners.first_dead_man
+        lease = request.lease_until
+        made = SimInstance(instance_id, request, digest, offer, now, visible)
+        made.power_off_at = first if lease is None else min(first, lease)
         made.state.set(now, InstanceState.PENDING)
         made.state.foresee(now + self.draw(f"{instance_id}/boot", self.manners.boot), InstanceState.RUNNING)
         self.instances[instance_id] = made
@@ -158,12 +163,15 @@ class SimCloud:
     def evolve(self) -> None:
         """Let happen what was due up to now."""
         now = self.clock()
-        for made in sorted(self.instances.values(), key=lambda i: i.take_at or 0.0):
-            if made.ended_by is None and made.take_at is not None and made.take_at <= now:
-                self.end(made.instance_id, "cloud", made.take_at)
-            dead_man = made.power_off_at
-            if made.ended_by is None and dead_man is not None and dead_man <= now:
-                self.end(made.instance_id, "itself", dead_man)
+        for made in self.instances.values():
+            ends: list[tuple[Seconds, EndedBy]] = []
+            if made.take_at is not None:
+                ends.append((made.take_at, "cloud"))
+            if made.power_off_at is not None:
+                ends.append((made.power_off_at, "itself"))
+            at, by = min(ends, default=(now + 1, "unknown"))
+            if made.ended_by is None and at <= now:
+                self.end(made.instance_id, by, at)
 
     # --- what a machine's metadata says
 

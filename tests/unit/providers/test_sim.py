@@ -127,6 +127,7 @@ def test_what_no_cloud_takes_is_refused_for_good(wrong: dict[str, object]) -> No
 def test_a_machine_is_taken_with_a_rebalance_signal_then_a_notice_then_the_end() -> None:
     made, provider, clock = cloud()
     instance = provider.launch(request(cheapest(provider)))
+    made.arm(instance.instance_id, clock() + 86_400)
     made.take(instance.instance_id, at=clock() + 1000)
     clock.advance(579)
     assert not made.rebalance(instance.instance_id)
@@ -145,12 +146,22 @@ def test_a_price_above_the_bid_takes_the_machine_on_the_hour() -> None:
     made, provider, clock = cloud()
     offer = cheapest(provider)[0]
     instance = provider.launch(request([offer], max_price=offer.price))
+    made.arm(instance.instance_id, clock() + 1e6)
     clock.advance(48 * 3600)
     seen = next(i for i in made.instances.values() if i.instance_id == instance.instance_id)
     made.evolve()
     assert seen.ended_by == "cloud"
     assert seen.take_at is not None
     assert seen.take_at % 3600 == 0
+
+
+def test_a_machine_whose_agent_never_runs_ends_itself() -> None:
+    _, provider, clock = cloud(first_dead_man=900)
+    made = provider.launch(request(cheapest(provider)))
+    clock.advance(1000)
+    seen = provider.get("sim-1", made.instance_id)
+    assert seen is not None
+    assert seen.ended_by == "itself"
 
 
 def test_a_dead_man_switch_ends_its_machine_unless_it_is_renewed() -> None:

@@ -53,6 +53,9 @@ class Flaky:
     def __init__(self, inner: Objects, script: Iterable[str]) -> None:
         self._inner, self._script = inner, iter(script)
 
+    def script_ends(self) -> None:
+        self._script = iter(())
+
     def _turn(self) -> str:
         return next(self._script, ".")
 
