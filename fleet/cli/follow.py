@@ -12,6 +12,7 @@ from fleet.cli.timeline import attempt_of, describe
 from fleet.control.controller import Controller
 from fleet.control.runs import RunView, view
 from fleet.core.pace import pace_of
+from fleet.core.plan.launching import waits_for
 from fleet.core.state import RunState
 from fleet.model.documents import CheckpointRef, Heartbeat
 from fleet.model.errors import StoreError
@@ -74,14 +75,18 @@ def follow(
     on_tick: Callable[[], None] = lambda: None,
 ) -> RunState:
     """Run the loop until ``until`` holds of the run. A bucket out of reach is said once, and waited for."""
-    said = ""
+    said = waited = ""
     while True:
         run = controller.state.runs[run_id]
         if until(run):
             return run
         try:
-            controller.tick()
+            tick = controller.tick()
             said = _complaint(controller, said, timeline)
+            why = waits_for(controller.state, controller.state.runs[run_id], tick.observed) or ""
+            if why and why != waited:
+                timeline.line(None, f"waiting     {why}")
+            waited = why
         except StoreError as error:
             if error.message != said:
                 said = error.message

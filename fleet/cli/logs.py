@@ -20,8 +20,8 @@ def show(name: str, *, follow: bool, attempt: int | None, bucket: str | None) ->
     while True:
         over = controller.state.runs[run.run_id].ended_at is not None
         for chunk in _chunks(controller, run.run_id, attempt, seen):
-            sys.stdout.write(chunk.decode("utf-8", errors="replace"))
-        sys.stdout.flush()
+            sys.stdout.buffer.write(chunk)  # as it was printed: a chunk may end within a character
+        sys.stdout.buffer.flush()
         if not follow or over:
             return 0
         time.sleep(LOOK_EVERY)

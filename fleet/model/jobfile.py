@@ -73,8 +73,12 @@ class _Document:
 
     value: Any
     marks: dict[Path, tuple[int, int]]
+    """Line and column of each value."""
+    keys: dict[Path, tuple[int, int]]
+    """Line and column of each key."""
     texts: dict[Path, str]
     problems: list[Problem]
+    source: str
 
 
 def parse_job(text: str, source: str = "fleet.yaml") -> Job:
@@ -112,7 +116,7 @@ def _read(text: str, source: str) -> _Document:
         raise JobError(f"{source} cannot be read as YAML: {str(error).splitlines()[0]}") from None
     if node is None:
         raise JobError(f"{source} is empty", "A job needs at least `name` and `run`.")
-    document = _Document(None, {}, {}, [])
+    document = _Document(None, {}, {}, {}, [], source)
     if not isinstance(node, yaml.MappingNode):
         raise JobError(f"{source}:1:1: a job file is a mapping of fields", "Begin with `name: my-job`.")
     document.value = _plain(node, (), document, [0])
@@ -123,7 +127,8 @@ def _plain(node: yaml.Node, path: Path, document: _Document, count: list[int]) -
     """A node as a plain value; anchors are followed, within a limit on how much they may grow to."""
     count[0] += 1
     if count[0] > MOST_NODES or len(path) > MOST_DEPTH:
-        raise JobError(f"line {node.start_mark.line + 1}: the file nests or repeats too much", "Write it out plainly.")
+        where = f"{document.source}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
+        raise JobError(f"{where}: the file nests or repeats too much", "Write it out plainly.")
     document.marks.setdefault(path, (node.start_mark.line + 1, node.start_mark.column + 1))
     if isinstance(node, yaml.MappingNode):
         return _mapping(node, path, document, count)
@@ -143,9 +148,10 @@ def _mapping(node: yaml.MappingNode, path: Path, document: _Document, count: lis
         here = (*path, key)
         where = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
         if key in found:
-            first = document.marks[here][0]
+            first = document.keys[here][0]
             document.problems.append(Problem(*where, f"{key!r} stands here twice; first in line {first}"))
             continue
+        document.keys[here] = where
         found[key] = _plain(value_node, here, document, count)
         document.marks[here] = where if found[key] is None else document.marks[here]
     return found
@@ -168,7 +174,7 @@ def _unknown(document: _Document, value: dict[str, Any], model: type[BaseModel],
         if key not in model.model_fields:
             near = difflib.get_close_matches(key, model.model_fields, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(model.model_fields)}"
-            yield _problem(document, here, f"{_dotted(here)} is no field of a job; {hint}")
+            yield Problem(*document.keys[here], f"{_dotted(here)} is no field of a job; {hint}")
         elif not path and key in SECTIONS and isinstance(inner, dict):
             yield from _unknown(document, inner, SECTIONS[key], here)
 

@@ -13,6 +13,8 @@ _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*(MB|GB|TB|MiB|GiB|TiB)$", re.IGNORECASE)
 _GIGABYTES = {"mb": 0.001, "gb": 1, "tb": 1000, "mib": 1.048576e-3, "gib": 1.073741824, "tib": 1099.511627776}
 MICROS_PER_DOLLAR = 1_000_000
+MOST_MICROS = 10**15
+"""A billion dollars is a slip of the pen."""
 
 
 def parse_duration(value: Any) -> float:
@@ -43,6 +45,8 @@ def parse_money(value: Any) -> int:
     text = str(value).strip().removesuffix("USD").strip().removeprefix("$").replace(",", "")
     try:
         micros = Decimal(text) * MICROS_PER_DOLLAR
+        if not abs(micros) < MOST_MICROS:
+            raise ValueError(text)
         return int(micros.to_integral_value())
     except (InvalidOperation, OverflowError, ValueError):
         raise ValueError(f"{value!r} is no amount of money; write for example $15 or $0.30") from None

@@ -79,7 +79,9 @@ def pack_workdir(folder: Path, into: Path) -> Packed:
 
 def _walk(root: Path, folder: Path, rules: _Rules) -> Iterator[tuple[str, Path]]:
     rules = [*rules, *_own_rules(root, folder)]
-    for entry in os.scandir(folder):
+    with os.scandir(folder) as found:
+        entries = list(found)
+    for entry in entries:
         path = Path(entry.path)
         name = path.relative_to(root).as_posix()
         is_folder = entry.is_dir(follow_symlinks=False)
@@ -107,7 +109,7 @@ def _own_rules(root: Path, folder: Path) -> _Rules:
     for name in IGNORE_FILES:
         if (folder / name).is_file():
             lines += (folder / name).read_text(encoding="utf-8", errors="replace").splitlines()
-    return [(prefix, pathspec.PathSpec.from_lines("gitwildmatch", lines))] if lines else []
+    return [(prefix, pathspec.GitIgnoreSpec.from_lines(lines))] if lines else []
 
 
 def _ignored(name: str, rules: _Rules) -> bool:

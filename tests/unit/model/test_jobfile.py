@@ -1,0 +1,198 @@
+"""Job files: every problem at once, each with its place; nothing is ignored, nothing crashes."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fleet.model.errors import JobError
+from fleet.model.job import Job
+from fleet.model.jobfile import NOT_YET, parse_job
+
+MINIMAL = "name: mine\nrun: python train.py\n"
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(JobError) as told:
+        parse_job(text, "job.yaml")
+    return told.value.message.splitlines()
+
+
+def test_a_minimal_job_has_sensible_defaults() -> None:
+    job = parse_job(MINIMAL, "job.yaml")
+    assert (job.name, job.run, job.resources.market, job.volume.size) == ("mine", "python train.py", "spot-first", 500)
+    assert job.checkpoint.format == "rename"
+
+
+def test_everything_that_works_now_is_read() -> None:
+    job = parse_job(
+        """
+name: racer
+workdir: .
+resources:
+  infra: local/here/here-a
+  instance_type: [small, medium]
+  market: spot
+  max_price: $0.50
+volume: {size: 1TB, mount: /data, keep: 3d}
+bucket: file:///somewhere
+checkpoint: {path: ckpt, format: marker, every: 15m, keep: 3}
+outputs: [out/*.bin]
+envs: {LR: 1e-4, FLAG: yes, N: 007, EMPTY: ""}
+setup: pip install x
+run: |
+  python a.py
+  python b.py
+max_duration: 1d12h
+budget: {run: $5}
+retries: {training: 0, boot: 1}
+""",
+        "job.yaml",
+    )
+    assert job.resources.instance_type == ("small", "medium")
+    assert (job.resources.max_price, job.budget.run) == (500_000, 5_000_000)
+    assert (job.volume.size, job.volume.keep) == (1000, 3 * 86400)
+    assert (job.checkpoint.every, job.max_duration) == (900, 129_600)
+    assert job.envs == {"LR": "1e-4", "FLAG": "yes", "N": "007", "EMPTY": ""}
+    assert job.retries.training == 0
+
+
+def test_every_problem_is_told_with_line_and_column() -> None:
+    told = problems(
+        """name: Mine!
+rnu: python train.py
+resources:
+  market: spto
+  max_price: 5
+volume:
+  size: 500
+max_duration: 12
+"""
+    )
+    places = {line.split(" ")[0] for line in told}
+    assert places >= {
+        "job.yaml:1:7:",
+        "job.yaml:2:1:",
+        "job.yaml:4:11:",
+        "job.yaml:5:14:",
+        "job.yaml:7:9:",
+        "job.yaml:8:15:",
+    }
+    text = "\n".join(told)
+    assert "did you mean 'run'?" in text
+    assert "spot-first" in text
+    assert "$5" in text
+    assert "500GB" in text
+    assert "12m" in text
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        "resources: {accelerators: K80}",
+        "resources: {any_of: [{market: spot}]}",
+        "resources: {disk_size: 100GB}",
+        "resources: {image_id: ami-1}",
+        "resources: {infra: aws/us-east-1}",
+        "num_nodes: 2",
+        "volume: {name: shared}",
+        "secrets: [TOKEN]",
+        "file_mounts: {/data: ./data}",
+        "deadline: 12h",
+        "budget: {day: $3}",
+        "budget: {month: $30}",
+        "estimate: 3h",
+        "bucket: s3://mine",
+    ],
+)
+def test_what_does_not_work_yet_is_refused_never_ignored(extra: str) -> None:
+    told = problems(MINIMAL + extra + "\n")
+    assert len(told) == 1
+    assert "not yet" in told[0]
+    assert told[0].startswith("job.yaml:3:")
+
+
+def test_a_stack_is_not_yet_either() -> None:
+    assert any("not yet" in line for line in problems("name: mine\nstack: compose.yaml\n"))
+
+
+def test_the_list_of_what_does_not_work_yet_names_only_known_fields() -> None:
+    for name in NOT_YET:
+        model: object = Job
+        for part in name.split("."):
+            fields = getattr(model, "model_fields", {})
+            assert part in fields
+            model = fields[part].annotation
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "empty"),
+        ("- a\n- b\n", "mapping"),
+        ("name: a\n\trun: b\n", "job.yaml:2:"),
+        ("name: [a\n", "job.yaml:"),
+        ("name: a\nname: b\nrun: c\n", "twice"),
+        ("name: a\nrun: b\nstack: c\n", "not both"),
+        ("name: a\n", "run is missing"),
+        ("run: a\n", "name: is missing"),
+        ("name: a\nrun: 5\n", "no text"),
+        ("name: a\nrun: b\nenvs: {A: }\n", "no value"),
+        ("name: a\nrun: b\noutputs: [../secrets]\n", "inside its folder"),
+        ("name: a\nrun: b\ncheckpoint: {path: /etc}\n", "inside its folder"),
+        ("name: a\nrun: b\nvolume: {size: 900TB}\n", "more than any cloud"),
+        ("name: a\nrun: b\nvolume: 5\n", "volume"),
+        ("a: &a [*a]\n", "job.yaml"),
+        ("\0", "not text"),
+        ("name: a\nrun: b\nvolume: {size: -5GB}\n", "no size"),
+        ("name: a\nrun: b\nbudget: {run: $-5}\n", "budget.run"),
+        ("name: " + "a" * 41 + "\nrun: b\n", "40 at most"),
+    ],
+)
+def test_each_mistake_has_its_message(text: str, told: str) -> None:
+    assert told in "\n".join(problems(text))
+
+
+def test_a_bomb_of_anchors_is_refused() -> None:
+    bomb = "a: &a [x, x, x, x, x, x, x, x]\n" + "".join(
+        f"{chr(98 + n)}: &{chr(98 + n)} [{', '.join([f'*{chr(97 + n)}'] * 8)}]\n" for n in range(8)
+    )
+    assert "too much" in "\n".join(problems(bomb))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=200))
+def test_no_text_is_ever_more_than_a_job_error(text: str) -> None:
+    with contextlib.suppress(JobError):
+        parse_job(text, "job.yaml")
+
+
+_leaf = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=12)
+_value = st.recursive(
+    _leaf, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3), max_leaves=8
+)
+_fields = [*Job.model_fields, "naem"]
+_sections = st.fixed_dictionaries(
+    {}, optional={"resources": _value, "volume": _value, "checkpoint": _value, "budget": _value, "retries": _value}
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(st.sampled_from(_fields), _value, max_size=6), _sections)
+def test_no_wrong_value_is_ever_more_than_a_job_error(fields: dict[str, object], sections: dict[str, object]) -> None:
+    text = yaml.safe_dump({**fields, **sections}, allow_unicode=True)
+    try:
+        job = parse_job(text, "job.yaml")
+    except JobError:
+        return
+    assert Job.model_validate(job.model_dump()) == job
+
+
+def test_the_racer_is_a_job() -> None:
+    path = Path(__file__).parents[3] / "examples" / "racer" / "fleet.yaml"
+    assert parse_job(path.read_text(), str(path)).name == "racer"
