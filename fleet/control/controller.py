@@ -77,14 +77,16 @@ class Controller:
 
     def catch_up(self) -> bool:
         """Fold what others have written; True if there was anything. An event from the future makes this read-only."""
+        news = False
         try:
-            entries = self.journal.refresh()
+            # What was read before a failure comes first, and is folded; the failure comes with the next call.
+            while entries := self.journal.refresh():
+                news = True
+                for entry in entries:
+                    self._fold(entry)
         except NewerVersionError as error:
             self.read_only = str(error)
-            return False
-        for entry in entries:
-            self._fold(entry)
-        return bool(entries)
+        return news
 
     def _fold(self, entry: Entry) -> None:
         try:

@@ -44,7 +44,7 @@ class Pace:
     lease_cap: Seconds = 7 * 86_400
     """No machine is armed for longer at once."""
     lease_least: Seconds = 300
-    """Money for less than this is not worth a launch."""
+    """Money for less than this is not worth a launch: the machine leaves twice the stop's grace before its lease ends."""
     intervals: Intervals = field(default_factory=Intervals)
 
     def cooling(self, error_class: ErrorClass) -> Seconds:
@@ -74,7 +74,7 @@ LOCAL = Pace(
     cool_quota=60,
     pause_transient=2,
     boot_pause=2,
-    lease_least=5,
+    lease_least=20,
     intervals=Intervals(
         heartbeat=2.0,
         notice=0.2,

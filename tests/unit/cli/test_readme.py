@@ -1,0 +1,60 @@
+"""The README's job and its commands, as they stand there."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fleet.providers.local.provider import stop_everything
+from tests.unit.cli.test_commands import COUNT, Shell
+
+README = (Path(__file__).parents[3] / "README.md").read_text()
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    made = Shell(tmp_path)
+    yield made
+    stop_everything(made.home.local)
+
+
+def blocks(kind: str) -> list[str]:
+    return re.findall(rf"```{kind}\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_readmes_commands_do_what_it_says(shell: Shell) -> None:
+    (shell.folder / "fleet.yaml").write_text(blocks("yaml")[0])
+    (shell.folder / "requirements.txt").write_text("")
+    (shell.folder / "train.py").write_text(COUNT.replace('os.environ["STEPS"]', '"100000"'))
+    lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("fleet ")]
+    words = [shlex.split(line, comments=True)[1:] for line in lines]
+    assert [" ".join(w) for w in words] == [
+        "up fleet.yaml", "ps", "logs -f mine", "stop mine", "down mine", "controller run",
+    ]  # fmt: skip
+    up = shell.start(*words[0])
+    shell.until(lambda: any(run["step"] for run in shell.runs()))
+    assert "training" in shell.run(*words[1])[0]
+    logs = shell.start(*words[2])
+    assert "stopped" in shell.run(*words[3])[0]
+    assert "begins at 0" in logs.communicate(timeout=30)[0]
+    assert "stopped" in up.communicate(timeout=30)[0]
+    assert up.returncode == 4
+    assert "stopped already" in shell.run(*words[4], code=1)[1]
+    watcher = shell.start(*words[5], start_new_session=True)
+    assert watcher.stdout is not None
+    assert "watching" in watcher.stdout.readline()
+    os.killpg(watcher.pid, signal.SIGINT)
+    watcher.communicate(timeout=20)
+
+
+def test_the_readmes_two_commands_are_targets() -> None:
+    targets = re.findall(r"^([a-z-]+):", (Path(__file__).parents[3] / "Makefile").read_text(), re.MULTILINE)
+    assert {line.split()[1] for block in blocks("sh") for line in block.splitlines() if line.startswith("make ")} <= set(
+        targets
+    )
