@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from fleet.agent.logfile import LogFile
 
@@ -101,13 +101,6 @@ class ShellProcess:
         """SIGKILL to the group, also after its leader ended."""
         self._signal(signal.SIGKILL)
 
-    def close(self) -> None:
-        """Let go of the output of a child that ended."""
-        self._child.wait()
-        self._reader.join(AFTER_EXIT)
-        if self._child.stdout is not None and not self._reader.is_alive():
-            self._child.stdout.close()
-
     def _signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._child.pid, number)
@@ -118,8 +111,11 @@ class ShellProcess:
         self._wake()
 
     def _read(self) -> None:
-        pipe = self._child.stdout
-        assert pipe is not None
+        assert self._child.stdout is not None
+        with self._child.stdout as pipe:
+            self._read_lines(pipe)
+
+    def _read_lines(self, pipe: IO[bytes]) -> None:
         rest = b""
         while chunk := os.read(pipe.fileno(), 65536):
             self._log.write(chunk)

@@ -74,6 +74,10 @@ class ScriptedTraining:
         """Everything that happened since the last look."""
         now = self._clock()
         while self._code is None:
+            if self.step >= self._steps:
+                (self._volume / "model").write_text(self._value)
+                self._code = 0
+                return
             if self._stop_at is not None and self._at + STEP_SECONDS > self._stop_at:
                 if now >= self._stop_at:
                     self._save(self._stop_at)
@@ -87,9 +91,6 @@ class ScriptedTraining:
             self._say(f"fleet.progress step={self.step}", self._at)
             if self.step % SAVE_EVERY == 0 or self.step >= self._steps:
                 self._save(self._at)
-            if self.step >= self._steps:
-                (self._volume / "model").write_text(self._value)
-                self._code = 0
 
     def _save(self, at: float) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -42,7 +42,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
 
 
 def stormy(system_epoch: float = 1_700_000_000.0) -> Weather:
-    return Weather(up=1500, down=900, epoch=system_epoch)
+    return Weather(up=1000, down=900, epoch=system_epoch)
 
 
 def ended(system: System) -> Callable[[], bool]:
@@ -74,7 +74,7 @@ def test_a_run_in_a_storm_ends_with_the_model_it_would_have_had(make: Make, seed
     run = system.state()
     assert run.outcome == "succeeded"
     assert system.model() == model_after(540)
-    assert len(interruptions(run)) >= 2
+    assert len(interruptions(run)) >= 1
     assert system.alive() == []
     assert len(system.cloud.instances) == sum(1 for a in run.attempts.values() if a.instance_id)
 

@@ -52,7 +52,19 @@ def test_demo_and_tests_run_from_it_outside_the_checkout(wheel: Path, tmp_path: 
         shutil.copytree(ROOT / name, elsewhere / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("README.md", "Makefile", "pyproject.toml"):
         shutil.copy(ROOT / name, elsewhere / name)
-    words = [python, "-m", "pytest", "-q", "-m", "not system", "-p", "no:cacheprovider", "tests"]
+    words = [
+        python,
+        "-m",
+        "pytest",
+        "-q",
+        "-m",
+        "not system",
+        "-p",
+        "no:cacheprovider",
+        "--basetemp",
+        str(tmp_path / "t"),
+        "tests",
+    ]
     done = subprocess.run(words, env=env, cwd=elsewhere, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     where = subprocess.run(

@@ -183,6 +183,7 @@ def test_the_invoice_knows_the_minute_the_free_hour_and_the_disk() -> None:
     clock.advance(10)
     provider.terminate("sim-1", short.instance_id)
     taken = provider.launch(request(cheapest(provider), "t2"))
+    made.arm(taken.instance_id, clock() + 86_400)
     made.take(taken.instance_id, at=clock() + 3600)
     volume = provider.create_volume("sim-1", "sim-1a", NewVolume(size_gb=730), "v", {"fleet": "f"})
     clock.advance(3600)
