@@ -149,6 +149,8 @@ def test_a_controller_killed_at_every_effect_is_started_again_anywhere(make: Mak
         except Killed:
             deaths += 1
             fuse[0] = 2  # the call itself may be made by the next one; then it dies at the one after
+            system.controllers = []
+            system.live(10)  # until somebody starts the next one
             system.controllers = [system.controller()]
     assert deaths >= 4
     run = system.state()
