@@ -7,10 +7,12 @@ import hashlib
 import importlib.util
 import json
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from fleet.cli.follow import Timeline, follow, to_stderr, to_stdout
@@ -60,6 +62,9 @@ class Trained:
 def run(*, as_json: bool, iterations: int | None, keep: Path | None) -> int:
     """Run the demo; 0 only if both trainings succeeded with byte-identical models."""
     job, folder = _job(iterations)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            signal.signal(number, _as_ctrl_c)  # a closed terminal must not leave machines behind
     write = to_stderr if as_json else to_stdout
     with _workplace(keep) as place:
         write(f"Everything lies in {place}.\nThis training's machines are taken back three times:\n\n")
@@ -72,6 +77,10 @@ def run(*, as_json: bool, iterations: int | None, keep: Path | None) -> int:
         else:
             to_stdout(_summary(interrupted, told, place if keep else None))
     return 0 if told["identical"] else EXIT_DIFFERENT
+
+
+def _as_ctrl_c(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def _job(iterations: int | None) -> tuple[Job, Path]:

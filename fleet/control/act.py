@@ -49,6 +49,9 @@ class Effects:
             data = document_bytes(action.desired.model_copy(update={"journal": state.head}))
             self.objects.put(layout.desired(action.run_id), data)
             return []
+        if isinstance(action, do.ForgetBeat):
+            self.objects.delete([layout.heartbeat(action.run_id, action.attempt)])
+            return []
         if isinstance(action, (do.Terminate, do.Attach, do.Detach, do.DeleteVolume)):
             return self._call(action, state)
         return []

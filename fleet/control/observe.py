@@ -38,6 +38,7 @@ class Observer:
     acted: dict[str, Seconds] = field(default_factory=dict)
     _swept: Seconds = float("-inf")
     _beats: dict[AttemptKey, tuple[str, Heartbeat]] = field(default_factory=dict)
+    _listed: set[AttemptKey] = field(default_factory=set)
     _lookups: dict[str, Lookup] = field(default_factory=dict)
     _desired: dict[str, tuple[Seconds, Desired]] = field(default_factory=dict)
     _offers: dict[str, tuple[Seconds, tuple[Offer, ...]]] = field(default_factory=dict)
@@ -53,6 +54,7 @@ class Observer:
             listings=listings,
             lookups=self._ask_for_missing(runs, listings, now),
             heartbeats=self._heartbeats(runs),
+            listed_beats=frozenset(self._listed),
             offers=self._offers_now(runs, now),
             capabilities={name: provider.capabilities for name, provider in self.providers.items()},
             desired=self._desired_now(runs, now),
@@ -123,6 +125,7 @@ class Observer:
     def _heartbeats(self, runs: list[RunState]) -> dict[AttemptKey, Heartbeat]:
         wanted = {(run.run_id, attempt.number): attempt for run in runs for attempt in run.live_attempts}
         keys = {layout.heartbeat(*who): who for who in wanted}
+        self._listed.clear()
         try:
             listed = self.objects.list(layout.HEARTBEATS) if wanted else ()
         except StoreError as error:
@@ -130,6 +133,9 @@ class Observer:
             listed = ()
         for info in listed:
             who = keys.get(info.key)
+            speaker = who or layout.beat_of(info.key)
+            if speaker is not None:
+                self._listed.add(speaker)
             if who is not None and self._beats.get(who, ("",))[0] != info.version:
                 self._read_beat(who, info.key, info.version)
         self._beats = {who: beat for who, beat in self._beats.items() if who in wanted}

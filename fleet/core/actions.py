@@ -117,6 +117,19 @@ class WriteDesired(Action):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ForgetBeat(Action):
+    """Remove the last heartbeat of an attempt that nobody asks about any more."""
+
+    run_id: str
+    attempt: int
+
+    @property
+    def key(self) -> str:
+        """One per attempt."""
+        return f"forget-beat {self.run_id} {self.attempt}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record(Action):
     """A decision that is nothing but its record: the end of a run, a longer lease."""
 

@@ -28,6 +28,14 @@ def heartbeat(run_id: str, attempt: int) -> str:
     return f"heartbeats/{run_id}.{attempt}.json"
 
 
+def beat_of(key: str) -> tuple[str, int] | None:
+    """The run's id and the attempt of a heartbeat's key; None for any other key."""
+    run_id, _, number = key.removeprefix(HEARTBEATS).removesuffix(".json").rpartition(".")
+    if not run_id or not number.isdecimal() or key != heartbeat(run_id, int(number)):
+        return None
+    return run_id, int(number)
+
+
 def job_archive(sha256: str) -> str:
     """A packed workdir."""
     return f"jobs/{sha256}.tar"

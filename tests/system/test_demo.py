@@ -12,6 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.unit.cli.test_commands import hear_ctrl_c
+
 pytestmark = pytest.mark.system
 
 
@@ -83,6 +85,7 @@ def test_ctrl_c_ends_the_demo_and_its_machines(tmp_path: Path) -> None:
         text=True,
         env={**os.environ, "TMPDIR": str(tmp_path)},
         start_new_session=True,
+        preexec_fn=hear_ctrl_c,
     )
     assert process.stdout is not None
     for line in process.stdout:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from fleet.core.actions import Action, Record
 from fleet.core.observed import Observed
 from fleet.core.pace import pace_of
+from fleet.core.plan.beats import forget_beats
 from fleet.core.plan.desired import desired
 from fleet.core.plan.ending import end_machines
 from fleet.core.plan.launching import launch
@@ -30,6 +31,7 @@ def plan(state: FleetState, observed: Observed) -> list[Action]:
             actions.extend(_of_run(state, run, observed))
         actions.extend(delete_volumes(run, observed))
     actions.extend(collect_orphans(state, observed))
+    actions.extend(forget_beats(state, observed))
     return [action for action in actions if _due(action, observed)]
 
 

@@ -17,6 +17,10 @@ from typing import Any
 from fleet.providers.local import folder as files
 
 LOOK_EVERY = 0.05
+SLEPT = 5.0
+"""Not looking for so long means that the computer was suspended."""
+WAKING = 10.0
+"""After that the agent has so long to renew the dead-man switch, which no cloud would grant."""
 AGENT_RESTARTS = 3
 """An agent that dies is started again, as a service manager does; a machine whose agent dies more often is broken."""
 LOCK_TRIES = 100
@@ -33,6 +37,8 @@ class Supervisor:
         self.metadata: Any = None
         self.agent: subprocess.Popen[bytes] | None = None
         self.restarts = 0
+        self.looked_at = time.time()
+        self.awake_since = 0.0
 
     def run(self) -> None:
         """Start the agent, then watch until something ends the machine."""
@@ -60,8 +66,12 @@ class Supervisor:
             return "fleet"
         if (self.folder / files.POWER_OFF).exists():
             return "itself"
+        if now - self.looked_at > SLEPT:
+            self.awake_since = now  # the computer slept: the agent has not failed to renew, it was not running
+        self.looked_at = now
         dead_man = files.read_json(self.folder / files.DEAD_MAN)
-        if dead_man is not None and now >= float(dead_man["power_off_at"]):
+        overdue = dead_man is not None and now >= float(dead_man["power_off_at"])
+        if overdue and now - self.awake_since >= WAKING:
             return "itself"
         if self.agent is not None and self.agent.poll() is not None and not self._restart_agent():
             return "itself"

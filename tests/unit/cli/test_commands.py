@@ -40,6 +40,11 @@ if step >= int(os.environ["STEPS"]):
 """
 
 
+def hear_ctrl_c() -> None:
+    """A shell starts background jobs deaf to SIGINT, and the tests may be one: a terminal's commands are not."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Shell:
     """A user's terminal, with a home of its own and a job that counts."""
 
@@ -61,7 +66,14 @@ class Shell:
     def start(self, *words: str, **more: Any) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "fleet.cli", *words]
         return subprocess.Popen(
-            command, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=self.folder, **more
+            command,
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=self.folder,
+            preexec_fn=hear_ctrl_c,
+            **more,
         )
 
     def run(self, *words: str, code: int = 0, timeout: float = 60) -> tuple[str, str]:

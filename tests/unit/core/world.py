@@ -223,6 +223,7 @@ def observed(world: dict[str, Any], now: float) -> Observed:
             for key, value in world.get("lookups", {}).items()
         },
         heartbeats={(b.run_id, b.attempt): b for b in (_heartbeat(h, now) for h in world.get("heartbeats", ()))},
+        listed_beats=frozenset((RUN, number) for number in world.get("listed_beats", ())),
         offers={"sim": tuple(offer(o) for o in world.get("offers", ["a-small-spot", "b-small-spot"]))},
         capabilities={"sim": capabilities},
         desired={RUN: Desired(**world["desired"])} if "desired" in world else {},

@@ -349,3 +349,20 @@ def test_a_wrong_market_is_refused_by_field(tmp_path: Path, spec: dict[str, obje
     with pytest.raises(FleetError, match=told):
         markets.set_market(tmp_path / "home", spec)
     assert not (tmp_path / "home" / "market.json").exists()
+
+
+def test_a_computer_that_slept_gives_the_agent_a_moment_to_renew_the_dead_man_switch(
+    local: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fleet.providers.local.supervisor import SLEPT, WAKING, Supervisor
+
+    made = local.running()
+    files.write_json(local.folder(made) / files.DEAD_MAN, {"power_off_at": 1000.0})
+    guard = Supervisor(local.folder(made))
+    guard.looked_at = 900.0
+    asleep_until = 900.0 + 4 * 3600
+    assert guard._look(asleep_until) is None  # four hours late, but it was not running either
+    assert guard._look(asleep_until + SLEPT - 1) is None
+    assert guard._look(asleep_until + WAKING - 1) is None
+    assert guard._look(asleep_until + WAKING) == "itself"
+    files.write_json(local.folder(made) / files.DEAD_MAN, {"power_off_at": time.time() + 600})
