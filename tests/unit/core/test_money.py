@@ -1,0 +1,185 @@
+"""Costs are exact, and leases never let a budget be passed."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fleet.core.costs import attempt_cost, on_demand_cost, run_cost, volume_cost, volume_rate
+from fleet.core.leases import Lease, NoLease, committed, grant, worst_price
+from fleet.core.pace import CLOUD
+from fleet.core.state import AttemptState, PriceSince, RunState, VolumeRecord
+from fleet.model.cloud import Billing, Market, NewVolume, Offer
+from fleet.model.job import Job
+
+PER_SECOND = Billing(minimum_seconds=60, free_if_interrupted_within=3600)
+
+
+def offer(price: int = 300_000, on_demand: int = 900_000, market: Market = Market.SPOT) -> Offer:
+    return Offer(
+        provider="sim", region="r", zone="z", instance_type="t", market=market, price=price, on_demand_price=on_demand
+    )
+
+
+def attempt(number: int = 1, **fields: object) -> AttemptState:
+    usual = {
+        "number": number,
+        "phase": "running",
+        "try_no": 1,
+        "token": "t",
+        "offers": (offer(),),
+        "offer": offer(),
+        "volume": NewVolume(size_gb=1),
+        "predecessor": None,
+        "why": "",
+        "intended_at": 0.0,
+        "launched_at": 0.0,
+        "prices": (PriceSince(at=0.0, price=300_000),),
+    }
+    return AttemptState.model_validate({**usual, **fields})
+
+
+def run(*attempts: AttemptState, **job: object) -> RunState:
+    made = Job.model_validate({"name": "r", "run": "x", "volume": {"size": "1GB"}, **job})
+    return RunState(
+        run_id="r-1", name="r", job=made, workdir_key=None, created_at=0.0, attempts={a.number: a for a in attempts}
+    )
+
+
+def test_an_hour_at_one_price_costs_that_price() -> None:
+    assert attempt_cost(attempt(), 3600.0, PER_SECOND) == 300_000
+    assert on_demand_cost(attempt(), 3600.0, PER_SECOND) == 900_000
+
+
+def test_a_price_that_changes_counts_from_its_change() -> None:
+    changing = attempt(prices=(PriceSince(at=0, price=300_000), PriceSince(at=1800, price=600_000)))
+    assert attempt_cost(changing, 3600.0, PER_SECOND) == 450_000
+
+
+def test_what_the_cloud_takes_in_the_first_hour_is_free_and_on_demand_would_not_have_been() -> None:
+    taken = attempt(ended_at=3600.0, ended_by="cloud", phase="gone")
+    assert attempt_cost(taken, 9e9, PER_SECOND) == 0
+    assert on_demand_cost(taken, 9e9, PER_SECOND) == 900_000
+    assert attempt_cost(taken.model_copy(update={"ended_at": 3601.0}), 9e9, PER_SECOND) == 300_083
+    assert attempt_cost(taken.model_copy(update={"ended_by": "fleet"}), 9e9, PER_SECOND) == 300_000
+
+
+def test_a_minute_is_the_least() -> None:
+    assert attempt_cost(attempt(ended_at=1.0, ended_by="fleet"), 9e9, PER_SECOND) == 5_000
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.001, 5000), st.integers(0, 10**7)), min_size=1, max_size=8),
+    st.floats(0, 50_000),
+    st.floats(0, 50_000),
+)
+def test_costs_only_grow_and_do_not_depend_on_when_one_looks(
+    changes: list[tuple[float, int]], first: float, second: float
+) -> None:
+    at, prices = 0.0, [PriceSince(at=0.0, price=changes[0][1])]
+    for wait, price in changes[1:]:
+        at += wait
+        prices.append(PriceSince(at=at, price=price))
+    one = attempt(prices=tuple(prices))
+    early, late = sorted((first, second))
+    assert 0 <= attempt_cost(one, early, PER_SECOND) <= attempt_cost(one, late, PER_SECOND)
+    dearest = max(p.price for p in prices)
+    assert attempt_cost(one, late, Billing()) <= dearest * late / 3600 + 1
+
+
+def test_a_disk_costs_by_the_gigabyte_and_month() -> None:
+    disk = VolumeRecord(
+        volume_id="v",
+        provider="sim",
+        region="r",
+        zone="z",
+        size_gb=500,
+        price=80_000,
+        created_at=0.0,
+        deleted_at=730 * 3600.0,
+    )
+    assert volume_cost(disk, 9e9) == 40_000_000
+    assert volume_rate(500, 80_000) == round(40_000_000 / 730)
+
+
+def test_the_worst_price_is_the_bid_or_on_demands() -> None:
+    assert worst_price(offer(), None) == 900_000
+    assert worst_price(offer(), 400_000) == 400_000
+    assert worst_price(offer(price=500_000), 400_000) == 500_000
+    assert worst_price(offer(market=Market.ON_DEMAND, price=900_000), 100) == 900_000
+
+
+def test_without_a_budget_a_lease_is_a_week() -> None:
+    assert grant(run(), offer(), 100.0, CLOUD, {}, 80_000) == Lease(100.0 + 7 * 86_400, None)
+
+
+def test_a_time_limit_counts_from_the_first_launch() -> None:
+    limited = run(attempt(launched_at=50.0, phase="gone"), max_duration="2h")
+    assert grant(limited, offer(), 3000.0, CLOUD, {}, 80_000) == Lease(50.0 + 7200, None)
+    assert isinstance(grant(limited, offer(), 7000.0, CLOUD, {}, 80_000), NoLease)
+
+
+def test_what_is_spent_is_spent() -> None:
+    poor = run(attempt(ended_at=7200.0, ended_by="fleet", phase="gone"), budget={"run": "$0.62"})
+    assert grant(poor, offer(), 7200.0, CLOUD, {"sim": PER_SECOND}, 80_000) == NoLease("the budget for this run is used up")
+
+
+steps = st.lists(
+    st.tuples(
+        st.floats(1, 20_000),  # time that passes
+        st.sampled_from(["launch", "renew", "end", "taken"]),
+        st.integers(1, 900_000),  # the price in force from then on: never above the worst
+    ),
+    min_size=1,
+    max_size=25,
+)
+
+
+@settings(max_examples=200)
+@given(steps, st.integers(100_000, 20_000_000))
+def test_shares_and_what_is_spent_never_add_up_to_more_than_the_budget(
+    story: list[tuple[float, str, int]], budget: int
+) -> None:
+    """Whatever is launched, renewed, ended and repriced: if every controller died now, the budget would still hold."""
+    now, attempts = 0.0, dict[int, AttemptState]()
+    billing = {"sim": Billing()}
+    for wait, act, price in story:
+        now += wait
+        for number, one in attempts.items():
+            if one.live and one.lease_until is not None and one.lease_until <= now:
+                attempts[number] = one.model_copy(
+                    update={"phase": "gone", "ended_at": one.lease_until, "ended_by": "itself"}
+                )
+        present = run(*attempts.values(), budget={"run": budget})
+        live = [a for a in attempts.values() if a.live]
+        if act == "launch" and len(live) < 2:
+            lease = grant(present, offer(), now, CLOUD, billing, 0)
+            if isinstance(lease, Lease):
+                number = len(attempts) + 1
+                attempts[number] = attempt(
+                    number, launched_at=now, lease_until=lease.until, prices=(PriceSince(at=now, price=price),)
+                )
+        elif act == "renew" and live:
+            one = live[-1]
+            lease = grant(present, offer(), now, CLOUD, billing, 0, besides=one.number)
+            if isinstance(lease, Lease) and one.lease_until is not None and lease.until > one.lease_until:
+                prices = (*one.prices, PriceSince(at=now, price=price))
+                attempts[one.number] = one.model_copy(update={"lease_until": lease.until, "prices": prices})
+        elif act in ("end", "taken") and live:
+            by = "fleet" if act == "end" else "cloud"
+            attempts[live[0].number] = live[0].model_copy(update={"phase": "gone", "ended_at": now, "ended_by": by})
+        after = run(*attempts.values(), budget={"run": budget})
+        spent = run_cost(after, now, billing).compute
+        may_spend = sum(committed(after, a, now, CLOUD) for a in after.live_attempts)
+        assert spent + may_spend <= budget + len(attempts) + 1  # a micro-dollar of rounding for each
+
+
+@pytest.mark.parametrize("until", [1000.0, None])
+def test_a_machine_that_will_be_taken_may_spend_only_until_then(until: float | None) -> None:
+    from fleet.model.documents import Notice
+
+    notice = Notice(kind="notice", seen_at=900.0, until=until)
+    one = attempt(lease_until=100_000.0, notice=notice)
+    end = 1000.0 + CLOUD.drain_slack if until else 100_000.0
+    assert committed(run(one), one, 900.0, CLOUD) == round((end - 900.0) * 900_000 / 3600)
