@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fleet.core.allowed import bid
 from fleet.core.pace import pace_of
 from fleet.core.state import AttemptState, RunState
 from fleet.model.base import document_bytes
@@ -35,7 +36,7 @@ def launch_request(fleet_id: str, root: str, run: RunState, attempt: AttemptStat
         attempt=attempt.number,
         try_no=attempt.try_no,
         offers=attempt.offers,
-        max_price=job.resources.max_price,
+        max_price=bid(attempt.offers[0], job.resources),
         volume=volume,
         image_id=job.resources.image_id,
         disk_size_gb=job.resources.disk_size,

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from fleet.cli.follow import LOOK_EVERY, Timeline, to_stderr, to_stdout
 from fleet.cli.opened import opened
 from fleet.control.controller import Controller
+from fleet.core.allowed import providers_of
 from fleet.core.pace import pace_of
 from fleet.core.upcast import encode
 from fleet.model.errors import FleetError, StoreError
@@ -44,7 +45,7 @@ def _round(controller: Controller, timeline: Timeline) -> float:
     except StoreError as error:
         timeline.line(None, f"waiting     {error.message}")
         return 5.0
-    providers = {run.job.resources.infra.partition("/")[0] for run in controller.state.busy_runs}
+    providers = {name for run in controller.state.busy_runs for name in providers_of(run.job.resources)}
     quick = any(pace_of(name).again <= 2 for name in providers)
     return LOOK_EVERY if quick else 10.0 if providers else 2.0
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from fleet.cli.timeline import attempt_of, describe
 from fleet.control.controller import Controller
 from fleet.control.runs import RunView, view
+from fleet.core.allowed import providers_of
 from fleet.core.pace import pace_of
 from fleet.core.plan.launching import waits_for
 from fleet.core.state import RunState
@@ -93,8 +94,8 @@ def follow(
                 timeline.line(None, f"waiting     {said}")
         timeline.look(view(controller, controller.state.runs[run_id]))
         on_tick()
-        wait = LOOK_EVERY if pace_of(run.job.resources.infra.partition("/")[0]).again <= 2 else 10.0
-        time.sleep(wait)
+        quick = any(pace_of(name).again <= 2 for name in providers_of(run.job.resources))
+        time.sleep(LOOK_EVERY if quick else 10.0)
 
 
 def _complaint(controller: Controller, said: str, timeline: Timeline) -> str:

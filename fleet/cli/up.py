@@ -12,6 +12,7 @@ from fleet.control.controller import Controller
 from fleet.control.fleets import open_fleet
 from fleet.control.home import open_home
 from fleet.control.runs import start_run, view
+from fleet.core.allowed import providers_of
 from fleet.core.plan.volumes import KEEP
 from fleet.core.state import RunState
 from fleet.model.errors import FleetError
@@ -29,7 +30,7 @@ def start(job_path: Path, *, yes: bool, detach: bool, as_json: bool) -> int:
     timeline = Timeline(to_stderr if as_json else to_stdout)
     controller = open_fleet(home, url, create=True)
     home.remember_bucket(url)
-    _confirm(job.resources.infra, yes=yes)
+    _confirm(providers_of(job.resources), yes=yes)
     run = start_run(controller, job, folder)
     controller.on_event = timeline.event
     timeline.line(None, f"created     run {run.run_id} in {url}")
@@ -55,9 +56,9 @@ def _launched(run: RunState) -> bool:
     return run.ended_at is not None or any(a.began_at is not None for a in run.attempts.values())
 
 
-def _confirm(infra: str, *, yes: bool) -> None:
+def _confirm(providers: set[str], *, yes: bool) -> None:
     """What costs money is shown, and asked about. Machines on this computer cost nothing."""
-    if yes or infra.partition("/")[0] == "local" or not sys.stdin.isatty():
+    if yes or providers == {"local"} or not sys.stdin.isatty():
         return
     if input("This launches machines that cost money. Proceed? [Y/n] ").strip().lower() not in ("", "y", "yes"):
         raise FleetError("nothing was started")

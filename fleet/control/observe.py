@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
+from fleet.core.allowed import alternatives, providers_of
 from fleet.core.facts import place_of
 from fleet.core.observed import AttemptKey, Lookup, Observed, Place
 from fleet.core.pace import pace_of
@@ -79,7 +80,8 @@ class Observer:
         places |= {(v.provider, v.region) for run in runs for v in run.volumes.values() if v.deleted_at is None}
         for run in runs:
             if run.ended_at is None:
-                places |= set(self._infra_places(run.job.resources.infra))
+                for one in alternatives(run.job.resources):
+                    places |= set(self._infra_places(one.infra))
         if now - self._swept >= SWEEP_EVERY:
             self._swept = now
             places |= {(name, region) for name, p in self.providers.items() for region in p.regions()}
@@ -150,7 +152,7 @@ class Observer:
             self.troubles[key] = str(error)
 
     def _offers_now(self, runs: list[RunState], now: Seconds) -> dict[str, tuple[Offer, ...]]:
-        names = {run.job.resources.infra.partition("/")[0] for run in runs if run.ended_at is None}
+        names = {name for run in runs if run.ended_at is None for name in providers_of(run.job.resources)}
         for name in names & self.providers.keys():
             at, _ = self._offers.get(name, (float("-inf"), ()))
             if now - at < min(OFFERS_EVERY, pace_of(name).again / 2):

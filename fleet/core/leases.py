@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from fleet.core.allowed import bid
 from fleet.core.costs import run_cost, volume_rate
 from fleet.core.pace import Pace
 from fleet.core.state import AttemptState, RunState
@@ -47,7 +48,7 @@ def committed(run: RunState, attempt: AttemptState, now: Seconds, pace: Pace) ->
     end = attempt.lease_until
     if attempt.notice is not None and attempt.notice.until is not None:
         end = min(end, attempt.notice.until + pace.drain_slack)  # the cloud takes it, or we do
-    price = worst_price(offer, run.job.resources.max_price)
+    price = worst_price(offer, bid(offer, run.job.resources))
     return round(max(0.0, end - now) * price / 3600)
 
 
@@ -72,7 +73,7 @@ def grant(
         return Lease(until, None)
     others = sum(committed(run, a, now, pace) for a in run.live_attempts if a.number != besides)
     left = budget - run_cost(run, now, billing).total - others
-    rate = worst_price(offer, run.job.resources.max_price) + volume_rate(run.job.volume.size, volume_price)
+    rate = worst_price(offer, bid(offer, run.job.resources)) + volume_rate(run.job.volume.size, volume_price)
     seconds = left * 3600 / rate if rate else pace.lease_cap
     if seconds < pace.lease_least:
         return NoLease("the budget for this run is used up")

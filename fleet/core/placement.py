@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from fleet.core.allowed import bid, described, fitting, wanted_now
 from fleet.core.cooling import is_cool
 from fleet.core.costs import volume_rate
 from fleet.core.state import RunState, VolumeRecord
 from fleet.model.base import Micros, Seconds
-from fleet.model.cloud import ExistingVolume, Market, NewVolume, Offer
-from fleet.model.job import Resources
+from fleet.model.cloud import ExistingVolume, NewVolume, Offer
 from fleet.model.units import format_money
 
 MOVE_HOURS = 0.25
@@ -47,30 +47,14 @@ def leaving_price(offer: Offer, volume: VolumeRecord, keep: Seconds | None) -> M
     return round(moving / SPREAD_HOURS)
 
 
-def allowed(offer: Offer, resources: Resources) -> bool:
-    """The job's own limits: where, which type, which market, and the bid."""
-    place = "/".join((offer.provider, offer.region, offer.zone))
-    if not (place + "/").startswith(resources.infra.rstrip("/") + "/"):
-        return False
-    if resources.instance_type and offer.instance_type not in resources.instance_type:
-        return False
-    if resources.market == "spot" and offer.market is not Market.SPOT:
-        return False
-    if resources.market == "on-demand" and offer.market is not Market.ON_DEMAND:
-        return False
-    return resources.max_price is None or offer.price <= resources.max_price
-
-
 def place(run: RunState, offers: Iterable[Offer], cooling: dict[str, float], now: Seconds) -> Placement | Nothing:
     """The offers to try next for a run, or why there is none."""
     resources = run.job.resources
-    fitting = [offer for offer in offers if allowed(offer, resources)]
-    if not fitting:
-        return Nothing(_nothing_fits(resources))
-    waits = {offer.key: until for offer in fitting if (until := is_cool(offer, cooling, now)) is not None}
-    ready = [offer for offer in fitting if offer.key not in waits]
-    if resources.market == "spot-first":
-        ready = [o for o in ready if o.market is Market.SPOT] or ready
+    allowed = [offer for offer in offers if fitting(offer, resources)]
+    if not allowed:
+        return Nothing(f"no offer fits {described(resources)}")
+    waits = {offer.key: until for offer in allowed if (until := is_cool(offer, cooling, now)) is not None}
+    ready = wanted_now([offer for offer in allowed if offer.key not in waits], resources)
     if not ready:
         return Nothing("every offer that fits was refused or taken back a moment ago", min(waits.values()))
     volume = run.volumes.get(run.volume_id) if run.volume_id else None
@@ -93,8 +77,9 @@ def _grouped(ranked: list[Offer], volume: VolumeRecord | None, run: RunState) ->
 
     def fits(offer: Offer) -> bool:
         same = (offer.provider, offer.region, offer.market) == (best.provider, best.region, best.market)
+        same_bid = bid(offer, run.job.resources) == bid(best, run.job.resources)
         in_zone = volume is not None and (offer.region, offer.zone) == (volume.region, volume.zone)
-        return same and in_zone == stays
+        return same and same_bid and in_zone == stays
 
     chosen = tuple([offer for offer in ranked if fits(offer)][:OFFERS_AT_ONCE])
     if volume is not None and stays:
@@ -114,12 +99,3 @@ def _why(best: Offer, volume: VolumeRecord | None, stays: bool, count: int) -> s
     if stays:
         return f"{head}; {volume.volume_id} is in its zone"
     return f"{head}; move: {volume.volume_id} stays in {volume.zone}, a new volume is filled from the bucket"
-
-
-def _nothing_fits(resources: Resources) -> str:
-    limits = [f"infra {resources.infra}", f"market {resources.market}"]
-    if resources.instance_type:
-        limits.append(f"instance_type {', '.join(resources.instance_type)}")
-    if resources.max_price is not None:
-        limits.append(f"max_price {format_money(resources.max_price)}")
-    return f"no offer fits {'; '.join(limits)}"

@@ -20,6 +20,20 @@ def _one_or_many(value: object) -> object:
 Words = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
 
 
+Accelerators = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+(:[1-9][0-9]?)?$")]
+"""``K80``, or ``K80:2`` for at least two."""
+
+
+class Alternative(Frozen):
+    """One of ``any_of``: what it says replaces what the job's resources say; the rest stays."""
+
+    infra: str = "local"
+    instance_type: Words = ()
+    accelerators: Accelerators | None = None
+    market: Literal["spot", "spot-first", "on-demand"] = "spot-first"
+    max_price: Money | None = None
+
+
 class Resources(Frozen):
     """Where and on what the job may run."""
 
@@ -27,8 +41,8 @@ class Resources(Frozen):
     """``provider``, ``provider/region`` or ``provider/region/zone``."""
     instance_type: Words = ()
     """Types that may serve; empty: any that the provider offers."""
-    accelerators: str | None = None
-    any_of: tuple[dict[str, object], ...] = ()
+    accelerators: Accelerators | None = None
+    any_of: tuple[Alternative, ...] = ()
     market: Literal["spot", "spot-first", "on-demand"] = "spot-first"
     """``spot``: wait rather than pay more; ``spot-first``: on-demand while no spot offer can be had."""
     max_price: Money | None = None

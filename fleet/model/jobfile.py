@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from fleet.model.errors import JobError
-from fleet.model.job import Budget, CheckpointSpec, Job, Resources, Retries, VolumeSpec
+from fleet.model.job import Alternative, Budget, CheckpointSpec, Job, Resources, Retries, VolumeSpec
 
 MOST_BYTES = 1_000_000
 MOST_NODES = 20_000
@@ -28,6 +28,7 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "budget": Budget,
     "retries": Retries,
 }
+ANY_OF: Path = ("resources", "any_of")
 DURATIONS = frozenset({"volume.keep", "checkpoint.every", "deadline", "max_duration", "estimate"})
 SIZES = frozenset({"volume.size", "resources.disk_size"})
 MONEY = frozenset({"resources.max_price", "budget.run", "budget.day", "budget.month"})
@@ -39,8 +40,6 @@ def _is(*allowed: Any) -> Callable[[Any], bool]:
 
 
 NOT_YET: Mapping[str, Callable[[Any], bool]] = {
-    "resources.accelerators": _is(None),
-    "resources.any_of": _is(None),
     "resources.disk_size": _is(None),
     "resources.image_id": _is(None),
     "resources.infra": lambda value: str(value).split("/")[0] == "local",
@@ -177,19 +176,26 @@ def _unknown(document: _Document, value: dict[str, Any], model: type[BaseModel],
             yield Problem(*document.keys[here], f"{_dotted(here)} is no field of a job; {hint}")
         elif not path and key in SECTIONS and isinstance(inner, dict):
             yield from _unknown(document, inner, SECTIONS[key], here)
+        elif here == ANY_OF and isinstance(inner, list):
+            for index, one in enumerate(inner):
+                if isinstance(one, dict):
+                    yield from _unknown(document, one, Alternative, (*here, index))
 
 
 def _leaves(value: dict[str, Any], path: Path = ()) -> Iterator[tuple[Path, Any]]:
     for key, inner in value.items():
         if isinstance(inner, dict) and key in SECTIONS and not path:
             yield from _leaves(inner, (key,))
+        elif (*path, key) == ANY_OF and isinstance(inner, list):
+            for index, one in enumerate(inner):
+                yield from _leaves(one, (*ANY_OF, index)) if isinstance(one, dict) else ()
         else:
             yield (*path, key), inner
 
 
 def _leaf(document: _Document, path: Path, value: Any) -> Iterator[Problem]:
     """What only a job file can get wrong: bare numbers, fields that do not work yet, paths that leave their folder."""
-    name = _dotted(path)
+    name = _dotted(tuple(part for part in path if part != "any_of" and isinstance(part, str)))
     bare = isinstance(value, (int, float)) and not isinstance(value, bool)
     spellings = (
         (DURATIONS, f"{value}s or {value}m"),

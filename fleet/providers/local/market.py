@@ -56,8 +56,8 @@ class _Common(Frozen):
     types: dict[str, LocalType] = Field(
         default_factory=lambda: {
             "small": LocalType(price=500_000),
-            "medium": LocalType(price=900_000),
-            "large": LocalType(price=1_600_000),
+            "medium": LocalType(price=900_000, accelerators=("K80",)),
+            "large": LocalType(price=1_600_000, accelerators=("K80", "K80")),
         }
     )
 

@@ -94,8 +94,7 @@ max_duration: 12
 @pytest.mark.parametrize(
     "extra",
     [
-        "resources: {accelerators: K80}",
-        "resources: {any_of: [{market: spot}]}",
+        "resources: {any_of: [{infra: aws}]}",
         "resources: {disk_size: 100GB}",
         "resources: {image_id: ami-1}",
         "resources: {infra: aws/us-east-1}",
@@ -115,6 +114,26 @@ def test_what_does_not_work_yet_is_refused_never_ignored(extra: str) -> None:
     assert len(told) == 1
     assert "not yet" in told[0]
     assert told[0].startswith("job.yaml:3:")
+
+
+def test_alternatives_are_checked_like_resources() -> None:
+    text = (
+        MINIMAL
+        + "resources:\n  accelerators: K80:2\n  any_of:\n    - {market: spot, max_price: $1}\n    - market: on-demand\n"
+    )
+    job = parse_job(text, "job.yaml")
+    assert [one.market for one in job.resources.any_of] == ["spot", "on-demand"]
+    told = problems(MINIMAL + "resources:\n  any_of:\n    - {markt: spot}\n    - {max_price: 1}\n    - 5\n")
+    assert told[0].startswith("job.yaml:5:8:")
+    assert "did you mean 'market'?" in told[0]
+    assert "$1" in told[1]
+    assert told[2].startswith("job.yaml:7:")
+    assert "no field" in problems(MINIMAL + "resources: {any_of: [{disk_size: 5GB}]}\n")[0]
+
+
+@pytest.mark.parametrize("wrong", ["'K80:0'", "'K80:'", "[K80]", "'a b'", "{K80: 2}"])
+def test_accelerators_are_a_name_and_a_count(wrong: str) -> None:
+    assert "accelerators" in "\n".join(problems(MINIMAL + f"resources: {{accelerators: {wrong}}}\n"))
 
 
 def test_a_stack_is_not_yet_either() -> None:
