@@ -73,6 +73,10 @@ def _finished(event: ev.AttemptFinished) -> str:
 
 _WORDS: dict[type, Callable[[Any], str]] = {
     ev.RunCreated: lambda e: f"created     run {e.run_id}",
+    ev.RunResumed: lambda e: (
+        f"resume      the user said so{f', budget {format_money(e.budget)}' if e.budget is not None else ''}"
+    ),
+    ev.NoteAdded: lambda e: f"note        {e.text}",
     ev.StopRequested: lambda e: f"{e.how:<11} the user said so",
     ev.LaunchIntended: lambda e: f"launching   {e.why}",
     ev.LaunchSucceeded: _launched,

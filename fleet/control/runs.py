@@ -11,9 +11,10 @@ from fleet.control.controller import Controller
 from fleet.core.costs import RunCost, run_cost
 from fleet.core.state import AttemptState, FleetState, RunState
 from fleet.model import layout
+from fleet.model.base import Micros
 from fleet.model.documents import Heartbeat
 from fleet.model.errors import FleetError
-from fleet.model.events import RunCreated, StopRequested
+from fleet.model.events import NoteAdded, RunCreated, RunResumed, StopRequested
 from fleet.model.job import Job
 from fleet.store.workdir import pack_workdir
 
@@ -57,6 +58,28 @@ def stop_run(controller: Controller, name: str, how: str) -> RunState:
         raise FleetError(f"run {run.run_id} {run.outcome} already: {run.reason}")
     event = StopRequested(at=controller.objects.now(), run_id=run.run_id, how="down" if how == "down" else "stop")
     if not controller.record([event]):
+        _refuse_newer(controller)
+    return controller.state.runs[run.run_id]
+
+
+def resume_run(controller: Controller, name: str, budget: Micros | None = None) -> RunState:
+    """Let a run that ended go on from its newest checkpoint. Raises FleetError if it lives, or another of its name does."""
+    run = find_run(controller.state, name)
+    if run.ended_at is None:
+        raise FleetError(f"run {run.run_id} is live", f"`fleet status {run.name}` shows what it does.")
+    _refuse_live(controller.state, run.job)
+    event = RunResumed(at=controller.objects.now(), run_id=run.run_id, budget=budget)
+    if not controller.record([event], still=lambda state: live_run(state, run.name) is None):
+        _refuse_newer(controller)
+    return controller.state.runs[run.run_id]
+
+
+def add_note(controller: Controller, name: str, text: str) -> RunState:
+    """Keep a word of the user's with a run."""
+    run = find_run(controller.state, name)
+    if not text.strip():
+        raise FleetError("a note has words", f'`fleet note {run.name} "tried a lower learning rate"`')
+    if not controller.record([NoteAdded(at=controller.objects.now(), run_id=run.run_id, text=text.strip())]):
         _refuse_newer(controller)
     return controller.state.runs[run.run_id]
 

@@ -217,6 +217,26 @@ def _stop_requested(run: RunState, event: ev.StopRequested) -> RunState:
     return run.model_copy(update={"want": event.how, "want_at": event.at}) if stronger else run
 
 
+def _run_resumed(run: RunState, event: ev.RunResumed) -> RunState:
+    if run.ended_at is None:
+        return run
+    budget = run.job.budget if event.budget is None else run.job.budget.model_copy(update={"run": event.budget})
+    return run.model_copy(
+        update={
+            "job": run.job.model_copy(update={"budget": budget}),
+            "want": "train",
+            "want_at": event.at,
+            "pause": None,
+            "boot_failures": 0,
+            "unknown_errors": 0,
+            "resumed_after": max(run.attempts, default=0),
+            "ended_at": None,
+            "outcome": None,
+            "reason": "",
+        }
+    )
+
+
 def _volume_made(run: RunState, event: ev.VolumeMade) -> RunState:
     volume = event.volume
     if volume.volume_id in run.volumes:
@@ -256,6 +276,8 @@ def _run_ended(run: RunState, event: ev.RunEnded) -> RunState:
 
 _ON_RUN: dict[type, Callable[[RunState, Any], RunState]] = {
     ev.StopRequested: _stop_requested,
+    ev.RunResumed: _run_resumed,
+    ev.NoteAdded: lambda r, e: r if e.text in r.notes else r.model_copy(update={"notes": (*r.notes, e.text)}),
     ev.VolumeMade: _volume_made,
     ev.VolumeDeleteIntended: _volume_delete("delete_at"),
     ev.VolumeDeleted: _volume_delete("deleted_at"),

@@ -82,8 +82,9 @@ def grant(
 
 
 def time_limit(run: RunState, now: Seconds) -> Seconds | None:
-    """When max_duration ends: counted from the first launch, or from now if there was none."""
+    """When max_duration ends: counted from the first launch (since the user resumed the run), or from now."""
     if run.job.max_duration is None:
         return None
-    launched = [a.launched_at for a in run.attempts.values() if a.launched_at is not None]
+    since = [a for a in run.attempts.values() if a.number > run.resumed_after]
+    launched = [a.launched_at for a in since if a.launched_at is not None]
     return min(launched, default=now) + run.job.max_duration

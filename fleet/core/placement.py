@@ -58,7 +58,7 @@ def place(run: RunState, offers: Iterable[Offer], cooling: dict[str, float], now
     if not ready:
         return Nothing("every offer that fits was refused or taken back a moment ago", min(waits.values()))
     volume = run.volumes.get(run.volume_id) if run.volume_id else None
-    if volume is not None and volume.deleted_at is not None:
+    if volume is not None and (volume.delete_at is not None or volume.deleted_at is not None):
         volume = None
 
     def cost(offer: Offer) -> tuple[int, str]:

@@ -113,6 +113,10 @@ class RunState(Frozen):
     """In a row: instances that ended without ever speaking."""
     unknown_errors: int = 0
     """In a row: errors that no class is known for."""
+    resumed_after: int = 0
+    """The newest attempt when the user last resumed the run: what its attempts came to until then counts no more."""
+    notes: tuple[str, ...] = ()
+    """The user's own words, oldest first."""
     ended_at: Seconds | None = None
     outcome: Literal["succeeded", "failed", "stopped", "over-budget"] | None = None
     reason: str = ""

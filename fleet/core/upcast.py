@@ -15,6 +15,8 @@ Raw = dict[str, Any]
 CURRENT: Mapping[str, int] = {
     "run-created": 1,
     "stop-requested": 1,
+    "run-resumed": 1,
+    "note-added": 1,
     "launch-intended": 1,
     "launch-succeeded": 1,
     "launch-failed": 1,

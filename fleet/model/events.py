@@ -41,6 +41,25 @@ class StopRequested(_Event):
     how: Literal["stop", "down"]
 
 
+class RunResumed(_Event):
+    """The user's word: a run that ended goes on, from its newest checkpoint."""
+
+    type: Literal["run-resumed"] = "run-resumed"
+    v: Literal[1] = 1
+    run_id: str
+    budget: Micros | None = None
+    """A new hard cap for the whole run; None: the one that it had."""
+
+
+class NoteAdded(_Event):
+    """A word of the user's to themselves, kept with the run."""
+
+    type: Literal["note-added"] = "note-added"
+    v: Literal[1] = 1
+    run_id: str
+    text: str
+
+
 class LaunchIntended(_Event):
     """Fixes a launch before it is made. Its request is launch-<try>.json, whoever sends it."""
 
@@ -286,7 +305,16 @@ AttemptEvent = (
 """What happens to one attempt."""
 
 Event = (
-    RunCreated | StopRequested | AttemptEvent | VolumeMade | VolumeDeleteIntended | VolumeDeleted | OrphanIntended | RunEnded
+    RunCreated
+    | StopRequested
+    | RunResumed
+    | NoteAdded
+    | AttemptEvent
+    | VolumeMade
+    | VolumeDeleteIntended
+    | VolumeDeleted
+    | OrphanIntended
+    | RunEnded
 )
 
 AnyEvent = Annotated[Event, Field(discriminator="type")]

@@ -19,7 +19,7 @@ def end_run(run: RunState, observed: Observed) -> Record | None:
 
 def _by_training(run: RunState, now: float) -> RunEnded | None:
     """The word of the latest attempt that has a base counts: those before it are fenced off."""
-    based = [a for a in run.attempts.values() if a.resumed is not None]
+    based = [a for a in run.attempts.values() if a.resumed is not None and a.number > run.resumed_after]
     outcome = based[-1].outcome if based else None
     if outcome is None or outcome.kind not in ("succeeded", "failed"):
         return None

@@ -41,9 +41,10 @@ class Checkpoints:
 
     def committed(self, attempt: int) -> list[int]:
         """The sequence numbers of an attempt's checkpoints that have a manifest, ascending."""
-        return self._all_committed().get(attempt, [])
+        return self.all_committed().get(attempt, [])
 
-    def _all_committed(self) -> dict[int, list[int]]:
+    def all_committed(self) -> dict[int, list[int]]:
+        """Each attempt's sequence numbers that have a manifest."""
         prefix = f"{layout.run(self._run_id)}checkpoints/"
         found: dict[int, list[int]] = {}
         for info in self._objects.list(prefix):
@@ -66,7 +67,7 @@ class Checkpoints:
     def newest_valid(self, head: int | None) -> tuple[Manifest | None, tuple[Skipped, ...]]:
         """The newest trusted checkpoint of the chain from ``head`` that verifies as far as listings tell."""
         skipped: list[Skipped] = []
-        for ref in valid_refs(head, self.bases(), self._all_committed()):
+        for ref in valid_refs(head, self.bases(), self.all_committed()):
             try:
                 manifest = self.manifest(ref)
                 problem = shallow_problem(self._objects, manifest)
@@ -129,8 +130,12 @@ class Checkpoints:
             return Restored(manifest, source, tuple(skipped), downloaded)  # type: ignore[arg-type]
         return Restored(None, "nothing", tuple(skipped))
 
+    def fetch(self, manifest: Manifest, into: Path) -> int:
+        """Bring one checkpoint into a folder, verified byte by byte; bytes fetched. Raises CheckpointError, StoreError."""
+        return fetch(self._objects, manifest, into, None, self._workers)
+
     def _trusted(self, attempt: int, skipped: list[Skipped]) -> Iterator[Manifest]:
-        for ref in valid_refs(attempt, self.bases(), self._all_committed()):
+        for ref in valid_refs(attempt, self.bases(), self.all_committed()):
             try:
                 yield self.manifest(ref)
             except CheckpointError as error:
@@ -145,7 +150,7 @@ class Checkpoints:
         bases = self.bases()
         if newest_based(bases) != head:
             return []  # a later attempt decides now
-        refs = valid_refs(head, bases, self._all_committed())
+        refs = valid_refs(head, bases, self.all_committed())
         safe = {*refs[:keep], *protect, *(base.ref for number, base in bases.items() if number == head and base.ref)}
         doomed = [ref for ref in refs if ref not in safe]
         for ref in doomed:
@@ -160,7 +165,7 @@ class Checkpoints:
         Nothing is removed while some manifest cannot be read: it may reference anything.
         """
         prefix = f"{layout.run(self._run_id)}checkpoints/"
-        remaining = self._all_committed()
+        remaining = self.all_committed()
         refs = [CheckpointRef(attempt=number, seq=seq) for number, seqs in remaining.items() for seq in seqs]
         try:
             referenced = {entry.key for ref in refs for entry in self.manifest(ref).files}

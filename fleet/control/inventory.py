@@ -1,0 +1,117 @@
+"""What exists in the clouds with this fleet's tag, whose it is, and what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from fleet.control.controller import Controller
+from fleet.core.costs import HOURS_PER_MONTH
+from fleet.core.state import FleetState
+from fleet.model.base import Micros
+from fleet.model.cloud import GONE_STATES, Instance, InstanceState, Volume
+from fleet.model.errors import FleetError, ProviderError
+from fleet.model.events import VolumeDeleted, VolumeDeleteIntended
+
+
+@dataclass(frozen=True, slots=True)
+class KeptVolume:
+    """A disk, and the run that it belongs to."""
+
+    provider: str
+    volume: Volume
+    run: str | None
+    """The run's id; None: no run of this fleet owns it."""
+    live: bool
+    """Its run goes on, and uses it."""
+
+    @property
+    def monthly(self) -> Micros:
+        """Micro-dollars per month."""
+        return self.volume.size_gb * self.volume.price
+
+
+@dataclass(frozen=True, slots=True)
+class Unowned:
+    """Something that costs money and that no run owns."""
+
+    kind: Literal["machine", "volume"]
+    provider: str
+    region: str
+    id: str
+    why: str
+    monthly: Micros
+
+
+def volumes(controller: Controller) -> list[KeptVolume]:
+    """Every disk with this fleet's tag. Raises ProviderError if a cloud cannot be asked."""
+    found = []
+    for name, provider in controller.observer.providers.items():
+        for region in provider.regions():
+            for volume in provider.list(region).volumes:
+                run = controller.state.runs.get(volume.tags.get("run", ""))
+                uses = run is not None and run.ended_at is None and run.volume_id == volume.volume_id
+                found.append(KeptVolume(name, volume, run.run_id if run else None, uses))
+    return sorted(found, key=lambda kept: kept.volume.created_at)
+
+
+def delete_volume(controller: Controller, volume_id: str) -> KeptVolume:
+    """Delete a disk for good. Raises FleetError while a run uses it, or a machine holds it."""
+    kept = next((one for one in volumes(controller) if one.volume.volume_id == volume_id), None)
+    if kept is None:
+        raise FleetError(f"there is no volume {volume_id}", "`fleet volumes list` shows which there are.")
+    if kept.live:
+        raise FleetError(f"run {kept.run} goes on, and uses {volume_id}", f"`fleet stop {kept.run}` ends it first.")
+    if kept.volume.attached_to is not None:
+        raise FleetError(f"{volume_id} is attached to {kept.volume.attached_to}", "It can be deleted once that has ended.")
+    now, provider = controller.objects.now(), controller.observer.providers[kept.provider]
+    if kept.run is not None:
+        why = "the user said so"
+        controller.record([VolumeDeleteIntended(at=now, run_id=kept.run, volume_id=volume_id, reason=why)])
+    try:
+        provider.delete_volume(kept.volume.region, volume_id)
+    except ProviderError as error:
+        raise FleetError(f"{volume_id} could not be deleted: {error.message}", "Any controller tries again.") from None
+    if kept.run is not None:
+        controller.record([VolumeDeleted(at=controller.objects.now(), run_id=kept.run, volume_id=volume_id)])
+    return kept
+
+
+def unowned(controller: Controller) -> list[Unowned]:
+    """Machines and disks with this fleet's tag that no run owns. Raises ProviderError if a cloud cannot be asked."""
+    found: list[Unowned] = []
+    for name, provider in controller.observer.providers.items():
+        for region in provider.regions():
+            listing = provider.list(region)
+            found.extend(_machines(controller.state, name, listing.instances))
+            for volume in listing.volumes:
+                if volume.tags.get("run", "") not in controller.state.runs:
+                    price = volume.size_gb * volume.price
+                    found.append(Unowned("volume", name, region, volume.volume_id, "no run of this fleet made it", price))
+    return found
+
+
+def _machines(state: FleetState, provider: str, instances: tuple[Instance, ...]) -> Iterator[Unowned]:
+    for instance in instances:
+        if instance.state in GONE_STATES or instance.state is InstanceState.SHUTTING_DOWN:
+            continue
+        run = state.runs.get(instance.tags.get("run", ""))
+        owned = run is not None and any(
+            a.instance_id == instance.instance_id or (a.instance_id is None and a.token == instance.tags.get("token"))
+            for a in run.attempts.values()
+        )
+        if not owned:
+            price = instance.offer.price * HOURS_PER_MONTH
+            yield Unowned(
+                "machine", provider, instance.offer.region, instance.instance_id, "no attempt of this fleet owns it", price
+            )
+
+
+def collect(controller: Controller, one: Unowned) -> None:
+    """End a machine, or delete a disk, that nobody owns. Raises ProviderError."""
+    provider = controller.observer.providers[one.provider]
+    if one.kind == "machine":
+        provider.terminate(one.region, one.id)
+    else:
+        provider.delete_volume(one.region, one.id)

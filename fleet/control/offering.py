@@ -1,0 +1,64 @@
+"""What a job could run on now, what it would cost, and what would be chosen: before anything is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from fleet.core.allowed import described, fitting, providers_of
+from fleet.core.costs import volume_rate
+from fleet.core.placement import Placement, place
+from fleet.core.state import FleetState, RunState
+from fleet.model.base import Micros
+from fleet.model.cloud import Offer
+from fleet.model.errors import FleetError
+from fleet.model.job import Job
+from fleet.providers.base import Provider
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """An offer with what it comes to."""
+
+    offer: Offer
+    hourly: Micros
+    """With the volume, micro-dollars."""
+    chosen: bool
+    cooling: bool
+    """It was refused or taken back a moment ago, and is left alone for a while."""
+
+    @property
+    def daily(self) -> Micros:
+        """With the volume, micro-dollars."""
+        return self.hourly * 24
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What `fleet up` would do first."""
+
+    offers: tuple[Priced, ...]
+    why: str
+    volume_monthly: Micros
+
+
+def offering(state: FleetState, providers: Iterable[Provider], job: Job, now: float) -> Plan:
+    """The offers that a job allows, cheapest first. Raises FleetError if none fits, ProviderError if none can be asked."""
+    wanted = providers_of(job.resources)
+    known = {provider.name: provider for provider in providers}
+    offers = [o for name in sorted(wanted & known.keys()) for o in known[name].offers()]
+    allowed = sorted((o for o in offers if fitting(o, job.resources)), key=lambda o: (o.price, o.key))
+    if not allowed:
+        raise FleetError(f"no offer fits {described(job.resources)}", "Loosen resources, or raise max_price.")
+    run = RunState(run_id="", name=job.name, job=job, workdir_key=None, created_at=now)
+    placement = place(run, offers, state.cooling, now)
+    first = placement.offers[0].key if isinstance(placement, Placement) else ""
+    tried = {o.key for o in placement.offers} if isinstance(placement, Placement) else set()
+    price = max(known[name].capabilities.volume_price for name in {o.provider for o in allowed})
+    disk = volume_rate(job.volume.size, price)
+    rows = tuple(
+        Priced(o, o.price + disk, o.key == first, cooling=o.key not in tried and state.cooling.get(o.key, 0.0) > now)
+        for o in allowed
+    )
+    why = placement.why if isinstance(placement, Placement) else placement.reason
+    return Plan(rows, why, job.volume.size * price)
