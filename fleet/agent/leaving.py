@@ -6,6 +6,7 @@ import shutil
 from typing import TYPE_CHECKING, Literal
 
 from fleet.agent import workplace
+from fleet.agent.saver import RETRY_FIRST, RETRY_MOST
 from fleet.model.base import Seconds
 from fleet.model.documents import Outcome
 
@@ -17,7 +18,9 @@ Leave = Literal["notice", "stopped", "unwanted", "lease", "succeeded", "failed"]
 TRAINING_SHARE = 0.6
 """Of the time that a notice leaves, training may take so much to save; the rest is for committing."""
 COMMIT_TRIES = 20
-"""A last checkpoint that cannot be committed is tried again so often; on a notice until time is up."""
+"""What cannot be sent is tried again so often, some eight minutes; on a notice or a lease's end until time is up."""
+BROKEN_TRIES = 2
+"""A last checkpoint that does not verify is looked at once more."""
 _OUTCOMES: dict[Leave, Literal["succeeded", "stopped", "interrupted", "lease"]] = {
     "notice": "interrupted",
     "unwanted": "interrupted",
@@ -43,8 +46,10 @@ class Leaving:
         self._until = until
         self._stage = 0
         self._tries = 0
-        self._looked = False
-        self._exporting = False
+        self._looking = False
+        self._exports = 0
+        self._unsaved = ""
+        self._retry_at = now
         if agent.child is not None and agent.child.poll() is None:
             agent.ask_to_save()
             agent.child.ask_to_stop()
@@ -71,49 +76,55 @@ class Leaving:
         return True
 
     def _committed(self, now: Seconds) -> bool:
-        """A last look: what training saved on its way out counts."""
+        """A last look, once training is gone: what it saved on its way out counts."""
         saver = self._agent.saver
         if saver is None or saver.fenced:
             return True
         if not saver.idle:
-            before = saver.problem
             saver.collect()
-            if saver.idle and saver.problem and saver.problem != before:
-                self._tries += 1
+            if saver.idle and self._looking:
+                self._looking = False
+                if not saver.problem:
+                    return True
+                self._wait_and_try_again(now)
             return False
-        if self._tries >= COMMIT_TRIES or self._late(now):
+        if self._tries >= (BROKEN_TRIES if saver.broken else COMMIT_TRIES) or self._late(now):
+            self._unsaved = saver.problem
             return True
-        if self._looked:
-            if not saver.problem:
-                return True
-            if now < saver.due:
-                return False
-        self._looked = True
-        saver.look(at_once=True)
+        if now >= self._retry_at:
+            self._looking = True
+            saver.look(last=True)
         return False
 
     def _exported(self, now: Seconds) -> bool:
-        """Outputs of a training that succeeded."""
-        agent = self._agent
+        """Outputs of a training that succeeded. What cannot be exported is kept on the volume, and the run has failed."""
         if self.reason != "succeeded":
             return True
-        work = agent.lanes.work
-        if not self._exporting:
-            self._exporting = True
-            work.give(lambda: workplace.export(agent.objects, agent.boot, agent.workdir, agent.disk))
+        agent, work = self._agent, self._agent.lanes.work
+        if not work.busy and now >= self._retry_at:
+            last = self._exports >= COMMIT_TRIES or self._late(now)
+            job = workplace.keep_outputs if last else workplace.export
+            self._exports += 1
+            work.give(lambda: job(agent.objects, agent.boot, agent.workdir, agent.disk))
             return False
         done = work.take()
         if done is None:
             return False
+        if self._exports > COMMIT_TRIES or (done.error is not None and self._late(now)):
+            self.outcome = Outcome(kind="failed", exit_code=0, message=f"training ended well, but {agent.message}")
+            return True
         if done.error is not None:
-            agent.message = f"the outputs could not be exported yet: {done.error}"
-            self._exporting = False
-            self._tries += 1
-            return self._tries >= COMMIT_TRIES
+            agent.message = f"its outputs could not be exported: {done.error}"
+            self._retry_at = now + min(RETRY_FIRST * 2**self._exports, RETRY_MOST)
+            return False
         missing = done.result if isinstance(done.result, list) else []
         message = f"training ended; no output matches {', '.join(missing)}" if missing else "training ended"
         self.outcome = Outcome(kind="succeeded", exit_code=0, message=message)
         return True
+
+    def _wait_and_try_again(self, now: Seconds) -> None:
+        self._tries += 1
+        self._retry_at = now + min(RETRY_FIRST * 2**self._tries, RETRY_MOST)
 
     def _logged(self, now: Seconds) -> bool:
         """The log is sent, unless time is up: a checkpoint is worth more than its log."""
@@ -124,4 +135,7 @@ class Leaving:
         if agent.disk.is_volume:
             shutil.rmtree(agent.disk.staging, ignore_errors=True)
             agent.machine.release_volume()
+        if self._unsaved and self.outcome is not None:
+            message = f"{self.outcome.message}\n{self._unsaved}".strip()
+            self.outcome = self.outcome.model_copy(update={"message": message})
         return True

@@ -42,7 +42,10 @@ class LogFile:
             if len(data) >= room:
                 data = data[:room] + b"\n[fleet: the log ends here, it reached its limit]\n"
                 self._most = self._size
-            self._file.write(data)
+            try:
+                self._file.write(data)
+            except OSError:
+                return  # a full disk takes the log, not the training
             self._size += len(data)
 
     def close(self) -> None:
@@ -51,9 +54,12 @@ class LogFile:
 
     def tail(self, lines: int) -> str:
         """The last lines."""
-        with self._path.open("rb") as file:
-            file.seek(max(0, self._size - TAIL_BYTES))
-            return "\n".join(file.read().decode("utf-8", errors="replace").splitlines()[-lines:])
+        try:
+            with self._path.open("rb") as file:
+                file.seek(max(0, self._size - TAIL_BYTES))
+                return "\n".join(file.read().decode("utf-8", errors="replace").splitlines()[-lines:])
+        except OSError as error:
+            return f"(its log cannot be read: {error.strerror})"
 
     def ship(self, objects: Objects, run_id: str, attempt: int) -> None:
         """Send what is new, as the next chunks; a chunk that exists already belongs to an agent before this one."""

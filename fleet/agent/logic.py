@@ -24,11 +24,14 @@ from fleet.agent.saver import Saver
 from fleet.agent.watch import DeadMan, Signals, Wishes
 from fleet.model.base import Seconds
 from fleet.model.documents import AgentPhase, Began, BootDocument, Heartbeat, Manifest, Outcome, Resumed
+from fleet.model.errors import StoreError
 from fleet.store.checkpoints import Checkpoints, FencedError, claim
 from fleet.store.objects import Objects
 
 RETRY: Seconds = 1.0
 RESTART_PAUSE: Seconds = 1.0
+REFUSALS = 5
+"""So often a step before training is tried that fails for another reason than the bucket being out of reach."""
 NOTE_EVERY: Seconds = 0.2
 TAIL_LINES = 20
 
@@ -91,11 +94,12 @@ class Agent:
         self._logs_due = 0.0
         self._doing = ""
         self._restarted = ""
+        self._refusals = 0
 
     def tick(self) -> Seconds:
         """One round; how many seconds may pass until the next one."""
         now = self.now()
-        self.dead_man.renew(now, self.lease_until)
+        self._guarded(lambda: self.dead_man.renew(now, self.lease_until))
         if self._claimed:
             self._listen(now)
         self._hear_child(now)
@@ -153,17 +157,17 @@ class Agent:
             self.message = f"waits for {waiting}"
 
     def _restore(self, now: Seconds) -> None:
-        self.message = ""
         if self.leaving is not None and not self.lanes.work.busy:
             self.phase = "draining"
             return
         found = self._in_lane("restore", self._bring_back, now)
         if isinstance(found, tuple):
+            self.message = ""
             self.resumed, newest, self.workdir = found
             self.saver = Saver(self.boot, self.checkpoints, self.disk, self.lanes.work, self.now, newest)
             self.phase = "setup"
             if self.boot.job.setup and self.leaving is None:
-                self.child = self._run(self.boot.job.setup)
+                self._run("setup", self.boot.job.setup, now)
 
     def _bring_back(self) -> tuple[Resumed, Manifest | None, Path]:
         """In the lane: the workdir, and the checkpoint that training goes on from."""
@@ -183,10 +187,24 @@ class Agent:
             self._retry_at = now + RETRY
             if isinstance(done.error, FencedError):
                 self.phase = "fenced"
+            elif not isinstance(done.error, StoreError):
+                self._refusals += 1
+                if self._refusals >= REFUSALS:
+                    self._give_up(f"{name} failed {REFUSALS} times: {done.error}", now)
         elif not self.lanes.work.busy and now >= self._retry_at:
             self._doing = name
             self.lanes.work.give(work)
         return None
+
+    def _give_up(self, message: str, now: Seconds) -> None:
+        """What no further try would mend ends the run, with its reason."""
+        if not self._claimed:
+            self.phase = "fenced"
+        if self.leaving is not None:
+            return
+        self._leave("failed", now)
+        assert self.leaving is not None
+        self.leaving.outcome = Outcome(kind="failed", message=message)
 
     # --- training
 
@@ -196,8 +214,8 @@ class Agent:
             self.phase = "draining"
         elif code == 0:
             self.phase = "training"
-            self.machine.training_begins()
-            self.child = self._run(self.boot.job.run or "true")
+            self._guarded(self.machine.training_begins)
+            self._run("training", self.boot.job.run or "true", now)
         elif code is not None:
             self._failed("setup", code, now)
 
@@ -212,7 +230,7 @@ class Agent:
             self.phase = "draining"
         elif code is None:
             if self.child is None and now >= self._retry_at:
-                self.child = self._run(self.boot.job.run or "true")
+                self._run("training", self.boot.job.run or "true", now)
             self.saver.look()
             self.message = self.saver.problem or self._restarted
         elif code == 0:
@@ -230,9 +248,12 @@ class Agent:
         message = f"{what} ended with exit code {code}\n{self.log.tail(TAIL_LINES)}"
         self.leaving.outcome = Outcome(kind="failed", exit_code=code, message=message)
 
-    def _run(self, commands: str) -> Process:
+    def _run(self, what: str, commands: str, now: Seconds) -> None:
         env = workplace.environment(self.boot, self.disk, self.machine.scratch)
-        return self._start(commands, self.workdir, env)
+        try:
+            self.child = self._start(commands, self.workdir, env)
+        except (OSError, ValueError) as error:
+            self._give_up(f"{what} cannot be started: {error}", now)
 
     def _kill_child(self) -> None:
         if self.child is not None:
@@ -250,13 +271,17 @@ class Agent:
                     self.saver.reported(at, said.step)
             elif said is not None and self.saver is not None:
                 self.saver.saved = (at, said.step)
-                self.disk.note_saved(self.boot.run_id, said.step, at)
+                self._note_saved(said.step, at)
                 if self.leaving is None:
                     self.saver.look()
         if self.step is not None and self.step_at is not None and self.step_at > self._noted_at + NOTE_EVERY:
             self._noted_at = self.step_at
+            reached = (self.boot.run_id, self.step, self.step_at)
             if self.phase == "training" or self.child is not None:
-                self.disk.note_progress(self.boot.run_id, self.step, self.step_at)
+                self._guarded(lambda: self.disk.note_progress(*reached))
+
+    def _note_saved(self, step: int, at: Seconds) -> None:
+        self._guarded(lambda: self.disk.note_saved(self.boot.run_id, step, at))
 
     # --- what others want
 
@@ -284,12 +309,22 @@ class Agent:
     def ask_to_save(self) -> None:
         """Wish for a checkpoint: training that cares sees the file's text change."""
         self._save_wishes += 1
-        workplace.save_request(self.machine.scratch).write_text(str(self._save_wishes), encoding="utf-8")
+        wish, text = workplace.save_request(self.machine.scratch), str(self._save_wishes)
+        self._guarded(lambda: wish.write_text(text, encoding="utf-8"))
+
+    def _guarded(self, work: Callable[[], object]) -> None:
+        """A full or failing disk must not end the agent: training may still be saved."""
+        try:
+            work()
+        except OSError as error:
+            self.message = f"{error.filename or 'the disk'}: {error.strerror or error}"
 
     # --- leaving
 
     def _leave(self, reason: Leave, now: Seconds) -> None:
         until = self.signals.notice.until if self.signals.notice is not None else None
+        if reason == "lease":
+            until = self.lease_until  # then the dead-man switch ends the machine
         self.leaving = Leaving(self, reason, now, until)
 
     def _drain(self, now: Seconds) -> None:

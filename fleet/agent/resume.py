@@ -27,6 +27,7 @@ def resume(
     beat = _last_beat(objects, boot.run_id, base.predecessor)
     mine = disk.writer() in ((boot.run_id, boot.attempt), (boot.run_id, base.predecessor))
     if mine:
+        disk.sign(boot.run_id, boot.attempt)  # whoever comes after a death in what follows finds it still ours
         _commit_unsent(checkpoints, boot, disk, base, beat)
     else:
         disk.set_aside(boot.attempt)  # another attempt's, overtaken since: the bucket knows better
@@ -56,8 +57,8 @@ def _commit_unsent(
 ) -> None:
     """A verified checkpoint that exists only on the volume is committed first, under this attempt."""
     newest, _ = checkpoints.newest_valid(boot.attempt)
-    scanner = Scanner(disk.checkpoints, disk.staging, boot.job.checkpoint.format, quiet_seconds=0.0)
-    staged = scanner.finished() or scanner.finished()  # "quiet" wants two looks, although its writer is gone
+    scanner = Scanner(disk.checkpoints, disk.staging, boot.job.checkpoint.format)
+    staged = scanner.finished(settled=True)
     if staged is None:
         return
     with staged:

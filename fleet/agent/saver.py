@@ -48,9 +48,9 @@ class Saver:
             self._scanner.mark_committed(signature_of(self.newest.files))  # it was just restored
 
     @property
-    def due(self) -> Seconds:
-        """When the next look is due."""
-        return self._due
+    def broken(self) -> bool:
+        """What training left does not verify: trying again will not mend it."""
+        return bool(self._scanner.problem)
 
     @property
     def idle(self) -> bool:
@@ -61,13 +61,13 @@ class Saver:
         """Training reported a step."""
         self.steps = [*self.steps[-63:], (at, step)]
 
-    def look(self, *, at_once: bool = False) -> None:
-        """Begin to commit what is finished, if it is time (or ``at_once``)."""
-        if self.lane.busy or self.fenced or (not at_once and self.now() < self._due):
+    def look(self, *, last: bool = False) -> None:
+        """Begin to commit what is finished, if it is time; or, once training is gone, whatever there is."""
+        if self.lane.busy or self.fenced or (not last and self.now() < self._due):
             return
         every = self.boot.job.checkpoint.every
         self._due = self.now() + max(self.boot.intervals.scan, every if every and self.newest is not None else 0.0)
-        self.lane.give(self._commit)
+        self.lane.give(lambda: self._commit(settled=last))
 
     def collect(self) -> bool:
         """Take in what was committed; True if there is a new checkpoint."""
@@ -86,9 +86,9 @@ class Saver:
         self.newest, self.count = done.result, self.count + 1
         return True
 
-    def _commit(self) -> Manifest | None:
+    def _commit(self, *, settled: bool) -> Manifest | None:
         """In the lane: one look, one commit, and the removal of what is kept no longer."""
-        staged = self._scanner.finished()
+        staged = self._scanner.finished(settled=settled)
         if staged is None:
             return None
         with staged:

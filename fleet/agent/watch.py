@@ -51,7 +51,9 @@ class DeadMan:
     def renew(self, now: Seconds, lease_until: Seconds | None) -> None:
         """Push the power-off ahead once a quarter of its time has passed, or pull it back to a shorter lease."""
         until = now + self.seconds if lease_until is None else min(now + self.seconds, lease_until)
-        if until < self.armed_until or until - self.armed_until >= self.seconds / 4 or not self.armed_until:
+        step = until - self.armed_until
+        to_the_lease = until == lease_until and step != 0  # the last step is a small one, and the drain needs it
+        if step < 0 or step >= self.seconds / 4 or to_the_lease or not self.armed_until:
             self.machine.arm(until)
             self.armed_until = until
 

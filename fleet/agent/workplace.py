@@ -99,6 +99,16 @@ def export(objects: Objects, boot: BootDocument, workdir: Path, disk: Disk) -> l
     return missing
 
 
+def keep_outputs(_objects: Objects, boot: BootDocument, workdir: Path, disk: Disk) -> list[str]:
+    """Copy the outputs of a workdir that ends with its machine to ``outputs/`` on the volume."""
+    for pattern in boot.job.outputs:
+        for name, path in _matches(workdir, pattern).items():
+            target = disk.root / "outputs" / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, target)
+    return []
+
+
 def _matches(root: Path, pattern: str) -> Mapping[str, Path]:
     found: dict[str, Path] = {}
     for path in sorted(root.glob(pattern)):

@@ -12,7 +12,7 @@ from fleet.control.controller import Controller
 from fleet.core.allowed import providers_of
 from fleet.core.pace import pace_of
 from fleet.core.upcast import encode
-from fleet.model.errors import FleetError, StoreError
+from fleet.model.errors import FleetError
 from fleet.model.events import Event
 
 
@@ -42,7 +42,7 @@ def _round(controller: Controller, timeline: Timeline) -> float:
     """One tick; how long to sleep after it."""
     try:
         controller.tick()
-    except StoreError as error:
+    except FleetError as error:  # one fleet's trouble must not end the loop over the others
         timeline.line(None, f"waiting     {error.message}")
         return 5.0
     providers = {name for run in controller.state.busy_runs for name in providers_of(run.job.resources)}

@@ -16,7 +16,7 @@ from fleet.core.pace import pace_of
 from fleet.core.plan.launching import waits_for
 from fleet.core.state import RunState
 from fleet.model.documents import CheckpointRef, Heartbeat
-from fleet.model.errors import StoreError
+from fleet.model.errors import FleetError
 from fleet.model.events import Event
 from fleet.model.units import format_money
 
@@ -88,7 +88,7 @@ def follow(
             if why and why != waited:
                 timeline.line(None, f"waiting     {why}")
             waited = why
-        except StoreError as error:
+        except FleetError as error:
             if error.message != said:
                 said = error.message
                 timeline.line(None, f"waiting     {said}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import socket
 import uuid
 from collections.abc import Callable
@@ -11,12 +13,15 @@ from urllib.parse import unquote, urlsplit
 from fleet import __version__
 from fleet.control.controller import Controller
 from fleet.control.home import Home
-from fleet.model.errors import FleetError
+from fleet.model import layout
+from fleet.model.base import canonical_json
+from fleet.model.errors import AlreadyExistsError, FleetError, StoreError
 from fleet.model.events import Event
 from fleet.providers.base import Provider
 from fleet.store.cache import EntryCache
 from fleet.store.fleetfile import ensure_fleet, read_fleet
 from fleet.store.journal import Journal
+from fleet.store.objects import Objects
 from fleet.store.opening import open_objects
 
 
@@ -25,11 +30,33 @@ def controller_name() -> str:
     return f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
 
 
-def providers_for(home: Home, fleet_id: str) -> dict[str, Provider]:
-    """The providers that this computer can reach, by name."""
-    from fleet.providers.local.provider import LocalProvider
+def providers_for(home: Home, fleet_id: str, objects: Objects) -> dict[str, Provider]:
+    """The providers that this computer can reach, by name.
 
-    return {"local": LocalProvider(home.local, fleet_id)}
+    The machines of ``local`` are seen from one home only. From another they cannot be asked about, which is something else
+    than that there are none.
+    """
+    from fleet.providers.local.elsewhere import Elsewhere
+    from fleet.providers.local.provider import LocalProvider
+    from fleet.providers.wrap import Guard
+
+    local = LocalProvider(home.local, fleet_id)
+    mine = {"home": home.identity(), "where": f"{socket.gethostname()}:{home.path}"}
+    owner = _owner_of_local(objects, mine)
+    if owner["home"] != mine["home"]:
+        return {"local": Elsewhere(local, owner["where"])}
+    return {"local": Guard(local)}
+
+
+def _owner_of_local(objects: Objects, mine: dict[str, str]) -> dict[str, str]:
+    """The home that the fleet's local machines live in: the first that opened it."""
+    with contextlib.suppress(AlreadyExistsError):
+        objects.create(layout.LOCAL_HOME, canonical_json(mine))
+    try:
+        found = json.loads(objects.get(layout.LOCAL_HOME))
+        return {"home": str(found["home"]), "where": str(found["where"])}
+    except (ValueError, KeyError, TypeError):
+        raise StoreError(f"{layout.LOCAL_HOME} does not hold what fleet writes there") from None
 
 
 def open_fleet(
@@ -46,7 +73,7 @@ def open_fleet(
         raise FleetError(f"there is no fleet in {url}", "`fleet up JOB` makes one.")
     cache = None if url.startswith(("file:", "memory:")) else EntryCache(home.cache, info.fleet_id)
     journal = Journal(objects, info.fleet_id, by=controller_name(), version=__version__, cache=cache)
-    controller = Controller(objects, journal, info.fleet_id, providers_for(home, info.fleet_id), on_event=on_event)
+    controller = Controller(objects, journal, info.fleet_id, providers_for(home, info.fleet_id, objects), on_event=on_event)
     controller.load()
     return controller
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +32,17 @@ class Home:
     def cache(self) -> Path:
         """Immutable journal entries of remote buckets, for a quick start."""
         return self.path / "cache"
+
+    def identity(self) -> str:
+        """A random name for this home, made at first use."""
+        path = self.path / "home-id"
+        if not path.exists():
+            temporary = self.path / f".home-id-{secrets.token_hex(4)}"
+            temporary.write_text(secrets.token_hex(8), encoding="utf-8")
+            with contextlib.suppress(FileExistsError):
+                os.link(temporary, path)  # whole, and only once
+            temporary.unlink()
+        return path.read_text(encoding="utf-8")
 
     def known_buckets(self) -> list[str]:
         """Every bucket that runs were made in from here, the default one first."""

@@ -24,6 +24,8 @@ SWEEP_EVERY: Seconds = 3600
 """All regions are listed so often, for orphans where no run is."""
 DESIRED_EVERY: Seconds = 30
 """desired.json is read again so often: another controller may have written it."""
+SLEPT: Seconds = 60
+"""Two looks further apart than this mean that this computer was suspended."""
 OFFERS_EVERY: Seconds = 300
 """Prices are asked for so often (each second on ``local``, where asking costs nothing)."""
 
@@ -39,6 +41,8 @@ class Observer:
     acted: dict[str, Seconds] = field(default_factory=dict)
     _swept: Seconds = float("-inf")
     _beats: dict[AttemptKey, tuple[str, Heartbeat]] = field(default_factory=dict)
+    _looked: Seconds = 0.0
+    _awake_since: Seconds = 0.0
     _listed: set[AttemptKey] = field(default_factory=set)
     _lookups: dict[str, Lookup] = field(default_factory=dict)
     _desired: dict[str, tuple[Seconds, Desired]] = field(default_factory=dict)
@@ -47,6 +51,9 @@ class Observer:
     def look(self, state: FleetState) -> Observed:
         """One tick's view."""
         now = self.objects.now()
+        if now - self._looked > SLEPT and self._looked > 0:
+            self._awake_since = now
+        self._looked = now
         self.troubles.clear()
         runs = state.busy_runs
         listings = dict(self._listings(state, runs, now))
@@ -59,6 +66,7 @@ class Observer:
             offers=self._offers_now(runs, now),
             capabilities={name: provider.capabilities for name, provider in self.providers.items()},
             desired=self._desired_now(runs, now),
+            awake_since=self._awake_since,
             acted=dict(self.acted),
         )
 

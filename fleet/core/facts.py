@@ -109,9 +109,10 @@ def _from_cloud(
         last = beat.at if beat is not None else attempt.launched_at or now
         ended_at = instance.ended_at if instance.ended_at is not None else last
         by = instance.ended_by or "unknown"
+        unseen = instance.ended_at is None or by == "unknown"
         if by == "unknown" and attempt.terminate_at is not None:
             by = "fleet"
-        yield ev.AttemptGone(**who, ended_at=ended_at, ended_by=by, estimate=instance.ended_at is None, step=step)
+        yield ev.AttemptGone(**who, ended_at=ended_at, ended_by=by, estimate=unseen, step=step)
     elif instance is None and lookup is not None and _absence_believed(attempt, lookup, now, pace):
         last = beat.at if beat is not None else attempt.launched_at or now
         yield ev.AttemptGone(**who, ended_at=last, ended_by="unknown", estimate=True, step=step)

@@ -176,12 +176,31 @@ def _consequences(run: RunState, before: AttemptState | None, event: Any) -> Run
         return run.model_copy(update={"pause": None, "unknown_errors": 0})
     if isinstance(event, ev.AttemptBegan):
         return run.model_copy(update={"boot_failures": 0})
+    if isinstance(event, ev.AttemptGone) and before is not None and before.phase != "gone":
+        run = _crashed(run, before, event)
     if before is not None and _boot_failed(run, before, event):
         failures = run.boot_failures + 1
         wait = pace_of(before.offer.provider if before.offer else "").boot_pause * 2 ** (failures - 1)
         pause = Pause(reason=f"{failures} instance(s) in a row ended without the agent's word", until=event.at + wait)
         return run.model_copy(update={"boot_failures": failures, "pause": pause})
     return run
+
+
+def _crashed(run: RunState, before: AttemptState, event: ev.AttemptGone) -> RunState:
+    """A machine that ends by itself, again and again at the same place, must not be replaced for ever."""
+    pace = pace_of(before.offer.provider if before.offer else "")
+    further = event.step is not None and event.step > run.best_step
+    long = event.step is None and event.ended_at - (before.launched_at or event.ended_at) > pace.boot_deadline
+    told = before.outcome is not None or before.notice is not None or before.terminate_at is not None
+    run = run.model_copy(update={"best_step": max(run.best_step, event.step if event.step is not None else -1)})
+    if further or long or told or before.began_at is None or event.ended_by not in ("itself", "unknown"):
+        return run.model_copy(update={"crashes": 0}) if further or long else run
+    crashes = run.crashes + 1
+    if crashes == 1:
+        return run.model_copy(update={"crashes": 1})  # once is bad luck, and costs no time
+    reason = f"{crashes} machines in a row ended by themselves without getting further"
+    pause = Pause(reason=reason, until=event.at + pace.boot_pause * 2 ** (crashes - 2))
+    return run.model_copy(update={"crashes": crashes, "pause": pause})
 
 
 def _boot_failed(run: RunState, before: AttemptState, event: Any) -> bool:
@@ -228,6 +247,7 @@ def _run_resumed(run: RunState, event: ev.RunResumed) -> RunState:
             "want_at": event.at,
             "pause": None,
             "boot_failures": 0,
+            "crashes": 0,
             "unknown_errors": 0,
             "resumed_after": max(run.attempts, default=0),
             "ended_at": None,

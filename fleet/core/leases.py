@@ -60,8 +60,12 @@ def grant(
     billing: Mapping[str, Billing],
     volume_price: Micros,
     besides: int | None = None,
+    new_volume: bool = False,
 ) -> Lease | NoLease:
-    """The lease for an instance of ``offer``; ``besides`` names the attempt that it renews, whose share it replaces."""
+    """The lease for an instance of ``offer``; ``besides`` names the attempt that it renews, whose share it replaces.
+
+    Every disk of the run is paid for meanwhile: those left behind in other zones, and the one that ``new_volume`` makes.
+    """
     until = now + pace.lease_cap
     limit = time_limit(run, now)
     if limit is not None:
@@ -73,12 +77,26 @@ def grant(
         return Lease(until, None)
     others = sum(committed(run, a, now, pace) for a in run.live_attempts if a.number != besides)
     left = budget - run_cost(run, now, billing).total - others
-    rate = worst_price(offer, bid(offer, run.job.resources)) + volume_rate(run.job.volume.size, volume_price)
+    disks = sum(volume_rate(v.size_gb, v.price) for v in run.volumes.values() if v.deleted_at is None)
+    if new_volume or not run.volumes:
+        disks += volume_rate(run.job.volume.size, volume_price)
+    rate = worst_price(offer, bid(offer, run.job.resources)) + disks
     seconds = left * 3600 / rate if rate else pace.lease_cap
     if seconds < pace.lease_least:
         return NoLease("the budget for this run is used up")
     until = min(until, now + seconds)
     return Lease(until, round((until - now) * rate / 3600))
+
+
+def used_up(run: RunState, now: Seconds, pace: Pace, billing: Mapping[str, Billing]) -> NoLease | None:
+    """Whether nothing is left to spend or no time, whatever could be launched."""
+    limit = time_limit(run, now)
+    if limit is not None and limit - now < pace.lease_least:
+        return NoLease(f"max_duration of {run.job.max_duration:.0f} s is used up")
+    budget = run.job.budget.run
+    if budget is not None and run_cost(run, now, billing).total >= budget:
+        return NoLease("the budget for this run is used up")
+    return None
 
 
 def time_limit(run: RunState, now: Seconds) -> Seconds | None:

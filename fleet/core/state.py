@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from fleet.model.base import Frozen, Micros, Seconds
 from fleet.model.cloud import EndedBy, ExistingVolume, NewVolume, Offer
@@ -111,6 +111,10 @@ class RunState(Frozen):
     pause: Pause | None = None
     boot_failures: int = 0
     """In a row: instances that ended without ever speaking."""
+    crashes: int = 0
+    """In a row: machines that ended by themselves, without a reason told and without getting further."""
+    best_step: int = -1
+    """The furthest step that a machine was seen to reach before its end."""
     unknown_errors: int = 0
     """In a row: errors that no class is known for."""
     resumed_after: int = 0
@@ -120,6 +124,12 @@ class RunState(Frozen):
     ended_at: Seconds | None = None
     outcome: Literal["succeeded", "failed", "stopped", "over-budget"] | None = None
     reason: str = ""
+
+    @field_validator("attempts")
+    @classmethod
+    def _by_number(cls, attempts: dict[int, AttemptState]) -> dict[int, AttemptState]:
+        """A snapshot's JSON sorts its keys as text: 10 before 2."""
+        return dict(sorted(attempts.items()))
 
     @property
     def newest(self) -> AttemptState | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 FLEET = "fleet.json"
 LAYOUT_VERSION = 1
+LOCAL_HOME = "local-home.json"
+"""Which home on which computer the machines of ``local`` live in."""
 JOURNAL = "journal/"
 HEARTBEATS = "heartbeats/"
 

@@ -582,3 +582,159 @@ def test_lanes_carry_what_their_work_raised() -> None:
 
     work: Callable[[], object] = broken
     assert isinstance(attempted(work).error, StoreError)
+
+
+# --- what must not hold up the end
+
+
+def test_a_file_that_never_verifies_does_not_hold_up_the_end_and_is_named(world: World) -> None:
+    life = world.attempt(disk=world.disk())
+    life.until("training")
+    (Path(life.training.env["FLEET_CHECKPOINTS"]) / "config.json").write_text('{"cut": ')
+    life.training.code = 0
+    life.live(60)
+    assert life.machine.off
+    assert life.beat.outcome is not None
+    assert life.beat.outcome.kind == "succeeded"
+    assert "config.json" in life.beat.outcome.message
+
+
+def test_a_bucket_that_stays_full_holds_up_the_end_for_minutes_not_for_ever(world: World) -> None:
+    class Full(FileObjects):
+        def upload(self, key: str, path: Path) -> None:
+            raise StoreError("no space left")
+
+    life = world.attempt(disk=world.disk(), objects=Full(world.folder / "bucket", clock=world.clock))
+    life.until("training")
+    life.training.save(10)
+    life.training.code = 0
+    life.live(1200)
+    assert life.machine.off
+    assert life.beat.outcome is not None
+    assert "no space left" in life.beat.outcome.message
+
+
+def test_the_last_save_is_committed_although_nothing_was_quiet_for_a_while(make: Make) -> None:
+    world = make(checkpoint={"format": "quiet"})
+    life = world.attempt(disk=world.disk())
+    life.until("training")
+    life.live(5)
+    life.training.save(77)
+    life.training.code = 0
+    life.live(10)
+    assert life.machine.off
+    assert life.beat.checkpoint_step == 77
+
+
+def test_outputs_that_cannot_be_exported_are_kept_on_the_volume_and_the_run_has_failed(make: Make) -> None:
+    world = make(outputs=["result"])
+
+    class NoModels(FileObjects):
+        def upload(self, key: str, path: Path) -> None:
+            if key.startswith("models/"):
+                raise StoreError("access denied")
+            super().upload(key, path)
+
+    life = world.attempt(disk=world.disk(), objects=NoModels(world.folder / "bucket", clock=world.clock))
+    life.until("training")
+    (life.agent.workdir / "result").write_text("precious")
+    life.training.code = 0
+    life.live(1500)
+    assert life.machine.off
+    assert life.beat.outcome is not None
+    assert life.beat.outcome.kind == "failed"
+    assert "access denied" in life.beat.outcome.message
+    assert (world.disk() / "outputs" / "result").read_text() == "precious"
+
+
+def test_a_step_that_can_never_succeed_ends_the_run_with_its_reason(make: Make) -> None:
+    world = make(volume={"mount": "/workdir"})
+    life = world.attempt(disk=world.disk())
+    life.live(30)
+    assert life.machine.off
+    assert life.beat.outcome is not None
+    assert life.beat.outcome.kind == "failed"
+    assert "restore failed" in life.beat.outcome.message
+
+
+def test_commands_that_cannot_be_started_end_the_run(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    life = world.attempt(disk=world.disk())
+
+    def too_long(*_args: object) -> None:
+        raise OSError(7, "Argument list too long")
+
+    life.agent._start = too_long  # type: ignore[assignment]
+    life.live(30)
+    assert life.machine.off
+    assert life.beat.outcome is not None
+    assert "Argument list too long" in life.beat.outcome.message
+
+
+def test_a_full_disk_ends_neither_agent_nor_training(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    life = world.attempt(disk=world.disk())
+    life.until("training")
+
+    def full(*_args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    for owner, name in ((life.agent.disk.__class__, "_write"), (life.machine.__class__, "arm")):
+        monkeypatch.setattr(owner, name, full)
+    life.training.say("fleet.progress step=5")
+    life.training.say("fleet.saved step=5")
+    life.machine.rebalanced = True
+    life.live(200)
+    assert life.agent.phase == "training"
+    assert not life.training.asked
+
+
+def test_the_dead_man_switch_reaches_to_the_lease_so_that_the_drain_has_its_time(world: World) -> None:
+    for extra in range(0, 80, 7):
+        lease = world.clock() + 400 + extra
+        life = world.attempt(100 + extra, disk=world.disk(f"d{extra}"), lease_until=lease, volume_new=True)
+        life.until("training", most=120)
+        life.until("draining", "released", most=900)
+        assert life.machine.armed[-1] == lease
+        assert world.clock() < lease - INTERVALS.stop_grace
+
+
+def test_hidden_files_and_markers_come_back_with_their_set(make: Make) -> None:
+    world = make(checkpoint={"format": "marker"})
+    life = world.attempt(disk=world.disk())
+    life.until("training")
+    folder = Path(life.training.env["FLEET_CHECKPOINTS"])
+    for name in ("m.pt", ".metadata", "DONE"):
+        (folder / name).write_text(name)
+    life.live(10)
+    world.desired(live=(2,), newest=2, gone=(1,))
+    second = world.attempt(2, disk=world.disk(), predecessor=1, volume_new=False)
+    second.until("training")
+    assert sorted(p.name for p in folder.iterdir()) == [".metadata", "DONE", "m.pt"]
+    third = world.attempt(3, disk=world.disk("fresh"), predecessor=2, volume_new=True)
+    world.desired(2, live=(3,), newest=3, gone=(1, 2))
+    third.until("training")
+    assert sorted(p.name for p in (world.disk("fresh") / "checkpoints").iterdir()) == [".metadata", "DONE", "m.pt"]
+
+
+def test_an_attempt_that_dies_while_it_saves_what_only_the_volume_holds_leaves_it_to_the_next(world: World) -> None:
+    life = world.attempt(disk=world.disk())
+    life.until("training")
+    life.training.save(10)
+    life.live(5)
+    life.training.save(900)
+    life.agent._hear_child(world.clock())
+
+    class Dying(FileObjects):
+        def upload(self, key: str, path: Path) -> None:
+            raise StoreError("the machine is gone")
+
+    dying = world.attempt(
+        2, disk=world.disk(), predecessor=1, volume_new=False, objects=Dying(world.folder / "bucket", clock=world.clock)
+    )
+    dying.live(20)
+    assert dying.agent.phase == "restoring"
+    world.desired(live=(3,), newest=3, gone=(1, 2))
+    third = world.attempt(3, disk=world.disk(), predecessor=2, volume_new=False)
+    third.until("training")
+    third.live(1)
+    assert third.beat.resumed is not None
+    assert (third.beat.resumed.step, third.beat.resumed.source) == (900, "volume")

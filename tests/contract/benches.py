@@ -26,7 +26,7 @@ from fleet.providers.sim.clock import VirtualClock
 from fleet.providers.sim.cloud import Manners, SimCloud
 from fleet.providers.sim.market import Weather
 from fleet.providers.sim.provider import SimProvider
-from fleet.providers.wrap import Call, Fault, Faults, Limit, Recorder, Retry
+from fleet.providers.wrap import Call, Fault, Faults, Guard, Limit, Recorder, Retry
 
 T = TypeVar("T")
 
@@ -54,7 +54,7 @@ class LocalBench:
         self._home = folder / "local"
 
     def provider(self, fleet_id: str) -> Provider:
-        return LocalProvider(self._home, fleet_id, agent_command=["sleep", "600"])
+        return Guard(LocalProvider(self._home, fleet_id, agent_command=["sleep", "600"]))
 
     def wait(self, seconds: float) -> None:
         time.sleep(min(seconds, 0.02))

@@ -13,6 +13,9 @@ from fleet.core.state import AttemptState, RunState
 from fleet.model.cloud import Billing
 from fleet.model.events import TerminateIntended
 
+DRAINING_MORE = 10
+"""A machine that is seen to drain after the user's stop may take so many times the usual deadline."""
+
 
 def end_machines(run: RunState, observed: Observed) -> Iterator[Action]:
     """Terminate what should not live, and ask again for what was asked and still lives."""
@@ -46,9 +49,9 @@ def _terminate(run: RunState, attempt: AttemptState, observed: Observed, intenti
 
 def _reason(run: RunState, attempt: AttemptState, observed: Observed) -> str | None:
     """Why the attempt's machine is to end now, in words; None if it is to live."""
-    now, pace = observed.now, pace_of(place_of(attempt)[0])
+    pace = pace_of(place_of(attempt)[0])
     return (
-        _by_user(run, attempt, now, pace)
+        _by_user(run, attempt, observed, pace)
         or _over(run, attempt, observed, pace)
         or _past_notice(attempt, observed, pace)
         or _mute(run, attempt, observed, pace)
@@ -56,12 +59,20 @@ def _reason(run: RunState, attempt: AttemptState, observed: Observed) -> str | N
     )
 
 
-def _by_user(run: RunState, attempt: AttemptState, now: float, pace: Pace) -> str | None:
+def _by_user(run: RunState, attempt: AttemptState, observed: Observed, pace: Pace) -> str | None:
     if run.want == "down":
         return "the user took the run down"
-    if run.want == "stop" and (attempt.phase == "intended" or now - run.want_at > pace.stop_deadline):
+    if run.want == "stop" and (attempt.phase == "intended" or _stopped_long_ago(run, attempt, observed, pace)):
         return "the user stopped the run"
     return None
+
+
+def _stopped_long_ago(run: RunState, attempt: AttemptState, observed: Observed, pace: Pace) -> bool:
+    """A machine that says that it is still saving gets more time: a last checkpoint may be large."""
+    waited = observed.now - max(run.want_at, observed.awake_since)
+    beat = observed.heartbeat(run.run_id, attempt.number, attempt.instance_id)
+    saving = beat is not None and beat.phase == "draining" and observed.now - beat.at <= pace.stop_deadline
+    return waited > pace.stop_deadline * (DRAINING_MORE if saving else 1)
 
 
 def _over(run: RunState, attempt: AttemptState, observed: Observed, pace: Pace) -> str | None:
@@ -99,12 +110,14 @@ def _mute(run: RunState, attempt: AttemptState, observed: Observed, pace: Pace) 
     """It never spoke, or fell silent for longer than its own dead-man switch would have let it."""
     now = observed.now
     if attempt.began_at is None:
-        if attempt.launched_at is not None and now - attempt.launched_at > pace.boot_deadline:
+        since = max(attempt.launched_at or 0.0, observed.awake_since)
+        if attempt.launched_at is not None and now - since > pace.boot_deadline:
             return f"no word from it within {pace.boot_deadline:.0f} s of its launch"
         return None
     beat = observed.heartbeat(run.run_id, attempt.number, attempt.instance_id)
     last = max(beat.at if beat else 0.0, attempt.began_at)
-    return f"no word from it for {now - last:.0f} s" if now - last > pace.silence else None
+    silent = now - max(last, observed.awake_since)
+    return f"no word from it for {now - last:.0f} s" if silent > pace.silence else None
 
 
 def _superseded(run: RunState, attempt: AttemptState) -> str | None:

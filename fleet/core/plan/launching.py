@@ -6,12 +6,14 @@ import hashlib
 from collections.abc import Iterator
 
 from fleet.core.actions import Action, Launch, Record
-from fleet.core.leases import Lease, NoLease, grant
+from fleet.core.allowed import providers_of
+from fleet.core.leases import Lease, NoLease, grant, used_up
 from fleet.core.observed import Observed
 from fleet.core.pace import pace_of
 from fleet.core.placement import Nothing, Placement, place
 from fleet.core.plan.horizon import not_after
 from fleet.core.state import FleetState, RunState
+from fleet.model.cloud import NewVolume
 from fleet.model.events import LaunchIntended, RunEnded
 
 MOST_MACHINES = 3
@@ -43,6 +45,10 @@ def launch(state: FleetState, run: RunState, observed: Observed) -> Iterator[Act
 def _decide(state: FleetState, run: RunState, observed: Observed) -> Launch | NoLease | str | None:
     if run.ended_at is not None or run.want != "train":
         return None
+    billing = {name: c.billing for name, c in observed.capabilities.items()}
+    spent = used_up(run, observed.now, pace_of(min(providers_of(run.job.resources))), billing)
+    if spent is not None and not run.live_attempts:
+        return spent
     pause = run.pause
     if pause is not None and (pause.until is None or pause.until > observed.now):
         return pause.reason if pause.until is None else f"{pause.reason}; tries again"
@@ -51,8 +57,8 @@ def _decide(state: FleetState, run: RunState, observed: Observed) -> Launch | No
         if serving.phase != "intended":
             return None
         return Launch(not_after=not_after(observed), run_id=run.run_id, attempt=serving.number, try_no=serving.try_no)
-    if run.boot_failures > run.job.retries.boot:
-        return "too many instances in a row ended without the agent's word"
+    if max(run.boot_failures, run.crashes) > run.job.retries.boot:
+        return "too many machines in a row ended without getting anywhere"
     if len(run.live_attempts) >= MOST_MACHINES:
         return "earlier machines have not ended yet"
     if any(a.outcome is not None and a.notice is None for a in run.live_attempts):
@@ -69,7 +75,15 @@ def _next(state: FleetState, run: RunState, observed: Observed) -> Launch | NoLe
     best = placement.offers[0]
     capabilities = observed.capabilities[best.provider]
     billing = {name: c.billing for name, c in observed.capabilities.items()}
-    lease = grant(run, best, observed.now, pace_of(best.provider), billing, capabilities.volume_price)
+    lease = grant(
+        run,
+        best,
+        observed.now,
+        pace_of(best.provider),
+        billing,
+        capabilities.volume_price,
+        new_volume=isinstance(placement.volume, NewVolume),
+    )
     if isinstance(lease, NoLease):
         return lease
     return _intend(state, run, placement, lease, observed)

@@ -38,9 +38,10 @@ def _nobodys(state: FleetState, instance: Instance, place: Place, observed: Obse
     run = state.runs.get(instance.tags.get("run", ""))
     number = instance.tags.get("attempt", "")
     attempt = run.attempts.get(int(number)) if run is not None and number.isdigit() else None
-    if attempt is None:
+    if run is None or attempt is None:
         return "no run of this fleet launched it"
-    if attempt.instance_id is None and instance.tags.get("token") == attempt.token:
+    adoptable = attempt.phase in ("intended", "ending") or (attempt.phase == "refused" and run.ended_at is None)
+    if attempt.instance_id is None and instance.tags.get("token") == attempt.token and adoptable:
         return None
     if attempt.instance_id != instance.instance_id:
         return f"attempt {attempt.number} of {attempt.instance_id or 'nothing'} is another machine"

@@ -19,8 +19,8 @@ def end_run(run: RunState, observed: Observed) -> Record | None:
 
 def _by_training(run: RunState, now: float) -> RunEnded | None:
     """The word of the latest attempt that has a base counts: those before it are fenced off."""
-    based = [a for a in run.attempts.values() if a.resumed is not None and a.number > run.resumed_after]
-    outcome = based[-1].outcome if based else None
+    based = [a.number for a in run.attempts.values() if a.resumed is not None and a.number > run.resumed_after]
+    outcome = run.attempts[max(based)].outcome if based else None
     if outcome is None or outcome.kind not in ("succeeded", "failed"):
         return None
     if outcome.kind == "succeeded":
@@ -36,8 +36,13 @@ def _by_user(run: RunState, now: float) -> RunEnded | None:
 
 
 def _by_boots(run: RunState, now: float) -> RunEnded | None:
-    """A boot that always fails must not spend for ever."""
-    if run.boot_failures <= run.job.retries.boot or run.live_attempts:
+    """A boot that always fails, or a machine that always dies, must not spend for ever."""
+    if run.live_attempts:
+        return None
+    if run.crashes > run.job.retries.boot:
+        why = f"{run.crashes} machines in a row ended by themselves without getting further"
+        return RunEnded(at=now, run_id=run.run_id, outcome="failed", reason=f"{why}; the agent's log may tell why")
+    if run.boot_failures <= run.job.retries.boot:
         return None
     last = run.newest.error if run.newest is not None else None
     why = f"{run.boot_failures} instances in a row ended without a word from the agent"

@@ -81,12 +81,22 @@ def supervised(folder: Path) -> bool:
     return False
 
 
-def session_of(folder: Path) -> int | None:
-    """The session id that the machine's supervisor had; None if it never ran."""
+def session_of(folder: Path) -> tuple[int, float] | None:
+    """The session id that the machine's supervisor had, and when it wrote it down; None if it never ran."""
     try:
-        return int((folder / SESSION).read_text(encoding="utf-8"))
+        path = folder / SESSION
+        return int(path.read_text(encoding="utf-8")), path.stat().st_mtime
     except (OSError, ValueError):
         return None
+
+
+def last_sign(folder: Path) -> float | None:
+    """When the machine last did something: its agent renews the dead-man switch every few seconds."""
+    times = []
+    for name in (DEAD_MAN, SESSION, TRAINING):
+        with contextlib.suppress(OSError):
+            times.append((folder / name).stat().st_mtime)
+    return max(times, default=None)
 
 
 def end_instance(home: Path, folder: Path, ended_by: str, at: float) -> None:

@@ -6,8 +6,11 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
+
+from fleet.providers.local.folder import session_of
 
 MARK = "FLEET_INSTANCE_ID"
 """Every process of a machine inherits this in its environment, also one that made a session of its own."""
@@ -38,6 +41,20 @@ def _belongs(process: psutil.Process, instance_id: str, session: int | None) -> 
             return True
     # A session's number is its first process's: nobody else has it while any process of the session lives.
     return session is not None and os.getsid(process.pid) == session and process.pid != session
+
+
+def living_session(folder: Path) -> int | None:
+    """The machine's session; None if its number may be another's by now, after a restart of the computer for example."""
+    known = session_of(folder)
+    if known is None:
+        return None
+    session, since = known
+    if psutil.boot_time() > since:
+        return None
+    with contextlib.suppress(psutil.Error):
+        if psutil.Process(session).create_time() > since + 1.0:
+            return None
+    return session
 
 
 def kill_machine(instance_id: str, session: int | None) -> bool:

@@ -20,7 +20,7 @@ from fleet.model.cloud import Capabilities, Instance, LaunchRequest, Listing, Ma
 from fleet.model.errors import ErrorClass, ProviderError
 from fleet.providers.local import folder as files
 from fleet.providers.local import market as markets
-from fleet.providers.local.processes import kill_machine
+from fleet.providers.local.processes import kill_machine, living_session
 from fleet.providers.local.volumes import LocalVolumes
 
 START_GRACE = 10.0
@@ -219,9 +219,10 @@ class LocalProvider:
             return record
         if record["state"] == "pending" and self._clock() - record["launched_at"] < START_GRACE:
             return record
-        kill_machine(record["instance_id"], files.session_of(folder))
+        kill_machine(record["instance_id"], living_session(folder))
         by = "fleet" if (folder / files.TERMINATE).exists() else "unknown"
-        files.end_instance(self._home, folder, by, self._clock())
+        seen = files.last_sign(folder) if by == "unknown" else None  # it may have died long before anybody looked
+        files.end_instance(self._home, folder, by, seen if seen is not None else self._clock())
         return files.read_json(folder / files.INSTANCE) or record
 
     def _seen(self, record: dict[str, Any]) -> Instance:
@@ -253,6 +254,6 @@ def stop_everything(home: Path) -> None:
         deadline = time.monotonic() + 5
         while files.supervised(path.parent) and time.monotonic() < deadline:
             time.sleep(0.02)
-        kill_machine(record["instance_id"], files.session_of(path.parent))
+        kill_machine(record["instance_id"], living_session(path.parent))
         with contextlib.suppress(OSError):
             files.end_instance(home, path.parent, "fleet", time.time())

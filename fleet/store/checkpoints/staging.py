@@ -21,7 +21,8 @@ from typing import Literal, Protocol
 
 from fleet.store.checkpoints.verify import problem_of, sha256_of
 
-TEMPORARY = ("*.tmp", "*.tmp.*", "*.partial", ".*", "*~")
+TEMPORARY = ("*.tmp", "*.tmp.*", "*.partial", "*~", ".tmp*", ".fleet*", ".*.swp", ".nfs*")
+"""Hidden files are files like others: PyTorch's distributed checkpoints keep their index in ``.metadata``."""
 MARKERS = ("DONE", ".ready")
 _Listing = dict[str, tuple[int, int, int]]
 """Path → inode, size, time of change in nanoseconds."""
@@ -108,17 +109,23 @@ class Scanner:
         """A set with this signature need not be handed out again."""
         self._signature = signature
 
-    def finished(self) -> Staged | None:
-        """A whole set that differs from the last one committed, or None. OSError is a problem, not an exception."""
+    def finished(self, *, settled: bool = False) -> Staged | None:
+        """A whole set that differs from the last one committed, or None. OSError is a problem, not an exception.
+
+        ``settled``: its writer is gone, so that nothing needs to be quiet for a while first.
+        """
         try:
-            return self._finished()
+            return self._finished(settled=settled)
         except OSError as error:
             self.problem = f"{error.filename or self._folder}: {error.strerror or error}"
             return None
 
-    def _finished(self) -> Staged | None:
+    def _finished(self, *, settled: bool) -> Staged | None:
         before = self._listing()
-        if not before or before == self._done or not self._settled(before):
+        if before == self._done:
+            return None  # looked at already: whole and committed, or broken, and ``problem`` still says why
+        self.problem = ""
+        if not before or not (settled or self._settled(before)):
             return None
         target = self._staging / secrets.token_hex(8)
         try:
@@ -193,7 +200,7 @@ class Scanner:
             return
         for entry in entries:
             temporary = any(fnmatch.fnmatchcase(entry.name, pattern) for pattern in TEMPORARY)
-            if temporary or entry.name in MARKERS:
+            if temporary:
                 continue
             if entry.is_dir(follow_symlinks=False):
                 yield from self._names(Path(entry.path), f"{prefix}{entry.name}/")

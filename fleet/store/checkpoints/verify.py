@@ -29,10 +29,22 @@ def problem_of(path: Path, name: str) -> str | None:
         if suffix in ZIPPED or (suffix in MAYBE_ZIPPED and _begins_with(path, b"PK")):
             return _zip_problem(path, name)
         if suffix == ".json":
-            json.loads(path.read_text(encoding="utf-8"))
+            _check_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         return f"{name}: {error}"
     return None
+
+
+def _check_json(text: str) -> None:
+    """One value, or one in each line. Raises ValueError."""
+    try:
+        json.loads(text)
+    except ValueError:
+        lines = [line for line in text.splitlines() if line.strip()]
+        if len(lines) < 2:
+            raise
+        for line in lines:
+            json.loads(line)
 
 
 def _zip_problem(path: Path, name: str) -> str | None:

@@ -129,6 +129,7 @@ def _plain(kind: str, at: float, attempt: int, fields: dict[str, Any]) -> ev.Eve
     rest = {k: v for k, v in fields.items() if k != "attempt"}
     error = {"code": "Code", "message": "message", **rest}
     makers: dict[str, Any] = {
+        "run-resumed": lambda: ev.RunResumed(**who, **rest),
         "stop-requested": lambda: ev.StopRequested(**who, **rest),
         "launch-failed": lambda: ev.LaunchFailed(
             **one, **{"try_no": 1, **error, "error_class": ErrorClass(rest["error_class"])}
@@ -227,6 +228,7 @@ def observed(world: dict[str, Any], now: float) -> Observed:
         offers={"sim": tuple(offer(o) for o in world.get("offers", ["a-small-spot", "b-small-spot"]))},
         capabilities={"sim": capabilities},
         desired={RUN: Desired(**world["desired"])} if "desired" in world else {},
+        awake_since=world.get("awake_since", 0.0),
         acted=world.get("acted", {}),
     )
 

@@ -224,7 +224,7 @@ def test_a_machine_whose_supervisor_was_killed_is_dead_and_nobody_saw_its_end(lo
     made = local.running()
     session = files.session_of(local.folder(made))
     assert session is not None
-    os.kill(session, 9)
+    os.kill(session[0], 9)
     assert local.ended(made).ended_by == "unknown"
     assert local.processes(made) == []
 

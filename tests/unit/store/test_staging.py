@@ -51,7 +51,7 @@ def test_a_set_that_was_not_committed_is_handed_out_again(volume: Volume) -> Non
     assert look.finished() is not None
 
 
-@pytest.mark.parametrize("name", ["w.tmp", "w.tmp.123", "w.partial", ".w.swp", "w~"])
+@pytest.mark.parametrize("name", ["w.tmp", "w.tmp.123", "w.partial", ".w.swp", "w~", ".tmp-3", ".fleet"])
 def test_unfinished_files_are_not_seen(volume: Volume, name: str) -> None:
     (volume.folder / name).write_text("half")
     assert scanner(volume).finished() is None
@@ -96,11 +96,11 @@ def test_a_marked_set_is_finished_once_its_marker_stands(volume: Volume) -> None
     (volume.folder / "step-5" / "DONE").touch()
     found = look.finished()
     assert found is not None
-    assert [f.path for f in found.files] == ["step-5/weights"]
+    assert [f.path for f in found.files] == ["step-5/DONE", "step-5/weights"]  # the marker comes back with its set
     (volume.folder / ".ready").touch()
     everything = look.finished()
     assert everything is not None
-    assert [f.path for f in everything.files] == ["step-5/weights", "step-6/weights"]
+    assert [f.path for f in everything.files] == [".ready", "step-5/DONE", "step-5/weights", "step-6/weights"]
 
 
 def test_a_quiet_set_is_finished_after_five_seconds_without_a_change(volume: Volume) -> None:
