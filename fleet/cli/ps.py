@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from fleet.cli.opened import opened
+from fleet.cli.table import print_table
 from fleet.cli.views import COLUMNS, run_object, run_row
 from fleet.control.runs import RunView, view
 
@@ -25,10 +26,3 @@ def show(bucket: str | None, *, as_json: bool) -> int:
         return 0
     print_table([COLUMNS, *(run_row(one, now) for one, now in views)])
     return 0
-
-
-def print_table(rows: list[tuple[str, ...]]) -> None:
-    """Columns as wide as they need to be, two spaces apart."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

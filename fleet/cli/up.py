@@ -34,6 +34,11 @@ def start(job_path: Path, *, yes: bool, detach: bool, as_json: bool) -> int:
     run = start_run(controller, job, folder)
     controller.on_event = timeline.event
     timeline.line(None, f"created     run {run.run_id} in {url}")
+    return follow_to_the_end(controller, run, timeline, detach=detach, as_json=as_json)
+
+
+def follow_to_the_end(controller: Controller, run: RunState, timeline: Timeline, *, detach: bool, as_json: bool) -> int:
+    """Follow a run until it is over (or its machine is launched); the exit code is 0 if it succeeded. Ctrl-C leaves it."""
     try:
         run = follow(controller, run.run_id, timeline, until=_launched if detach else _over)
     except KeyboardInterrupt:
@@ -53,7 +58,8 @@ def _over(run: RunState) -> bool:
 
 
 def _launched(run: RunState) -> bool:
-    return run.ended_at is not None or any(a.began_at is not None for a in run.attempts.values())
+    new = [a for a in run.attempts.values() if a.number > run.resumed_after]
+    return run.ended_at is not None or any(a.began_at is not None for a in new)
 
 
 def _confirm(providers: set[str], *, yes: bool) -> None:
@@ -88,5 +94,6 @@ def _farewell(controller: Controller, run: RunState) -> str:
         if volume.deleted_at is None:
             monthly = format_money(volume.size_gb * volume.price)
             kept = format_duration(run.job.volume.keep if run.job.volume.keep is not None else KEEP)
-            lines.append(f"  volume {volume.volume_id} ({volume.size_gb} GB, {monthly} a month) is kept for {kept}")
+            lines.append(f"  volume {volume.volume_id} ({volume.size_gb} GB, {monthly} a month) is kept for {kept};")
+            lines.append(f"    delete it: fleet volumes delete {volume.volume_id}")
     return "\n".join(lines) + "\n"

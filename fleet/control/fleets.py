@@ -48,6 +48,14 @@ def providers_for(home: Home, fleet_id: str, objects: Objects) -> dict[str, Prov
     return {"local": Guard(local)}
 
 
+def providers_here(home: Home) -> dict[str, Provider]:
+    """The providers without any fleet: for looking at prices."""
+    from fleet.providers.local.provider import LocalProvider
+    from fleet.providers.wrap import Guard
+
+    return {"local": Guard(LocalProvider(home.local, ""))}
+
+
 def _owner_of_local(objects: Objects, mine: dict[str, str]) -> dict[str, str]:
     """The home that the fleet's local machines live in: the first that opened it."""
     with contextlib.suppress(AlreadyExistsError):

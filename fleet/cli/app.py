@@ -1,0 +1,58 @@
+"""The application, and what all commands share. Declarations only parse: what a command does is imported when it is called,
+so that help is quick.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+from fleet import __version__
+
+EXIT_FAILED = 1
+"""Something that was asked for could not be done; the message says what."""
+EXIT_JOB = 3
+"""The job file is wrong."""
+EXIT_RUN = 4
+"""The command did its work, and the run that it followed did not succeed."""
+EXIT_INTERRUPTED = 130
+"""Ctrl-C."""
+
+app = typer.Typer(
+    name="fleet",
+    help="Cheap training on spot machines that survives every interruption.\n\nExit codes: 0 done · 1 not done "
+    "· 2 wrong usage · 3 wrong job file · 4 the run did not succeed · 130 Ctrl-C.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Output(str, Enum):
+    """How to print."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+OutputOption = Annotated[Output, typer.Option("--output", "-o", help="text for people, json for programs.")]
+BucketOption = Annotated[
+    str | None, typer.Option("--bucket", help="The bucket's URL; else every bucket that runs were made in from here.")
+]
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run's name (its newest run) or id.")]
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    """Options that stand before the command."""
+    context.obj = {"debug": debug}
+    if version:
+        typer.echo(f"fleet {__version__}")
+        raise typer.Exit

@@ -1,0 +1,58 @@
+"""``fleet init``: job files to begin with. Each is a job as it stands."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from fleet.model.errors import FleetError
+from fleet.store.workdir import JOB_FILE
+
+COMMAND = """\
+# A job for fleet. Start it: fleet up fleet.yaml      Look: fleet ps      End it: fleet stop my-job
+name: my-job                   # a name means its newest run
+
+workdir: .                     # packed and unpacked on every machine; obeys .gitignore and .fleetignore
+resources:
+  infra: local                 # machines are processes on this computer
+  market: spot-first           # spot | spot-first | on-demand
+  # max_price: $0.50           # per hour, never exceeded
+
+volume:
+  size: 20GB                   # follows the run from machine to machine; $FLEET_VOLUME
+  # keep: 7d                   # for so long after the run's end
+
+checkpoint:
+  path: checkpoints            # on the volume; $FLEET_CHECKPOINTS
+  format: rename               # rename | marker | quiet: how a finished checkpoint is known
+
+outputs: []                    # files to export to models/my-job/ at the end, for example [output/*.bin]
+# setup: pip install -r requirements.txt
+run: |
+  echo "train here: save to $FLEET_CHECKPOINTS, and resume from what lies there"
+# max_duration: 12h            # of all machines together
+# budget: {run: $5}            # the run is stopped before this is passed, disks included
+"""
+KINDS = ("command", "racer", "stack")
+
+
+def write(kind: str, into: Path, *, force: bool) -> int:
+    """Write a job file (and what belongs to it); never over one that is there, unless forced to."""
+    if kind == "stack":
+        raise FleetError(
+            "docker stacks do not work in this version of fleet (not yet)", "`fleet init command` writes a job."
+        )
+    if kind not in KINDS:
+        raise FleetError(f"there is no kind of job {kind!r}", f"Name one of {', '.join(KINDS)}.")
+    target = into / JOB_FILE
+    if target.exists() and not force:
+        raise FleetError(f"{target} is there already", "Name another folder with --into, or replace it with --force.")
+    into.mkdir(parents=True, exist_ok=True)
+    if kind == "racer":
+        from fleet.cli.demo import example_folder
+
+        shutil.copytree(example_folder(), into, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        target.write_text(COMMAND, encoding="utf-8")
+    print(f"Wrote {target}. Look at what it would cost: fleet plan {target}")
+    return 0

@@ -1,0 +1,23 @@
+"""``fleet resume``."""
+
+from __future__ import annotations
+
+from fleet.cli.follow import Timeline, to_stderr, to_stdout
+from fleet.cli.opened import opened_run
+from fleet.cli.up import follow_to_the_end
+from fleet.control.runs import resume_run
+from fleet.model.errors import FleetError
+from fleet.model.units import parse_money
+
+
+def go_on(name: str, budget: str | None, bucket: str | None, *, detach: bool, as_json: bool) -> int:
+    """Resume an ended run, and follow it like ``up``."""
+    try:
+        cap = parse_money(budget) if budget is not None else None
+    except ValueError as error:
+        raise FleetError(str(error)) from None
+    controller, _ = opened_run(bucket, name)
+    timeline = Timeline(to_stderr if as_json else to_stdout)
+    controller.on_event = timeline.event
+    run = resume_run(controller, name, cap)
+    return follow_to_the_end(controller, run, timeline, detach=detach, as_json=as_json)

@@ -1,0 +1,162 @@
+"""Commands about runs: starting, looking, ending."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fleet.cli.app import BucketOption, Output, OutputOption, RunArgument, app
+
+
+@app.command()
+def init(
+    kind: Annotated[str, typer.Argument(metavar="[KIND]", help="racer, command or stack.")] = "command",
+    into: Annotated[Path, typer.Option("--into", help="The folder to write to.")] = Path(),
+    force: Annotated[bool, typer.Option("--force", help="Replace a job file that is there.")] = False,
+) -> None:
+    """Write a job file with comments: a plain command, the racing car, or a docker stack.
+
+    Example: fleet init command
+    """
+    from fleet.cli.init import write
+
+    raise typer.Exit(write(kind, into, force=force))
+
+
+@app.command()
+def plan(
+    job: Annotated[Path, typer.Argument(metavar="JOB", help="A job file, or a folder that holds fleet.yaml.")],
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Show what a job could run on, at which price, and what would be chosen. Nothing is started.
+
+    Example: fleet plan examples/racer/fleet.yaml
+    """
+    from fleet.cli.plan import show
+
+    raise typer.Exit(show(job, as_json=output is Output.JSON))
+
+
+@app.command()
+def up(
+    job: Annotated[Path, typer.Argument(metavar="JOB", help="A job file, or a folder that holds fleet.yaml.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once the machine is launched.")] = False,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Start a job and follow it. Ctrl-C leaves it running.
+
+    Example: fleet up examples/racer/fleet.yaml
+    """
+    from fleet.cli.up import start
+
+    raise typer.Exit(start(job, yes=yes, detach=detach, as_json=output is Output.JSON))
+
+
+@app.command()
+def ps(bucket: BucketOption = None, output: OutputOption = Output.TEXT) -> None:
+    """List runs: state, attempt, interruptions, where, step, spent.
+
+    Example: fleet ps -o json
+    """
+    from fleet.cli.ps import show
+
+    raise typer.Exit(show(bucket, as_json=output is Output.JSON))
+
+
+@app.command()
+def logs(
+    run: RunArgument,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on printing until the run ends.")] = False,
+    attempt: Annotated[int | None, typer.Option("--attempt", help="Only this attempt.")] = None,
+    bucket: BucketOption = None,
+) -> None:
+    """Print what the training printed.
+
+    Example: fleet logs -f racer
+    """
+    from fleet.cli.logs import show
+
+    raise typer.Exit(show(run, follow=follow, attempt=attempt, bucket=bucket))
+
+
+@app.command()
+def stop(run: RunArgument, bucket: BucketOption = None, output: OutputOption = Output.TEXT) -> None:
+    """Checkpoint a run, then end it. The volume and the checkpoints are kept.
+
+    Example: fleet stop racer
+    """
+    from fleet.cli.stop import end
+
+    raise typer.Exit(end(run, "stop", bucket, as_json=output is Output.JSON))
+
+
+@app.command()
+def down(run: RunArgument, bucket: BucketOption = None, output: OutputOption = Output.TEXT) -> None:
+    """End every machine of a run at once, without waiting for a checkpoint.
+
+    Example: fleet down racer
+    """
+    from fleet.cli.stop import end
+
+    raise typer.Exit(end(run, "down", bucket, as_json=output is Output.JSON))
+
+
+@app.command()
+def status(run: RunArgument, bucket: BucketOption = None, output: OutputOption = Output.TEXT) -> None:
+    """Show one run: where it is and why, what happened, what comes next.
+
+    Example: fleet status racer
+    """
+    from fleet.cli.status import show
+
+    raise typer.Exit(show(run, bucket, as_json=output is Output.JSON))
+
+
+@app.command()
+def events(
+    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run's name or id; without it every event.")] = None,
+    bucket: BucketOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Print what the journal holds, oldest first.
+
+    Example: fleet events racer
+    """
+    from fleet.cli.events import show
+
+    raise typer.Exit(show(run, bucket, as_json=output is Output.JSON))
+
+
+@app.command()
+def resume(
+    run: RunArgument,
+    budget: Annotated[str | None, typer.Option("--budget", help="A new cap for the whole run, for example $10.")] = None,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once the machine is launched.")] = False,
+    bucket: BucketOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Let a run that ended go on from its newest checkpoint, and follow it.
+
+    Example: fleet resume racer
+    """
+    from fleet.cli.resume import go_on
+
+    raise typer.Exit(go_on(run, budget, bucket, detach=detach, as_json=output is Output.JSON))
+
+
+@app.command()
+def note(
+    run: RunArgument,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="Your own words.")],
+    bucket: BucketOption = None,
+) -> None:
+    """Keep a word of yours with a run; `fleet status` shows it.
+
+    Example: fleet note racer "reward for speed doubled"
+    """
+    from fleet.cli.note import add
+
+    raise typer.Exit(add(run, text, bucket))

@@ -1,0 +1,238 @@
+"""Looking back, looking ahead and cleaning up, as a user types it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from fleet.cli.init import COMMAND
+from fleet.model.jobfile import parse_job
+from fleet.providers.local.provider import LocalProvider, stop_everything
+from tests.unit.cli.test_commands import Shell
+from tests.unit.providers.test_local import Local
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    made = Shell(tmp_path)
+    yield made
+    stop_everything(made.home.local)
+
+
+@pytest.fixture
+def done(shell: Shell) -> Shell:
+    """A run that is over."""
+    shell.run("up", shell.job())
+    return shell
+
+
+def test_init_writes_a_job_that_runs_as_it_stands_and_never_over_another(shell: Shell) -> None:
+    assert parse_job(COMMAND, "x").name == "my-job"
+    out, _ = shell.run("init", "command", "--into", "new")
+    assert "fleet plan" in out
+    shell.run("up", "new")
+    assert "train here" in shell.run("logs", "my-job")[0]
+    _, err = shell.run("init", "command", "--into", "new", code=1)
+    assert "--force" in err
+    shell.run("init", "racer", "--into", "car")
+    assert (shell.folder / "car" / "reward_function.py").exists()
+    assert "not yet" in shell.run("init", "stack", code=1)[1]
+    assert "no kind of job" in shell.run("init", "poem", code=1)[1]
+
+
+def test_plan_shows_prices_and_the_choice_and_makes_nothing(shell: Shell) -> None:
+    job = shell.job()
+    told = shell.json("plan", job)
+    assert [o["chosen"] for o in told["offers"]].count(True) == 1
+    chosen = next(o for o in told["offers"] if o["chosen"])
+    assert chosen["usd_per_hour"] == min(o["usd_per_hour"] for o in told["offers"])
+    assert chosen["with_volume_usd_per_day"] == pytest.approx(24 * chosen["with_volume_usd_per_hour"], rel=1e-6)
+    assert told["makes"]["volume_gb"] == 1
+    assert "cheapest" in told["why"]
+    out, _ = shell.run("plan", job)
+    assert "chosen" in out
+    assert f"fleet up {job}" in out
+    assert not (shell.home.path / "bucket").exists()
+    text = Path(job).read_text()
+    Path(job).write_text(text.replace("{market: spot}", "{market: spot, accelerators: K80:2}"))
+    assert {o["offer"].split("/")[3] for o in shell.json("plan", job)["offers"]} == {"large"}
+    Path(job).write_text(text.replace("{market: spot}", "{market: spot, accelerators: H100}"))
+    assert "no offer fits" in shell.run("plan", job, code=1)[1]
+
+
+def test_a_narrow_terminal_gets_blocks_instead_of_broken_lines(shell: Shell) -> None:
+    shell.env["COLUMNS"] = "40"
+    out, _ = shell.run("plan", shell.job())
+    assert "MARKET         spot" in out.splitlines()
+
+
+def test_status_tells_why_what_it_cost_and_what_comes_next(done: Shell) -> None:
+    done.run("note", "count", "the first one")
+    told = done.json("status", "count")
+    assert (told["state"], told["next"], told["notes"]) == ("succeeded", "nothing: it is done", ["the first one"])
+    out, _ = done.run("status", "count")
+    for word in ("why ", "spent ", "lost ", "next ", "note      the first one", "launched", "ended"):
+        assert word in out
+    assert "a note has words" in done.run("note", "count", "  ", code=1)[1]
+
+
+def test_status_of_a_run_that_nobody_watches_says_what_is_missing(shell: Shell) -> None:
+    shell.up_and_interrupted(shell.job(steps=10_000))
+    assert (
+        "unless its lease is renewed" in shell.json("status", "count")["next"]
+        or "goes on" in shell.json("status", "count")["next"]
+    )
+    shell.run("stop", "count")
+    assert "fleet resume count" in shell.json("status", "count")["next"]
+
+
+def test_events_are_lines_of_text_or_json(done: Shell) -> None:
+    lines = [json.loads(line) for line in done.run("events", "count", "-o", "json")[0].splitlines()]
+    assert lines[0]["type"] == "run-created"
+    assert lines[-1]["type"] == "run-ended"
+    assert [line["entry"] for line in lines] == sorted(line["entry"] for line in lines)
+    assert len(done.run("events")[0].splitlines()) == len(lines)
+
+
+def test_a_stopped_run_is_resumed_from_its_checkpoint(shell: Shell) -> None:
+    shell.up_and_interrupted(shell.job(steps=60))
+    stopped = shell.json("stop", "count")
+    told = shell.json("resume", "count")
+    assert (told["state"], told["run"], told["step"]) == ("succeeded", stopped["run"], 60)
+    assert told["attempt"] == 2
+    log = shell.run("logs", "count", "--attempt", "2")[0]
+    assert int(log.split()[2]) >= 1
+    assert int(log.split()[2]) == stopped["step"]
+    assert (shell.home.path / "bucket/models/count/result.txt").read_text() == "counted to 60"
+
+
+def test_a_run_that_failed_is_resumed_once_its_fault_is_mended(shell: Shell) -> None:
+    flag = shell.folder / "mended"
+    job = shell.job(run=f"test -e {flag} && python count.py", extra="retries: {training: 0}\n")
+    shell.run("up", job, code=4)
+    flag.touch()
+    assert shell.json("resume", "count", "--budget", "$5")["state"] == "succeeded"
+    assert "no amount of money" in shell.run("resume", "count", "--budget", "lots", code=1)[1]
+
+
+def test_a_live_run_is_not_resumed(shell: Shell) -> None:
+    shell.up_and_interrupted(shell.job(steps=10_000))
+    assert "is live" in shell.run("resume", "count", code=1)[1]
+
+
+def test_checkpoints_are_listed_verified_pulled_and_pruned(done: Shell) -> None:
+    found = done.json("checkpoints", "list", "count")
+    assert found[0]["status"] == "newest"
+    assert (found[0]["step"], found[0]["files"]) == (10, 1)
+    assert 2 <= len(found) <= 5
+    assert "newest" in done.run("checkpoints", "list", "count")[0]
+    assert all(one["whole"] for one in done.json("checkpoints", "verify", "count", "--all"))
+    done.run("checkpoints", "pull", "count", "--into", "pulled")
+    assert (done.folder / "pulled" / "step").read_text() == "10"
+    assert "not empty" in done.run("checkpoints", "pull", "count", "--into", "pulled", code=1)[1]
+    done.run("checkpoints", "pull", "count", found[-1]["checkpoint"], "--into", "older")
+    assert (done.folder / "older" / "step").read_text() == str(found[-1]["step"])
+    assert "names no checkpoint" in done.run("checkpoints", "pull", "count", "latest", "--into", "x", code=1)[1]
+    assert "has no checkpoint 9/9" in done.run("checkpoints", "pull", "count", "9/9", "--into", "x", code=1)[1]
+    assert "--yes" in done.run("checkpoints", "prune", "count", code=1)[1]
+    done.run("checkpoints", "prune", "count", "--keep", "1", "--yes")
+    assert len(done.json("checkpoints", "list", "count")) == 1
+
+
+def test_a_broken_checkpoint_is_found_and_passed_over(done: Shell) -> None:
+    found = done.json("checkpoints", "list", "count")
+    attempt, seq = found[0]["checkpoint"].split("/")
+    run = done.runs()[0]["run"]
+    file = done.home.path / "bucket" / "runs" / run / "checkpoints" / attempt / f"{int(seq):08d}" / "files" / "step"
+    file.write_text("1?")
+    assert "BROKEN" in done.run("checkpoints", "verify", "count", code=1)[0]
+    done.run("checkpoints", "pull", "count", "--into", "pulled")
+    assert (done.folder / "pulled" / "step").read_text() == str(found[1]["step"])
+
+
+def test_volumes_are_listed_with_their_price_and_deleted_on_a_word(done: Shell) -> None:
+    found = done.json("volumes", "list")
+    assert len(found) == 1
+    assert (found[0]["run"], found[0]["usd_per_month"], found[0]["live"]) == (done.runs()[0]["run"], 0.08, False)
+    assert found[0]["volume"] in done.run("volumes", "list")[0]
+    assert "--yes" in done.run("volumes", "delete", found[0]["volume"], code=1)[1]
+    done.run("volumes", "delete", found[0]["volume"], "--yes")
+    assert done.json("volumes", "list") == []
+    assert done.runs()[0]["usd_per_hour"] == 0
+    assert "there is no volume" in done.run("volumes", "delete", "vol-1", "--yes", code=1)[1]
+
+
+def test_a_volume_in_use_is_not_deleted(shell: Shell) -> None:
+    shell.up_and_interrupted(shell.job(steps=10_000))
+    volume = shell.json("volumes", "list")[0]
+    assert volume["live"]
+    assert "goes on" in shell.run("volumes", "delete", volume["volume"], "--yes", code=1)[1]
+
+
+def test_a_resumed_run_gets_a_new_volume_if_its_old_one_was_deleted(shell: Shell) -> None:
+    shell.up_and_interrupted(shell.job(steps=40))
+    stopped = shell.json("stop", "count")
+    shell.run("volumes", "delete", shell.json("volumes", "list")[0]["volume"], "--yes")
+    told = shell.json("resume", "count")
+    assert (told["state"], told["step"]) == ("succeeded", 40)
+    assert int(shell.run("logs", "count", "--attempt", "2")[0].split()[2]) == stopped["step"]
+
+
+def test_what_no_run_owns_is_shown_and_ended_on_a_word(done: Shell) -> None:
+    assert done.json("gc") == []
+    fleet_id = json.loads((done.home.path / "bucket" / "fleet.json").read_text())["fleet_id"]
+    local = Local(done.home.local)
+    local.provider = LocalProvider(done.home.local, fleet_id, agent_command=["sleep", "600"])
+    tags = {"fleet": fleet_id, "run": "forgotten-1", "attempt": "1", "try": "1", "token": "t"}
+    made = local.provider.launch(local.request(tags=tags, volume={"kind": "new", "size_gb": 10}))
+    found = done.json("gc")
+    assert {(one["kind"], one["id"]) for one in found} >= {("machine", made.instance_id)}
+    assert {one["kind"] for one in found} == {"machine", "volume"}
+    assert all(one["usd_per_month"] > 0 for one in found)
+    assert "fleet gc --delete" in done.run("gc")[0]
+    done.run("gc", "--delete", "--yes", code=1)  # the disk is held until its machine is off
+    done.until(lambda: done.run("gc", "--delete", "--yes") and done.json("gc") == [])
+
+
+def test_doctor_finds_a_home_that_cannot_be_written_and_a_bucket_that_is_a_file(shell: Shell) -> None:
+    told = {one["what"]: one["state"] for one in shell.json("doctor")}
+    assert {told["python"], told["home"], told["bucket"], told["processes"]} == {"good"}
+    (shell.folder / "file").write_text("")
+    out, _ = shell.run("doctor", "--bucket", (shell.folder / "file").as_uri(), code=1)
+    assert "is a file" in out
+    shell.env["FLEET_HOME"] = str(shell.folder / "file" / "home")
+    out, _ = shell.run("doctor", code=1)
+    assert "bad   home" in out
+
+
+def test_the_schema_takes_what_fleet_takes_and_refuses_what_it_refuses(shell: Shell) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = json.loads(shell.run("job", "schema")[0])
+    good = [COMMAND, (Path(__file__).parents[3] / "examples/racer/fleet.yaml").read_text(), Path(shell.job()).read_text()]
+    for text in good:
+        jsonschema.validate(yaml.safe_load(text), schema)
+    base = yaml.safe_load(COMMAND)
+    for wrong in ({"naem": "x"}, {"volume": {"size": 500}}, {"max_duration": "soon"}, {"resources": {"market": "spto"}}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({**base, **wrong}, schema)
+
+
+@pytest.mark.parametrize("name", ["bash", "zsh", "fish"])
+def test_completion_is_a_script_for_the_shell(shell: Shell, name: str) -> None:
+    out, _ = shell.run("completion", name)
+    assert "_FLEET_COMPLETE" in out
+    if name == "bash":
+        subprocess.run(["bash", "-n"], input=out, text=True, check=True)
+    assert "no completion" in shell.run("completion", "powershell", code=1)[1]
+
+
+def test_nothing_is_coloured_for_a_pipe(shell: Shell) -> None:
+    shell.env |= {"NO_COLOR": "1", "TERM": os.environ.get("TERM", "xterm")}
+    for words in (["--help"], ["ps"], ["plan", shell.job()]):
+        assert "\x1b" not in shell.run(*words)[0]
