@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 from fleet.model import layout
@@ -13,12 +14,17 @@ MOST_BYTES = 200_000_000
 """Per attempt; a training that prints more is cut off there, and told so."""
 MOST_CHUNK = 4_000_000
 TAIL_BYTES = 8192
+SHORTEST_SECRET = 6
+"""Shorter values would hide half the log."""
 
 
 class LogFile:
     """Written by the reader of a child's output, shipped by a lane of the agent."""
 
-    def __init__(self, path: Path, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, path: Path, most_bytes: int = MOST_BYTES, *, hide: Iterable[str] = ()) -> None:
+        """``hide``: values that training may print and that must not be stored."""
+        self._hide = sorted((value.encode() for value in hide if len(value) >= SHORTEST_SECRET), key=len, reverse=True)
+        self._held = b""
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._most = most_bytes
@@ -36,6 +42,7 @@ class LogFile:
     def write(self, data: bytes) -> None:
         """Append; past the limit once a line that says so, then nothing."""
         with self._lock:
+            data = self._hidden(self._held + data) if self._hide else data
             if self._size >= self._most:
                 return
             room = self._most - self._size
@@ -47,6 +54,25 @@ class LogFile:
             except OSError:
                 return  # a full disk takes the log, not the training
             self._size += len(data)
+
+    def finish(self) -> None:
+        """A child's output ended: what was held back is written."""
+        with self._lock:
+            rest, self._held = self._held, b""
+            if rest:
+                self._file.write(rest)
+                self._size += len(rest)
+
+    def _hidden(self, data: bytes) -> bytes:
+        """Without the values; an end that could be the beginning of one is held back until more comes."""
+        for value in self._hide:
+            data = data.replace(value, b"***")
+        for length in range(min(len(data), len(self._hide[0]) - 1), 0, -1):
+            if any(value.startswith(data[-length:]) for value in self._hide):
+                self._held = data[-length:]
+                return data[:-length]
+        self._held = b""
+        return data
 
     def close(self) -> None:
         """Nothing will be written any more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -56,7 +57,8 @@ def _machine() -> Machine:
 def make_agent(machine: Machine, boot: BootDocument, wake: Callable[[], None]) -> Agent:
     """An agent with real lanes, children and bucket."""
     objects = open_objects(boot.root)
-    log = LogFile(machine.scratch / "log" / "training.log")
+    values = [os.environ[name] for name in boot.job.secrets if name in os.environ]
+    log = LogFile(machine.scratch / "log" / "training.log", hide=values)
     lanes = Lanes(*(ThreadLane(name, wake) for name in ("beats", "wishes", "work", "logs")))
 
     def start(commands: str, folder: Path, env: dict[str, str]) -> ShellProcess:

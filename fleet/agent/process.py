@@ -125,6 +125,7 @@ class ShellProcess:
             rest = rest[:MOST_LINE]
             if whole:
                 self._wake()
+        self._log.finish()
         if rest:
             self._lines.put((self._clock(), rest.decode("utf-8", errors="replace")))
 

@@ -17,21 +17,39 @@ from fleet.store.objects import Objects
 
 
 def unpack(objects: Objects, boot: BootDocument, scratch: Path) -> Path:
-    """The job's workdir on the instance's own disk, made anew. Raises FleetError if the archive is not what it should be."""
+    """The job's workdir on the instance's own disk, made anew, with what ``file_mounts`` puts beside it or into it.
+
+    Raises FleetError if an archive is not what it should be.
+    """
     folder = scratch / "workdir"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    if boot.workdir_key is None:
-        return folder
-    archive = scratch / "workdir.tar"
-    objects.download(boot.workdir_key, archive)
+    if boot.workdir_key is not None:
+        _unpack_archive(objects, boot.workdir_key, folder, scratch)
+    for where, mount in boot.mounts.items():
+        target = scratch / where.lstrip("/") if where.startswith("/") else folder / where
+        fresh = scratch / ".mount"
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir()
+        _unpack_archive(objects, mount.key, fresh, scratch)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if mount.is_file:
+            (fresh / "file").replace(target)
+        else:
+            shutil.copytree(fresh, target, dirs_exist_ok=True, symlinks=True)
+        shutil.rmtree(fresh, ignore_errors=True)
+    return folder
+
+
+def _unpack_archive(objects: Objects, key: str, folder: Path, scratch: Path) -> None:
+    archive = scratch / "archive.tar"
+    objects.download(key, archive)
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
-    if layout.job_archive(digest) != boot.workdir_key:
-        raise FleetError(f"{boot.workdir_key} does not hold what its name says", "Start the run again: `fleet up`.")
+    if layout.job_archive(digest) != key:
+        raise FleetError(f"{key} does not hold what its name says", "Start the run again: `fleet up`.")
     with tarfile.open(archive) as tar:
         _extract(tar, folder)
     archive.unlink()
-    return folder
 
 
 def _extract(tar: tarfile.TarFile, folder: Path) -> None:
@@ -62,6 +80,7 @@ def environment(boot: BootDocument, disk: Disk, scratch: Path) -> dict[str, str]
         "FLEET_NODE_RANK": "0",
         "FLEET_NODE_COUNT": "1",
         "FLEET_NODE_IPS": "127.0.0.1",
+        "FLEET_ROOT": str(scratch),
         "FLEET_VOLUME": str(disk.root),
         "FLEET_CHECKPOINTS": str(disk.checkpoints),
         "FLEET_SAVE_REQUEST": str(save_request(scratch)),

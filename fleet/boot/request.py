@@ -22,6 +22,7 @@ def launch_request(fleet_id: str, root: str, run: RunState, attempt: AttemptStat
         try_no=attempt.try_no,
         job=job,
         workdir_key=run.workdir_key,
+        mounts=run.mounts,
         volume_id=volume.volume_id if isinstance(volume, ExistingVolume) else None,
         volume_new=isinstance(volume, NewVolume),
         predecessor=attempt.predecessor,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -66,6 +67,7 @@ class Observer:
             offers=self._offers_now(runs, now),
             capabilities={name: provider.capabilities for name, provider in self.providers.items()},
             desired=self._desired_now(runs, now),
+            secrets=frozenset(os.environ),
             awake_since=self._awake_since,
             acted=dict(self.acted),
         )

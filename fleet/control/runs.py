@@ -12,11 +12,11 @@ from fleet.core.costs import RunCost, run_cost
 from fleet.core.state import AttemptState, FleetState, RunState
 from fleet.model import layout
 from fleet.model.base import Micros
-from fleet.model.documents import Heartbeat
+from fleet.model.documents import Heartbeat, Mount
 from fleet.model.errors import FleetError
 from fleet.model.events import NoteAdded, RunCreated, RunResumed, StopRequested
 from fleet.model.job import Job
-from fleet.store.workdir import pack_workdir
+from fleet.store.workdir import pack_path, source_path
 
 
 def start_run(controller: Controller, job: Job, folder: Path) -> RunState:
@@ -24,16 +24,24 @@ def start_run(controller: Controller, job: Job, folder: Path) -> RunState:
     _refuse_live(controller.state, job)
     key = None
     if job.workdir is not None:
-        with TemporaryDirectory(prefix="fleet-pack-") as temporary:
-            packed = pack_workdir(folder / job.workdir, Path(temporary) / "workdir.tar")
-            key = layout.job_archive(packed.sha256)
-            controller.objects.upload(key, packed.path)
+        key = _packed(controller, folder / job.workdir).key
+    mounts = {where: _packed(controller, source_path(folder, source)) for where, source in job.file_mounts.items()}
     run_id = f"{job.name}-{secrets.token_hex(4)}"
-    event = RunCreated(at=controller.objects.now(), run_id=run_id, name=job.name, job=job, workdir_key=key)
+    now = controller.objects.now()
+    event = RunCreated(at=now, run_id=run_id, name=job.name, job=job, workdir_key=key, mounts=mounts)
     if not controller.record([event], still=lambda state: live_run(state, job.name) is None):
         _refuse_newer(controller)
         _refuse_live(controller.state, job)
     return controller.state.runs[run_id]
+
+
+def _packed(controller: Controller, path: Path) -> Mount:
+    """Pack a folder or a file, and put it into the bucket under its hash."""
+    with TemporaryDirectory(prefix="fleet-pack-") as temporary:
+        packed = pack_path(path, Path(temporary) / "packed.tar")
+        key = layout.job_archive(packed.sha256)
+        controller.objects.upload(key, packed.path)
+    return Mount(key=key, is_file=path.is_file())
 
 
 def live_run(state: FleetState, name: str) -> RunState | None:

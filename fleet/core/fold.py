@@ -46,7 +46,14 @@ def fold(state: FleetState, number: int, at: float, events: Iterable[ev.Event]) 
 
 
 def _created(event: ev.RunCreated) -> RunState:
-    return RunState(run_id=event.run_id, name=event.name, job=event.job, workdir_key=event.workdir_key, created_at=event.at)
+    return RunState(
+        run_id=event.run_id,
+        name=event.name,
+        job=event.job,
+        workdir_key=event.workdir_key,
+        mounts=event.mounts,
+        created_at=event.at,
+    )
 
 
 def _applied(run: RunState, event: Any) -> RunState:

@@ -42,6 +42,8 @@ class Observed:
     capabilities: Mapping[str, Capabilities] = field(default_factory=dict)
     desired: Mapping[str, Desired] = field(default_factory=dict)
     """By run: what desired.json says."""
+    secrets: frozenset[str] | None = None
+    """Names of the variables in this controller's environment; None: it is not asked."""
     awake_since: Seconds = 0.0
     """This computer slept before: whoever was silent meanwhile may not have been running either."""
     acted: Mapping[str, Seconds] = field(default_factory=dict)

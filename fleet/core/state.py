@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from fleet.model.base import Frozen, Micros, Seconds
 from fleet.model.cloud import EndedBy, ExistingVolume, NewVolume, Offer
-from fleet.model.documents import Notice, Outcome, Resumed
+from fleet.model.documents import Mount, Notice, Outcome, Resumed
 from fleet.model.job import Job
 
 FOLD_VERSION = 1
@@ -101,6 +101,7 @@ class RunState(Frozen):
     name: str
     job: Job
     workdir_key: str | None
+    mounts: dict[str, Mount] = Field(default_factory=dict)
     created_at: Seconds
     want: Literal["train", "stop", "down"] = "train"
     want_at: Seconds = 0.0

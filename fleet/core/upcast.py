@@ -13,7 +13,7 @@ from fleet.model.events import AnyEvent, Event
 Raw = dict[str, Any]
 
 CURRENT: Mapping[str, int] = {
-    "run-created": 1,
+    "run-created": 2,
     "stop-requested": 1,
     "run-resumed": 1,
     "note-added": 1,
@@ -40,8 +40,10 @@ CURRENT: Mapping[str, int] = {
 }
 """The version of each type that this fleet writes."""
 
-UPCASTS: Mapping[tuple[str, int], Callable[[Raw], Raw]] = {}
-"""(type, version) → the same event one version later. Filled when a type gets its second version."""
+UPCASTS: Mapping[tuple[str, int], Callable[[Raw], Raw]] = {
+    ("run-created", 1): lambda raw: {**raw, "mounts": {}},
+}
+"""(type, version) → the same event one version later."""
 
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(AnyEvent)
 

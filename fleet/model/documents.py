@@ -198,6 +198,15 @@ class Intervals(Frozen):
     """A predecessor's notice and so many seconds: it is over (design.md, section 7)."""
 
 
+class Mount(Frozen):
+    """Files of the user's that every machine gets."""
+
+    key: str
+    """The packed archive in the bucket."""
+    is_file: bool = False
+    """The archive holds one file, which takes the destination's own name."""
+
+
 class BootDocument(Frozen):
     """All that an instance needs to know, as its user-data. Holds no secret."""
 
@@ -211,6 +220,8 @@ class BootDocument(Frozen):
     try_no: int
     job: Job
     workdir_key: str | None = None
+    mounts: dict[str, Mount] = Field(default_factory=dict)
+    """Destination → what lies there."""
     volume_id: str | None = None
     """None with ``volume_new``: the one made in the launching call."""
     volume_new: bool = False

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from fleet.model.base import Frozen, Micros, Seconds
 from fleet.model.cloud import EndedBy, ExistingVolume, Instance, NewVolume, Offer, Volume
-from fleet.model.documents import CheckpointRef, Notice, Outcome, Resumed
+from fleet.model.documents import CheckpointRef, Mount, Notice, Outcome, Resumed
 from fleet.model.errors import ErrorClass
 from fleet.model.job import Job
 
@@ -25,11 +25,13 @@ class RunCreated(_Event):
     """The user's word: this job shall run."""
 
     type: Literal["run-created"] = "run-created"
-    v: Literal[1] = 1
+    v: Literal[2] = 2
     run_id: str
     name: str
     job: Job
     workdir_key: str | None = None
+    mounts: dict[str, Mount]
+    """``file_mounts``, packed (since version 2)."""
 
 
 class StopRequested(_Event):

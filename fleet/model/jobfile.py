@@ -45,8 +45,6 @@ NOT_YET: Mapping[str, Callable[[Any], bool]] = {
     "resources.infra": lambda value: str(value).split("/")[0] == "local",
     "num_nodes": _is(1),
     "volume.name": _is(None),
-    "secrets": _is(None),
-    "file_mounts": _is(None),
     "stack": _is(None),
     "deadline": _is(None),
     "budget.day": _is(None),
@@ -211,6 +209,8 @@ def _leaf(document: _Document, path: Path, value: Any) -> Iterator[Problem]:
         yield _problem(document, path, f"{name}: {document.texts.get(path, value)!r} is no text; put it in quotes")
     if name == "envs" and isinstance(value, dict):
         yield from _envs(document, value)
+    if name == "file_mounts" and isinstance(value, dict):
+        yield from _mounts(document, value)
     if name in ("checkpoint.path", "outputs"):
         yield from _inside(document, path, value)
     if name == "volume.size" and isinstance(value, str):
@@ -236,6 +236,15 @@ def _envs(document: _Document, value: dict[str, Any]) -> Iterator[Problem]:
             value[key] = document.texts.get(path, str(inner))
 
 
+def _mounts(document: _Document, value: dict[str, Any]) -> Iterator[Problem]:
+    for where, source in value.items():
+        path: Path = ("file_mounts", where)
+        if ".." in where.split("/") or where.strip("/") in ("", "."):
+            yield _problem(document, path, f"file_mounts: {where!r} must be a path inside the workdir, or an absolute one")
+        if isinstance(source, str) and "://" in source:
+            yield _problem(document, path, f"file_mounts: {source!r} does not work in this version of fleet (not yet)")
+
+
 def _inside(document: _Document, path: Path, value: Any) -> Iterator[Problem]:
     for one in value if isinstance(value, list) else [value]:
         if isinstance(one, str) and (one.startswith(("/", "~")) or ".." in one.split("/") or one in ("", ".")):
@@ -255,6 +264,10 @@ def _absurd(document: _Document, path: Path, value: str) -> Iterator[Problem]:
 
 def _contradictions(document: _Document) -> Iterator[Problem]:
     value = document.value
+    envs, names = value.get("envs"), value.get("secrets")
+    for index, name in enumerate(names if isinstance(names, list) else ()):
+        if isinstance(envs, dict) and isinstance(name, str) and name in envs:
+            yield _problem(document, ("secrets", index), f"secrets: {name} stands under envs too, where it would be stored")
     if "run" in value and "stack" in value:
         yield _problem(document, ("stack",), "a job has either run or stack, not both")
     if value.get("run") is None and value.get("stack") is None:

@@ -21,6 +21,7 @@ JOB_FILE = "fleet.yaml"
 IGNORE_FILES = (".gitignore", ".fleetignore")
 ALWAYS_IGNORED = (".git/", "__pycache__/", "*.pyc", ".venv/", ".DS_Store")
 MOST_BYTES = 500_000_000
+ONE_FILE = "file"
 _Rules = list[tuple[str, Any]]
 
 
@@ -52,6 +53,7 @@ def read_job(path: Path) -> tuple[Job, Path]:
     folder = file.absolute().parent
     if job.workdir is not None and not (folder / job.workdir).is_dir():
         raise JobError(f"{file}: workdir: there is no folder {folder / job.workdir}", "It is relative to the job file.")
+    _check_mounts(file, folder, job)
     return job, folder
 
 
@@ -75,6 +77,31 @@ def pack_workdir(folder: Path, into: Path) -> Packed:
         while block := packed.read(1 << 20):
             digest.update(block)
     return Packed(digest.hexdigest(), into, files, total)
+
+
+def pack_path(path: Path, into: Path) -> Packed:
+    """``pack_workdir`` for a folder; for a file an archive that holds only it, under the name ``file``."""
+    if path.is_dir():
+        return pack_workdir(path, into)
+    if path.stat().st_size > MOST_BYTES:
+        raise JobError(f"{path} has more than {MOST_BYTES // 1_000_000} MB", "Large data belongs into a bucket.")
+    with tarfile.open(into, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        _add(tar, ONE_FILE, path)
+    return Packed(hashlib.sha256(into.read_bytes()).hexdigest(), into, 1, path.stat().st_size)
+
+
+def source_path(folder: Path, source: str) -> Path:
+    """Where a source of ``file_mounts`` lies: relative to the job file, absolute, or below the home."""
+    return folder / Path(source).expanduser()
+
+
+def _check_mounts(file: Path, folder: Path, job: Job) -> None:
+    for where, source in job.file_mounts.items():
+        path = source_path(folder, source)
+        if not path.exists():
+            raise JobError(f"{file}: file_mounts: {where}: there is no {path}", "Sources are relative to the job file.")
+        if path.name == ".env" or path.name.startswith(".env."):
+            raise JobError(f"{file}: file_mounts: {path} would be packed and stored", "Name its variables under `secrets`.")
 
 
 def _walk(root: Path, folder: Path, rules: _Rules) -> Iterator[tuple[str, Path]]:

@@ -143,3 +143,15 @@ def test_logs_are_shipped_in_pieces_and_never_over_anothers(tmp_path: Path) -> N
     again.close()
     chunks = [objects.get(i.key) for i in objects.list(layout.logs("r-1", 1))]
     assert chunks == [b"one\n", b"two\n", b"three\n"]
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 1000])
+def test_secrets_never_reach_the_log_however_they_are_cut(tmp_path: Path, size: int) -> None:
+    log = LogFile(tmp_path / "log", hide=["hunter22hunter", "short", "another-secret"])
+    text = b"user hunter22 token hunter22hunter! and another-secret, hunter22hunterhunter22hunter; short stays; another-sec"
+    for begin in range(0, len(text), size):
+        log.write(text[begin : begin + size])
+    log.finish()
+    log.close()
+    told = (tmp_path / "log").read_text()
+    assert told == "user hunter22 token ***! and ***, ******; short stays; another-sec"

@@ -49,6 +49,9 @@ def _decide(state: FleetState, run: RunState, observed: Observed) -> Launch | No
     spent = used_up(run, observed.now, pace_of(min(providers_of(run.job.resources))), billing)
     if spent is not None and not run.live_attempts:
         return spent
+    missing = [name for name in run.job.secrets if observed.secrets is not None and name not in observed.secrets]
+    if missing:
+        return f"this controller has no {', '.join(missing)} in its environment: a secret of the job's"
     pause = run.pause
     if pause is not None and (pause.until is None or pause.until > observed.now):
         return pause.reason if pause.until is None else f"{pause.reason}; tries again"

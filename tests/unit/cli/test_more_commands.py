@@ -236,3 +236,33 @@ def test_nothing_is_coloured_for_a_pipe(shell: Shell) -> None:
     shell.env |= {"NO_COLOR": "1", "TERM": os.environ.get("TERM", "xterm")}
     for words in (["--help"], ["ps"], ["plan", shell.job()]):
         assert "\x1b" not in shell.run(*words)[0]
+
+
+def test_files_are_mounted_into_the_workdir_and_below_the_root(shell: Shell) -> None:
+    (shell.folder / "shared").mkdir()
+    (shell.folder / "shared" / "words.txt").write_text("mounted")
+    (shell.folder / "one.txt").write_text("single")
+    run = "cat data/words.txt config/one.txt $FLEET_ROOT/deep/er/words.txt; echo x > result.txt"
+    mounts = "file_mounts: {data: ../shared, config/one.txt: ../one.txt, /deep/er: ../shared}\n"
+    shell.run("up", shell.job(run=run, extra=mounts))
+    assert shell.run("logs", "count")[0] == "mountedsinglemounted"
+    _, err = shell.run("up", shell.job(extra="file_mounts: {data: ../nowhere}\n"), code=3)
+    assert "there is no" in err
+
+
+def test_a_secret_is_handed_on_and_stored_nowhere(shell: Shell) -> None:
+    job = shell.job(
+        run="test ${#API_TOKEN} = 19; echo token is $API_TOKEN; echo x > result.txt", extra="secrets: [API_TOKEN]\n"
+    )
+    process = shell.start("up", job, start_new_session=True)
+    assert process.stdout is not None
+    assert any("API_TOKEN" in line for line in iter(process.stdout.readline, ""))  # it waits, and says for what
+    process.kill()
+    process.communicate(timeout=20)
+    shell.env["API_TOKEN"] = "canary-" + "0123456789ab"
+    shell.run("controller", "run", "--once")
+    shell.until(lambda: shell.run("controller", "run", "--once") and shell.runs()[0]["state"] == "succeeded")
+    assert shell.run("logs", "count")[0] == "token is ***\n"
+    everything = [p for p in shell.folder.rglob("*") if p.is_file()]
+    assert len(everything) > 20
+    assert not [p for p in everything if b"canary-0123456789ab" in p.read_bytes()]

@@ -112,7 +112,7 @@ def event(data: dict[str, Any]) -> ev.Event:
     at = float(fields.pop("at", 0.0))
     attempt = fields.get("attempt", 1)
     if kind == "run-created":
-        return ev.RunCreated(at=at, run_id=RUN, name="racer", job=job(fields))
+        return ev.RunCreated(at=at, run_id=RUN, name="racer", job=job(fields), mounts={})
     if kind == "launch-intended":
         return _launch_intended(at, fields)
     if kind == "launch-succeeded":

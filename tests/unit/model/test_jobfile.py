@@ -100,8 +100,7 @@ max_duration: 12
         "resources: {infra: aws/us-east-1}",
         "num_nodes: 2",
         "volume: {name: shared}",
-        "secrets: [TOKEN]",
-        "file_mounts: {/data: ./data}",
+        "file_mounts: {/data: 's3://bucket/data'}",
         "deadline: 12h",
         "budget: {day: $3}",
         "budget: {month: $30}",
@@ -114,6 +113,19 @@ def test_what_does_not_work_yet_is_refused_never_ignored(extra: str) -> None:
     assert len(told) == 1
     assert "not yet" in told[0]
     assert told[0].startswith("job.yaml:3:")
+
+
+@pytest.mark.parametrize(
+    ("extra", "told"),
+    [
+        ("secrets: [TOKEN]\nenvs: {TOKEN: x}", "stands under envs too"),
+        ("secrets: ['not a name']", "secrets"),
+        ("file_mounts: {../up: x}", "inside the workdir"),
+        ("file_mounts: {/: x}", "inside the workdir"),
+    ],
+)
+def test_secrets_and_mounts_are_checked(extra: str, told: str) -> None:
+    assert told in "\n".join(problems(MINIMAL + extra + "\n"))
 
 
 def test_alternatives_are_checked_like_resources() -> None:
