@@ -8,8 +8,8 @@ from datetime import datetime
 from pathlib import Path
 
 from fleet.cli.ask import confirm
-from fleet.cli.opened import opened_run
 from fleet.cli.table import print_table
+from fleet.control.opened import opened_run
 from fleet.control.saved import SavedSet, list_saved, prune_saved, pull_saved, verify_saved
 from fleet.model.documents import CheckpointRef
 from fleet.model.errors import FleetError

@@ -6,9 +6,10 @@ import json
 import time
 from collections.abc import Callable
 
-from fleet.cli.follow import LOOK_EVERY, Timeline, to_stderr, to_stdout
-from fleet.cli.opened import opened
+from fleet.cli.follow import Timeline, to_stderr, to_stdout
 from fleet.control.controller import Controller
+from fleet.control.keeping import LOOK_EVERY
+from fleet.control.opened import opened
 from fleet.core.allowed import providers_of
 from fleet.core.pace import pace_of
 from fleet.core.upcast import encode

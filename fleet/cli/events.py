@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
-from fleet.cli.opened import opened, opened_run
 from fleet.cli.timeline import attempt_of, describe
 from fleet.control.controller import Controller
 from fleet.control.history import events_of
+from fleet.control.opened import opened, opened_run
 from fleet.core.upcast import encode
 
 

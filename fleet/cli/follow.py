@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import time
 from collections.abc import Callable
@@ -10,20 +9,15 @@ from dataclasses import dataclass, field
 
 from fleet.cli.timeline import attempt_of, describe
 from fleet.control.controller import Controller
+from fleet.control.keeping import keep, over
 from fleet.control.runs import RunView, view
-from fleet.core.allowed import providers_of
-from fleet.core.pace import pace_of
-from fleet.core.plan.launching import waits_for
 from fleet.core.state import RunState
 from fleet.model.documents import CheckpointRef, Heartbeat
-from fleet.model.errors import FleetError
 from fleet.model.events import Event
 from fleet.model.units import format_money
 
-log = logging.getLogger("fleet.cli")
 PROGRESS_EVERY = 2.0
 """A line on steps and metrics at most so often, in seconds."""
-LOOK_EVERY = 0.25
 
 
 @dataclass
@@ -67,45 +61,15 @@ def _progress(seen: RunView, beat: Heartbeat) -> str:
     return f"step {beat.step}{metrics}{rate}  spent {format_money(seen.cost.total)}"
 
 
-def follow(
-    controller: Controller,
-    run_id: str,
-    timeline: Timeline,
-    *,
-    until: Callable[[RunState], bool] = lambda run: run.ended_at is not None and not run.live_attempts,
-    on_tick: Callable[[], None] = lambda: None,
-) -> RunState:
-    """Run the loop until ``until`` holds of the run. A bucket out of reach is said once, and waited for."""
-    said = waited = ""
-    while True:
-        run = controller.state.runs[run_id]
-        if until(run):
-            return run
-        try:
-            tick = controller.tick()
-            said = _complaint(controller, said, timeline)
-            why = waits_for(controller.state, controller.state.runs[run_id], tick.observed) or ""
-            if why and why != waited:
-                timeline.line(None, f"waiting     {why}")
-            waited = why
-        except FleetError as error:
-            if error.message != said:
-                said = error.message
-                timeline.line(None, f"waiting     {said}")
-        timeline.look(view(controller, controller.state.runs[run_id]))
-        on_tick()
-        quick = any(pace_of(name).again <= 2 for name in providers_of(run.job.resources))
-        time.sleep(LOOK_EVERY if quick else 10.0)
-
-
-def _complaint(controller: Controller, said: str, timeline: Timeline) -> str:
-    """What could not be asked, once for each change."""
-    troubles = "; ".join(f"{what}: {why}" for what, why in controller.observer.troubles.items())
-    if controller.read_only:
-        troubles = controller.read_only
-    if troubles and troubles != said:
-        timeline.line(None, f"blind       {troubles}")
-    return troubles
+def follow(controller: Controller, run_id: str, timeline: Timeline, *, until: Callable[[RunState], bool] = over) -> RunState:
+    """Keep a run alive, and print what happens."""
+    return keep(
+        controller,
+        run_id,
+        until=until,
+        on_tick=lambda: timeline.look(view(controller, controller.state.runs[run_id])),
+        on_word=lambda kind, text: timeline.line(None, f"{kind:<11} {text}"),
+    )
 
 
 def to_stdout(text: str) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 from fleet.cli.ask import confirm
-from fleet.cli.opened import opened
 from fleet.cli.table import print_table
 from fleet.cli.views import dollars
 from fleet.control.inventory import collect as collect_one
 from fleet.control.inventory import unowned
+from fleet.control.opened import opened
 from fleet.model.units import format_money
 
 

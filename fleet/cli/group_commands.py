@@ -36,6 +36,39 @@ def controller_run(
     raise typer.Exit(run(bucket, once=once, as_json=output is Output.JSON))
 
 
+@controllers.command("install")
+def controller_install(yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
+    """Let the session manager (systemd, launchd) run the loop; what is written is shown first.
+
+    Example: fleet controller install
+    """
+    from fleet.cli.service import install
+
+    raise typer.Exit(install(yes=yes))
+
+
+@controllers.command("uninstall")
+def controller_uninstall(yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
+    """Stop the installed controller and remove it. Runs go on, without anybody to relaunch them.
+
+    Example: fleet controller uninstall
+    """
+    from fleet.cli.service import uninstall
+
+    raise typer.Exit(uninstall(yes=yes))
+
+
+@controllers.command("status")
+def controller_status(output: OutputOption = Output.TEXT) -> None:
+    """Tell whether a controller is installed and runs; exit code 1 if not.
+
+    Example: fleet controller status
+    """
+    from fleet.cli.service import status
+
+    raise typer.Exit(status(as_json=output is Output.JSON))
+
+
 @journals.command("repair")
 def journal_repair(bucket: BucketOption = None) -> None:
     """Set a torn last entry aside, as a power cut can leave one. Nothing else is touched.

@@ -6,8 +6,8 @@ import sys
 import time
 from collections.abc import Iterator
 
-from fleet.cli.opened import opened_run
 from fleet.control.controller import Controller
+from fleet.control.opened import opened_run
 from fleet.model import layout
 
 LOOK_EVERY = 1.0

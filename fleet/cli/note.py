@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleet.cli.opened import opened_run
+from fleet.control.opened import opened_run
 from fleet.control.runs import add_note
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from fleet.cli.opened import opened
 from fleet.cli.table import print_table
 from fleet.cli.views import COLUMNS, run_object, run_row
+from fleet.control.opened import opened
 from fleet.control.runs import RunView, view
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fleet.cli.follow import Timeline, to_stderr, to_stdout
-from fleet.cli.opened import opened_run
 from fleet.cli.up import follow_to_the_end
+from fleet.control.opened import opened_run
 from fleet.control.runs import resume_run
 from fleet.model.errors import FleetError
 from fleet.model.units import parse_money

@@ -147,6 +147,21 @@ def resume(
     raise typer.Exit(go_on(run, budget, bucket, detach=detach, as_json=output is Output.JSON))
 
 
+@app.command("exec", context_settings={"ignore_unknown_options": True})
+def execute(
+    run: RunArgument,
+    command: Annotated[list[str], typer.Argument(metavar="COMMAND", help="What to run, after --.")],
+    bucket: BucketOption = None,
+) -> None:
+    """Run a command on the run's machine, beside its training; its exit code is passed on.
+
+    Example: fleet exec racer -- ls -l checkpoints
+    """
+    from fleet.cli.exec import run_there
+
+    raise typer.Exit(run_there(run, command, bucket))
+
+
 @app.command()
 def note(
     run: RunArgument,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
-from fleet.cli.opened import opened_run
 from fleet.cli.timeline import attempt_of, describe
 from fleet.cli.views import run_object
 from fleet.control.history import events_of
+from fleet.control.opened import opened_run
 from fleet.control.runs import RunView, view
 from fleet.core.summary import interruptions
 from fleet.model.units import format_duration, format_money

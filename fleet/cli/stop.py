@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from fleet.cli.follow import Timeline, follow, to_stderr, to_stdout
-from fleet.cli.opened import opened_run
 from fleet.cli.views import run_object
+from fleet.control.opened import opened_run
 from fleet.control.runs import stop_run, view
 
 

@@ -11,6 +11,7 @@ from fleet.cli.views import run_object
 from fleet.control.controller import Controller
 from fleet.control.fleets import open_fleet
 from fleet.control.home import open_home
+from fleet.control.keeping import over
 from fleet.control.runs import start_run, view
 from fleet.core.allowed import providers_of
 from fleet.core.plan.volumes import KEEP
@@ -40,7 +41,7 @@ def start(job_path: Path, *, yes: bool, detach: bool, as_json: bool) -> int:
 def follow_to_the_end(controller: Controller, run: RunState, timeline: Timeline, *, detach: bool, as_json: bool) -> int:
     """Follow a run until it is over (or its machine is launched); the exit code is 0 if it succeeded. Ctrl-C leaves it."""
     try:
-        run = follow(controller, run.run_id, timeline, until=_launched if detach else _over)
+        run = follow(controller, run.run_id, timeline, until=_launched if detach else over)
     except KeyboardInterrupt:
         to_stderr(f"\n{_goes_on(controller, controller.state.runs[run.run_id])}\n")
         return 130
@@ -51,10 +52,6 @@ def follow_to_the_end(controller: Controller, run: RunState, timeline: Timeline,
     else:
         to_stdout(_goes_on(controller, run) + "\n")
     return 0 if run.outcome in (None, "succeeded") else EXIT_RUN
-
-
-def _over(run: RunState) -> bool:
-    return run.ended_at is not None and not run.live_attempts
 
 
 def _launched(run: RunState) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 from fleet.cli.ask import confirm
-from fleet.cli.opened import opened
 from fleet.cli.table import print_table
 from fleet.cli.views import dollars
 from fleet.control.inventory import delete_volume, volumes
+from fleet.control.opened import opened
 from fleet.model.errors import FleetError
 from fleet.model.units import format_money
 

@@ -75,6 +75,16 @@ def kill_machine(instance_id: str, session: int | None) -> bool:
     return False
 
 
+def training_of(instance_id: str) -> tuple[str, dict[str, str]] | None:
+    """The working folder and the environment of what ``setup`` or ``run`` started on a machine; None if nothing runs."""
+    for process in machine_processes(instance_id, None):
+        with contextlib.suppress(psutil.Error, OSError):
+            env = process.environ()
+            if "FLEET_CHECKPOINTS" in env:
+                return process.cwd(), env
+    return None
+
+
 def _wait_until_dead(processes: list[psutil.Process]) -> None:
     """A zombie is dead: its parent, perhaps an init that never looks, may not have asked for it yet."""
     deadline = time.monotonic() + DYING

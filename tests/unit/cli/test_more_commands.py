@@ -266,3 +266,60 @@ def test_a_secret_is_handed_on_and_stored_nowhere(shell: Shell) -> None:
     everything = [p for p in shell.folder.rglob("*") if p.is_file()]
     assert len(everything) > 20
     assert not [p for p in everything if b"canary-0123456789ab" in p.read_bytes()]
+
+
+def test_a_command_runs_beside_the_training(shell: Shell) -> None:
+    assert "no run" in shell.run("exec", "count", "--", "ls", code=1)[1]
+    shell.up_and_interrupted(shell.job(steps=10_000))
+    out, _ = shell.run("exec", "count", "--", "sh", "-c", "ls; echo $FLEET_ATTEMPT $STEPS; cat $FLEET_CHECKPOINTS/step")
+    assert "count.py" in out
+    assert "1 10000" in out
+    shell.run("exec", "count", "--", "sh", "-c", "exit 7", code=7)
+    assert "cannot be started" in shell.run("exec", "count", "--", "no-such-program", code=1)[1]
+    shell.run("stop", "count")
+    assert "has no machine" in shell.run("exec", "count", "--", "ls", code=1)[1]
+
+
+def test_a_controller_is_installed_shown_and_removed(shell: Shell) -> None:
+    """With a stand-in for systemctl that writes down how it was called."""
+    tools = shell.folder / "bin"
+    tools.mkdir()
+    (tools / "systemctl").write_text(f'#!/bin/sh\necho "$@" >> {shell.folder}/calls\n')
+    (tools / "systemctl").chmod(0o755)
+    shell.env |= {"PATH": f"{tools}:{shell.env['PATH']}", "HOME": str(shell.folder), "XDG_CONFIG_HOME": ""}
+    unit = shell.folder / ".config" / "systemd" / "user" / "fleet-controller.service"
+    assert "No controller" in shell.run("controller", "status", code=1)[0]
+    out, err = shell.run("controller", "install", code=1)
+    assert "ExecStart" in out
+    assert "--yes" in err
+    assert not unit.exists()
+    shell.run("controller", "install", "--yes")
+    assert f"FLEET_HOME={shell.home.path}" in unit.read_text()
+    assert "A controller runs" in shell.run("controller", "status")[0]
+    assert shell.json("controller", "status") == {"installed": True, "running": True, "file": str(unit)}
+    shell.run("controller", "uninstall", "--yes")
+    assert not unit.exists()
+    calls = (shell.folder / "calls").read_text()
+    assert "--user enable --now fleet-controller.service" in calls
+    assert "--user disable --now fleet-controller.service" in calls
+    assert "no controller is installed" in shell.run("controller", "uninstall", "--yes", code=1)[1]
+
+
+def test_without_a_service_manager_the_user_is_told_what_does_it_instead(shell: Shell) -> None:
+    shell.env |= {"PATH": "/nowhere", "HOME": str(shell.folder), "XDG_CONFIG_HOME": ""}
+    _, err = shell.run("controller", "install", "--yes", code=1)
+    assert "cron" in err
+
+
+def test_on_macos_the_service_is_a_launchd_agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import plistlib
+
+    from fleet.cli.service import service_for
+    from fleet.control.home import Home
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    service = service_for(Home(tmp_path / "home"), "darwin")
+    assert plistlib.loads(service.text.encode())["ProgramArguments"][-2:] == ["controller", "run"]
+    assert service.path.parent == tmp_path / "Library" / "LaunchAgents"
+    with pytest.raises(Exception, match="no service manager"):
+        service_for(Home(tmp_path / "home"), "win32")

@@ -1,4 +1,4 @@
-"""The fleets that a command is about."""
+"""The fleets that a user speaks of: every one known here, or the one in a bucket."""
 
 from __future__ import annotations
 

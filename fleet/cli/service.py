@@ -1,0 +1,129 @@
+"""``fleet controller install | uninstall | status``: the loop as a service of the user's session manager."""
+
+from __future__ import annotations
+
+import json
+import os
+import plistlib
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from fleet.cli.ask import confirm
+from fleet.control.home import Home, open_home
+from fleet.model.errors import FleetError
+
+UNIT = "fleet-controller.service"
+LABEL = "training.fleet.controller"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A file to write, and the commands that put it into effect."""
+
+    path: Path
+    text: str
+    start: tuple[tuple[str, ...], ...]
+    stop: tuple[tuple[str, ...], ...]
+    ask: tuple[str, ...]
+    """Exit code 0 means that it runs."""
+
+
+def service_for(home: Home, platform: str = sys.platform) -> Service:
+    """systemd's user unit on Linux, a launchd agent on macOS. Raises FleetError elsewhere."""
+    command = [sys.executable, "-m", "fleet.cli", "controller", "run"]
+    user = Path(os.environ.get("HOME") or Path.home())
+    if platform.startswith("linux"):
+        folder = Path(os.environ.get("XDG_CONFIG_HOME") or user / ".config") / "systemd" / "user"
+        quoted = " ".join(f'"{part}"' for part in command)
+        text = (
+            "[Unit]\nDescription=fleet keeps training runs alive\nAfter=network-online.target\n\n"
+            f'[Service]\nEnvironment="FLEET_HOME={home.path}"\nExecStart={quoted}\nRestart=always\nRestartSec=10\n\n'
+            "[Install]\nWantedBy=default.target\n"
+        )
+        systemctl = ("systemctl", "--user")
+        return Service(
+            folder / UNIT,
+            text,
+            ((*systemctl, "daemon-reload"), (*systemctl, "enable", "--now", UNIT)),
+            ((*systemctl, "disable", "--now", UNIT),),
+            (*systemctl, "is-active", "--quiet", UNIT),
+        )
+    if platform == "darwin":
+        path = user / "Library" / "LaunchAgents" / f"{LABEL}.plist"
+        plist = {
+            "Label": LABEL,
+            "ProgramArguments": command,
+            "EnvironmentVariables": {"FLEET_HOME": str(home.path)},
+            "KeepAlive": True,
+            "RunAtLoad": True,
+        }
+        domain = f"gui/{os.getuid()}"
+        return Service(
+            path,
+            plistlib.dumps(plist).decode(),
+            (("launchctl", "bootstrap", domain, str(path)),),
+            (("launchctl", "bootout", f"{domain}/{LABEL}"),),
+            ("launchctl", "print", f"{domain}/{LABEL}"),
+        )
+    raise FleetError(f"there is no service manager that fleet knows on {platform}", "`fleet controller run` is the loop.")
+
+
+def install(*, yes: bool) -> int:
+    """Show the service, ask, write it, start it."""
+    service = service_for(open_home())
+    _wants(service.start[0][0])
+    print(f"# {service.path}\n{service.text}")
+    for words in service.start:
+        print(f"$ {' '.join(words)}")
+    confirm("Write this file and start the controller?", yes=yes, otherwise="nothing was installed")
+    service.path.parent.mkdir(parents=True, exist_ok=True)
+    service.path.write_text(service.text, encoding="utf-8")
+    for words in service.start:
+        _do(words)
+    print("The controller runs, and starts with your session. It goes on without one after: loginctl enable-linger")
+    return 0
+
+
+def uninstall(*, yes: bool) -> int:
+    """Stop the service and remove its file. Runs go on, without anybody to relaunch them."""
+    service = service_for(open_home())
+    if not service.path.exists():
+        raise FleetError("no controller is installed here", "`fleet controller install` installs one.")
+    confirm(f"Stop the controller and remove {service.path}?", yes=yes, otherwise="nothing was removed")
+    for words in service.stop:
+        _do(words)
+    service.path.unlink()
+    print("The controller is gone. Machines go on; nobody relaunches them after an interruption.")
+    return 0
+
+
+def status(*, as_json: bool) -> int:
+    """Whether a controller is installed, and runs; 1 if not."""
+    service = service_for(open_home())
+    installed = service.path.exists()
+    manager = shutil.which(service.ask[0]) is not None
+    running = installed and manager and subprocess.run(service.ask, capture_output=True, check=False).returncode == 0
+    if as_json:
+        print(json.dumps({"installed": installed, "running": running, "file": str(service.path)}, indent=2))
+    elif running:
+        print(f"A controller runs ({service.path}).")
+    elif installed:
+        print(f"A controller is installed ({service.path}), and does not run.")
+    else:
+        print("No controller is installed. `fleet controller install` does that; `fleet controller run` is one for now.")
+    return 0 if running else 1
+
+
+def _wants(program: str) -> None:
+    if shutil.which(program) is None:
+        raise FleetError(f"{program} is not on this computer", "Let cron do it each minute: `fleet controller run --once`.")
+
+
+def _do(words: tuple[str, ...]) -> None:
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        said = (done.stderr or done.stdout).strip() or f"exit code {done.returncode}"
+        raise FleetError(f"{' '.join(words)}: {said}", "Is there a session of yours that the service manager belongs to?")
