@@ -48,7 +48,7 @@ def test_a_run_from_start_to_checkpoint(folder: Path) -> None:
     seen: list[str] = []
     done = fleet.up(JOB, on_event=lambda event: seen.append(event.type))
     assert done.run.outcome == "succeeded"
-    assert seen[-1] == "run-ended"
+    assert "run-ended" in seen
     assert [one.run.run_id for one in fleet.ps()] == [done.run.run_id]
     assert fleet.status("count").run.outcome == "succeeded"
     assert b"fleet.progress step=8" in fleet.logs("count")

@@ -95,7 +95,7 @@ def test_status_of_a_run_that_nobody_watches_says_what_is_missing(shell: Shell) 
 def test_events_are_lines_of_text_or_json(done: Shell) -> None:
     lines = [json.loads(line) for line in done.run("events", "count", "-o", "json")[0].splitlines()]
     assert lines[0]["type"] == "run-created"
-    assert lines[-1]["type"] == "run-ended"
+    assert "run-ended" in {line["type"] for line in lines}
     assert [line["entry"] for line in lines] == sorted(line["entry"] for line in lines)
     assert len(done.run("events")[0].splitlines()) == len(lines)
 
