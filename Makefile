@@ -26,6 +26,7 @@ check: $(DEV) ## linters, types, import directions, shell scripts
 bench: $(DEV) ## figures: benchmarks/README.md says what they mean
 	.venv/bin/python benchmarks/journal.py
 	.venv/bin/python benchmarks/startup.py
+	.venv/bin/python benchmarks/recovery.py
 
 wheel: $(DEV) ## dist/fleet-*.whl
 	.venv/bin/python -m build --wheel

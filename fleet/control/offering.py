@@ -42,6 +42,10 @@ class Plan:
     volume_monthly: Micros
 
 
+def _left_alone(state: FleetState, offer: Offer, now: float) -> bool:
+    return max(state.cooling.get(offer.key, 0.0), state.resting.get(offer.key, 0.0)) > now
+
+
 def offering(state: FleetState, providers: Iterable[Provider], job: Job, now: float) -> Plan:
     """The offers that a job allows, cheapest first. Raises FleetError if none fits, ProviderError if none can be asked."""
     wanted = providers_of(job.resources)
@@ -51,14 +55,13 @@ def offering(state: FleetState, providers: Iterable[Provider], job: Job, now: fl
     if not allowed:
         raise FleetError(f"no offer fits {described(job.resources)}", "Loosen resources, or raise max_price.")
     run = RunState(run_id="", name=job.name, job=job, workdir_key=None, created_at=now)
-    placement = place(run, offers, state.cooling, now)
+    placement = place(run, offers, state.cooling, now, state.resting)
     first = placement.offers[0].key if isinstance(placement, Placement) else ""
     tried = {o.key for o in placement.offers} if isinstance(placement, Placement) else set()
     price = max(known[name].capabilities.volume_price for name in {o.provider for o in allowed})
     disk = volume_rate(job.volume.size, price)
     rows = tuple(
-        Priced(o, o.price + disk, o.key == first, cooling=o.key not in tried and state.cooling.get(o.key, 0.0) > now)
-        for o in allowed
+        Priced(o, o.price + disk, o.key == first, cooling=o.key not in tried and _left_alone(state, o, now)) for o in allowed
     )
     why = placement.why if isinstance(placement, Placement) else placement.reason
     return Plan(rows, why, job.volume.size * price)

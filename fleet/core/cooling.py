@@ -21,9 +21,12 @@ def is_cool(offer: Offer, cooling: dict[str, float], now: float) -> float | None
 
 
 def cooled(run: RunState, event: ev.Event) -> dict[str, float]:
-    """The cool-downs that an event brings, as {offer or market key: until}."""
-    if isinstance(event, ev.LaunchFailed):
-        return _refused(run, event)
+    """The cool-downs that a refusal brings, as {offer or market key: until}."""
+    return _refused(run, event) if isinstance(event, ev.LaunchFailed) else {}
+
+
+def rested(run: RunState, event: ev.Event) -> dict[str, float]:
+    """Offers that were just taken back, as {offer key: until}: others are tried first, but they are better than waiting."""
     if isinstance(event, ev.NoticeSeen) and event.notice.kind == "notice":
         return _interrupted(run, event.attempt, event.at)
     if isinstance(event, ev.AttemptGone) and event.ended_by in ("cloud", "unknown"):

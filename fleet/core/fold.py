@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from fleet.core.cooling import cooled
+from fleet.core.cooling import cooled, rested
 from fleet.core.pace import UNKNOWN_RETRY, pace_of
 from fleet.core.phases import moved
 from fleet.core.state import AttemptState, FleetState, Pause, PriceSince, RunState, VolumeRecord
@@ -20,7 +20,7 @@ from fleet.model.errors import ErrorClass
 def fold(state: FleetState, number: int, at: float, events: Iterable[ev.Event]) -> FleetState:
     """The state after one journal entry. ``number`` is the entry's, ``at`` its time by the bucket's clock."""
     runs, names = dict(state.runs), dict(state.names)
-    cooling, orphans = dict(state.cooling), dict(state.orphans)
+    cooling, resting, orphans = dict(state.cooling), dict(state.resting), dict(state.orphans)
     for event in events:
         if isinstance(event, ev.OrphanIntended):
             orphans.setdefault(event.instance_id, event.at)
@@ -33,6 +33,7 @@ def fold(state: FleetState, number: int, at: float, events: Iterable[ev.Event]) 
         if run is None:
             continue  # a run that this journal never created: nothing to change
         cooling.update(cooled(run, event))
+        resting.update(rested(run, event))
         runs[event.run_id] = _applied(run, event)
     return FleetState(
         fleet_id=state.fleet_id,
@@ -41,6 +42,7 @@ def fold(state: FleetState, number: int, at: float, events: Iterable[ev.Event]) 
         runs=runs,
         names=names,
         cooling=cooling,
+        resting=resting,
         orphans=orphans,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from fleet.core.allowed import bid, described, fitting, wanted_now
@@ -47,8 +47,14 @@ def leaving_price(offer: Offer, volume: VolumeRecord, keep: Seconds | None) -> M
     return round(moving / SPREAD_HOURS)
 
 
-def place(run: RunState, offers: Iterable[Offer], cooling: dict[str, float], now: Seconds) -> Placement | Nothing:
-    """The offers to try next for a run, or why there is none."""
+def place(
+    run: RunState,
+    offers: Iterable[Offer],
+    cooling: dict[str, float],
+    now: Seconds,
+    resting: Mapping[str, float] | None = None,
+) -> Placement | Nothing:
+    """The offers to try next for a run, or why there is none. One that was just taken back is tried if no other is left."""
     resources = run.job.resources
     allowed = [offer for offer in offers if fitting(offer, resources)]
     if not allowed:
@@ -56,7 +62,9 @@ def place(run: RunState, offers: Iterable[Offer], cooling: dict[str, float], now
     waits = {offer.key: until for offer in allowed if (until := is_cool(offer, cooling, now)) is not None}
     ready = wanted_now([offer for offer in allowed if offer.key not in waits], resources)
     if not ready:
-        return Nothing("every offer that fits was refused or taken back a moment ago", min(waits.values()))
+        return Nothing("every offer that fits was refused a moment ago", min(waits.values()))
+    fresh = [offer for offer in ready if (resting or {}).get(offer.key, 0.0) <= now]
+    ready = fresh or ready
     volume = run.volumes.get(run.volume_id) if run.volume_id else None
     if volume is not None and (volume.delete_at is not None or volume.deleted_at is not None):
         volume = None

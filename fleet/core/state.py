@@ -11,7 +11,7 @@ from fleet.model.cloud import EndedBy, ExistingVolume, NewVolume, Offer
 from fleet.model.documents import Mount, Notice, Outcome, Resumed
 from fleet.model.job import Job
 
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 """Changes whenever the fold's result for the same journal could: snapshots of other versions are not used."""
 
 AttemptPhase = Literal["intended", "refused", "launched", "running", "draining", "released", "ending", "gone"]
@@ -153,7 +153,9 @@ class FleetState(Frozen):
     names: dict[str, str] = Field(default_factory=dict)
     """A name means its newest run."""
     cooling: dict[str, Seconds] = Field(default_factory=dict)
-    """Offers (by key), or ``provider/region/*/*/market``, that are not tried before a time."""
+    """Offers (by key), or ``provider/region/*/*/market``, that were refused and are not tried before a time."""
+    resting: dict[str, Seconds] = Field(default_factory=dict)
+    """Offers (by key) that were taken back: until a time any other is tried first."""
     orphans: dict[str, Seconds] = Field(default_factory=dict)
     """Instances that no attempt owns, and since when they shall end."""
 

@@ -72,7 +72,7 @@ def _decide(state: FleetState, run: RunState, observed: Observed) -> Launch | No
 def _next(state: FleetState, run: RunState, observed: Observed) -> Launch | NoLease | str:
     offers = [offer for of_provider in observed.offers.values() for offer in of_provider]
     offers = [offer for offer in offers if (offer.provider, offer.region) in observed.listings]
-    placement = place(run, offers, state.cooling, observed.now)
+    placement = place(run, offers, state.cooling, observed.now, state.resting)
     if isinstance(placement, Nothing):
         return placement.reason
     best = placement.offers[0]
