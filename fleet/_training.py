@@ -6,7 +6,8 @@ The protocol needs no Python. A line on standard output that begins with ``fleet
 
 ``step`` is a whole number that grows with the work done (steps, iterations, epochs); every other pair is a metric.
 ``fleet.saved step=1200``, printed after a checkpoint was renamed into place, says which step it holds: fleet then looks at
-once, and measures exactly what an interruption loses.
+once, and measures exactly what an interruption loses. ``at=1700000000.125`` on the same line (seconds since 1970) says when
+that was: then a line that is read late still names the right checkpoint.
 
 A wish of fleet's to save now is the file named by the environment variable ``FLEET_SAVE_REQUEST``: when its text changes,
 save a checkpoint and go on. When the machine is about to go, SIGTERM follows: save, then exit.
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 
 _seen_request: list[str] = [""]
@@ -30,7 +32,7 @@ def progress(step: int, **metrics: float) -> None:
 
 def saved(step: int) -> None:
     """Report that the checkpoint now in place holds the state after ``step``."""
-    sys.stdout.write(f"fleet.saved step={int(step)}\n")
+    sys.stdout.write(f"fleet.saved step={int(step)} at={time.time():.6f}\n")
     sys.stdout.flush()
 
 

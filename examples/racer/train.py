@@ -32,7 +32,7 @@ except ImportError:  # fleet is not needed to train: its protocol is lines on st
 
     def saved(step: int) -> None:
         """Tell which step the checkpoint holds."""
-        print(f"fleet.saved step={step}", flush=True)
+        print(f"fleet.saved step={step} at={time.time():.6f}", flush=True)
 
     def save_requested() -> bool:
         """Nobody asks."""

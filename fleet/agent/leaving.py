@@ -73,6 +73,7 @@ class Leaving:
                 child.kill()
             return False
         child.kill()  # whatever it forked and left
+        self._agent.hear_child(now)  # its last lines name its last checkpoint
         return True
 
     def _committed(self, now: Seconds) -> bool:

@@ -102,7 +102,7 @@ class Agent:
         self._guarded(lambda: self.dead_man.renew(now, self.lease_until))
         if self._claimed:
             self._listen(now)
-        self._hear_child(now)
+        self.hear_child(now)
         {
             "booting": self._boot,
             "waiting-volume": self._wait_for_volume,
@@ -260,7 +260,7 @@ class Agent:
             self.child.kill()
             self.child = None
 
-    def _hear_child(self, now: Seconds) -> None:
+    def hear_child(self, now: Seconds) -> None:
         """Take in what training printed."""
         for at, line in self.child.lines() if self.child is not None else ():
             said = parse_line(line)
@@ -270,8 +270,8 @@ class Agent:
                 if self.saver is not None:
                     self.saver.reported(at, said.step)
             elif said is not None and self.saver is not None:
-                self.saver.saved = (at, said.step)
-                self._note_saved(said.step, at)
+                self.saver.named(said.at if said.at is not None else at, said.step)
+                self._note_saved(said.step, said.at if said.at is not None else at)
                 if self.leaving is None:
                     self.saver.look()
         if self.step is not None and self.step_at is not None and self.step_at > self._noted_at + NOTE_EVERY:

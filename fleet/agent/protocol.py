@@ -23,9 +23,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """``fleet.saved step=…``."""
+    """``fleet.saved step=…``, with the time at which training says so, if it tells it."""
 
     step: int
+    at: float | None = None
 
 
 def parse_line(line: str) -> Progress | Saved | None:
@@ -38,7 +39,7 @@ def parse_line(line: str) -> Progress | Saved | None:
     if not _STEP.fullmatch(step) or not step.isascii():
         return None
     if word == "fleet.saved":
-        return Saved(int(step))
+        return Saved(int(step), _numbers({"at": pairs.get("at", "")}).get("at"))
     return Progress(int(step), _numbers(pairs))
 
 

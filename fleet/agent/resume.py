@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pydantic import ValidationError
 
 from fleet.agent.disk import Disk
+from fleet.agent.saver import ROUNDING
 from fleet.model import layout
 from fleet.model.base import Seconds
 from fleet.model.documents import Base, BootDocument, Heartbeat, Manifest, Resumed
@@ -78,16 +79,12 @@ def _commit_unsent(
 def _step_of(disk: Disk, run_id: str, modified: Seconds, beat: Heartbeat | None) -> int | None:
     """Which step an unsent checkpoint holds: told by training where it says so (``fleet.saved``), else unknown to a step."""
     saved = disk.saved(run_id)
-    if saved is not None and abs(saved[1] - modified) < SAVED_WITHIN:
-        return saved[0]
+    if saved is not None and saved[1] >= modified - ROUNDING:
+        return saved[0]  # said after the set was written, and there is no newer one
     known = disk.reached(run_id)
     if known is not None and known[1] <= modified:
         return known[0]
     return beat.step if beat is not None and beat.step_at is not None and beat.step_at <= modified else None
-
-
-SAVED_WITHIN: Seconds = 0.5
-"""A line ``fleet.saved`` follows the rename it speaks of within this."""
 
 
 def _measured(

@@ -15,8 +15,12 @@ from fleet.store.checkpoints import Checkpoints, FencedError, Scanner, Staged, s
 
 RETRY_FIRST: Seconds = 1.0
 RETRY_MOST: Seconds = 30.0
-SAVED_WITHIN: Seconds = 0.5
-"""``fleet.saved`` is printed within this after the rename that it speaks of."""
+SAVED_WITHIN: Seconds = 2.0
+"""``fleet.saved`` is heard within this after the rename that it speaks of; a set waits for its name no longer."""
+ROUNDING: Seconds = 0.001
+"""Times are told in milliseconds at the least."""
+MOST_LINES = 64
+"""So many of the last lines of each kind are remembered."""
 
 
 @dataclass
@@ -37,10 +41,15 @@ class Saver:
     """Why the last look or commit came to nothing, for people."""
     steps: list[tuple[Seconds, int]] = field(default_factory=list)
     """When training reported which step; only the last few matter."""
-    saved: tuple[Seconds, int] | None = None
-    """When training last said that it saved which step."""
+    saved: list[tuple[Seconds, int]] = field(default_factory=list)
+    """When training said that it had saved which step; only the last few matter."""
     _due: Seconds = 0.0
     _retry: Seconds = RETRY_FIRST
+    _held: Staged | None = None
+    """A whole set that training has not named yet: its line may be on the way."""
+    _held_until: Seconds = 0.0
+    _names: bool = True
+    """Whether training may be expected to name what it saves: a wait in vain says no, until it does again."""
 
     def __post_init__(self) -> None:
         self._scanner = Scanner(self.disk.checkpoints, self.disk.staging, self.boot.job.checkpoint.format)
@@ -59,11 +68,23 @@ class Saver:
 
     def reported(self, at: Seconds, step: int) -> None:
         """Training reported a step."""
-        self.steps = [*self.steps[-63:], (at, step)]
+        self.steps = [*self.steps[1 - MOST_LINES :], (at, step)]
+
+    def named(self, at: Seconds, step: int) -> None:
+        """Training said that what it has just saved holds ``step``."""
+        self.saved, self._names = [*self.saved[1 - MOST_LINES :], (at, step)], True
 
     def look(self, *, last: bool = False) -> None:
         """Begin to commit what is finished, if it is time; or, once training is gone, whatever there is."""
-        if self.lane.busy or self.fenced or (not last and self.now() < self._due):
+        if self.lane.busy or self.fenced:
+            return
+        held = self._held
+        if held is not None and (last or self._name_of(held) is not None or self.now() >= self._held_until):
+            self._names = self._name_of(held) is not None
+            self._held = None
+            self.lane.give(lambda: self._commit_last(held) if last else self._commit_staged(held))
+            return
+        if held is not None or (not last and self.now() < self._due):
             return
         every = self.boot.job.checkpoint.every
         self._due = self.now() + max(self.boot.intervals.scan, every if every and self.newest is not None else 0.0)
@@ -81,16 +102,29 @@ class Saver:
             return False
         self._retry = RETRY_FIRST
         self.problem = self._scanner.problem
+        if isinstance(done.result, Staged):
+            self._held, self._held_until = done.result, self.now() + SAVED_WITHIN
         if not isinstance(done.result, Manifest):
             return False
         self.newest, self.count = done.result, self.count + 1
         return True
 
-    def _commit(self, *, settled: bool) -> Manifest | None:
-        """In the lane: one look, one commit, and the removal of what is kept no longer."""
+    def _commit(self, *, settled: bool) -> Manifest | Staged | None:
+        """In the lane: one look, and one commit, unless the set is to wait for its name."""
         staged = self._scanner.finished(settled=settled)
         if staged is None:
             return None
+        if self._names and not settled and self._name_of(staged) is None:
+            return staged
+        return self._commit_staged(staged)
+
+    def _commit_last(self, held: Staged) -> Manifest | Staged | None:
+        """In the lane: training is gone; what it left is looked at anew, and is what was held or newer."""
+        held.discard()
+        return self._commit(settled=True)
+
+    def _commit_staged(self, staged: Staged) -> Manifest:
+        """In the lane: one commit, and the removal of what is kept no longer."""
         with staged:
             manifest = self.checkpoints.commit(
                 self.boot.attempt,
@@ -107,9 +141,14 @@ class Saver:
             self.checkpoints.prune(self.boot.attempt, keep=self.boot.job.checkpoint.keep, protect={manifest.ref})
         return manifest
 
+    def _name_of(self, staged: Staged) -> int | None:
+        """The step that training says the set holds: it saves, then says so, so the first line after the set is its name."""
+        return next((step for at, step in self.saved if at >= staged.modified - ROUNDING), None)
+
     def _step_of(self, staged: Staged) -> int | None:
         """The step that the set holds: as training says, else the last one that it had reported before it wrote the set."""
-        if self.saved is not None and -0.001 <= self.saved[0] - staged.modified < SAVED_WITHIN:
-            return self.saved[1]
+        name = self._name_of(staged)
+        if name is not None:
+            return name
         before = [step for at, step in self.steps if at <= staged.modified]
         return before[-1] if before else None

@@ -234,7 +234,7 @@ def test_what_only_the_volume_holds_is_committed_first_under_the_new_attempt(wor
     life.training.save(10)
     life.live(5)
     life.training.save(20)  # and the power goes
-    life.agent._hear_child(world.clock())
+    life.agent.hear_child(world.clock())
     second = world.attempt(2, disk=world.disk(), predecessor=1, volume_new=False)
     second.until("training")
     second.live(1)
@@ -269,7 +269,7 @@ def test_an_agent_started_again_on_the_same_machine_goes_on_with_what_is_there(w
     life.training.save(10)
     life.live(5)
     life.training.save(20)
-    life.agent._hear_child(world.clock())
+    life.agent.hear_child(world.clock())
     again = world.attempt(disk=world.disk())
     again.until("training")
     again.live(1)
@@ -721,7 +721,7 @@ def test_an_attempt_that_dies_while_it_saves_what_only_the_volume_holds_leaves_i
     life.training.save(10)
     life.live(5)
     life.training.save(900)
-    life.agent._hear_child(world.clock())
+    life.agent.hear_child(world.clock())
 
     class Dying(FileObjects):
         def upload(self, key: str, path: Path) -> None:

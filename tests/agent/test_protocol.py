@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,11 @@ def test_what_the_helper_prints_is_understood(step: int, metrics: dict[str, floa
     assert isinstance(said, Progress)
     assert said.step == step
     assert said.metrics == pytest.approx(metrics, rel=1e-5, abs=1e-5)
-    assert parse_line(second) == Saved(step)
+    named = parse_line(second)
+    assert isinstance(named, Saved)
+    assert named.step == step
+    assert named.at == pytest.approx(time.time(), abs=60)
+    assert parse_line(f"fleet.saved step={step} at=soon") == Saved(step)
 
 
 @pytest.mark.parametrize(
