@@ -49,5 +49,6 @@ def launch_request(fleet_id: str, root: str, run: RunState, attempt: AttemptStat
             "attempt": str(attempt.number),
             "try": str(attempt.try_no),
             "token": attempt.token,
+            **({"volume": job.volume.name} if job.volume.name is not None else {}),
         },
     )

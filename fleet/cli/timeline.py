@@ -92,6 +92,7 @@ _WORDS: dict[type, Callable[[Any], str]] = {
     ev.PriceChanged: lambda e: f"price       now {format_money(e.price)}/h",
     ev.LeaseExtended: lambda _e: "lease       extended",
     ev.VolumeMade: lambda e: f"volume      {e.volume.volume_id} ({e.volume.size_gb} GB) in {e.volume.zone}",
+    ev.VolumePassed: lambda e: f"volume      {e.volume_id} comes from run {e.from_run}",
     ev.AttachIntended: lambda e: f"attaching   {e.volume_id}",
     ev.DetachIntended: lambda e: f"detaching   {e.volume_id}",
     ev.VolumeDeleteIntended: lambda e: f"deleting    {e.volume_id}: {e.reason}",

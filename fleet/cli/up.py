@@ -88,7 +88,7 @@ def _farewell(controller: Controller, run: RunState) -> str:
     if run.outcome == "succeeded" and run.job.outputs:
         lines.append(f"  models: {controller.objects.url.rstrip('/')}/models/{run.name}/")
     for volume in run.volumes.values():
-        if volume.deleted_at is None:
+        if volume.held:
             monthly = format_money(volume.size_gb * volume.price)
             kept = format_duration(run.job.volume.keep if run.job.volume.keep is not None else KEEP)
             lines.append(f"  volume {volume.volume_id} ({volume.size_gb} GB, {monthly} a month) is kept for {kept};")

@@ -8,7 +8,7 @@ from typing import Literal
 
 from fleet.control.controller import Controller
 from fleet.core.costs import HOURS_PER_MONTH
-from fleet.core.state import FleetState
+from fleet.core.state import FleetState, RunState
 from fleet.model.base import Micros
 from fleet.model.cloud import GONE_STATES, Instance, InstanceState, Volume
 from fleet.model.errors import FleetError, ProviderError
@@ -50,10 +50,16 @@ def volumes(controller: Controller) -> list[KeptVolume]:
     for name, provider in controller.observer.providers.items():
         for region in provider.regions():
             for volume in provider.list(region).volumes:
-                run = controller.state.runs.get(volume.tags.get("run", ""))
+                run = _run_of(controller.state, volume)
                 uses = run is not None and run.ended_at is None and run.volume_id == volume.volume_id
                 found.append(KeptVolume(name, volume, run.run_id if run else None, uses))
     return sorted(found, key=lambda kept: kept.volume.created_at)
+
+
+def _run_of(state: FleetState, volume: Volume) -> RunState | None:
+    """The run that answers for a disk: the one that holds it now, else the one that it was made for."""
+    holders = (run for run in state.runs.values() if volume.volume_id in run.volumes and run.volumes[volume.volume_id].held)
+    return next(holders, state.runs.get(volume.tags.get("run", "")))
 
 
 def delete_volume(controller: Controller, volume_id: str) -> KeptVolume:

@@ -87,7 +87,7 @@ class Observer:
 
     def _listings(self, state: FleetState, runs: list[RunState], now: Seconds) -> Iterator[tuple[Place, Listing]]:
         places = {place_of(attempt) for run in runs for attempt in run.live_attempts}
-        places |= {(v.provider, v.region) for run in runs for v in run.volumes.values() if v.deleted_at is None}
+        places |= {(v.provider, v.region) for run in runs for v in run.volumes.values() if v.held}
         for run in runs:
             if run.ended_at is None:
                 for one in alternatives(run.job.resources):

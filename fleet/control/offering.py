@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from fleet.core.allowed import described, fitting, providers_of
 from fleet.core.costs import volume_rate
+from fleet.core.named import holder_of
 from fleet.core.placement import Placement, place
 from fleet.core.state import FleetState, RunState
 from fleet.model.base import Micros
@@ -46,6 +47,15 @@ def _left_alone(state: FleetState, offer: Offer, now: float) -> bool:
     return max(state.cooling.get(offer.key, 0.0), state.resting.get(offer.key, 0.0)) > now
 
 
+def _next_run(state: FleetState, job: Job, now: float) -> RunState:
+    """The run that `fleet up` would make, with the volume that it asks for by name."""
+    run = RunState(run_id="", name=job.name, job=job, workdir_key=None, created_at=now)
+    holder = holder_of(state, job.volume.name) if job.volume.name is not None else None
+    if holder is None:
+        return run
+    return run.model_copy(update={"volumes": {holder[1].volume_id: holder[1]}, "volume_id": holder[1].volume_id})
+
+
 def offering(state: FleetState, providers: Iterable[Provider], job: Job, now: float) -> Plan:
     """The offers that a job allows, cheapest first. Raises FleetError if none fits, ProviderError if none can be asked."""
     wanted = providers_of(job.resources)
@@ -54,7 +64,7 @@ def offering(state: FleetState, providers: Iterable[Provider], job: Job, now: fl
     allowed = sorted((o for o in offers if fitting(o, job.resources)), key=lambda o: (o.price, o.key))
     if not allowed:
         raise FleetError(f"no offer fits {described(job.resources)}", "Loosen resources, or raise max_price.")
-    run = RunState(run_id="", name=job.name, job=job, workdir_key=None, created_at=now)
+    run = _next_run(state, job, now)
     placement = place(run, offers, state.cooling, now, state.resting)
     first = placement.offers[0].key if isinstance(placement, Placement) else ""
     tried = {o.key for o in placement.offers} if isinstance(placement, Placement) else set()

@@ -83,10 +83,12 @@ def volume_rate(size_gb: int, price: Micros) -> Micros:
 
 
 def volume_cost(volume: VolumeRecord, now: Seconds) -> Micros:
-    """What a disk has cost from its making until its deletion or ``now``."""
-    seconds = (volume.deleted_at if volume.deleted_at is not None else now) - volume.created_at
+    """What a disk has cost its run: from its making (or coming) until its deletion (or going to another run) or ``now``."""
+    end = min(at for at in (volume.deleted_at, volume.passed_at, now) if at is not None)
+    stretches = (*volume.earlier, (volume.since, end))
     per_month_ms = HOURS_PER_MONTH * _MS_PER_HOUR
-    return (max(0, round(seconds * 1000)) * volume.size_gb * volume.price + per_month_ms // 2) // per_month_ms
+    milliseconds = sum(max(0, round((until - since) * 1000)) for since, until in stretches)
+    return (milliseconds * volume.size_gb * volume.price + per_month_ms // 2) // per_month_ms
 
 
 def run_cost(run: RunState, now: Seconds, billing: Mapping[str, Billing]) -> RunCost:
@@ -98,5 +100,5 @@ def run_cost(run: RunState, now: Seconds, billing: Mapping[str, Billing]) -> Run
         on_demand += on_demand_cost(attempt, now, rules)
         rate += attempt.prices[-1].price if attempt.live and attempt.prices else 0
     volumes = sum(volume_cost(volume, now) for volume in run.volumes.values())
-    rate += sum(volume_rate(v.size_gb, v.price) for v in run.volumes.values() if v.deleted_at is None)
+    rate += sum(volume_rate(v.size_gb, v.price) for v in run.volumes.values() if v.held)
     return RunCost(compute=compute, volumes=volumes, on_demand=on_demand + volumes, rate=rate)

@@ -29,6 +29,9 @@ def fold(state: FleetState, number: int, at: float, events: Iterable[ev.Event]) 
             runs.setdefault(event.run_id, _created(event))
             names[event.name] = event.run_id
             continue
+        if isinstance(event, ev.VolumePassed):
+            runs.update(_passed(runs.get(event.from_run), runs.get(event.run_id), event))
+            continue
         run = runs.get(event.run_id)
         if run is None:
             continue  # a run that this journal never created: nothing to change
@@ -281,8 +284,27 @@ def _volume_made(run: RunState, event: ev.VolumeMade) -> RunState:
         size_gb=volume.size_gb,
         price=volume.price,
         created_at=volume.created_at,
+        name=volume.tags.get("volume"),
     )
     return run.model_copy(update={"volumes": volumes, "volume_id": volume.volume_id})
+
+
+def _passed(giver: RunState | None, taker: RunState | None, event: ev.VolumePassed) -> dict[str, RunState]:
+    """Both runs after the volume went over; nothing if the giver has it no more, or needs it again."""
+    volume = giver.volumes.get(event.volume_id) if giver is not None else None
+    if giver is None or taker is None or volume is None or not volume.held or not giver.over or giver is taker:
+        return {}
+    gone = volume.model_copy(update={"passed_at": event.at})
+    old = taker.volumes.get(event.volume_id)
+    earlier = (*old.earlier, (old.since, old.passed_at)) if old is not None and old.passed_at is not None else ()
+    came = volume.model_copy(update={"held_since": event.at, "superseded_at": None, "earlier": earlier})
+    kept = None if giver.volume_id == event.volume_id else giver.volume_id
+    return {
+        giver.run_id: giver.model_copy(update={"volumes": {**giver.volumes, event.volume_id: gone}, "volume_id": kept}),
+        taker.run_id: taker.model_copy(
+            update={"volumes": {**taker.volumes, event.volume_id: came}, "volume_id": event.volume_id}
+        ),
+    }
 
 
 def _volume_delete(field: str) -> Callable[[RunState, Any], RunState]:

@@ -77,7 +77,7 @@ def grant(
         return Lease(until, None)
     others = sum(committed(run, a, now, pace) for a in run.live_attempts if a.number != besides)
     left = budget - run_cost(run, now, billing).total - others
-    disks = sum(volume_rate(v.size_gb, v.price) for v in run.volumes.values() if v.deleted_at is None)
+    disks = sum(volume_rate(v.size_gb, v.price) for v in run.volumes.values() if v.held)
     if new_volume or not run.volumes:
         disks += volume_rate(run.job.volume.size, volume_price)
     rate = worst_price(offer, bid(offer, run.job.resources)) + disks

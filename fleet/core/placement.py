@@ -54,20 +54,27 @@ def place(
     now: Seconds,
     resting: Mapping[str, float] | None = None,
 ) -> Placement | Nothing:
-    """The offers to try next for a run, or why there is none. One that was just taken back is tried if no other is left."""
+    """The offers to try next for a run, or why there is none. One that was just taken back is tried if no other is left.
+
+    A volume with a name holds more than checkpoints, which the bucket could not bring back: the run stays in its zone.
+    """
     resources = run.job.resources
     allowed = [offer for offer in offers if fitting(offer, resources)]
     if not allowed:
         return Nothing(f"no offer fits {described(resources)}")
+    volume = run.volumes.get(run.volume_id) if run.volume_id else None
+    if volume is not None and (volume.delete_at is not None or volume.deleted_at is not None):
+        volume = None
+    if volume is not None and volume.name is not None:
+        allowed = [offer for offer in allowed if (offer.region, offer.zone) == (volume.region, volume.zone)]
+        if not allowed:
+            return Nothing(f"no offer fits in {volume.zone}, where the volume {volume.name!r} is: {described(resources)}")
     waits = {offer.key: until for offer in allowed if (until := is_cool(offer, cooling, now)) is not None}
     ready = wanted_now([offer for offer in allowed if offer.key not in waits], resources)
     if not ready:
         return Nothing("every offer that fits was refused a moment ago", min(waits.values()))
     fresh = [offer for offer in ready if (resting or {}).get(offer.key, 0.0) <= now]
     ready = fresh or ready
-    volume = run.volumes.get(run.volume_id) if run.volume_id else None
-    if volume is not None and (volume.delete_at is not None or volume.deleted_at is not None):
-        volume = None
 
     def cost(offer: Offer) -> tuple[int, str]:
         leaves = volume is not None and (offer.region, offer.zone) != (volume.region, volume.zone)

@@ -11,7 +11,7 @@ from fleet.model.cloud import EndedBy, ExistingVolume, NewVolume, Offer
 from fleet.model.documents import Mount, Notice, Outcome, Resumed
 from fleet.model.job import Job
 
-FOLD_VERSION = 2
+FOLD_VERSION = 3
 """Changes whenever the fold's result for the same journal could: snapshots of other versions are not used."""
 
 AttemptPhase = Literal["intended", "refused", "launched", "running", "draining", "released", "ending", "gone"]
@@ -83,8 +83,26 @@ class VolumeRecord(Frozen):
     created_at: Seconds
     superseded_at: Seconds | None = None
     """The run moved on to another volume."""
+    name: str | None = None
+    """By which later runs may ask for it."""
+    held_since: Seconds | None = None
+    """When it came from another run; None: this one had it made."""
+    passed_at: Seconds | None = None
+    """When it went to another run, which pays for it since."""
+    earlier: tuple[tuple[Seconds, Seconds], ...] = ()
+    """From when until when this run had it before it came back."""
     delete_at: Seconds | None = None
     deleted_at: Seconds | None = None
+
+    @property
+    def since(self) -> Seconds:
+        """Since when this run answers for it."""
+        return self.held_since if self.held_since is not None else self.created_at
+
+    @property
+    def held(self) -> bool:
+        """It exists, and this run answers for it."""
+        return self.deleted_at is None and self.passed_at is None
 
 
 class Pause(Frozen):
@@ -136,6 +154,11 @@ class RunState(Frozen):
     def newest(self) -> AttemptState | None:
         """The attempt with the greatest number."""
         return self.attempts[max(self.attempts)] if self.attempts else None
+
+    @property
+    def over(self) -> bool:
+        """It has ended, and so have its machines."""
+        return self.ended_at is not None and not self.live_attempts
 
     @property
     def live_attempts(self) -> list[AttemptState]:

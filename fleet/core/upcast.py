@@ -31,6 +31,7 @@ CURRENT: Mapping[str, int] = {
     "price-changed": 1,
     "lease-extended": 1,
     "volume-made": 1,
+    "volume-passed": 1,
     "attach-intended": 1,
     "detach-intended": 1,
     "volume-delete-intended": 1,

@@ -99,7 +99,7 @@ class Volume(Frozen):
     price: Micros
     """Micro-dollars per GB and month (of 730 hours)."""
     tags: dict[str, str] = Field(default_factory=dict)
-    """``fleet`` and ``run``."""
+    """``fleet``, ``run``, and ``volume`` if it has a name."""
 
 
 class NewVolume(Frozen):

@@ -227,6 +227,16 @@ class VolumeMade(_Event):
     volume: Volume
 
 
+class VolumePassed(_Event):
+    """A volume with a name goes from a run that is over to this one, which asks for it by that name."""
+
+    type: Literal["volume-passed"] = "volume-passed"
+    v: Literal[1] = 1
+    run_id: str
+    from_run: str
+    volume_id: str
+
+
 class AttachIntended(_Event):
     """The volume shall be attached to this attempt's instance."""
 
@@ -313,6 +323,7 @@ Event = (
     | NoteAdded
     | AttemptEvent
     | VolumeMade
+    | VolumePassed
     | VolumeDeleteIntended
     | VolumeDeleted
     | OrphanIntended

@@ -57,7 +57,8 @@ class VolumeSpec(Frozen):
     size: SizeGB = 500
     mount: str = "/mnt/fleet"
     """Where training finds it; it also stands in ``$FLEET_VOLUME``. On ``local`` below the instance's own root."""
-    name: str | None = None
+    name: Annotated[str, Field(pattern=NAME_PATTERN)] | None = None
+    """Runs whose jobs name the same volume have it one after another, with everything on it."""
     keep: Duration | None = None
     """Kept for so long after the run's end (7 days unless said)."""
 

@@ -32,7 +32,7 @@ ANY_OF: Path = ("resources", "any_of")
 DURATIONS = frozenset({"volume.keep", "checkpoint.every", "deadline", "max_duration", "estimate"})
 SIZES = frozenset({"volume.size", "resources.disk_size"})
 MONEY = frozenset({"resources.max_price", "budget.run", "budget.day", "budget.month"})
-TEXTS = frozenset({"name", "workdir", "bucket", "setup", "run", "stack", "checkpoint.path", "volume.mount"})
+TEXTS = frozenset({"name", "workdir", "bucket", "setup", "run", "stack", "checkpoint.path", "volume.mount", "volume.name"})
 
 
 def _is(*allowed: Any) -> Callable[[Any], bool]:
@@ -44,7 +44,6 @@ NOT_YET: Mapping[str, Callable[[Any], bool]] = {
     "resources.image_id": _is(None),
     "resources.infra": lambda value: str(value).split("/")[0] == "local",
     "num_nodes": _is(1),
-    "volume.name": _is(None),
     "stack": _is(None),
     "deadline": _is(None),
     "budget.day": _is(None),

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from fleet.core.actions import Action, Launch, Record
 from fleet.core.allowed import providers_of
 from fleet.core.leases import Lease, NoLease, grant, used_up
+from fleet.core.named import asks_before, volume_to_take
 from fleet.core.observed import Observed
 from fleet.core.pace import pace_of
 from fleet.core.placement import Nothing, Placement, place
 from fleet.core.plan.horizon import not_after
 from fleet.core.state import FleetState, RunState
 from fleet.model.cloud import NewVolume
-from fleet.model.events import LaunchIntended, RunEnded
+from fleet.model.events import LaunchIntended, RunEnded, VolumePassed
 
 MOST_MACHINES = 3
 """One that trains, one that drains, one that would not end: more than that is waited out."""
@@ -38,11 +39,13 @@ def launch(state: FleetState, run: RunState, observed: Observed) -> Iterator[Act
         if not run.live_attempts:
             ended = RunEnded(at=observed.now, run_id=run.run_id, outcome="over-budget", reason=found.reason)
             yield Record(not_after=not_after(observed), intention=ended)
+    elif isinstance(found, VolumePassed):
+        yield Record(not_after=not_after(observed), intention=found)  # the next tick sees it, and launches where it is
     elif isinstance(found, Launch):
         yield found
 
 
-def _decide(state: FleetState, run: RunState, observed: Observed) -> Launch | NoLease | str | None:
+def _decide(state: FleetState, run: RunState, observed: Observed) -> Launch | NoLease | VolumePassed | str | None:
     if run.ended_at is not None or run.want != "train":
         return None
     billing = {name: c.billing for name, c in observed.capabilities.items()}
@@ -66,10 +69,17 @@ def _decide(state: FleetState, run: RunState, observed: Observed) -> Launch | No
         return "earlier machines have not ended yet"
     if any(a.outcome is not None and a.notice is None for a in run.live_attempts):
         return "the machine before it still lets go"
+    before = asks_before(state, run)
+    if before is not None:
+        return f"the volume {run.job.volume.name!r} is for run {before.run_id}, until that is over"
     return _next(state, run, observed)
 
 
-def _next(state: FleetState, run: RunState, observed: Observed) -> Launch | NoLease | str:
+def _next(state: FleetState, run: RunState, observed: Observed) -> Launch | NoLease | VolumePassed | str:
+    found = volume_to_take(state, run)
+    if found is not None:
+        giver, volume = found
+        return VolumePassed(at=observed.now, run_id=run.run_id, from_run=giver.run_id, volume_id=volume.volume_id)
     offers = [offer for of_provider in observed.offers.values() for offer in of_provider]
     offers = [offer for offer in offers if (offer.provider, offer.region) in observed.listings]
     placement = place(run, offers, state.cooling, observed.now, state.resting)

@@ -70,7 +70,7 @@ def _detach(run: RunState, holder: AttemptState, volume_id: str, observed: Obser
 def delete_volumes(run: RunState, observed: Observed) -> Iterator[Action]:
     """Delete what was left behind, or kept after the run's end, once its keep time is over."""
     for volume in run.volumes.values():
-        if volume.deleted_at is not None:
+        if not volume.held:
             continue
         since = volume.superseded_at if volume.superseded_at is not None else run.ended_at
         keep = run.job.volume.keep if run.job.volume.keep is not None else KEEP

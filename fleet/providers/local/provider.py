@@ -185,7 +185,7 @@ class LocalProvider:
             "fate": self._fate(offer, now),
         }
         if isinstance(request.volume, NewVolume):
-            tags = {key: value for key, value in request.tags.items() if key in ("fleet", "run")}
+            tags = {key: value for key, value in request.tags.items() if key in ("fleet", "run", "volume")}
             made = self._volumes.create(offer.region, offer.zone, request.volume.size_gb, request.token, tags)
             self._volumes.hold(made.volume_id, instance_id, folder)
         files.write_json(folder / files.INSTANCE, record)

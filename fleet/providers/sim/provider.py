@@ -68,7 +68,7 @@ class SimProvider:
             return self._seen(known, self._cloud.clock())
         made = self._cloud.make_instance(request, digest, choose(self._cloud, request))
         if isinstance(request.volume, NewVolume):
-            tags = {key: value for key, value in request.tags.items() if key in ("fleet", "run")}
+            tags = {key: value for key, value in request.tags.items() if key in ("fleet", "run", "volume")}
             volume = self._make_volume(region, made.offer.zone, request.volume, request.token, tags)
             volume.held.set(made.launched_at, (VolumeState.ATTACHING, made.instance_id))
             running = made.state.since(InstanceState.RUNNING) or made.launched_at

@@ -323,3 +323,28 @@ def test_on_macos_the_service_is_a_launchd_agent(tmp_path: Path, monkeypatch: py
     assert service.path.parent == tmp_path / "Library" / "LaunchAgents"
     with pytest.raises(Exception, match="no service manager"):
         service_for(Home(tmp_path / "home"), "win32")
+
+
+def test_a_named_volume_is_had_by_one_run_after_another_with_everything_on_it(shell: Shell) -> None:
+    def job(name: str, run: str) -> str:
+        path = Path(shell.job(name=name, run=run))
+        path.write_text(path.read_text().replace("volume: {size: 1GB}", "volume: {size: 1GB, name: data}"))
+        return str(path)
+
+    first = shell.start("up", job("first", "echo kept > $FLEET_VOLUME/set.txt; sleep 2; echo x > result.txt"))
+    shell.until(lambda: [r for r in shell.runs() if r["state"] == "training"])
+    out, _ = shell.run("up", job("second", "cat $FLEET_VOLUME/set.txt; echo x > result.txt"))
+    first.communicate(timeout=30)
+    assert "the volume 'data' is for run first-" in out
+    assert "comes from run first-" in out
+    assert shell.run("logs", "second")[0] == "kept\n"
+    volumes = shell.json("volumes", "list")
+    assert [v["run"].split("-")[0] for v in volumes] == ["second"]
+    told = {run["name"]: run for run in shell.runs()}
+    assert told["first"]["volume"] is None
+    assert told["first"]["usd_per_hour"] == 0
+    plan = shell.json("plan", job("third", "true"))
+    assert {o["offer"].split("/")[2] for o in plan["offers"] if o["chosen"]} == {volumes[0]["zone"]}
+    assert "is in its zone" in plan["why"]
+    shell.run("volumes", "delete", volumes[0]["volume"], "--yes")
+    shell.run("up", job("third", "test ! -e $FLEET_VOLUME/set.txt; echo x > result.txt"))

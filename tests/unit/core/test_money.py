@@ -7,10 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleet.core.costs import attempt_cost, on_demand_cost, run_cost, volume_cost, volume_rate
+from fleet.core.fold import fold
 from fleet.core.leases import Lease, NoLease, committed, grant, worst_price
 from fleet.core.pace import CLOUD
-from fleet.core.state import AttemptState, PriceSince, RunState, VolumeRecord
-from fleet.model.cloud import Billing, Market, NewVolume, Offer
+from fleet.core.state import AttemptState, FleetState, PriceSince, RunState, VolumeRecord
+from fleet.model import events as ev
+from fleet.model.cloud import Billing, Market, NewVolume, Offer, Volume, VolumeState
 from fleet.model.job import Job
 
 PER_SECOND = Billing(minimum_seconds=60, free_if_interrupted_within=3600)
@@ -184,3 +186,29 @@ def test_a_machine_that_will_be_taken_may_spend_only_until_then(until: float | N
     one = attempt(lease_until=100_000.0, notice=notice)
     end = 1000.0 + CLOUD.drain_slack if until else 100_000.0
     assert committed(run(one), one, 900.0, CLOUD) == round((end - 900.0) * 900_000 / 3600)
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=6))
+def test_a_volume_that_goes_from_run_to_run_is_paid_for_once(moments: list[float]) -> None:
+    """Back and forth between two runs: what both pay together is what the disk costs, but for a rounding each."""
+    first, second = run(volume={"size": "1GB", "name": "data"}), run(volume={"size": "1GB", "name": "data"})
+    state = FleetState(runs={"r-1": first, "r-2": second.model_copy(update={"run_id": "r-2"})})
+    made = Volume(
+        volume_id="v", region="r", zone="z", size_gb=500, state=VolumeState.AVAILABLE, created_at=0.0, price=80_000,
+        tags={"run": "r-1", "volume": "data"},
+    )  # fmt: skip
+    state = fold(state, 1, 0.0, [ev.VolumeMade(at=0.0, run_id="r-1", provider="sim", volume=made)])
+    at, holder, other = 0.0, "r-1", "r-2"
+    for number, after in enumerate(moments, 2):
+        at += after
+        ended = ev.RunEnded(at=at, run_id=holder, outcome="stopped", reason="")
+        passed = ev.VolumePassed(at=at, run_id=other, from_run=holder, volume_id="v")
+        state = fold(state, number, at, [ended, passed, ev.RunResumed(at=at, run_id=holder)])
+        holder, other = other, holder
+    now = at + 1000
+    paid = [volume_cost(volume, now) for one in state.runs.values() for volume in one.volumes.values()]
+    alone = VolumeRecord(
+        volume_id="v", provider="sim", region="r", zone="z", size_gb=500, price=80_000, created_at=0.0, name="data"
+    )
+    assert sum(paid) == pytest.approx(volume_cost(alone, now), abs=len(moments) + 2)
+    assert [one.run_id for one in state.runs.values() if one.volume_id == "v"] == [holder]

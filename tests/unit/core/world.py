@@ -84,7 +84,7 @@ def _volume(data: dict[str, Any]) -> Volume:
         attached_to=data.get("attached_to"),
         created_at=data.get("created_at", 0.0),
         price=80_000,
-        tags={"fleet": "f", "run": data.get("run", RUN)},
+        tags={"fleet": "f", "run": data.get("run", RUN), **({"volume": data["name"]} if "name" in data else {})},
     )
 
 
@@ -106,9 +106,20 @@ def _launch_intended(at: float, data: dict[str, Any]) -> ev.Event:
 
 
 def event(data: dict[str, Any]) -> ev.Event:
-    """One event of a case: ``{<type>: {fields}}``, ``at`` among the fields."""
+    """One event of a case: ``{<type>: {fields}}``, ``at`` among the fields, and ``run`` if it is another run's."""
     ((kind, fields),) = data.items()
     fields = dict(fields or {})
+    run = fields.pop("run", None)
+    made = _made(kind, fields)
+    if run is None or kind == "orphan-intended":
+        return made
+    update: dict[str, Any] = {"run_id": run, **({"name": run} if kind == "run-created" else {})}
+    if isinstance(made, ev.VolumeMade):
+        update["volume"] = made.volume.model_copy(update={"tags": {**made.volume.tags, "run": run}})
+    return made.model_copy(update=update)
+
+
+def _made(kind: str, fields: dict[str, Any]) -> ev.Event:
     at = float(fields.pop("at", 0.0))
     attempt = fields.get("attempt", 1)
     if kind == "run-created":
@@ -147,6 +158,8 @@ def _plain(kind: str, at: float, attempt: int, fields: dict[str, Any]) -> ev.Eve
         "terminate-intended": lambda: ev.TerminateIntended(**one, **{"reason": "why", **rest}),
         "attempt-gone": lambda: ev.AttemptGone(**one, **{"ended_at": at, "ended_by": "cloud", **rest}),
         "price-changed": lambda: ev.PriceChanged(**one, **rest),
+        "volume-passed": lambda: ev.VolumePassed(**who, **rest),
+        "volume-deleted": lambda: ev.VolumeDeleted(**who, **rest),
         "run-ended": lambda: ev.RunEnded(**who, **{"reason": "", **rest}),
         "orphan-intended": lambda: ev.OrphanIntended(at=at, provider="sim", region="r", reason="", **rest),
     }

@@ -99,7 +99,6 @@ max_duration: 12
         "resources: {image_id: ami-1}",
         "resources: {infra: aws/us-east-1}",
         "num_nodes: 2",
-        "volume: {name: shared}",
         "file_mounts: {/data: 's3://bucket/data'}",
         "deadline: 12h",
         "budget: {day: $3}",
