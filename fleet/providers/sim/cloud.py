@@ -61,6 +61,9 @@ class SimCloud:
         self.manners = manners or Manners(weather=Weather(epoch=clock()))
         self.market = SpotMarket(seed, self.manners.weather)
         self.instances: dict[str, SimInstance] = {}
+        """Every machine that there ever was: the invoice is over all of them."""
+        self.listed: dict[str, SimInstance] = {}
+        """Those that are not forgotten yet."""
         self.volumes: dict[str, SimVolume] = {}
         self.calls: dict[str, int] = {}
         """How often each kind of call was made, throttled ones included."""
@@ -109,7 +112,7 @@ class SimCloud:
         made.power_off_at = first if lease is None else min(first, lease)
         made.state.set(now, InstanceState.PENDING)
         made.state.foresee(now + self.draw(f"{instance_id}/boot", self.manners.boot), InstanceState.RUNNING)
-        self.instances[instance_id] = made
+        self.instances[instance_id] = self.listed[instance_id] = made
         if offer.market is Market.SPOT:
             self._foretell(made, now)
         return made
@@ -163,7 +166,11 @@ class SimCloud:
     def evolve(self) -> None:
         """Let happen what was due up to now."""
         now = self.clock()
-        for made in self.instances.values():
+        for made in list(self.listed.values()):
+            gone = made.state.since(InstanceState.TERMINATED)
+            if gone is not None and now - gone > self.manners.remembered:
+                del self.listed[made.instance_id]
+                continue
             ends: list[tuple[Seconds, EndedBy]] = []
             if made.take_at is not None:
                 ends.append((made.take_at, "cloud"))

@@ -210,7 +210,7 @@ class SimProvider:
     def _mine(self, region: str) -> Sequence[SimInstance]:
         return [
             i
-            for i in self._cloud.instances.values()
+            for i in self._cloud.listed.values()
             if i.offer.region == region and i.request.tags.get("fleet") == self._fleet_id
         ]
 

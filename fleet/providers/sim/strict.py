@@ -65,7 +65,7 @@ def _refused(cloud: SimCloud, offer: Offer, request: LaunchRequest) -> ProviderE
 
 def _check_quota(cloud: SimCloud, region: str, market: Market) -> None:
     now, manners = cloud.clock(), cloud.manners
-    alive = [i for i in cloud.instances.values() if i.offer.region == region and i.state.at(now) in LIVE]
+    alive = [i for i in cloud.listed.values() if i.offer.region == region and i.state.at(now) in LIVE]
     used = sum(1 for i in alive if i.offer.market is market)
     if market is Market.SPOT and used >= manners.spot_quota:
         raise refusal("MaxSpotInstanceCountExceeded", f"{used} spot instances run in {region}")
