@@ -12,6 +12,17 @@ from fleet.model.base import Seconds
 
 
 @dataclass(frozen=True, slots=True)
+class Reached:
+    """How far training came on a disk."""
+
+    step: int
+    at: Seconds
+    """By the bucket's clock."""
+    wall: Seconds
+    """By the clock of the machine that it ran on, which also stamped the files."""
+
+
+@dataclass(frozen=True, slots=True)
 class Disk:
     """A folder that holds checkpoints: the volume, or the instance's own disk if no volume came."""
 
@@ -49,20 +60,21 @@ class Disk:
         """From now on this attempt writes here."""
         self._write("volume.json", {"run_id": run_id, "attempt": attempt})
 
-    def reached(self, run_id: str) -> tuple[int, Seconds] | None:
+    def reached(self, run_id: str) -> Reached | None:
         """The last step that training on this disk reported, and when; None if it was another run's."""
         found = self._read("progress.json")
         try:
-            return (int(found["step"]), float(found["at"])) if found["run_id"] == run_id else None
+            at = float(found["at"])
+            return Reached(int(found["step"]), at, float(found.get("wall", at))) if found["run_id"] == run_id else None
         except (KeyError, TypeError, ValueError):
             return None
 
-    def note_progress(self, run_id: str, step: int, at: Seconds) -> None:
+    def note_progress(self, run_id: str, step: int, at: Seconds, wall: Seconds) -> None:
         """Remember how far training came, for those who will measure what was lost."""
-        self._write("progress.json", {"run_id": run_id, "step": step, "at": at})
+        self._write("progress.json", {"run_id": run_id, "step": step, "at": at, "wall": wall})
 
     def saved(self, run_id: str) -> tuple[int, Seconds] | None:
-        """The step that training last said it saved here, and when."""
+        """The step that training last said it saved here, and when by the machine's own clock."""
         found = self._read("saved.json")
         try:
             return (int(found["step"]), float(found["at"])) if found["run_id"] == run_id else None

@@ -6,6 +6,7 @@ so that the same logic runs on a virtual clock.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,9 +60,12 @@ class Agent:
         log: LogFile,
         *,
         version: str = "",
+        wall: Callable[[], Seconds] = time.time,
     ) -> None:
+        """``wall`` is this machine's own clock, which stamps files and lines; every other time is the bucket's."""
         self.machine, self.objects, self.boot, self.lanes, self.log = machine, objects, boot, lanes, log
         self.now = objects.now
+        self.wall = wall
         self.phase: AgentPhase = "booting"
         self.over = False
         """The machine was told to power off: nothing is left to do."""
@@ -164,7 +168,7 @@ class Agent:
         if isinstance(found, tuple):
             self.message = ""
             self.resumed, newest, self.workdir = found
-            self.saver = Saver(self.boot, self.checkpoints, self.disk, self.lanes.work, self.now, newest)
+            self.saver = Saver(self.boot, self.checkpoints, self.disk, self.lanes.work, self.now, newest, wall=self.wall)
             self.phase = "setup"
             if self.boot.job.setup and self.leaving is None:
                 self._run("setup", self.boot.job.setup, now)
@@ -262,10 +266,11 @@ class Agent:
 
     def hear_child(self, now: Seconds) -> None:
         """Take in what training printed."""
+        ahead = self.now() - self.wall()
         for at, line in self.child.lines() if self.child is not None else ():
             said = parse_line(line)
             if isinstance(said, Progress):
-                self.step, self.step_at, self.metrics = said.step, at, said.metrics
+                self.step, self.step_at, self.metrics = said.step, at + ahead, said.metrics
                 self._rate.add(at, said.step)
                 if self.saver is not None:
                     self.saver.reported(at, said.step)
@@ -276,7 +281,7 @@ class Agent:
                     self.saver.look()
         if self.step is not None and self.step_at is not None and self.step_at > self._noted_at + NOTE_EVERY:
             self._noted_at = self.step_at
-            reached = (self.boot.run_id, self.step, self.step_at)
+            reached = (self.boot.run_id, self.step, self.step_at, self.step_at - ahead)
             if self.phase == "training" or self.child is not None:
                 self._guarded(lambda: self.disk.note_progress(*reached))
 
@@ -372,7 +377,7 @@ class Agent:
             phase=self.phase,
             step=self.step,
             step_at=self.step_at,
-            rate=self._rate.value(self.now()),
+            rate=self._rate.value(self.wall()),
             metrics=self.metrics,
             checkpoint=newest.ref if newest else None,
             checkpoint_step=newest.step if newest else None,

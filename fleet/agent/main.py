@@ -62,6 +62,6 @@ def make_agent(machine: Machine, boot: BootDocument, wake: Callable[[], None]) -
     lanes = Lanes(*(ThreadLane(name, wake) for name in ("beats", "wishes", "work", "logs")))
 
     def start(commands: str, folder: Path, env: dict[str, str]) -> ShellProcess:
-        return ShellProcess(commands, folder, env, log, wake, objects.now)
+        return ShellProcess(commands, folder, env, log, wake, time.time)
 
     return Agent(machine, objects, boot, lanes, start, log, version=__version__)

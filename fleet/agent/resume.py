@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from pydantic import ValidationError
 
-from fleet.agent.disk import Disk
+from fleet.agent.disk import Disk, Reached
 from fleet.agent.saver import ROUNDING
 from fleet.model import layout
 from fleet.model.base import Seconds
@@ -70,7 +70,7 @@ def _commit_unsent(
             staged,
             parent=newest.ref if newest else base.ref,
             step=_step_of(disk, boot.run_id, staged.modified, beat),
-            at=staged.modified,
+            at=_at_of(disk, boot.run_id, staged.modified),
             format=boot.job.checkpoint.format,
             previous=newest,
         )
@@ -82,16 +82,20 @@ def _step_of(disk: Disk, run_id: str, modified: Seconds, beat: Heartbeat | None)
     if saved is not None and saved[1] >= modified - ROUNDING:
         return saved[0]  # said after the set was written, and there is no newer one
     known = disk.reached(run_id)
-    if known is not None and known[1] <= modified:
-        return known[0]
+    if known is not None and known.wall <= modified:
+        return known.step
     return beat.step if beat is not None and beat.step_at is not None and beat.step_at <= modified else None
 
 
-def _measured(
-    base: Base, restored: Restored, beat: Heartbeat | None, known: tuple[int, Seconds] | None, now: Seconds
-) -> Resumed:
+def _at_of(disk: Disk, run_id: str, modified: Seconds) -> Seconds:
+    """When a file was written, by the bucket's clock: the clock of the machine that wrote it may have been another's."""
+    known = disk.reached(run_id)
+    return modified + (known.at - known.wall if known is not None else 0.0)
+
+
+def _measured(base: Base, restored: Restored, beat: Heartbeat | None, known: Reached | None, now: Seconds) -> Resumed:
     """How far training had come, from every witness, against what was brought back."""
-    witnesses = [known] if known is not None else []
+    witnesses = [(known.step, known.at)] if known is not None else []
     if beat is not None and beat.step is not None and beat.step_at is not None:
         witnesses.append((beat.step, beat.step_at))
     reached, reached_at = max(witnesses, default=(None, now))

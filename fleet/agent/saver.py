@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -40,9 +41,11 @@ class Saver:
     problem: str = ""
     """Why the last look or commit came to nothing, for people."""
     steps: list[tuple[Seconds, int]] = field(default_factory=list)
-    """When training reported which step; only the last few matter."""
+    """When training reported which step, by this machine's clock; only the last few matter."""
     saved: list[tuple[Seconds, int]] = field(default_factory=list)
     """When training said that it had saved which step; only the last few matter."""
+    wall: Callable[[], Seconds] = time.time
+    """This machine's own clock, which stamps files and lines."""
     _due: Seconds = 0.0
     _retry: Seconds = RETRY_FIRST
     _held: Staged | None = None
@@ -131,7 +134,7 @@ class Saver:
                 staged,
                 parent=self.newest.ref if self.newest else None,
                 step=self._step_of(staged),
-                at=staged.modified,
+                at=staged.modified + self.now() - self.wall(),
                 format=self.boot.job.checkpoint.format,
                 previous=self.newest,
             )

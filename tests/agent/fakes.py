@@ -217,7 +217,7 @@ class Life:
         self.started: list[FakeProcess] = []
         self.log = LogFile(machine.scratch / "log" / "training.log")
         lanes = Lanes(DirectLane(), DirectLane(), work, DirectLane())
-        self.agent = Agent(machine, objects, boot, lanes, self._start, self.log, version="0")
+        self.agent = Agent(machine, objects, boot, lanes, self._start, self.log, version="0", wall=world.clock)
 
     def _start(self, commands: str, folder: Path, env: dict[str, str]) -> FakeProcess:
         assert folder.is_dir()

@@ -296,7 +296,7 @@ class System:
             return ScriptedTraining(env, self.clock, log)
 
         lanes = Lanes(DirectLane(), DirectLane(), DirectLane(), DirectLane())
-        return Inside(Agent(machine, self.objects, boot, lanes, start, log, version="0"), log)
+        return Inside(Agent(machine, self.objects, boot, lanes, start, log, version="0", wall=self.clock), log)
 
     def model(self) -> str | None:
         """The exported model."""
