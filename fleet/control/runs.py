@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,14 +20,19 @@ from fleet.model.job import Job
 from fleet.store.workdir import pack_path, source_path
 
 
-def start_run(controller: Controller, job: Job, folder: Path) -> RunState:
-    """Make a run of a job; ``folder`` is where the job file lies. Refuses while a run of the name is live."""
+def start_run(
+    controller: Controller, job: Job, folder: Path, *, suffix: Callable[[], str] = lambda: secrets.token_hex(4)
+) -> RunState:
+    """Make a run of a job; ``folder`` is where the job file lies, ``suffix`` tells runs of one name apart.
+
+    Refuses while a run of the name is live.
+    """
     _refuse_live(controller.state, job)
     key = None
     if job.workdir is not None:
         key = _packed(controller, folder / job.workdir).key
     mounts = {where: _packed(controller, source_path(folder, source)) for where, source in job.file_mounts.items()}
-    run_id = f"{job.name}-{secrets.token_hex(4)}"
+    run_id = f"{job.name}-{suffix()}"
     now = controller.objects.now()
     event = RunCreated(at=now, run_id=run_id, name=job.name, job=job, workdir_key=key, mounts=mounts)
     if not controller.record([event], still=lambda state: live_run(state, job.name) is None):

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from fleet.core.allowed import fitting
 from fleet.core.state import FleetState, RunState, VolumeRecord
+from fleet.model.cloud import Offer
+from fleet.model.job import Resources
 
 
 def holder_of(state: FleetState, name: str) -> tuple[RunState, VolumeRecord] | None:
@@ -39,6 +44,12 @@ def asks_before(state: FleetState, run: RunState) -> RunState | None:
         if other.job.volume.name == name and not other.over:
             return other
     return None
+
+
+def usable(volume: VolumeRecord, offers: Iterable[Offer], resources: Resources) -> bool:
+    """Whether anything that a job allows is for sale where a volume is: what could not be used is not taken."""
+    here = (offer for offer in offers if (offer.region, offer.zone) == (volume.region, volume.zone))
+    return any(fitting(offer, resources) for offer in here)
 
 
 def volume_to_take(state: FleetState, run: RunState) -> tuple[RunState, VolumeRecord] | None:

@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Iterator
 
 from fleet.core.actions import Action, Launch, Record
-from fleet.core.allowed import providers_of
+from fleet.core.allowed import described, providers_of
 from fleet.core.leases import Lease, NoLease, grant, used_up
-from fleet.core.named import asks_before, volume_to_take
+from fleet.core.named import asks_before, usable, volume_to_take
 from fleet.core.observed import Observed
 from fleet.core.pace import pace_of
 from fleet.core.placement import Nothing, Placement, place
@@ -76,12 +76,14 @@ def _decide(state: FleetState, run: RunState, observed: Observed) -> Launch | No
 
 
 def _next(state: FleetState, run: RunState, observed: Observed) -> Launch | NoLease | VolumePassed | str:
+    offers = [offer for of_provider in observed.offers.values() for offer in of_provider]
+    offers = [offer for offer in offers if (offer.provider, offer.region) in observed.listings]
     found = volume_to_take(state, run)
     if found is not None:
         giver, volume = found
+        if not usable(volume, offers, run.job.resources):
+            return f"no offer fits in {volume.zone}, where the volume {volume.name!r} is: {described(run.job.resources)}"
         return VolumePassed(at=observed.now, run_id=run.run_id, from_run=giver.run_id, volume_id=volume.volume_id)
-    offers = [offer for of_provider in observed.offers.values() for offer in of_provider]
-    offers = [offer for offer in offers if (offer.provider, offer.region) in observed.listings]
     placement = place(run, offers, state.cooling, observed.now, state.resting)
     if isinstance(placement, Nothing):
         return placement.reason

@@ -65,6 +65,12 @@ class SimCloud:
         self.listed: dict[str, SimInstance] = {}
         """Those that are not forgotten yet."""
         self.volumes: dict[str, SimVolume] = {}
+        self.slow_detach: Seconds = 0.0
+        """A detach takes so much longer: EBS volumes stick at times."""
+        self.half_launch = False
+        """The next launch makes its machine and answers with an error, without its disk."""
+        self.on_made: Callable[[SimInstance], None] = lambda _made: None
+        """Told of each new machine."""
         self.calls: dict[str, int] = {}
         """How often each kind of call was made, throttled ones included."""
 
@@ -115,7 +121,13 @@ class SimCloud:
         self.instances[instance_id] = self.listed[instance_id] = made
         if offer.market is Market.SPOT:
             self._foretell(made, now)
+        self.on_made(made)
         return made
+
+    def volumes_at(self, instance_id: str) -> list[SimVolume]:
+        """The disks that are at a machine, or on their way to it."""
+        now = self.clock()
+        return [v for v in self.volumes.values() if v.deleted_at is None and (v.held.at(now) or (None, None))[1] == instance_id]
 
     def _foretell(self, made: SimInstance, now: Seconds) -> None:
         """Capacity ends, or the price passes the bid: two minutes before, a notice."""

@@ -67,6 +67,9 @@ class SimProvider:
                 raise refusal("IdempotentParameterMismatch", "this token was used for another request")
             return self._seen(known, self._cloud.clock())
         made = self._cloud.make_instance(request, digest, choose(self._cloud, request))
+        if self._cloud.half_launch:
+            self._cloud.half_launch = False
+            self._refuse("InternalError", "something went wrong")
         if isinstance(request.volume, NewVolume):
             tags = {key: value for key, value in request.tags.items() if key in ("fleet", "run", "volume")}
             volume = self._make_volume(region, made.offer.zone, request.volume, request.token, tags)
@@ -148,7 +151,8 @@ class SimProvider:
         if self._cloud.instances[instance_id].state.at(now) is InstanceState.SHUTTING_DOWN:
             return  # it comes free by itself
         volume.held.set(now, (VolumeState.DETACHING, instance_id))
-        volume.held.foresee(now + self._disk_time(volume, now), (VolumeState.AVAILABLE, None))
+        free_at = now + self._disk_time(volume, now) + self._cloud.slow_detach
+        volume.held.foresee(free_at, (VolumeState.AVAILABLE, None))
 
     def delete_volume(self, region: str, volume_id: str) -> None:
         """Delete a disk; see the contract."""

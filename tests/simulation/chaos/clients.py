@@ -1,0 +1,228 @@
+"""Those who act: controllers on laptops, and agents on machines. Each may be killed between any two effects."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fleet.agent.beats import _essence
+from fleet.agent.logfile import LogFile
+from fleet.agent.logic import Agent, Lanes
+from fleet.control.controller import Controller
+from fleet.model.base import Seconds
+from fleet.model.cloud import InstanceState, VolumeState
+from fleet.model.documents import BootDocument
+from fleet.model.errors import FleetError
+from fleet.providers.sim.provider import SimProvider
+from fleet.store.journal import Journal
+from tests.agent.fakes import DirectLane
+from tests.simulation.chaos.bucket import ClientObjects
+from tests.simulation.chaos.provider import ClientProvider
+from tests.simulation.chaos.training import Training
+
+if TYPE_CHECKING:
+    from tests.simulation.chaos.world import World
+
+QUIET: Seconds = 300.0
+"""Nobody looks less often than this, give or take a half."""
+
+
+class Killed(BaseException):
+    """SIGKILL, as far as one process can play it: nothing of the client runs any further."""
+
+
+@dataclass(eq=False)
+class Laptop:
+    """A controller, on a computer of its own."""
+
+    world: World
+    name: str
+    kind: str = "controller"
+    controller: Controller | None = None
+    cut_off_until: Seconds = 0.0
+    asleep_until: Seconds = 0.0
+    inside: bool = False
+    """In the middle of a tick."""
+    due: Seconds = 0.0
+
+    def open(self) -> Controller:
+        """Load the fleet. Raises StoreError, Killed."""
+        world = self.world
+        objects = ClientObjects(world.bucket, world, self)
+        cloud = ClientProvider(SimProvider(world.cloud, world.fleet_id), world, self)
+        journal = Journal(objects, world.fleet_id, by=self.name, version="0", nonce=world.nonce)
+        made = Controller(objects, journal, world.fleet_id, {"sim": cloud})
+        made.load()
+        return made
+
+    def wake(self) -> Seconds | None:
+        """One tick; how long until the next look. None: it is dead."""
+        now = self.world.clock()
+        if now < self.asleep_until:
+            return self.asleep_until - now
+        self.inside = True
+        try:
+            if self.controller is None:
+                self.controller = self.open()
+            tick = self.controller.tick()
+        except Killed:
+            self.world.says(self.name, "is killed")
+            return None
+        except FleetError as error:
+            self.world.says(self.name, f"cannot: {error.message}")
+            return self.world.chance.uniform(5, 30)
+        finally:
+            self.inside = False
+        acted = [a for a in tick.actions if type(a).__name__ not in ("WriteDesired", "ForgetBeat")]
+        if tick.events or acted:
+            self.world.news(self)
+            return self.world.chance.uniform(2, 15)
+        return QUIET * self.world.chance.uniform(0.5, 1.0)
+
+
+@dataclass(eq=False)
+class Machine:
+    """An instance of the simulated cloud, from the inside."""
+
+    world: World
+    instance_id: str
+    kind: str = "agent"
+    dumb: bool = False
+    """It boots, and nobody on it ever speaks."""
+    skew: Seconds = 0.0
+    """How far its own clock is ahead of everybody's."""
+    cut_off_until: Seconds = 0.0
+    agent: Agent | None = None
+    log: LogFile | None = None
+    training: Training | None = None
+    inside: bool = False
+    due: Seconds = 0.0
+    _essence: object = None
+    _boots: int = field(default=0)
+
+    def __post_init__(self) -> None:
+        self.name = self.instance_id[:6]
+        self.boot_id = f"boot-{self.instance_id}"
+        self.scratch: Path = self.world.folder / "machines" / self.instance_id
+        self.request = self.world.cloud.instances[self.instance_id].request
+
+    # --- the machine, as its agent sees it
+
+    def user_data(self) -> str:
+        return self.request.user_data
+
+    def notice(self) -> Seconds | None:
+        return self.world.cloud.notice(self.instance_id)
+
+    def rebalance(self) -> bool:
+        return self.world.cloud.rebalance(self.instance_id)
+
+    def volume(self, volume_id: str | None) -> Path | None:
+        for volume in self.world.cloud.volumes_at(self.instance_id):
+            if volume.held.at(self.world.clock()) == (VolumeState.IN_USE, self.instance_id) and volume_id in (
+                None,
+                volume.volume_id,
+            ):
+                path = self.world.folder / "volumes" / volume.volume_id
+                path.mkdir(parents=True, exist_ok=True)
+                return path
+        return None
+
+    def release_volume(self) -> None:
+        return
+
+    def arm(self, power_off_at: Seconds) -> None:
+        self.world.cloud.arm(self.instance_id, power_off_at)
+        self.world.cloud_due(power_off_at)
+
+    def training_begins(self) -> None:
+        return
+
+    def power_off(self) -> None:
+        self.world.says(self.name, "powers itself off")
+        self.world.cloud.power_off(self.instance_id)
+        self.world.news(self)
+
+    # --- its life
+
+    @property
+    def runs(self) -> bool:
+        """Power is on."""
+        return self.world.cloud.instances[self.instance_id].state.at(self.world.clock()) is InstanceState.RUNNING
+
+    def boot(self) -> None:
+        """Start the agent: at first, and again after it was killed."""
+        world = self.world
+        self._boots += 1
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        boot = BootDocument.model_validate_json(self.user_data())
+        if self.log is not None:
+            self.log.close()
+        log = self.log = LogFile(self.scratch / "log" / "training.log")
+
+        def start(_commands: str, _folder: Path, env: dict[str, str]) -> Training:
+            volume = Path(env["FLEET_VOLUME"]).name
+            self.training = Training(env, world.clock, log, self.skew, lambda: world.is_full(volume))
+            return self.training
+
+        lanes = Lanes(DirectLane(), DirectLane(), DirectLane(), DirectLane())
+        objects = ClientObjects(world.bucket, world, self)
+        self.agent = Agent(
+            self, objects, boot, lanes, start, log, version="0", wall=lambda: world.clock() + self.skew
+        )  # fmt: skip
+
+    def wake(self) -> Seconds | None:
+        """One round; how long until the next look. None: the machine is gone."""
+        if not self.runs:
+            self.gone()
+            return None
+        if self.dumb:
+            return None
+        self.inside = True
+        try:
+            if self.agent is None:
+                self.boot()
+            assert self.agent is not None
+            if self.agent.over:
+                return None
+            self.agent.tick()
+        except Killed:
+            self.world.says(self.name, "its agent is killed")
+            if self.training is not None:
+                self.training.kill()
+            self.agent = self.training = None
+            return self.world.chance.uniform(2, 20)
+        finally:
+            self.inside = False
+        return self._next_look()
+
+    def _next_look(self) -> Seconds | None:
+        agent, world = self.agent, self.world
+        if agent is None or agent.over:
+            return None
+        now, chance = world.clock(), world.chance
+        said = _essence(agent.beats.written) if agent.beats.written is not None else None
+        if said != self._essence:
+            self._essence = said
+            world.news(self)
+        lanes = agent.lanes
+        busy = lanes.beats.busy or lanes.work.busy or lanes.wishes.busy or lanes.logs.busy
+        waits = agent.saver is not None and agent.saver._held is not None
+        if agent.phase != "training" or agent.leaving is not None or agent.child is None or busy or waits:
+            return chance.uniform(20, 40) if now < self.cut_off_until else chance.uniform(1, 3)
+        due = now + QUIET * chance.uniform(0.5, 1.0)
+        if self.training is not None:
+            due = min(due, self.training.next_event() + chance.uniform(0.1, 2))
+        if agent.lease_until is not None:
+            due = min(due, agent.lease_until - 2 * agent.boot.intervals.stop_grace + chance.uniform(0, 2))
+        return max(1.0, due - now)
+
+    def gone(self) -> None:
+        """The power is off: everything on the machine's own disk is gone with it."""
+        if self.log is not None:
+            self.log.close()
+            self.log = None
+        self.agent = self.training = None
+        shutil.rmtree(self.scratch, ignore_errors=True)

@@ -1,0 +1,306 @@
+"""The world: a clock, a bucket, a cloud, those who act in it, and what goes wrong. Everything follows from one seed.
+
+Nobody polls: each client is woken when something changed for it, a little later than that, and now and then besides.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fleet.model import layout
+from fleet.model.base import Seconds
+from fleet.model.cloud import InstanceState, Listing
+from fleet.model.errors import AlreadyExistsError, ErrorClass, ProviderError
+from fleet.providers.sim.clock import VirtualClock
+from fleet.providers.sim.cloud import Manners, SimCloud
+from fleet.providers.sim.market import Weather
+from fleet.providers.sim.things import SimInstance
+from fleet.providers.wrap.around import Call
+from tests.simulation.chaos.bucket import DictObjects, out_of_reach
+from tests.simulation.chaos.clients import Killed, Laptop, Machine
+from tests.simulation.chaos.faults import Calm, Chaos, Fault
+from tests.simulation.chaos.laws import Laws
+
+CODES = {
+    "capacity": "InsufficientInstanceCapacity",
+    "price": "SpotMaxPriceTooLow",
+    "quota": "MaxSpotInstanceCountExceeded",
+    "throttled": "RequestLimitExceeded",
+    "transient": "InternalError",
+    "credentials": "ExpiredToken",
+    "unknown": "SomethingNew",
+    "denied": "UnauthorizedOperation",
+}
+LAUNCH_ONLY = frozenset({"capacity", "price", "quota", "denied"})
+
+
+@dataclass
+class Luck:
+    """How often a new machine is a bad one."""
+
+    never_boots: float = 0.0
+    never_speaks: float = 0.0
+    dies_early: float = 0.0
+    no_notice: float = 0.0
+    late_notice: float = 0.0
+    skewed: float = 0.0
+
+
+class World:
+    """Everything, and time."""
+
+    def __init__(self, seed: int, chaos: Chaos | None = None, *, weather: Weather | None = None, trace: bool = False) -> None:
+        self.seed = seed
+        self.chance = random.Random(f"world {seed}")
+        self.clock = VirtualClock()
+        self.began = self.clock()
+        self.fleet_id = "fleet-1"
+        self.chaos: Chaos = chaos or Calm()
+        self.luck = Luck()
+        self._temporary = tempfile.TemporaryDirectory(prefix="fleet-chaos-", dir=_fast_folder())
+        self.folder = Path(self._temporary.name)
+        self.cloud = SimCloud(self.clock, seed, Manners(weather=weather or Weather(up=1e12, epoch=self.clock())))
+        self.cloud.on_made = self._made
+        self.bucket = DictObjects(self.clock)
+        self.bucket.on_change = self._changed
+        self.laptops: list[Laptop] = []
+        self.machines: dict[str, Machine] = {}
+        self.full_until: dict[str, Seconds] = {}
+        self.reached: Counter[tuple[str, str, str]] = Counter()
+        """(effect, fault, phase of the newest attempt that is live) → how often."""
+        self.steps = self.effects = 0
+        self.trace: list[str] | None = [] if trace else None
+        self.laws = Laws(self)
+        self._queue: list[tuple[Seconds, int, object]] = []
+        self._pushed = self._nonces = self._depth = 0
+
+    def close(self) -> None:
+        for machine in self.machines.values():
+            machine.gone()
+        self._temporary.cleanup()
+
+    # --- what is told
+
+    def says(self, who: str, what: str) -> None:
+        """A line of the trace."""
+        if self.trace is not None:
+            self.trace.append(f"{self.clock() - self.began:12.3f}  {who:<8} {what}")
+
+    @property
+    def hours(self) -> float:
+        """Simulated hours since the beginning."""
+        return (self.clock() - self.began) / 3600
+
+    def nonce(self) -> str:
+        """Unique, and the same in each replay."""
+        self._nonces += 1
+        return f"{self.seed}-{self._nonces}"
+
+    # --- those who act
+
+    def laptop(self) -> Laptop:
+        """One more controller, awake from now on."""
+        made = Laptop(self, f"c{len(self.laptops) + 1}")
+        self.laptops.append(made)
+        self._push(self.clock(), made)
+        return made
+
+    def is_full(self, volume_id: str) -> bool:
+        """Whether a disk has no room."""
+        return self.clock() < self.full_until.get(volume_id, 0.0)
+
+    def news(self, who: object) -> None:
+        """Something changed: every controller sees it at its next look, which is soon."""
+        for laptop in self.laptops:
+            if laptop is not who and laptop.controller is not None:
+                self._push(self.clock() + self.chance.uniform(1, 15), laptop)
+
+    def cloud_due(self, at: Seconds) -> None:
+        """At that time something happens in the cloud by itself."""
+        self._push(at, self.cloud)
+
+    def _made(self, made: SimInstance) -> None:
+        """The fate of a new machine."""
+        self.laws.launched(made)
+        machine = self.machines[made.instance_id] = Machine(self, made.instance_id)
+        chance, luck, now = self.chance, self.luck, self.clock()
+        if chance.random() < luck.never_boots:
+            made.state.set(now, InstanceState.PENDING)
+            made.power_off_at = None  # its first step, which arms the switch, never comes
+            self.says(machine.name, "will never boot")
+            return
+        running = made.state.since(InstanceState.RUNNING) or now
+        machine.dumb = chance.random() < luck.never_speaks
+        if chance.random() < luck.skewed:
+            machine.skew = chance.uniform(-1200, 1200)
+        if chance.random() < luck.dies_early:
+            made.power_off_at = running + chance.uniform(1, 300)
+        if made.take_at is not None:
+            late = chance.uniform(0, 119) if chance.random() < luck.late_notice else 0.0
+            self.cloud.take(made.instance_id, at=made.take_at, notice=chance.random() >= luck.no_notice, warned_late=late)
+        self._push(running + chance.uniform(1, 30), machine)
+        self._expect(made)
+
+    def _expect(self, made: SimInstance) -> None:
+        """Be there when something happens to a machine."""
+        for at in (made.take_at, made.power_off_at):
+            if at is not None:
+                self.cloud_due(at)
+        machine = self.machines.get(made.instance_id)
+        for at in (made.notice_at, made.rebalance_at):
+            if at is not None and machine is not None:
+                self._push(max(at, self.clock()) + self.chance.uniform(0.1, 1.5), machine)
+
+    def take(self, instance_id: str, at: Seconds, *, notice: bool = True, late: Seconds = 0.0) -> None:
+        """The cloud takes a machine back."""
+        self.cloud.take(instance_id, at=at, notice=notice, rebalance=False, warned_late=late)
+        self._expect(self.cloud.instances[instance_id])
+
+    def _changed(self, key: str, data: bytes | None) -> None:
+        """The bucket holds something else now."""
+        self.laws.changed(key, data)
+        if key.endswith("desired.json"):
+            run_id = key.split("/")[1]
+            for machine in self.machines.values():
+                if machine.agent is not None and machine.agent.boot.run_id == run_id:
+                    self._push(self.clock() + self.chance.uniform(0.5, 12), machine)
+        elif key.startswith(layout.JOURNAL):
+            self.news(None)
+
+    # --- effects
+
+    def effect(
+        self, client: Laptop | Machine, what: str, do: Callable[[], object], *, changes: bool, call: Call | None = None
+    ) -> object:
+        """Every call of every client to bucket and cloud comes through here."""
+        self.effects += 1
+        if self.clock() < client.cut_off_until:
+            raise self._refusal(call, "transient")
+        if call is not None:
+            self.laws.called(client, call)
+        fault = self.chaos.pick(client.kind, what, changes=changes, provider=call is not None)
+        if fault is None:
+            return do()
+        self.reached[(what, fault.kind, self.laws.phase_now(client))] += 1
+        self.says(client.name, f"{what}: {fault.kind} {fault.error}{f' {fault.seconds:.0f} s' if fault.seconds else ''}")
+        return self._faulty(client, fault, what, do, call)
+
+    def _faulty(self, client: Laptop | Machine, fault: Fault, what: str, do: Callable[[], object], call: Call | None) -> object:
+        kind = fault.kind
+        if kind in ("fail", "kill-before", "error"):
+            if kind == "kill-before":
+                raise Killed
+            only = fault.error in LAUNCH_ONLY and what != "launch"
+            raise self._refusal(call, "transient" if only or kind == "fail" else fault.error)
+        if kind == "slow":
+            self.clock.advance(round(fault.seconds, 3))
+        if kind == "pause":
+            self._pause(client, fault.seconds)
+        if kind == "half" and call is not None:
+            self.cloud.half_launch = True
+        try:
+            answer = do()
+            if kind == "repeat" and call is not None and call.changes:
+                answer = do()
+        finally:
+            self.cloud.half_launch = False
+        if kind == "again":
+            raise AlreadyExistsError("it exists already")
+        if kind == "kill-after":
+            raise Killed
+        if kind == "lost":
+            raise self._refusal(call, "transient")
+        return self._mangled(answer, kind) if isinstance(answer, Listing) else answer
+
+    def _refusal(self, call: Call | None, error: str) -> Exception:
+        if call is None:
+            return out_of_reach()
+        return ProviderError(ErrorClass(error), CODES[error], "so it is today")
+
+    def _mangled(self, listing: Listing, kind: str) -> Listing:
+        if kind == "miss":
+            kept = [i for i in listing.instances if self.chance.random() < 0.5]
+            return listing.model_copy(update={"instances": tuple(kept), "volumes": ()})
+        if kind == "repeat":
+            return listing.model_copy(update={"instances": listing.instances * 2, "volumes": listing.volumes * 2})
+        return listing
+
+    def _pause(self, client: Laptop | Machine, seconds: Seconds) -> None:
+        """The computer sleeps in the middle of what it does; everybody else goes on."""
+        if self._depth:
+            self.clock.advance(round(seconds, 3))
+            return
+        self._depth += 1
+        try:
+            self.live(seconds)
+        finally:
+            self._depth -= 1
+        self.says(client.name, "wakes up")
+
+    # --- time
+
+    def _push(self, at: Seconds, who: object) -> None:
+        at = round(at, 3)
+        if isinstance(who, (Laptop, Machine)):
+            if self.clock() < who.due <= at:
+                return  # it is awake before that, and looks at everything then
+            who.due = at
+        self._pushed += 1
+        heapq.heappush(self._queue, (at, self._pushed, who))
+
+    def live(self, seconds: Seconds) -> None:
+        """Let time pass."""
+        until = round(self.clock() + seconds, 3)
+        while self._queue and self._queue[0][0] <= until:
+            at, _, who = heapq.heappop(self._queue)
+            if at > self.clock():
+                self.clock.advance(round(at - self.clock(), 3))
+            self._wake(who, at)
+        if self.clock() < until:
+            self.clock.advance(round(until - self.clock(), 3))
+
+    def _wake(self, who: object, at: Seconds) -> None:
+        if who is self.cloud:
+            before = len([i for i in self.cloud.listed.values() if i.ended_by is not None])
+            self.cloud.evolve()
+            if len([i for i in self.cloud.listed.values() if i.ended_by is not None]) != before:
+                self.news(None)
+            return
+        if callable(who):
+            self.steps += 1
+            who()
+            return
+        assert isinstance(who, (Laptop, Machine))
+        if who.inside or at < who.due:
+            if who.inside:
+                who.due = 0.0
+                self._push(self.clock() + 5, who)
+            return
+        if isinstance(who, Laptop) and who not in self.laptops:
+            return  # it is dead
+        self.steps += 1
+        self.cloud.evolve()
+        who.due = 0.0
+        wait = who.wake()
+        if wait is not None:
+            self._push(self.clock() + max(0.2, wait), who)
+        elif isinstance(who, Laptop):
+            self.laptops.remove(who)
+        elif not who.runs:
+            self.machines.pop(who.instance_id, None)
+        self.laws.after_step()
+
+    def at(self, delay: Seconds, do: Callable[[], None]) -> None:
+        """Let something happen after a while."""
+        self._push(self.clock() + delay, do)
+
+
+def _fast_folder() -> str | None:
+    """Memory, where the system has it as a folder."""
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - made safely inside it
