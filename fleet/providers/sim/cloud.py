@@ -65,6 +65,10 @@ class SimCloud:
         self.listed: dict[str, SimInstance] = {}
         """Those that are not forgotten yet."""
         self.volumes: dict[str, SimVolume] = {}
+        self.disks: dict[str, SimVolume] = {}
+        """Volumes that were not deleted a while ago."""
+        self._quiet_until: Seconds = 0.0
+        """Nothing is due before that."""
         self.slow_detach: Seconds = 0.0
         """A detach takes so much longer: EBS volumes stick at times."""
         self.half_launch = False
@@ -119,6 +123,7 @@ class SimCloud:
         made.state.set(now, InstanceState.PENDING)
         made.state.foresee(now + self.draw(f"{instance_id}/boot", self.manners.boot), InstanceState.RUNNING)
         self.instances[instance_id] = self.listed[instance_id] = made
+        self._quiet_until = 0.0
         if offer.market is Market.SPOT:
             self._foretell(made, now)
         self.on_made(made)
@@ -127,7 +132,9 @@ class SimCloud:
     def volumes_at(self, instance_id: str) -> list[SimVolume]:
         """The disks that are at a machine, or on their way to it."""
         now = self.clock()
-        return [v for v in self.volumes.values() if v.deleted_at is None and (v.held.at(now) or (None, None))[1] == instance_id]
+        return [
+            v for v in self.disks.values() if v.deleted_at is None and (v.held.at(now) or (None, None))[1] == instance_id
+        ]
 
     def _foretell(self, made: SimInstance, now: Seconds) -> None:
         """Capacity ends, or the price passes the bid: two minutes before, a notice."""
@@ -147,6 +154,7 @@ class SimCloud:
     ) -> None:
         """The cloud will take an instance back; ``warned_late`` seconds are missing from the notice."""
         made = self.instances[instance_id]
+        self._quiet_until = 0.0
         made.take_at = at
         made.notice_at = at - self.manners.notice + warned_late if notice else None
         made.rebalance_at = at - self.manners.notice - self.manners.rebalance_lead if rebalance else None
@@ -156,11 +164,12 @@ class SimCloud:
         made = self.instances[instance_id]
         if made.ended_by is not None:
             return
+        self._quiet_until = 0.0
         made.ended_by = by
         off = at + self.draw(f"{instance_id}/off", self.manners.shutdown)
         made.state.set(at, InstanceState.SHUTTING_DOWN)
         made.state.foresee(off, InstanceState.TERMINATED)
-        for volume in self.volumes.values():
+        for volume in self.disks.values():
             held = volume.held.at(at)
             if held is not None and held[1] == instance_id:
                 volume.held.set(at, (VolumeState.IN_USE, instance_id))
@@ -169,6 +178,7 @@ class SimCloud:
     def arm(self, instance_id: str, at: Seconds) -> None:
         """The machine's dead-man switch."""
         self.instances[instance_id].power_off_at = at
+        self._quiet_until = min(self._quiet_until, at)
 
     def power_off(self, instance_id: str) -> None:
         """The machine shuts itself down (its dead-man switch, or its agent)."""
@@ -178,19 +188,29 @@ class SimCloud:
     def evolve(self) -> None:
         """Let happen what was due up to now."""
         now = self.clock()
+        if now < self._quiet_until:
+            return
+        due = now + HOUR
         for made in list(self.listed.values()):
-            gone = made.state.since(InstanceState.TERMINATED)
-            if gone is not None and now - gone > self.manners.remembered:
-                del self.listed[made.instance_id]
+            if made.ended_by is not None:
+                gone = made.state.since(InstanceState.TERMINATED)
+                if gone is not None and now - gone > self.manners.remembered:
+                    del self.listed[made.instance_id]
                 continue
             ends: list[tuple[Seconds, EndedBy]] = []
             if made.take_at is not None:
                 ends.append((made.take_at, "cloud"))
             if made.power_off_at is not None:
                 ends.append((made.power_off_at, "itself"))
-            at, by = min(ends, default=(now + 1, "unknown"))
-            if made.ended_by is None and at <= now:
+            at, by = min(ends, default=(now + HOUR, "unknown"))
+            if at <= now:
                 self.end(made.instance_id, by, at)
+            else:
+                due = min(due, at)
+        for volume in list(self.disks.values()):
+            if volume.deleted_at is not None and now - volume.deleted_at > self.manners.remembered:
+                del self.disks[volume.volume_id]
+        self._quiet_until = due
 
     # --- what a machine's metadata says
 

@@ -39,12 +39,15 @@ class SpotMarket:
     outages: dict[str, list[tuple[Seconds, Seconds]]] = field(default_factory=dict)
     """Zone → when it has nothing at all, spot or on-demand."""
     _turns: dict[str, list[Seconds]] = field(default_factory=dict)
+    _prices: dict[tuple[str, str, int], float] = field(default_factory=dict)
 
     def price(self, zone: str, name: str, kind: SimType, now: Seconds) -> Micros:
         """Micro-dollars per hour, constant within an hour."""
-        share = random.Random(f"{self.seed}/price/{zone}/{name}/{int(now // HOUR)}").uniform(  # noqa: S311 - weather
-            self.weather.low, self.weather.high
-        )
+        pool = (zone, name, int(now // HOUR))
+        share = self._prices.get(pool)
+        if share is None:
+            chance = random.Random(f"{self.seed}/price/{zone}/{name}/{pool[2]}")  # noqa: S311 - weather
+            share = self._prices[pool] = chance.uniform(self.weather.low, self.weather.high)
         return max(1, round(kind.on_demand * share))
 
     def zone_is_out(self, zone: str, now: Seconds) -> bool:

@@ -199,13 +199,13 @@ class SimProvider:
             self._refuse("InvalidParameterValue", f"there is no zone {zone!r} in {region}")
         if tags.get("fleet") != self._fleet_id:
             self._refuse("UnauthorizedOperation", "the policy wants every volume tagged")
-        if len([v for v in self._cloud.volumes.values() if v.deleted_at is None]) >= self._cloud.manners.volume_quota:
+        if len([v for v in self._cloud.disks.values() if v.deleted_at is None]) >= self._cloud.manners.volume_quota:
             self._refuse("VolumeLimitExceeded", "too many volumes")
         visible = now + self._cloud.draw(f"{volume_id}/visible", (0, self._cloud.manners.lag))
         made = SimVolume(volume_id, region, zone, volume.size_gb, now, dict(tags), digest, visible)
         made.held.set(now, (VolumeState.CREATING, None))
         made.held.foresee(now + self._disk_time(made, now), (VolumeState.AVAILABLE, None))
-        self._cloud.volumes[volume_id] = made
+        self._cloud.volumes[volume_id] = self._cloud.disks[volume_id] = made
         return made
 
     def _disk_time(self, volume: SimVolume, now: Seconds) -> Seconds:
@@ -219,7 +219,7 @@ class SimProvider:
         ]
 
     def _my_volumes(self, region: str) -> Sequence[SimVolume]:
-        mine = [v for v in self._cloud.volumes.values() if v.tags.get("fleet") == self._fleet_id]
+        mine = [v for v in self._cloud.disks.values() if v.tags.get("fleet") == self._fleet_id]
         return [v for v in mine if v.region == region]
 
     def _find_volume(self, region: str, volume_id: str) -> SimVolume | None:
@@ -234,7 +234,7 @@ class SimProvider:
         """A machine as it was at a moment."""
         state = made.state.at(at) or InstanceState.PENDING
         ended = made.ended_at(at)
-        here = (v for v in self._cloud.volumes.values() if v.deleted_at is None)
+        here = (v for v in self._cloud.disks.values() if v.zone == made.offer.zone and v.deleted_at is None)
         held = [v.volume_id for v in here if (v.held.at(at) or (None, None))[1] == made.instance_id]
         price = self._cloud.price_in_force(made, at)
         return Instance(

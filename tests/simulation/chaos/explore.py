@@ -1,7 +1,7 @@
 """One seed, from its first run to the last machine's end: weather, storms of faults, users, laptops; then all is healed.
 
-    python -m tests.simulation.chaos replay SEED      the same again, with everything that happens
-    python -m tests.simulation.chaos soak MINUTES     seed after seed; the last line is the result
+python -m tests.simulation.chaos replay SEED      the same again, with everything that happens
+python -m tests.simulation.chaos soak MINUTES     seed after seed; the last line is the result
 """
 
 from __future__ import annotations
@@ -381,7 +381,14 @@ class Explorer:
         token = f"beside-{self.world.nonce()}"
         tags = {**made.request.tags, "fleet": fleet, "run": "forgotten-1", "token": token}
         request = made.request.model_copy(
-            update={"token": token, "fleet_id": fleet, "run_id": "forgotten-1", "tags": tags, "volume": None, "user_data": ""}
+            update={
+                "token": token,
+                "fleet_id": fleet,
+                "run_id": "forgotten-1",
+                "tags": tags,
+                "volume": None,
+                "user_data": "",
+            }
         )
         luck, self.world.luck = self.world.luck, Luck(never_speaks=1.0)
         try:

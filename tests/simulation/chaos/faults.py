@@ -59,7 +59,18 @@ class Storm:
 
     def __post_init__(self) -> None:
         self._chance = random.Random(f"storm {self.seed}")
-        kinds: list[Kind] = ["fail", "lost", "again", "kill-before", "kill-after", "slow", "pause", "error", "miss", "repeat"]
+        kinds: list[Kind] = [
+            "fail",
+            "lost",
+            "again",
+            "kill-before",
+            "kill-after",
+            "slow",
+            "pause",
+            "error",
+            "miss",
+            "repeat",
+        ]
         kinds.append("half")
         self._mix = [kind for kind in kinds if self._chance.random() < 0.7] or ["lost"]
         self._errors = [error for error in ERRORS if self._chance.random() < 0.7] or ["transient"]

@@ -96,7 +96,9 @@ class Laws:
             return
         run = self.state.runs.get(tags.get("run", ""))
         attempt = run.attempts.get(int(tags["attempt"])) if run is not None else None
-        if run is not None and (attempt is None or (attempt.token != made.request.token and attempt.try_no <= int(tags["try"]))):
+        if run is not None and (
+            attempt is None or (attempt.token != made.request.token and attempt.try_no <= int(tags["try"]))
+        ):
             self.broken("nothing is launched without a recorded intention", f"{made.instance_id} {dict(tags)}")
 
     def called(self, client: Laptop | Machine, call: Call) -> None:
@@ -110,7 +112,9 @@ class Laws:
             self._terminates(str(call.arguments["instance_id"]))
         if call.method == "delete_volume":
             volume_id = str(call.arguments["volume_id"])
-            meant = any(volume_id in r.volumes and r.volumes[volume_id].delete_at is not None for r in self.state.runs.values())
+            meant = any(
+                volume_id in r.volumes and r.volumes[volume_id].delete_at is not None for r in self.state.runs.values()
+            )
             if not meant and volume_id not in self.users_word:
                 self.broken("a volume is never deleted but by the user's word or its keep time", volume_id)
 
@@ -200,7 +204,10 @@ class Laws:
             if ref == base.ref:
                 return
             if self.world.clock() - held.made_at[ref] > STALE and ref not in {s.ref for s in base.skipped}:
-                self.broken("the newest valid checkpoint never goes back", f"run {run_id}: base of {attempt} is {base.ref}, not {ref}")
+                self.broken(
+                    "the newest valid checkpoint never goes back",
+                    f"run {run_id}: base of {attempt} is {base.ref}, not {ref}",
+                )
                 return
 
     def _manifest(self, run_id: str, ref: CheckpointRef, manifest: Manifest) -> None:

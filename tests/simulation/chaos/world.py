@@ -55,7 +55,9 @@ class Luck:
 class World:
     """Everything, and time."""
 
-    def __init__(self, seed: int, chaos: Chaos | None = None, *, weather: Weather | None = None, trace: bool = False) -> None:
+    def __init__(
+        self, seed: int, chaos: Chaos | None = None, *, weather: Weather | None = None, trace: bool = False
+    ) -> None:
         self.seed = seed
         self.chance = random.Random(f"world {seed}")
         self.clock = VirtualClock()
@@ -191,7 +193,9 @@ class World:
         self.says(client.name, f"{what}: {fault.kind} {fault.error}{f' {fault.seconds:.0f} s' if fault.seconds else ''}")
         return self._faulty(client, fault, what, do, call)
 
-    def _faulty(self, client: Laptop | Machine, fault: Fault, what: str, do: Callable[[], object], call: Call | None) -> object:
+    def _faulty(
+        self, client: Laptop | Machine, fault: Fault, what: str, do: Callable[[], object], call: Call | None
+    ) -> object:
         kind = fault.kind
         if kind in ("fail", "kill-before", "error"):
             if kind == "kill-before":
