@@ -127,14 +127,15 @@ def _cold(phase: str, folder: Path) -> dict[str, float]:
 
 
 def _ticks(folder: Path) -> dict[str, float]:
-    from benchmarks.scale_fleet import FLEET, book_of, world
+    from benchmarks.scale_cloud import FLEET, world
+    from benchmarks.scale_fleet import book_of
     from fleet.control.controller import Controller
     from fleet.store.files import FileObjects
 
     objects = FileObjects(folder)
     controller = Controller(objects, book_of(objects), FLEET, {})
     controller.load()
-    cloud = world(controller, time.time)
+    cloud = world(controller.state, time.time)
     controller.observer.providers = controller.effects.providers = {"sim": cloud}
     watch = _Stopwatch()
     tick = controller.tick()

@@ -6,145 +6,32 @@ recovered. Two fifths as many runs again have ended, and half of those had their
 
 from __future__ import annotations
 
-import hashlib
+import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.scale_cloud import FLEET, SPOT, MemoryCloud, disk, machine, token, world
 from fleet.control.controller import SNAPSHOT_EVERY, Controller
 from fleet.core.upcast import encode
 from fleet.model import events as ev
 from fleet.model import layout
 from fleet.model.base import document_bytes
 from fleet.model.cloud import (
-    Capabilities,
     ExistingVolume,
     Instance,
-    InstanceState,
-    LaunchRequest,
-    Listing,
-    Market,
     NewVolume,
-    Offer,
-    Volume,
-    VolumeState,
 )
 from fleet.model.documents import CheckpointRef, Heartbeat, Notice, Outcome, Resumed
 from fleet.model.job import Job
 from fleet.store.files import FileObjects
 from fleet.store.journal import Journal
 
-FLEET = "bench"
-REGION = "r"
 ENTRIES_EACH = 10
 """Journal entries per live run."""
 HOURS = 6
 """The fleet's age when it is measured."""
-OFFERS = tuple(
-    Offer(
-        provider="sim",
-        region=REGION,
-        zone=f"{REGION}-{zone}",
-        instance_type=kind,
-        market=market,
-        price=price if market is Market.SPOT else 3 * price,
-        on_demand_price=3 * price,
-        accelerators=("T4",),
-    )
-    for zone in "abc"
-    for kind, price in (("g4dn.xlarge", 160_000), ("g4dn.2xlarge", 230_000))
-    for market in Market
-)
-SPOT = tuple(offer for offer in OFFERS if offer.market is Market.SPOT)
-
-
-class MemoryCloud:
-    """Keeps the provider's contract as far as a tick needs it; a listing costs nothing but itself."""
-
-    name = "sim"
-    capabilities = Capabilities(notice_seconds=120, visible_within=60, volume_price=80_000)
-
-    def __init__(self, clock: Any) -> None:
-        self.clock = clock
-        self.instances: dict[str, Instance] = {}
-        self.volumes: dict[str, Volume] = {}
-        self._by_token: dict[str, Instance] = {}
-
-    def regions(self) -> Sequence[str]:
-        """One."""
-        return (REGION,)
-
-    def offers(self, region: str | None = None) -> Sequence[Offer]:
-        """Always the same."""
-        return OFFERS
-
-    def launch(self, request: LaunchRequest) -> Instance:
-        """The same machine for the same token."""
-        if request.token not in self._by_token:
-            made = machine(request.run_id, request.attempt, request.offers[0], self.clock())
-            self._by_token[request.token] = self.instances[made.instance_id] = made
-        return self._by_token[request.token]
-
-    def list(self, region: str) -> Listing:
-        """Everything."""
-        found = tuple(self.instances.values()), tuple(self.volumes.values())
-        return Listing(region=region, at=self.clock(), instances=found[0], volumes=found[1])
-
-    def get(self, region: str, instance_id: str) -> Instance | None:
-        """By id."""
-        return self.instances.get(instance_id)
-
-    def terminate(self, region: str, instance_id: str) -> None:
-        """At once."""
-        self.instances.pop(instance_id, None)
-
-    def create_volume(self, region: str, zone: str, volume: NewVolume, token: str, tags: dict[str, str]) -> Volume:
-        """Nothing here asks for one."""
-        raise NotImplementedError
-
-    def attach(self, region: str, volume_id: str, instance_id: str) -> None:
-        """At once."""
-
-    def detach(self, region: str, volume_id: str, instance_id: str) -> None:
-        """At once."""
-
-    def delete_volume(self, region: str, volume_id: str) -> None:
-        """At once."""
-        self.volumes.pop(volume_id, None)
-
-
-def token(run_id: str, attempt: int) -> str:
-    """One per attempt."""
-    return hashlib.sha256(f"{run_id} {attempt}".encode()).hexdigest()
-
-
-def machine(run_id: str, attempt: int, offer: Offer, at: float) -> Instance:
-    """An attempt's instance."""
-    tags = {"fleet": FLEET, "run": run_id, "attempt": str(attempt), "try": "1", "token": token(run_id, attempt)}
-    return Instance(
-        instance_id=f"i-{token(run_id, attempt)[:17]}",
-        offer=offer,
-        state=InstanceState.RUNNING,
-        launched_at=at,
-        tags=tags,
-        volume_ids=(f"vol-{run_id}",),
-    )
-
-
-def disk(run_id: str, offer: Offer, at: float, holder: str | None) -> Volume:
-    """A run's volume."""
-    return Volume(
-        volume_id=f"vol-{run_id}",
-        region=REGION,
-        zone=offer.zone,
-        size_gb=500,
-        state=VolumeState.IN_USE if holder else VolumeState.AVAILABLE,
-        attached_to=holder,
-        created_at=at,
-        price=80_000,
-        tags={"fleet": FLEET, "run": run_id},
-    )
 
 
 def job(number: int) -> Job:
@@ -193,9 +80,7 @@ class Story:
         why = f"{self.offer.instance_type} spot in {self.offer.zone} at $0.16/h is the cheapest of 12 allowed"
         before = self.attempt - 1 or None
         yield lambda at: [
-            ev.LaunchIntended(
-                **self._who(at), **more, try_no=1, predecessor=before, lease_until=at + 7 * 86_400, why=why
-            )
+            ev.LaunchIntended(**self._who(at), **more, try_no=1, predecessor=before, lease_until=at + 7 * 86_400, why=why)
         ]
         yield lambda at: [ev.LaunchSucceeded(**self._who(at), try_no=1, instance=self._launched(at))]
         yield lambda at: [
@@ -247,9 +132,7 @@ class Story:
     def resumed(self, at: float) -> Resumed:
         """From nothing at first, then from the checkpoint before."""
         if self.attempt == 1:
-            return Resumed(
-                ref=None, source="nothing", step=None, reached=None, lost_steps=0, lost_seconds=0.0, at=at
-            )
+            return Resumed(ref=None, source="nothing", step=None, reached=None, lost_steps=0, lost_seconds=0.0, at=at)
         ref = CheckpointRef(attempt=1, seq=7)
         return Resumed(ref=ref, source="volume", step=1200, reached=1200, lost_steps=0, lost_seconds=0.0, at=at)
 
@@ -297,7 +180,7 @@ def stories(live: int) -> list[Story]:
 
 def build(folder: Path, live: int, now: float) -> None:
     """Write it: ``ENTRIES_EACH * live`` journal entries, a snapshot almost ``SNAPSHOT_EVERY`` entries old, the rest."""
-    os.fsync = lambda fd: None  # type: ignore[assignment]  # only while the fixture is made
+    os.fsync = _not_at_all  # only while the fixture is made
     clock = Clock()
     objects = FileObjects(folder, clock)
     book = Journal(objects, FLEET, by="laptop-0", version="0")
@@ -321,7 +204,7 @@ def build(folder: Path, live: int, now: float) -> None:
         for a in run.live_attempts:
             data = heartbeat(run.run_id, a.number, a.instance_id or "", a.resumed or told[0].resumed(now), now)
             objects.put(layout.heartbeat(run.run_id, a.number), data)
-    controller.observer.providers = {"sim": world(controller, clock)}
+    controller.observer.providers = {"sim": world(controller.state, clock)}
     tick = controller.tick()
     assert not tick.events, tick.events[:3]
     assert {type(action).__name__ for action in tick.actions} == {"WriteDesired"}
@@ -330,26 +213,13 @@ def build(folder: Path, live: int, now: float) -> None:
         write(_price(told[number], -1 - number))
 
 
+def _not_at_all(fd: Any) -> None:
+    """Instead of fsync."""
+
+
 def book_of(objects: FileObjects, by: str = "laptop-1") -> Journal:
     """A journal to read."""
     return Journal(objects, FLEET, by=by, version="0")
-
-
-def world(controller: Controller, clock: Any) -> MemoryCloud:
-    """The cloud as the state says it is."""
-    cloud = MemoryCloud(clock)
-    for run in controller.state.runs.values():
-        holder = None
-        for a in run.live_attempts:
-            if a.offer is not None and a.instance_id is not None:
-                offer = a.offer.model_copy(update={"price": a.prices[-1].price})
-                made = machine(run.run_id, a.number, offer, a.launched_at or 0.0)
-                holder, cloud.instances[made.instance_id] = made.instance_id, made
-        for v in run.volumes.values():
-            if v.deleted_at is None:
-                offer = next(o for o in OFFERS if o.zone == v.zone)
-                cloud.volumes[v.volume_id] = disk(run.run_id, offer, v.created_at, holder)
-    return cloud
 
 
 def _price(story: Story, number: int) -> Any:
@@ -361,17 +231,12 @@ def _price(story: Story, number: int) -> Any:
 def _interleaved(told: list[Story], window: int) -> Iterator[Any]:
     """As many runs under way at once as ``window``: each gives an entry in turn."""
     waiting = iter(told)
-    active = [story.entries() for story, _ in zip(waiting, range(window), strict=False)]
+    active = [story.entries() for story in itertools.islice(waiting, window)]
     while active:
-        still = []
-        for entries in active:
+        for entries in list(active):
             entry = next(entries, None)
-            if entry is None:
-                following = next(waiting, None)
-                if following is None:
-                    continue
-                entries = following.entries()  # noqa: PLW2901
-                entry = next(entries)
-            yield entry
-            still.append(entries)
-        active = still
+            if entry is not None:
+                yield entry
+                continue
+            active.remove(entries)
+            active.extend(story.entries() for story in itertools.islice(waiting, 1))
