@@ -27,6 +27,7 @@ bench: $(DEV) ## figures: benchmarks/README.md says what they mean
 	.venv/bin/python benchmarks/journal.py
 	.venv/bin/python benchmarks/startup.py
 	.venv/bin/python benchmarks/recovery.py
+	.venv/bin/python -m benchmarks.scale
 
 wheel: $(DEV) ## dist/fleet-*.whl
 	.venv/bin/python -m build --wheel

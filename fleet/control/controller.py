@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+from pydantic import ValidationError
 
 from fleet.control.act import Effects
 from fleet.control.observe import Observer
 from fleet.core.actions import Action, WriteDesired
 from fleet.core.facts import facts
-from fleet.core.fold import fold
+from fleet.core.fold import Folded, fold, fold_all
 from fleet.core.observed import Observed
 from fleet.core.plan import plan
 from fleet.core.state import FOLD_VERSION, FleetState
 from fleet.core.upcast import decode, encode
 from fleet.model.base import Seconds
-from fleet.model.errors import NewerVersionError, StoreError
+from fleet.model.errors import JournalError, NewerVersionError, StoreError
 from fleet.model.events import Event
 from fleet.providers.base import Provider
 from fleet.store import snapshots
@@ -29,6 +33,8 @@ STALE_PLAN: Seconds = 10
 """Before acting on a plan older than this, the journal's head is read again (design.md, section 4)."""
 ROUNDS = 16
 """So often a tick plans anew when other controllers win the next entry; then it leaves the work to them."""
+AT_ONCE = 500
+"""So many entries are in memory at once while a long journal is read."""
 SNAPSHOT_EVERY = 100
 """Entries between two snapshots."""
 
@@ -41,6 +47,18 @@ class Tick:
     events: tuple[Event, ...]
     """Recorded by this controller, in order."""
     actions: tuple[Action, ...]
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Much is read and all of it kept: looking for garbage in it meanwhile takes as long as the reading."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 class Controller:
@@ -70,9 +88,13 @@ class Controller:
         """Start from the newest snapshot, then read what came after it."""
         found = snapshots.load_newest(self.objects, FOLD_VERSION)
         if found is not None and found.number > self.state.head:
-            self.state = FleetState.model_validate(found.state)
-            self.journal.start_from(found.number, found.sha256)
-            self._snapshot_at = found.number
+            try:
+                with _uncollected():
+                    self.state = FleetState.model_validate_json(found.state)
+                self.journal.start_from(found.number, found.sha256)
+                self._snapshot_at = found.number
+            except ValidationError as error:
+                log.warning("the snapshot %d holds no state: %s", found.number, error)
         self.catch_up()
 
     def catch_up(self) -> bool:
@@ -80,24 +102,35 @@ class Controller:
         news = False
         try:
             # What was read before a failure comes first, and is folded; the failure comes with the next call.
-            while entries := self.journal.refresh():
-                news = True
-                for entry in entries:
-                    self._fold(entry)
+            with _uncollected():
+                while entries := self.journal.refresh(AT_ONCE):
+                    news = True
+                    self._fold(entries)
         except NewerVersionError as error:
             self.read_only = str(error)
         return news
 
-    def _fold(self, entry: Entry) -> None:
+    def _fold(self, entries: Sequence[Entry]) -> None:
+        """Fold what is known of some entries; from the first that is not on, this controller only reads."""
+        known: list[Folded] = []
+        told: list[Event] = []
         try:
-            events = [decode(raw) for raw in entry.events]
-        except NewerVersionError as error:
-            self.read_only = str(error)
-            return
-        if not self.read_only:
-            self.state = fold(self.state, entry.number, entry.at, events)
-        for event in events:
-            self.on_event(event)
+            for entry in entries:
+                try:
+                    events = [decode(raw) for raw in entry.events]
+                except NewerVersionError as error:
+                    self.read_only = str(error)
+                    continue
+                except JournalError as error:
+                    self.read_only = str(error)
+                    raise
+                if not self.read_only:
+                    known.append((entry.number, entry.at, events))
+                told.extend(events)
+        finally:
+            self.state = fold_all(self.state, known) if known else self.state
+            for event in told:
+                self.on_event(event)
 
     def record(self, events: Sequence[Event], still: Callable[[FleetState], bool] = lambda _state: True) -> bool:
         """Append events whatever others write meanwhile, as long as ``still`` holds of the state before them."""
@@ -105,7 +138,7 @@ class Controller:
         while not self.read_only and still(self.state):
             entry = self.journal.append(raw)
             if entry is not None:
-                self._fold(entry)
+                self._fold([entry])
                 return True
             self.catch_up()
         return False
@@ -135,7 +168,7 @@ class Controller:
                 return [], actions
             entry = self.journal.append([encode(event) for event in events])
             if entry is not None:
-                self._fold(entry)
+                self._fold([entry])
                 return events, actions
             self.catch_up()
             if self.read_only:
@@ -161,8 +194,8 @@ class Controller:
         if self.state.head - self._snapshot_at < SNAPSHOT_EVERY:
             return
         self._snapshot_at = self.state.head
-        document = self.state.model_dump(mode="json")
+        data = self.state.model_dump_json().encode()
         try:
-            snapshots.save(self.objects, FOLD_VERSION, self.state.head, self.journal.head_sha256, document)
+            snapshots.save(self.objects, FOLD_VERSION, self.state.head, self.journal.head_sha256, data)
         except StoreError as error:
             log.warning("no snapshot was written: %s", error)

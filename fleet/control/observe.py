@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from pydantic import ValidationError
 
@@ -14,12 +15,15 @@ from fleet.core.observed import AttemptKey, Lookup, Observed, Place
 from fleet.core.pace import pace_of
 from fleet.core.state import FleetState, RunState
 from fleet.model import layout
-from fleet.model.base import Seconds
+from fleet.model.base import Frozen, Seconds
 from fleet.model.cloud import Listing, Offer
 from fleet.model.documents import Desired, Heartbeat
 from fleet.model.errors import NotFoundError, ProviderError, StoreError
 from fleet.providers.base import Provider
-from fleet.store.objects import Objects
+from fleet.store.objects import ObjectInfo, Objects
+from fleet.store.parallel import in_shares
+
+Document = TypeVar("Document", bound=Frozen)
 
 SWEEP_EVERY: Seconds = 3600
 """All regions are listed so often, for orphans where no run is."""
@@ -27,6 +31,8 @@ DESIRED_EVERY: Seconds = 30
 """desired.json is read again so often: another controller may have written it."""
 SLEPT: Seconds = 60
 """Two looks further apart than this mean that this computer was suspended."""
+ACTED_WITHIN: Seconds = 600
+"""What was done longer ago is due again, whatever it was."""
 OFFERS_EVERY: Seconds = 300
 """Prices are asked for so often (each second on ``local``, where asking costs nothing)."""
 
@@ -56,6 +62,7 @@ class Observer:
             self._awake_since = now
         self._looked = now
         self.troubles.clear()
+        self.acted = {key: at for key, at in self.acted.items() if now - at < ACTED_WITHIN}
         runs = state.busy_runs
         listings = dict(self._listings(state, runs, now))
         return Observed(
@@ -115,13 +122,11 @@ class Observer:
 
     def _ask_for_missing(self, runs: list[RunState], listings: Mapping[Place, Listing], now: Seconds) -> dict[str, Lookup]:
         found: dict[str, Lookup] = {}
+        listed = {place: {i.instance_id for i in listing.instances} for place, listing in listings.items()}
         for run in runs:
             for attempt in run.live_attempts:
                 place, instance_id = place_of(attempt), attempt.instance_id
-                listing = listings.get(place)
-                if instance_id is None or listing is None:
-                    continue
-                if any(i.instance_id == instance_id for i in listing.instances):
+                if instance_id is None or place not in listed or instance_id in listed[place]:
                     continue
                 try:
                     instance = self.providers[place[0]].get(place[1], instance_id)
@@ -143,23 +148,40 @@ class Observer:
         except StoreError as error:
             self.troubles["heartbeats"] = error.message
             listed = ()
+        changed: list[tuple[AttemptKey, ObjectInfo]] = []
         for info in listed:
             who = keys.get(info.key)
             speaker = who or layout.beat_of(info.key)
             if speaker is not None:
                 self._listed.add(speaker)
             if who is not None and self._beats.get(who, ("",))[0] != info.version:
-                self._read_beat(who, info.key, info.version)
+                changed.append((who, info))
+        beats = self._read(Heartbeat, [info.key for _, info in changed])
+        for (who, info), beat in zip(changed, beats, strict=True):
+            if beat is not None:
+                self._beats[who] = (info.version, beat)
         self._beats = {who: beat for who, beat in self._beats.items() if who in wanted}
         return {who: beat for who, (_, beat) in self._beats.items()}
 
-    def _read_beat(self, who: AttemptKey, key: str, version: str) -> None:
+    def _read(self, kind: type[Document], keys: Sequence[str]) -> Iterator[Document | None]:
+        """The documents under some keys. None: there is none, or it cannot be read, which is a trouble."""
+        for key, data in zip(keys, in_shares(self._fetch, keys), strict=True):
+            document = None
+            try:
+                document = kind.model_validate_json(data) if isinstance(data, bytes) else None
+            except ValidationError as error:
+                self.troubles[key] = str(error)
+            if isinstance(data, StoreError):
+                self.troubles[key] = str(data)
+            yield document
+
+    def _fetch(self, key: str) -> bytes | StoreError | None:
         try:
-            self._beats[who] = (version, Heartbeat.model_validate_json(self.objects.get(key)))
+            return self.objects.get(key)
         except NotFoundError:
-            return
-        except (StoreError, ValidationError) as error:
-            self.troubles[key] = str(error)
+            return None
+        except StoreError as error:
+            return error
 
     def _offers_now(self, runs: list[RunState], now: Seconds) -> dict[str, tuple[Offer, ...]]:
         names = {name for run in runs if run.ended_at is None for name in providers_of(run.job.resources)}
@@ -174,24 +196,14 @@ class Observer:
         return {name: offers for name, (_, offers) in self._offers.items()}
 
     def _desired_now(self, runs: list[RunState], now: Seconds) -> dict[str, Desired]:
-        found: dict[str, Desired] = {}
-        for run in runs:
-            if not run.attempts:
-                continue
-            at, known = self._desired.get(run.run_id, (float("-inf"), None))
-            if known is None or now - at >= DESIRED_EVERY:
-                known = self._read_desired(run.run_id)
-                if known is not None:
-                    self._desired[run.run_id] = (now, known)
-            if known is not None:
-                found[run.run_id] = known
+        told = [run.run_id for run in runs if run.attempts]
+        never: tuple[Seconds, Desired | None] = (float("-inf"), None)
+        old = [run_id for run_id in told if now - self._desired.get(run_id, never)[0] >= DESIRED_EVERY]
+        self._desired = {run_id: self._desired[run_id] for run_id in told if run_id in self._desired}
+        found = {run_id: document for run_id, (_, document) in self._desired.items()}
+        for run_id, document in zip(old, self._read(Desired, [layout.desired(run_id) for run_id in old]), strict=True):
+            found.pop(run_id, None)
+            if document is not None:
+                self._desired[run_id] = (now, document)
+                found[run_id] = document
         return found
-
-    def _read_desired(self, run_id: str) -> Desired | None:
-        try:
-            return Desired.model_validate_json(self.objects.get(layout.desired(run_id)))
-        except NotFoundError:
-            return None
-        except (StoreError, ValidationError) as error:
-            self.troubles[layout.desired(run_id)] = str(error)
-            return None

@@ -50,12 +50,11 @@ def _adopt(run: RunState, attempt: AttemptState, observed: Observed) -> ev.Launc
     """A launch whose answer was lost is found by the token in its tags."""
     if attempt.phase not in ("intended", "ending", "refused"):
         return None
-    listing = observed.listings.get(place_of(attempt))
-    mine = [i for i in listing.instances if i.tags.get("token") == attempt.token] if listing else []
-    if not mine:
+    mine = observed.launched(place_of(attempt), attempt.token)
+    if mine is None:
         return None
     return ev.LaunchSucceeded(
-        at=observed.now, run_id=run.run_id, attempt=attempt.number, try_no=attempt.try_no, instance=mine[0]
+        at=observed.now, run_id=run.run_id, attempt=attempt.number, try_no=attempt.try_no, instance=mine
     )
 
 

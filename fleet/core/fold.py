@@ -6,7 +6,7 @@ the same fact, and a record may come after the state has moved on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from fleet.core.cooling import cooled, rested
@@ -16,38 +16,41 @@ from fleet.core.state import AttemptState, FleetState, Pause, PriceSince, RunSta
 from fleet.model import events as ev
 from fleet.model.errors import ErrorClass
 
+Folded = tuple[int, float, Sequence[ev.Event]]
+"""A journal entry: its number, its time by the bucket's clock, its events."""
+
 
 def fold(state: FleetState, number: int, at: float, events: Iterable[ev.Event]) -> FleetState:
     """The state after one journal entry. ``number`` is the entry's, ``at`` its time by the bucket's clock."""
+    return fold_all(state, [(number, at, tuple(events))])
+
+
+def fold_all(state: FleetState, entries: Iterable[Folded]) -> FleetState:
+    """The state after some journal entries: as if folded one by one, but what a fleet holds is copied only once."""
+    head, latest = state.head, state.at
     runs, names = dict(state.runs), dict(state.names)
     cooling, resting, orphans = dict(state.cooling), dict(state.resting), dict(state.orphans)
-    for event in events:
-        if isinstance(event, ev.OrphanIntended):
-            orphans.setdefault(event.instance_id, event.at)
-            continue
-        if isinstance(event, ev.RunCreated):
-            runs.setdefault(event.run_id, _created(event))
-            names[event.name] = event.run_id
-            continue
-        if isinstance(event, ev.VolumePassed):
-            runs.update(_passed(runs.get(event.from_run), runs.get(event.run_id), event))
-            continue
-        run = runs.get(event.run_id)
-        if run is None:
-            continue  # a run that this journal never created: nothing to change
-        cooling.update(cooled(run, event))
-        resting.update(rested(run, event))
-        runs[event.run_id] = _applied(run, event)
-    return FleetState(
-        fleet_id=state.fleet_id,
-        head=number,
-        at=max(at, state.at),
-        runs=runs,
-        names=names,
-        cooling=cooling,
-        resting=resting,
-        orphans=orphans,
-    )
+    for number, at, events in entries:
+        head, latest = number, max(at, latest)
+        for event in events:
+            if isinstance(event, ev.OrphanIntended):
+                orphans.setdefault(event.instance_id, event.at)
+                continue
+            if isinstance(event, ev.RunCreated):
+                runs.setdefault(event.run_id, _created(event))
+                names[event.name] = event.run_id
+                continue
+            if isinstance(event, ev.VolumePassed):
+                runs.update(_passed(runs.get(event.from_run), runs.get(event.run_id), event))
+                continue
+            run = runs.get(event.run_id)
+            if run is None:
+                continue  # a run that this journal never created: nothing to change
+            cooling.update(cooled(run, event))
+            resting.update(rested(run, event))
+            runs[event.run_id] = _applied(run, event)
+    changed = {"runs": runs, "names": names, "cooling": cooling, "resting": resting, "orphans": orphans}
+    return state.model_copy(update={"head": head, "at": latest, **changed})
 
 
 def _created(event: ev.RunCreated) -> RunState:

@@ -26,6 +26,26 @@ class Lookup:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """A listing by its ids: thousands of machines are looked up in it in one tick. What stands in it twice counts once."""
+
+    instances: Mapping[str, Instance]
+    volumes: Mapping[str, Volume]
+    tokens: Mapping[str, Instance]
+    """By the token in their tags."""
+
+    @classmethod
+    def of(cls, listing: Listing | None) -> Listed:
+        """Nothing is known of a region that could not be listed."""
+        instances = listing.instances[::-1] if listing is not None else ()
+        return cls(
+            instances={instance.instance_id: instance for instance in instances},
+            volumes={volume.volume_id: volume for volume in (listing.volumes[::-1] if listing is not None else ())},
+            tokens={instance.tags["token"]: instance for instance in instances if "token" in instance.tags},
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """One tick's view. What could not be asked is absent: silence is never taken for emptiness."""
 
@@ -48,19 +68,27 @@ class Observed:
     """This computer slept before: whoever was silent meanwhile may not have been running either."""
     acted: Mapping[str, Seconds] = field(default_factory=dict)
     """When this controller last did an action, by the action's key."""
+    _listed: dict[Place, Listed] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Listings that were looked into: a memory, no part of what was seen."""
 
     def instance(self, place: Place, instance_id: str) -> Instance | None:
         """The freshest word on an instance: the answer by id, else the listing's."""
         lookup = self.lookups.get(instance_id)
-        if lookup is not None:
-            return lookup.instance
-        listing = self.listings.get(place)
-        return next((i for i in listing.instances if i.instance_id == instance_id), None) if listing else None
+        return lookup.instance if lookup is not None else self._in(place).instances.get(instance_id)
+
+    def launched(self, place: Place, token: str) -> Instance | None:
+        """The instance that a try became, as its region's listing has it."""
+        return self._in(place).tokens.get(token)
 
     def volume(self, place: Place, volume_id: str) -> Volume | None:
         """A volume as its region's listing has it."""
-        listing = self.listings.get(place)
-        return next((v for v in listing.volumes if v.volume_id == volume_id), None) if listing else None
+        return self._in(place).volumes.get(volume_id)
+
+    def _in(self, place: Place) -> Listed:
+        found = self._listed.get(place)
+        if found is None:
+            found = self._listed[place] = Listed.of(self.listings.get(place))
+        return found
 
     def heartbeat(self, run_id: str, attempt: int, instance_id: str | None) -> Heartbeat | None:
         """The attempt's latest word, if it is this instance's: another instance does not speak for it."""

@@ -6,6 +6,7 @@ Temporary file, fsync, rename or link into place, fsync of the folder: readers s
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import secrets
 import shutil
@@ -38,8 +39,8 @@ class FileObjects:
     def get(self, key: str) -> bytes:
         """The bytes under a key. Raises NotFoundError."""
         path = self._path(key)
-        with _translated(key):
-            return path.read_bytes()
+        with _translated(key), io.FileIO(path) as file:
+            return file.readall()
 
     def put(self, key: str, data: bytes) -> None:
         """Write durably, replacing what was there."""
@@ -73,8 +74,7 @@ class FileObjects:
         """Every object whose key begins with ``prefix``, sorted."""
         folder = self._path(prefix.rpartition("/")[0]) if "/" in prefix else self._root
         with _translated(prefix):
-            found = [info for info in self._walk(folder) if info.key.startswith(prefix)]
-        return sorted(found, key=lambda info: info.key)
+            return sorted(self._walk(folder, prefix), key=lambda info: info.key)
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove keys; absent ones are success. Folders that become empty go with them."""
@@ -98,28 +98,23 @@ class FileObjects:
             raise StoreError(f"{key!r} is no key: it would leave the bucket")
         return self._root.joinpath(*parts)
 
-    def _walk(self, folder: Path) -> Iterator[ObjectInfo]:
-        pending = [folder]
+    def _walk(self, folder: Path, prefix: str) -> Iterator[ObjectInfo]:
+        """What lies below a folder and begins with the prefix. A folder may hold tens of thousands: no paths are made."""
+        inside = folder.relative_to(self._root).as_posix()
+        pending = [(str(folder), "" if inside == "." else f"{inside}/")]
         while pending:
+            path, within = pending.pop()
             try:
-                entries = list(os.scandir(pending.pop()))
+                entries = list(os.scandir(path))
             except (FileNotFoundError, NotADirectoryError):
                 continue
             for entry in entries:
+                key = within + entry.name
                 if entry.is_dir(follow_symlinks=False):
-                    pending.append(Path(entry.path))
-                elif not entry.name.startswith(_TEMPORARY):
+                    pending.append((entry.path, f"{key}/"))
+                elif key.startswith(prefix) and not entry.name.startswith(_TEMPORARY):
                     with contextlib.suppress(FileNotFoundError):
-                        yield self._info(entry)
-
-    def _info(self, entry: os.DirEntry[str]) -> ObjectInfo:
-        stat = entry.stat()
-        return ObjectInfo(
-            key=Path(entry.path).relative_to(self._root).as_posix(),
-            size=stat.st_size,
-            version=f"{stat.st_mtime_ns}-{stat.st_size}-{stat.st_ino}",
-            modified=stat.st_mtime,
-        )
+                        yield _info(key, entry.stat())
 
     @contextlib.contextmanager
     def _prepared(self, target: Path, fill: Callable[[int], None]) -> Iterator[Path]:
@@ -156,6 +151,11 @@ class FileObjects:
             self._make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
         _sync_folder(folder.parent)
+
+
+def _info(key: str, stat: os.stat_result) -> ObjectInfo:
+    version = f"{stat.st_mtime_ns}-{stat.st_size}-{stat.st_ino}"
+    return ObjectInfo(key=key, size=stat.st_size, version=version, modified=stat.st_mtime)
 
 
 def _write_all(fd: int, data: bytes) -> None:

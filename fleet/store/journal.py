@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+from pydantic_core import from_json
 
 from fleet.model import layout
 from fleet.model.base import canonical_json
@@ -25,12 +27,17 @@ from fleet.model.errors import (
     StoreError,
 )
 from fleet.store.objects import Objects
+from fleet.store.parallel import in_shares
 
 ENTRY_VERSION = 1
 APPEND_TRIES = 4
 """So often a create whose fate is unknown is tried again under the same nonce."""
 FAR_BEHIND = 64
 """After so many entries read one by one, a listing and parallel reads are cheaper."""
+PAGE_DIGITS = 3
+"""A listing of keys that differ in their last three digits only is one page."""
+READ_AHEAD = 512
+"""Entries that are read, and held in memory, before they are accepted."""
 REPAIR = "`fleet journal repair` sets a torn last entry aside."
 
 
@@ -78,6 +85,8 @@ class Journal:
         self._cache = cache
         self._nonce = nonce
         self._at = 0.0
+        self._listed: list[int] = []
+        """Numbers that a listing showed and that are not read yet, ascending."""
         self.head = 0
         self.head_sha256 = ""
 
@@ -85,28 +94,36 @@ class Journal:
         """Take up behind a snapshot: entry ``number`` has that hash."""
         self.head, self.head_sha256 = number, sha256
 
-    def refresh(self) -> list[Entry]:
-        """Every entry after ``head``, in order.
+    def refresh(self, most: int = sys.maxsize) -> list[Entry]:
+        """Every entry after ``head``, in order; at most so many, if the rest is to be asked for later.
 
         Raises JournalError for a torn or foreign one, NewerVersionError for a newer fleet's, StoreError if the bucket
         cannot be asked: but what was read before that is returned first, since it is the head now and is read only once.
         """
         found: list[Entry] = []
         try:
-            self._read_on(found)
+            self._read_on(found, most)
         except FleetError:
+            self._listed = []
             if not found:
                 raise
         return found
 
-    def _read_on(self, found: list[Entry]) -> None:
+    def _read_on(self, found: list[Entry], most: int) -> None:
         """Accept one entry after the other, until there is none."""
-        while len(found) < FAR_BEHIND:
+        self._listed = [number for number in self._listed if number > self.head]
+        while not self._listed and len(found) < most:
+            if len(found) == FAR_BEHIND:
+                self._listed = self._list()
+                break
             data = self._read(self.head + 1)
             if data is None:
                 return
             found.append(self._accept(data))
-        self._read_on_by_listing(found)
+        while self._listed and len(found) < most:
+            count = min(READ_AHEAD, most - len(found))
+            numbers, self._listed = self._listed[:count], self._listed[count:]
+            self._read_listed(numbers, found)
 
     def append(self, events: Sequence[dict[str, Any]]) -> Entry | None:
         """Write the next entry; None if another writer won its number (refresh, and decide anew).
@@ -158,15 +175,24 @@ class Journal:
         except NotFoundError:
             return None
 
-    def _read_on_by_listing(self, found: list[Entry]) -> None:
-        """The rest by one listing and parallel reads."""
-        keys = [info.key for info in self._objects.list(layout.JOURNAL)]
-        wanted = [n for n in sorted(filter(None, map(_number_of, keys))) if n > self.head]
-        with ThreadPoolExecutor(max_workers=8) as pool:
-            for number, data in zip(wanted, pool.map(self._read, wanted), strict=True):
-                if number != self.head + 1 or data is None:
-                    raise JournalError(f"journal entry {self.head + 1} is missing, but entry {number} is there")
-                found.append(self._accept(data))
+    def _list(self) -> list[int]:
+        """The numbers after ``head``, by listings of blocks: the next thousand, and while one is full, ten times as many."""
+        found: list[int] = []
+        following, digits = self.head + 1, PAGE_DIGITS
+        while True:
+            block = layout.journal_entry(following).removesuffix(".json")[:-digits]
+            there = (_number_of(info.key) for info in self._objects.list(block))
+            found += sorted(number for number in there if number >= following)
+            following, digits = (following // 10**digits + 1) * 10**digits, digits + 1
+            if found[-1:] != [following - 1]:
+                return found
+
+    def _read_listed(self, numbers: list[int], found: list[Entry]) -> None:
+        """Accept entries that a listing showed."""
+        for number, data in zip(numbers, in_shares(self._read, numbers), strict=True):
+            if number != self.head + 1 or data is None:
+                raise JournalError(f"journal entry {self.head + 1} is missing, but entry {number} is there")
+            found.append(self._accept(data))
 
     def _accept(self, data: bytes) -> Entry:
         """Check an entry against the chain, and make it the head."""
@@ -181,7 +207,7 @@ def _parsed(data: bytes, number: int, fleet_id: str, previous: str) -> Entry:
     """An entry whose place in the chain is checked. Raises JournalError, NewerVersionError."""
     key = layout.journal_entry(number)
     try:
-        raw = json.loads(data)
+        raw = from_json(data, cache_strings="keys")
         version = raw["v"]
     except (ValueError, TypeError, KeyError):
         raise JournalError(f"{key} is torn: {len(data)} bytes that are no entry", REPAIR) from None

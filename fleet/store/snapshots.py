@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
 
 from fleet.model import layout
 from fleet.model.base import canonical_json
@@ -14,6 +13,8 @@ from fleet.store.objects import Objects
 
 KEPT = 3
 """The newest so many stay."""
+_STATE = b',"state":'
+"""Divides what is told of a state from the state, which is large: it is checked and read as the bytes that it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +23,15 @@ class Snapshot:
 
     number: int
     sha256: str
-    state: dict[str, Any]
+    state: bytes
+    """As JSON."""
 
 
-def save(objects: Objects, fold_version: int, number: int, sha256: str, state: dict[str, Any]) -> None:
-    """Write a snapshot; another controller's of the same number is as good. Raises StoreError."""
-    body = canonical_json(state)
-    document = {"number": number, "entry": sha256, "check": hashlib.sha256(body).hexdigest(), "state": state}
+def save(objects: Objects, fold_version: int, number: int, sha256: str, state: bytes) -> None:
+    """Write a snapshot of a state's JSON; another controller's of the same number is as good. Raises StoreError."""
+    head = canonical_json({"check": hashlib.sha256(state).hexdigest(), "entry": sha256, "number": number})
     try:
-        objects.create(layout.snapshot(fold_version, number), canonical_json(document))
+        objects.create(layout.snapshot(fold_version, number), head[:-1] + _STATE + state + b"}")
     except AlreadyExistsError:
         return
     keys = [info.key for info in objects.list(layout.snapshots(fold_version))]
@@ -41,10 +42,10 @@ def load_newest(objects: Objects, fold_version: int) -> Snapshot | None:
     """The newest snapshot that holds together, or None. A broken one is passed over: the journal has everything."""
     for info in reversed(objects.list(layout.snapshots(fold_version))):
         try:
-            document = json.loads(objects.get(info.key))
-            body = canonical_json(document["state"])
-            if document["check"] == hashlib.sha256(body).hexdigest():
-                return Snapshot(int(document["number"]), str(document["entry"]), document["state"])
+            head, _, rest = objects.get(info.key).partition(_STATE)
+            told, state = json.loads(head + b"}"), rest[:-1]
+            if told["check"] == hashlib.sha256(state).hexdigest():
+                return Snapshot(int(told["number"]), str(told["entry"]), state)
         except (StoreError, ValueError, TypeError, KeyError):
             continue
     return None

@@ -222,6 +222,48 @@ def test_a_gap_far_behind_is_named(tmp_path: Path) -> None:
     assert reader.refresh() == []
 
 
+@pytest.mark.parametrize("count", [FAR_BEHIND - 1, FAR_BEHIND, FAR_BEHIND + 35, FAR_BEHIND + 36, FAR_BEHIND + 140])
+def test_a_long_journal_is_read_in_pieces_and_by_blocks(
+    objects: Objects, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """Blocks of ten keys here, so that some are full, some begin in the middle, and one ends with the journal."""
+    monkeypatch.setattr("fleet.store.journal.PAGE_DIGITS", 1)
+    words = [str(n) for n in range(count)]
+    append_all(journal(objects), words)
+    assert said(journal(objects).refresh()) == words
+    reader, pieces = journal(objects), list[list[Any]]()
+    while entries := reader.refresh(25):
+        pieces.append(said(entries))
+    assert [word for piece in pieces for word in piece] == words
+    assert max(map(len, pieces)) == 25
+    append_all(journal_at(objects, reader), ["one more"])
+    assert said(reader.refresh(25)) == ["one more"]
+
+
+def journal_at(objects: Objects, reader: Journal) -> Journal:
+    book = journal(objects, "you")
+    book.start_from(reader.head, reader.head_sha256)
+    return book
+
+
+def test_what_was_listed_is_forgotten_once_it_is_not_as_listed(tmp_path: Path) -> None:
+    objects = FileObjects(tmp_path)
+    count = FAR_BEHIND + 60
+    append_all(journal(objects), [str(n) for n in range(count)])
+    last = layout.journal_entry(count)
+    whole = objects.get(last)
+    objects.put(last, b"{")
+    reader = journal(objects)
+    assert len(reader.refresh(FAR_BEHIND + 10)) == FAR_BEHIND + 10
+    assert len(reader.refresh()) == 49
+    with pytest.raises(JournalError, match="torn"):
+        reader.refresh()
+    repair_torn_tail(objects)
+    assert reader.refresh() == []
+    objects.put(last, whole)
+    assert said(reader.refresh()) == [str(count - 1)]
+
+
 def test_time_in_the_journal_never_goes_back(tmp_path: Path) -> None:
     times = iter([100.0, 50.0, 200.0])
     objects = FileObjects(tmp_path, clock=lambda: next(times))

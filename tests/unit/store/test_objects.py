@@ -63,6 +63,15 @@ def test_listings_are_sorted_whole_and_by_prefix(objects: Objects) -> None:
     assert {i.size for i in objects.list("p/000/b")} == {len("p/000/b")}
 
 
+def test_a_listing_names_what_lies_in_folders_below_and_nothing_beside(objects: Objects) -> None:
+    for key in ("l/1", "l/10", "l/2/a", "l/2/b/c", "l2/1", "m"):
+        objects.put(key, b"x")
+    assert [i.key for i in objects.list("l/")] == ["l/1", "l/10", "l/2/a", "l/2/b/c"]
+    assert [i.key for i in objects.list("l/1")] == ["l/1", "l/10"]
+    assert [i.key for i in objects.list("l/2/b")] == ["l/2/b/c"]
+    assert [i.key for i in objects.list("")] == ["l/1", "l/10", "l/2/a", "l/2/b/c", "l2/1", "m"]
+
+
 def test_a_listings_version_changes_with_the_content(objects: Objects) -> None:
     objects.put("h/1", b"one")
     before = objects.list("h/")[0].version

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from fleet.model import layout
+from fleet.model.base import canonical_json
 from fleet.model.errors import AlreadyExistsError, NewerVersionError, UnsuitableStoreError
 from fleet.store import snapshots
 from fleet.store.clock import BucketClock, date_of
@@ -105,12 +106,12 @@ def test_rclones_s3_server_ignores_exclusive_creation_and_is_refused(rclone_s3: 
 
 def test_the_newest_whole_snapshot_is_taken(objects: Objects) -> None:
     for number in (100, 200, 300, 400):
-        snapshots.save(objects, 1, number, f"hash-{number}", {"head": number})
-    snapshots.save(objects, 2, 500, "hash", {"head": 500})
-    snapshots.save(objects, 1, 400, "another", {"head": 0})
+        snapshots.save(objects, 1, number, f"hash-{number}", canonical_json({"head": number}))
+    snapshots.save(objects, 2, 500, "hash", canonical_json({"head": 500}))
+    snapshots.save(objects, 1, 400, "another", canonical_json({"head": 0}))
     found = snapshots.load_newest(objects, 1)
     assert found is not None
-    assert (found.number, found.sha256, found.state) == (400, "hash-400", {"head": 400})
+    assert (found.number, found.sha256, found.state) == (400, "hash-400", b'{"head":400}')
     assert len(objects.list(layout.snapshots(1))) == snapshots.KEPT
     broken = json.loads(objects.get(layout.snapshot(1, 400)))
     objects.put(layout.snapshot(1, 400), json.dumps({**broken, "state": {"head": 9}}).encode())
