@@ -15,6 +15,7 @@ from fleet.model.cloud import (
     Market,
     NewVolume,
     Offer,
+    PriceSince,
     Volume,
     VolumeState,
 )
@@ -58,6 +59,10 @@ class MemoryCloud:
     def offers(self, region: str | None = None) -> Sequence[Offer]:
         """Always the same."""
         return OFFERS
+
+    def price_history(self, offer: Offer, since: float, until: float) -> Sequence[PriceSince]:
+        """None is kept."""
+        return ()
 
     def launch(self, request: LaunchRequest) -> Instance:
         """The same machine for the same token."""

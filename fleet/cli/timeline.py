@@ -90,6 +90,7 @@ _WORDS: dict[type, Callable[[Any], str]] = {
     ev.TerminateIntended: lambda e: f"terminate   {e.reason}",
     ev.AttemptGone: _gone,
     ev.PriceChanged: lambda e: f"price       now {format_money(e.price)}/h",
+    ev.PricesFilled: lambda e: f"price       {format_money(e.prices[-1].price)}/h" if e.prices else "price       not known",
     ev.LeaseExtended: lambda _e: "lease       extended",
     ev.VolumeMade: lambda e: f"volume      {e.volume.volume_id} ({e.volume.size_gb} GB) in {e.volume.zone}",
     ev.VolumePassed: lambda e: f"volume      {e.volume_id} comes from run {e.from_run}",

@@ -11,12 +11,12 @@ from pydantic import ValidationError
 
 from fleet.core.allowed import alternatives, providers_of
 from fleet.core.facts import place_of
-from fleet.core.observed import AttemptKey, Lookup, Observed, Place
+from fleet.core.observed import AttemptKey, History, Lookup, Observed, Place
 from fleet.core.pace import pace_of
 from fleet.core.state import FleetState, RunState
 from fleet.model import layout
 from fleet.model.base import Frozen, Seconds
-from fleet.model.cloud import Listing, Offer
+from fleet.model.cloud import Listing, Market, Offer
 from fleet.model.documents import Desired, Heartbeat
 from fleet.model.errors import NotFoundError, ProviderError, StoreError
 from fleet.providers.base import Provider
@@ -33,6 +33,10 @@ SLEPT: Seconds = 60
 """Two looks further apart than this mean that this computer was suspended."""
 ACTED_WITHIN: Seconds = 600
 """What was done longer ago is due again, whatever it was."""
+HISTORY_EVERY: Seconds = 3600
+"""What a machine was charged is asked for so often, and when its listing shows another price, and at its end."""
+HISTORY_LEAST: Seconds = 60
+"""Never more often: listings lag, and show a price that was."""
 OFFERS_EVERY: Seconds = 300
 """Prices are asked for so often (each second on ``local``, where asking costs nothing)."""
 
@@ -54,6 +58,8 @@ class Observer:
     _lookups: dict[str, Lookup] = field(default_factory=dict)
     _desired: dict[str, tuple[Seconds, Desired]] = field(default_factory=dict)
     _offers: dict[str, tuple[Seconds, tuple[Offer, ...]]] = field(default_factory=dict)
+    _priced: dict[AttemptKey, Seconds] = field(default_factory=dict)
+    """When an attempt's price history was last asked for."""
 
     def look(self, state: FleetState) -> Observed:
         """One tick's view."""
@@ -73,6 +79,7 @@ class Observer:
             listed_beats=frozenset(self._listed),
             offers=self._offers_now(runs, now),
             capabilities={name: provider.capabilities for name, provider in self.providers.items()},
+            histories=dict(self._histories(state, runs, listings, now)),
             desired=self._desired_now(runs, now),
             secrets=frozenset(os.environ),
             awake_since=self._awake_since,
@@ -112,6 +119,38 @@ class Observer:
                 yield place, provider.list(place[1])
             except ProviderError as error:
                 self.troubles["/".join(place)] = f"{error.error_class.value}: {error.message}"
+
+    def _histories(
+        self, state: FleetState, runs: list[RunState], listings: Mapping[Place, Listing], now: Seconds
+    ) -> Iterator[tuple[AttemptKey, History]]:
+        """What spot instances were charged, where something new is to be expected."""
+        seen = {i.instance_id: i for listing in listings.values() for i in listing.instances}
+        wanted = [((run.run_id, a.number), a) for run in runs for a in run.live_attempts if a.instance_id is not None]
+        wanted += [((run_id, n), state.runs[run_id].attempts[n]) for run_id, n in state.unsettled.values()]
+        self._priced = {key: at for key, at in self._priced.items() if key in {who for who, _ in wanted}}
+        for key, attempt in wanted:
+            offer, start = attempt.offer, attempt.launched_at
+            provider = self.providers.get(offer.provider) if offer is not None else None
+            if offer is None or offer.market is not Market.SPOT or start is None or provider is None:
+                continue
+            if not provider.capabilities.price_history:
+                continue
+            instance = seen.get(attempt.instance_id or "")
+            ended = attempt.ended_at or (instance.ended_at if instance is not None else None)
+            changed = instance is not None and bool(attempt.prices) and instance.offer.price != attempt.prices[-1].price
+            urgent = changed or ended is not None
+            if key in self._priced or not urgent:
+                last = self._priced.get(key, attempt.priced_until or start)
+                if now - last < (HISTORY_LEAST if urgent else HISTORY_EVERY):
+                    continue
+            since, until = attempt.priced_until or start, min(now, ended) if ended is not None else now
+            try:
+                found = tuple(provider.price_history(offer, since, max(since, until)))
+            except ProviderError as error:
+                self.troubles[f"prices {offer.key}"] = error.message
+                continue
+            self._priced[key] = now
+            yield key, History(found, max(since, until))
 
     def _infra_places(self, infra: str) -> Iterator[Place]:
         name, _, rest = infra.partition("/")

@@ -19,6 +19,9 @@ def facts(state: FleetState, observed: Observed) -> list[ev.Event]:
         for attempt in run.attempts.values():
             if attempt.phase != "gone":
                 found.extend(_of_attempt(run, attempt, observed))
+    for run_id, number in state.unsettled.values():
+        run = state.runs[run_id]
+        found.extend(_prices(run, run.attempts[number], observed, run.attempts[number].ended_at))
     found.extend(_new_volumes(state, observed))
     return found
 
@@ -43,7 +46,13 @@ def _of_attempt(run: RunState, attempt: AttemptState, observed: Observed) -> Ite
         yield from _from_heartbeat(run, attempt, beat, observed.now)
     instance = observed.instance(place_of(attempt), instance_id)
     pace = pace_of(place_of(attempt)[0])
-    yield from _from_cloud(run, attempt, instance, observed.lookups.get(instance_id), beat, observed.now, pace)
+    told = list(_from_cloud(run, attempt, instance, observed.lookups.get(instance_id), beat, observed.now, pace))
+    capabilities = observed.capabilities.get(place_of(attempt)[0])
+    if capabilities is not None and capabilities.price_history:
+        told = [event for event in told if not isinstance(event, ev.PriceChanged)]  # a listing lags, its history does not
+    yield from told
+    ended = next((event.ended_at for event in told if isinstance(event, ev.AttemptGone)), None)
+    yield from _prices(run, attempt, observed, ended)
 
 
 def _adopt(run: RunState, attempt: AttemptState, observed: Observed) -> ev.LaunchSucceeded | None:
@@ -117,6 +126,22 @@ def _from_cloud(
         yield ev.AttemptGone(**who, ended_at=last, ended_by="unknown", estimate=True, step=step)
     elif instance is not None and attempt.prices and attempt.prices[-1].price != instance.offer.price:
         yield ev.PriceChanged(**who, price=instance.offer.price)
+
+
+def _prices(run: RunState, attempt: AttemptState, observed: Observed, ended: float | None) -> Iterator[ev.Event]:
+    """What it was charged, by the provider's own history: when that says something new, and once at its end."""
+    history = observed.histories.get((run.run_id, attempt.number))
+    known = attempt.prices[-1].price if attempt.prices else None
+    if history is None:
+        given_up = ended is not None and observed.now - ended > pace_of(place_of(attempt)[0]).settle
+        if given_up and attempt.phase == "gone":
+            yield ev.PricesFilled(at=observed.now, run_id=run.run_id, attempt=attempt.number, prices=(), until=ended or 0.0)
+        return
+    reaches = ended is not None and history.until >= ended
+    if reaches or any(point.price != known for point in history.prices):
+        prices = tuple(point for point in history.prices if ended is None or point.at < ended)
+        until = min(history.until, ended) if ended is not None else history.until
+        yield ev.PricesFilled(at=observed.now, run_id=run.run_id, attempt=attempt.number, prices=prices, until=until)
 
 
 def _absence_believed(attempt: AttemptState, lookup: Lookup, now: float, pace: Pace) -> bool:

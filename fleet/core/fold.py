@@ -12,8 +12,9 @@ from typing import Any
 from fleet.core.cooling import cooled, rested
 from fleet.core.pace import UNKNOWN_RETRY, pace_of
 from fleet.core.phases import moved
-from fleet.core.state import AttemptState, FleetState, Pause, PriceSince, RunState, VolumeRecord
+from fleet.core.state import AttemptState, FleetState, Pause, RunState, VolumeRecord
 from fleet.model import events as ev
+from fleet.model.cloud import PriceSince
 from fleet.model.errors import ErrorClass
 
 Folded = tuple[int, float, Sequence[ev.Event]]
@@ -30,6 +31,7 @@ def fold_all(state: FleetState, entries: Iterable[Folded]) -> FleetState:
     head, latest = state.head, state.at
     runs, names = dict(state.runs), dict(state.names)
     cooling, resting, orphans = dict(state.cooling), dict(state.resting), dict(state.orphans)
+    unsettled = dict(state.unsettled)
     for number, at, events in entries:
         head, latest = number, max(at, latest)
         for event in events:
@@ -49,8 +51,27 @@ def fold_all(state: FleetState, entries: Iterable[Folded]) -> FleetState:
             cooling.update(cooled(run, event))
             resting.update(rested(run, event))
             runs[event.run_id] = _applied(run, event)
-    changed = {"runs": runs, "names": names, "cooling": cooling, "resting": resting, "orphans": orphans}
+            if isinstance(event, (ev.AttemptGone, ev.PricesFilled)):
+                _settle(unsettled, runs[event.run_id], event.attempt)
+    changed = {
+        "runs": runs,
+        "unsettled": unsettled,
+        "names": names,
+        "cooling": cooling,
+        "resting": resting,
+        "orphans": orphans,
+    }
     return state.model_copy(update={"head": head, "at": latest, **changed})
+
+
+def _settle(unsettled: dict[str, tuple[str, int]], run: RunState, number: int) -> None:
+    """Remember which of the gone still have prices to come."""
+    attempt = run.attempts.get(number)
+    key = f"{run.run_id}/{number}"
+    if attempt is None or attempt.phase != "gone" or attempt.settled:
+        unsettled.pop(key, None)
+    elif pace_of(attempt.offer.provider if attempt.offer else "").settle > 0:
+        unsettled[key] = (run.run_id, number)
 
 
 def _created(event: ev.RunCreated) -> RunState:
@@ -147,6 +168,17 @@ def _price_changed(attempt: AttemptState, event: ev.PriceChanged) -> AttemptStat
     return attempt.model_copy(update={"prices": (*attempt.prices, PriceSince(at=event.at, price=event.price))})
 
 
+def _prices_filled(attempt: AttemptState, event: ev.PricesFilled) -> AttemptState | None:
+    if attempt.priced_until is not None and event.until <= attempt.priced_until:
+        return None
+    first = event.prices[0].at if event.prices else event.until
+    prices = [known for known in attempt.prices if known.at < first or not event.prices]
+    for point in event.prices:
+        if not prices or prices[-1].price != point.price:
+            prices.append(point)
+    return attempt.model_copy(update={"prices": tuple(prices), "priced_until": event.until})
+
+
 def _released(attempt: AttemptState, event: ev.AttemptReleased) -> AttemptState:
     return _phase(attempt, event, released_at=attempt.released_at or event.at, step=event.step or attempt.step)
 
@@ -177,6 +209,7 @@ _ON_ATTEMPT: dict[type, Callable[[Any, Any], AttemptState | None]] = {
     ev.TerminateIntended: _terminate_intended,
     ev.AttemptGone: _gone,
     ev.PriceChanged: _price_changed,
+    ev.PricesFilled: _prices_filled,
     ev.LeaseExtended: lambda a, e: a.model_copy(update={"lease_until": e.lease_until, "share": e.share}),
     ev.AttachIntended: lambda a, e: a.model_copy(update={"attach_at": a.attach_at or e.at}),
     ev.DetachIntended: lambda a, e: a.model_copy(update={"detach_at": a.detach_at or e.at}),

@@ -6,13 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from fleet.model.base import Seconds
-from fleet.model.cloud import Capabilities, Instance, Listing, Offer, Volume
+from fleet.model.cloud import Capabilities, Instance, Listing, Offer, PriceSince, Volume
 from fleet.model.documents import Desired, Heartbeat
 
 Place = tuple[str, str]
 """A provider and one of its regions."""
 AttemptKey = tuple[str, int]
 """A run's id and the number of an attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The provider's own word on the prices of one instance."""
+
+    prices: tuple[PriceSince, ...]
+    until: Seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,8 @@ class Observed:
     offers: Mapping[str, tuple[Offer, ...]] = field(default_factory=dict)
     """By provider."""
     capabilities: Mapping[str, Capabilities] = field(default_factory=dict)
+    histories: Mapping[AttemptKey, History] = field(default_factory=dict)
+    """What spot instances were charged since they were last asked about."""
     desired: Mapping[str, Desired] = field(default_factory=dict)
     """By run: what desired.json says."""
     secrets: frozenset[str] | None = None

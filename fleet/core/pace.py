@@ -39,6 +39,8 @@ class Pace:
     cool_price: Seconds = 300
     cool_quota: Seconds = 3600
     pause_transient: Seconds = 20
+    settle: Seconds = 86_400
+    """For so long after an end its last prices are asked for."""
     boot_pause: Seconds = 30
     """After a failed boot; doubles with each in a row."""
     lease_cap: Seconds = 7 * 86_400
@@ -73,6 +75,7 @@ LOCAL = Pace(
     cool_price=5,
     cool_quota=60,
     pause_transient=2,
+    settle=0,
     boot_pause=2,
     lease_least=20,
     intervals=Intervals(

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from fleet.model.base import Frozen, Micros, Seconds
-from fleet.model.cloud import EndedBy, ExistingVolume, NewVolume, Offer
+from fleet.model.cloud import EndedBy, ExistingVolume, Market, NewVolume, Offer, PriceSince
 from fleet.model.documents import Mount, Notice, Outcome, Resumed
 from fleet.model.job import Job
 
@@ -15,13 +15,6 @@ FOLD_VERSION = 3
 """Changes whenever the fold's result for the same journal could: snapshots of other versions are not used."""
 
 AttemptPhase = Literal["intended", "refused", "launched", "running", "draining", "released", "ending", "gone"]
-
-
-class PriceSince(Frozen):
-    """A price in force from a time on, until the next one."""
-
-    at: Seconds
-    price: Micros
 
 
 class AttemptState(Frozen):
@@ -43,6 +36,8 @@ class AttemptState(Frozen):
     """What it became; None until launched."""
     launched_at: Seconds | None = None
     prices: tuple[PriceSince, ...] = ()
+    priced_until: Seconds | None = None
+    """Up to when ``prices`` come from the provider's own history, without a gap."""
     began_at: Seconds | None = None
     resumed: Resumed | None = None
     rebalance: Notice | None = None
@@ -58,6 +53,13 @@ class AttemptState(Frozen):
     end_estimated: bool = False
     step: int | None = None
     error: str | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Its prices are known up to its end, or never change."""
+        if self.offer is None or self.offer.market is not Market.SPOT or self.ended_at is None:
+            return True
+        return self.priced_until is not None and self.priced_until >= self.ended_at
 
     @property
     def live(self) -> bool:
@@ -179,6 +181,8 @@ class FleetState(Frozen):
     """Offers (by key), or ``provider/region/*/*/market``, that were refused and are not tried before a time."""
     resting: dict[str, Seconds] = Field(default_factory=dict)
     """Offers (by key) that were taken back: until a time any other is tried first."""
+    unsettled: dict[str, tuple[str, int]] = Field(default_factory=dict)
+    """Attempts that are gone, and whose last prices the provider has not told yet."""
     orphans: dict[str, Seconds] = Field(default_factory=dict)
     """Instances that no attempt owns, and since when they shall end."""
 

@@ -29,6 +29,7 @@ CURRENT: Mapping[str, int] = {
     "terminate-intended": 1,
     "attempt-gone": 1,
     "price-changed": 1,
+    "prices-filled": 1,
     "lease-extended": 1,
     "volume-made": 1,
     "volume-passed": 1,

@@ -49,6 +49,14 @@ class InstanceState(str, Enum):
     TERMINATED = "terminated"
 
 
+class PriceSince(Frozen):
+    """A price in force from a time on, until the next one."""
+
+    at: Seconds
+    price: Micros
+    """Micro-dollars per hour."""
+
+
 LIVE_STATES = frozenset({InstanceState.PENDING, InstanceState.RUNNING, InstanceState.STOPPING, InstanceState.SHUTTING_DOWN})
 """States in which the machine may still run code or be charged for."""
 
@@ -172,5 +180,7 @@ class Capabilities(Frozen):
     visible_within: float
     """Grace: so many seconds after a launch, absence from a listing means nothing."""
     billing: Billing = Billing()
+    price_history: bool = False
+    """Whether it tells what a spot instance was charged in the past."""
     volume_price: Micros
     """Micro-dollars per GB and month."""

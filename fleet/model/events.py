@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from fleet.model.base import Frozen, Micros, Seconds
-from fleet.model.cloud import EndedBy, ExistingVolume, Instance, NewVolume, Offer, Volume
+from fleet.model.cloud import EndedBy, ExistingVolume, Instance, NewVolume, Offer, PriceSince, Volume
 from fleet.model.documents import CheckpointRef, Mount, Notice, Outcome, Resumed
 from fleet.model.errors import ErrorClass
 from fleet.model.job import Job
@@ -206,6 +206,19 @@ class PriceChanged(_Event):
     price: Micros
 
 
+class PricesFilled(_Event):
+    """What a spot instance was charged, by the provider's own history: it takes the place of what was seen meanwhile."""
+
+    type: Literal["prices-filled"] = "prices-filled"
+    v: Literal[1] = 1
+    run_id: str
+    attempt: int
+    prices: tuple[PriceSince, ...]
+    """The first one was in force where the last history ended. Empty: there is none to be had any more."""
+    until: Seconds
+    """Up to when it reaches."""
+
+
 class LeaseExtended(_Event):
     """A longer lease, within the budget."""
 
@@ -310,6 +323,7 @@ AttemptEvent = (
     | TerminateIntended
     | AttemptGone
     | PriceChanged
+    | PricesFilled
     | LeaseExtended
     | AttachIntended
     | DetachIntended

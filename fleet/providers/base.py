@@ -17,7 +17,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from fleet.model.cloud import Capabilities, Instance, LaunchRequest, Listing, NewVolume, Offer, Volume
+from fleet.model.base import Seconds
+from fleet.model.cloud import Capabilities, Instance, LaunchRequest, Listing, NewVolume, Offer, PriceSince, Volume
 
 
 @runtime_checkable
@@ -40,6 +41,13 @@ class Provider(Protocol):
 
     def offers(self, region: str | None = None) -> Sequence[Offer]:
         """What can be bought now, with prices, in no particular order. An offer is no promise of capacity."""
+        ...
+
+    def price_history(self, offer: Offer, since: Seconds, until: Seconds) -> Sequence[PriceSince]:
+        """What an instance of a spot offer was charged per hour: the price in force at ``since``, then each change.
+
+        Only asked where ``capabilities.price_history`` says so; else empty. Times are not before ``since``.
+        """
         ...
 
     def launch(self, request: LaunchRequest) -> Instance:

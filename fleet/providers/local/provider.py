@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from fleet.model.base import document_bytes
-from fleet.model.cloud import Capabilities, Instance, LaunchRequest, Listing, Market, NewVolume, Offer, Volume
+from fleet.model.cloud import Capabilities, Instance, LaunchRequest, Listing, Market, NewVolume, Offer, PriceSince, Volume
 from fleet.model.errors import ErrorClass, ProviderError
 from fleet.providers.local import folder as files
 from fleet.providers.local import market as markets
@@ -58,6 +58,10 @@ class LocalProvider:
     def offers(self, region: str | None = None) -> Sequence[Offer]:
         """Every declared type in every zone, on spot and on demand."""
         return markets.offers(markets.read_market(self._home)) if region in (None, markets.REGION) else ()
+
+    def price_history(self, offer: Offer, since: float, until: float) -> Sequence[PriceSince]:
+        """None is kept: a machine's price is what its listing says."""
+        return ()
 
     def launch(self, request: LaunchRequest) -> Instance:
         """Start a machine; see the contract."""

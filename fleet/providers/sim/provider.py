@@ -16,11 +16,13 @@ from fleet.model.cloud import (
     Listing,
     NewVolume,
     Offer,
+    PriceSince,
     Volume,
     VolumeState,
 )
 from fleet.providers.sim.cloud import SimCloud
 from fleet.providers.sim.errors import refusal
+from fleet.providers.sim.market import HOUR
 from fleet.providers.sim.strict import LIVE, check_request, choose
 from fleet.providers.sim.things import SimInstance, SimVolume
 
@@ -41,6 +43,7 @@ class SimProvider:
             billing=Billing(
                 minimum_seconds=manners.minimum_seconds, free_if_interrupted_within=manners.free_if_interrupted_within
             ),
+            price_history=True,
             volume_price=manners.volume_price,
         )
 
@@ -55,6 +58,13 @@ class SimProvider:
             self._called(one, "offers")
             found.extend(self._cloud.offers(one))
         return found
+
+    def price_history(self, offer: Offer, since: Seconds, until: Seconds) -> Sequence[PriceSince]:
+        """The market's price at ``since``, and on each hour after it."""
+        self._called(offer.region, "price_history")
+        market, kind = self._cloud.market, self._cloud.manners.types[offer.instance_type]
+        moments = [since, *(hour * HOUR for hour in range(int(since // HOUR) + 1, int(until // HOUR) + 1))]
+        return [PriceSince(at=at, price=market.price(offer.zone, offer.instance_type, kind, at)) for at in moments]
 
     def launch(self, request: LaunchRequest) -> Instance:
         """Start a machine; see the contract."""

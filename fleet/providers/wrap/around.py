@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from fleet.model.cloud import Capabilities, Instance, LaunchRequest, Listing, NewVolume, Offer, Volume
+from fleet.model.base import Seconds
+from fleet.model.cloud import Capabilities, Instance, LaunchRequest, Listing, NewVolume, Offer, PriceSince, Volume
 from fleet.providers.base import Provider
 
 T = TypeVar("T")
 
-READS = frozenset({"offers", "list", "get"})
+READS = frozenset({"offers", "list", "get", "price_history"})
 """Calls that change nothing."""
 
 
@@ -57,6 +58,11 @@ class Wrapper:
     def offers(self, region: str | None = None) -> Sequence[Offer]:
         """See the contract."""
         return self.around(Call("offers", region or "", {}), lambda: self.inner.offers(region))
+
+    def price_history(self, offer: Offer, since: Seconds, until: Seconds) -> Sequence[PriceSince]:
+        """See the contract."""
+        call = Call("price_history", offer.region, {"offer": offer, "since": since, "until": until})
+        return self.around(call, lambda: self.inner.price_history(offer, since, until))
 
     def launch(self, request: LaunchRequest) -> Instance:
         """See the contract."""

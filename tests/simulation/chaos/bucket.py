@@ -5,9 +5,10 @@ from __future__ import annotations
 import bisect
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from fleet.model.errors import AlreadyExistsError, NotFoundError, StoreError
+from fleet.providers.wrap.around import Call
 from fleet.store.objects import ObjectInfo
 
 
@@ -96,7 +97,7 @@ def kind_of(key: str) -> str:
 class Effects(Protocol):
     """Through which every effect of every client goes (world.py)."""
 
-    def effect(self, client: object, what: str, do: Callable[[], object], *, changes: bool) -> object:
+    def effect(self, client: Any, what: str, do: Callable[[], object], *, changes: bool, call: Call | None = None) -> object:
         """Do it, or not, or more than once."""
         ...
 

@@ -22,7 +22,7 @@ from fleet.model.job import Job
 from fleet.providers.sim.market import HOUR, Weather
 from fleet.providers.sim.provider import SimProvider
 from fleet.store.journal import Journal
-from tests.simulation.chaos.clients import Laptop, Machine
+from tests.simulation.chaos.clients import Machine
 from tests.simulation.chaos.faults import Storm
 from tests.simulation.chaos.laws import ALIVE
 from tests.simulation.chaos.training import model_after
@@ -97,7 +97,7 @@ class Explorer:
         lived = sum(
             (made.ended_at(world.clock()) or world.clock()) - made.launched_at for made in world.cloud.instances.values()
         )
-        outcomes = Counter(run.outcome or "live" for run in world.laws.state.runs.values())
+        outcomes: Counter[str] = Counter(str(run.outcome or "live") for run in world.laws.state.runs.values())
         return Result(
             world.seed, world.hours, lived / 3600, sum(world.laws.events.values()), world.effects, world.steps, seconds,
             world.laws.violations, world.reached, outcomes, world.trace or [],
@@ -111,10 +111,10 @@ class Explorer:
         world.cloud.slow_detach = 0.0
         world.cloud.market.outages.clear()
         world.full_until.clear()
-        for client in [*world.laptops, *world.machines.values()]:
-            client.cut_off_until = 0.0
-            if isinstance(client, Laptop):
-                client.asleep_until = 0.0
+        for machine in world.machines.values():
+            machine.cut_off_until = 0.0
+        for laptop in world.laptops:
+            laptop.cut_off_until = laptop.asleep_until = 0.0
         world.laptop()
         until = world.clock() + HEALING_HOURS * 3600
         while world.clock() < until and not world.laws.violations:
@@ -137,6 +137,7 @@ class Explorer:
                 laws.broken("nothing is left running", made.instance_id)
         for run in laws.state.runs.values():
             self.judge(run)
+            laws.check_ledger(run)
         if world.bucket.list(layout.HEARTBEATS):
             laws.broken("the words of the dead are forgotten", world.bucket.list(layout.HEARTBEATS)[0].key)
 

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from fleet.core.chain import newest_based, valid_refs
+from fleet.core.costs import attempt_cost, volume_cost
 from fleet.core.fold import fold
 from fleet.core.pace import CLOUD
 from fleet.core.plan.launching import MOST_MACHINES
@@ -18,7 +19,7 @@ from fleet.core.state import AttemptState, FleetState, RunState
 from fleet.core.upcast import decode
 from fleet.model import events as ev
 from fleet.model.base import Seconds
-from fleet.model.cloud import InstanceState
+from fleet.model.cloud import Billing, InstanceState
 from fleet.model.documents import Base, CheckpointRef, Manifest
 from fleet.providers.sim.things import SimInstance
 from fleet.providers.wrap.around import Call
@@ -256,9 +257,10 @@ class Laws:
             self._whose(made, now)
             owner = self._owner(made)
             armed = made.power_off_at
-            if owner is not None and owner.lease_until is not None and made.state.at(now) is InstanceState.RUNNING:
-                if armed is None or armed > owner.lease_until + 1:
-                    self.broken("every machine ends by its lease", f"{made.instance_id}: {armed} after {owner.lease_until}")
+            if owner is None or owner.lease_until is None or made.state.at(now) is not InstanceState.RUNNING:
+                continue
+            if armed is None or armed > owner.lease_until + 1:
+                self.broken("every machine ends by its lease", f"{made.instance_id}: {armed} after {owner.lease_until}")
         for run in self.state.runs.values():
             if run.job.budget.run is not None and not run.over:
                 self.check_budget(run)
@@ -291,6 +293,27 @@ class Laws:
             return  # what is left is the disk, which is kept as long as the user said
         if spent > run.job.budget.run + slack:
             self.broken("a budget is not passed", f"run {run.run_id}: {spent} of {run.job.budget.run} micro-dollars")
+
+    def check_ledger(self, run: RunState) -> None:
+        """What fleet says a run cost is what the cloud bills: machines whose end was seen, and every disk."""
+        cloud, now = self.world.cloud, self.world.clock()
+        rules = cloud.manners
+        billing = Billing(minimum_seconds=rules.minimum_seconds, free_if_interrupted_within=rules.free_if_interrupted_within)
+        for attempt in run.attempts.values():
+            made = cloud.instances.get(attempt.instance_id or "")
+            if made is None or attempt.end_estimated:
+                continue
+            told, billed = attempt_cost(attempt, now, billing), invoice.machine_by_the_hour(cloud, made)
+            if told != billed:
+                self.broken("the ledger is the invoice", f"run {run.run_id} #{attempt.number}: {told}, billed {billed}")
+        for record in run.volumes.values():
+            disk = cloud.volumes[record.volume_id]
+            told = volume_cost(record, now)
+            billed = sum(invoice.disk(cloud, disk, since, until) for since, until in _held(record, now))
+            late = max(0.0, (record.deleted_at or 0.0) - (disk.deleted_at or now))
+            most = disk.size_gb * rules.volume_price * (late + 1) / (730 * 3600)
+            if not billed - 2 <= told <= billed + 2 + most:
+                self.broken("the ledger is the invoice", f"run {run.run_id} {record.volume_id}: {told}, billed {billed}")
 
 
 def _held(record: object, now: Seconds) -> list[tuple[Seconds, Seconds]]:

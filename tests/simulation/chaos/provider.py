@@ -20,5 +20,5 @@ class ClientProvider(Wrapper):
         self._effects, self._client = effects, client
 
     def around(self, call: Call, do: Callable[[], T]) -> T:
-        answer = self._effects.effect(self._client, call.method, do, changes=call.changes, call=call)  # type: ignore[call-arg]
+        answer = self._effects.effect(self._client, call.method, do, changes=call.changes, call=call)
         return cast(T, answer)

@@ -307,4 +307,4 @@ class World:
 
 def _fast_folder() -> str | None:
     """Memory, where the system has it as a folder."""
-    return "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - made safely inside it
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None

@@ -10,9 +10,9 @@ from fleet.core.costs import attempt_cost, on_demand_cost, run_cost, volume_cost
 from fleet.core.fold import fold
 from fleet.core.leases import Lease, NoLease, committed, grant, worst_price
 from fleet.core.pace import CLOUD
-from fleet.core.state import AttemptState, FleetState, PriceSince, RunState, VolumeRecord
+from fleet.core.state import AttemptState, FleetState, RunState, VolumeRecord
 from fleet.model import events as ev
-from fleet.model.cloud import Billing, Market, NewVolume, Offer, Volume, VolumeState
+from fleet.model.cloud import Billing, Market, NewVolume, Offer, PriceSince, Volume, VolumeState
 from fleet.model.job import Job
 
 PER_SECOND = Billing(minimum_seconds=60, free_if_interrupted_within=3600)

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleet.core.costs import attempt_cost
-from fleet.core.state import AttemptState, PriceSince
-from fleet.model.cloud import Billing, Instance, InstanceState, LaunchRequest, Market, NewVolume, Offer
+from fleet.core.state import AttemptState
+from fleet.model.cloud import Billing, Instance, InstanceState, LaunchRequest, Market, NewVolume, Offer, PriceSince
 from fleet.model.errors import ErrorClass, ProviderError
 from fleet.providers.sim.clock import VirtualClock
 from fleet.providers.sim.cloud import Manners, SimCloud
