@@ -11,7 +11,7 @@ from fleet.model.cloud import EndedBy, ExistingVolume, NewVolume, Offer
 from fleet.model.documents import Mount, Notice, Outcome, Resumed
 from fleet.model.job import Job
 
-FOLD_VERSION = 2
+FOLD_VERSION = 3
 """Changes whenever the fold's result for the same journal could: snapshots of other versions are not used."""
 
 AttemptPhase = Literal["intended", "refused", "launched", "running", "draining", "released", "ending", "gone"]
@@ -57,6 +57,8 @@ class AttemptState(Frozen):
     ended_by: EndedBy | None = None
     end_estimated: bool = False
     step: int | None = None
+    rate: float | None = None
+    """Steps per second at the end of its training; None while it lives, or if it reported none."""
     error: str | None = None
 
     @property
