@@ -6,6 +6,7 @@ import sys
 
 from fleet.cli import group_commands, run_commands
 from fleet.cli.app import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_JOB, app
+from fleet.cli.errors import error_object, fault_object, print_error
 from fleet.model.errors import FleetError, JobError
 
 __all__ = ["app", "group_commands", "main", "run_commands"]
@@ -15,7 +16,7 @@ def main() -> None:
     """The console script: no traceback reaches a user unless ``--debug`` asks for it."""
     debug = "--debug" in sys.argv[1:]
     try:
-        app()
+        app(prog_name="fleet")
     except JobError as error:
         _fail(error, EXIT_JOB, debug)
     except FleetError as error:
@@ -31,6 +32,7 @@ def main() -> None:
         sys.stderr.write(
             f"fleet: {type(error).__name__}: {error}\nThis is a fault of fleet's; `fleet --debug …` shows where.\n"
         )
+        print_error(fault_object(error))
         sys.exit(EXIT_FAILED)
 
 
@@ -38,6 +40,7 @@ def _fail(error: FleetError, code: int, debug: bool) -> None:
     if debug:
         raise error
     sys.stderr.write(f"fleet: {error}\n")
+    print_error(error_object(error, code))
     sys.exit(code)
 
 

@@ -46,8 +46,13 @@ class Plan:
     """What `fleet up` would do first."""
 
     offers: tuple[Priced, ...]
+    """Those that the job allows, cheapest first."""
     why: str
+    """Why the chosen one, or why none."""
     volume_monthly: Micros
+    job: Job
+    bucket: str = ""
+    """Where state would go."""
 
 
 def _left_alone(state: FleetState, offer: Offer, now: float) -> bool:
@@ -80,4 +85,4 @@ def offering(state: FleetState, providers: Iterable[Provider], job: Job, now: fl
         for o in allowed
     )
     why = placement.why if isinstance(placement, Placement) else placement.reason
-    return Plan(rows, why, job.volume.size * price)
+    return Plan(rows, why, job.volume.size * price, job)

@@ -8,10 +8,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from fleet.control.controller import Controller
+from fleet.control.names import nearest
 from fleet.core.costs import RunCost, run_cost
 from fleet.core.state import AttemptState, FleetState, RunState
 from fleet.model import layout
-from fleet.model.base import Micros
+from fleet.model.base import Micros, Seconds
 from fleet.model.documents import Heartbeat, Mount
 from fleet.model.errors import FleetError
 from fleet.model.events import NoteAdded, RunCreated, RunResumed, StopRequested
@@ -54,8 +55,7 @@ def find_run(state: FleetState, name: str) -> RunState:
     """A run by its name (the newest of it) or its id. Raises FleetError, naming the nearest ones."""
     run = state.runs.get(state.names.get(name, name))
     if run is None:
-        known = ", ".join(sorted(state.names)) or "none yet"
-        raise FleetError(f"there is no run {name!r}; known: {known}", "`fleet ps` lists runs.")
+        raise FleetError(f"there is no run {name!r}; {nearest(name, [*state.names, *state.runs])}", "`fleet ps` lists runs.")
     return run
 
 
@@ -118,6 +118,10 @@ class RunView:
     attempt: AttemptState | None
     beat: Heartbeat | None
     cost: RunCost
+    at: Seconds = 0.0
+    """When it was looked at, by the bucket's clock."""
+    named: bool = True
+    """Its name means this run: there is no newer one."""
 
     @property
     def phase(self) -> str:
@@ -138,4 +142,5 @@ def view(controller: Controller, run: RunState) -> RunView:
     billing = {name: p.capabilities.billing for name, p in controller.observer.providers.items()}
     attempt = run.newest
     beat = controller.observer.beat(run.run_id, attempt.number) if attempt else None
-    return RunView(run, attempt, beat, run_cost(run, controller.objects.now(), billing))
+    now, named = controller.objects.now(), controller.state.names.get(run.name) == run.run_id
+    return RunView(run, attempt, beat, run_cost(run, now, billing), now, named)

@@ -44,9 +44,7 @@ CASES: list[tuple[str, list[dict[str, Any]], dict[tuple[str, str], float]]] = [
 
 
 @pytest.mark.parametrize(("events", "rates"), [pytest.param(e, r, id=about) for about, e, r in CASES])
-def test_rates_are_what_earlier_attempts_reached(
-    events: list[dict[str, Any]], rates: dict[tuple[str, str], float]
-) -> None:
+def test_rates_are_what_earlier_attempts_reached(events: list[dict[str, Any]], rates: dict[tuple[str, str], float]) -> None:
     assert measured_rates(folded([{"run-created": {}}, *events]), "racer") == pytest.approx(rates)
 
 
