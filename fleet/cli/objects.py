@@ -22,6 +22,7 @@ class RunObject(TypedDict):
     run: str
     """Its id: the name and a random suffix."""
     name: str
+    """As the job file says it."""
     state: State
     """Its outcome once it has ended (`succeeded`, `failed`, `stopped`, `over-budget`), `stopping` once that was asked for,
     `waiting` (no machine), `launching`, `booting`, `running` (its machine began, and has said no more yet), else what its
@@ -53,7 +54,9 @@ class RunObject(TypedDict):
     cost_usd: float
     """Everything until now: `compute_usd` and `volumes_usd`."""
     compute_usd: float
+    """Machines."""
     volumes_usd: float
+    """Disks."""
     on_demand_usd: float
     """What the same machines would have cost on demand, with the same volumes."""
     usd_per_hour: float
@@ -61,6 +64,7 @@ class RunObject(TypedDict):
     volume: str | None
     """The volume that follows the run."""
     created_at: float
+    """When `fleet up` made it."""
     ended_at: float | None
     """null: it goes on."""
     message: str
@@ -71,6 +75,7 @@ class InterruptionObject(TypedDict):
     """A machine that the cloud took back."""
 
     attempt: int
+    """Whose machine."""
     kind: str
     """`notice`, `rebalance+notice`, or `kill` (there was no warning)."""
     at: float
@@ -78,13 +83,16 @@ class InterruptionObject(TypedDict):
     recover_seconds: float | None
     """Until training went on; null: it has not yet."""
     lost_steps: int
+    """Steps that had to be trained again."""
     lost_seconds: float
+    """Seconds of training that had to be done again."""
 
 
 class WatcherObject(TypedDict):
     """A program on this computer that keeps runs alive."""
 
     process: int
+    """Its process id."""
     command: str
     """What it is there for: `controller run`, or that it `follows` or `ends` a run."""
     started_at: float
@@ -112,16 +120,25 @@ class OfferObject(TypedDict):
     offer: str
     """provider/region/zone/instance type/market."""
     provider: str
+    """`local`, or a cloud."""
     region: str
+    """Of the provider."""
     zone: str
+    """A volume is bound to one."""
     instance_type: str
+    """The provider's word for the kind of machine."""
     market: Literal["spot", "on-demand"]
+    """`spot` machines may be taken back."""
     accelerators: list[str]
+    """One entry for each."""
     usd_per_hour: float
+    """The machine's price now."""
     on_demand_usd_per_hour: float
     """The same type's price on demand."""
     with_volume_usd_per_hour: float
+    """Machine and volume together."""
     with_volume_usd_per_day: float
+    """Machine and volume together, for 24 hours."""
     steps_per_second: float | None
     """The median that ended attempts of this job's name reached on this type; null: none has yet."""
     with_volume_usd_per_1000_steps: float | None
@@ -136,7 +153,9 @@ class MadeObject(TypedDict):
     """What `fleet up` would make beside the machine."""
 
     volume_gb: int
+    """The new volume's size."""
     volume_usd_per_month: float
+    """What it costs until it is deleted."""
     bucket: str
     """The URL that state goes to."""
 
@@ -149,12 +168,14 @@ class PlanObject(TypedDict):
     why: str
     """Why the chosen one, in numbers; or why none."""
     makes: MadeObject
+    """What comes with the machine."""
 
 
 class LogLineObject(TypedDict):
     """A line that training printed."""
 
     attempt: int
+    """The attempt whose training printed it."""
     line: str
     """Without its end; bytes that are not UTF-8 are replaced."""
 
@@ -165,6 +186,7 @@ class NoteObject(TypedDict):
     run: str
     """The run's id."""
     note: str
+    """Your words."""
 
 
 class CheckpointObject(TypedDict):
@@ -175,9 +197,11 @@ class CheckpointObject(TypedDict):
     status: Literal["newest", "trusted", "late", "broken"]
     """`late`: written by an attempt that had been overtaken, never restored; `broken`: its manifest cannot be read."""
     step: int | None
+    """The last step that training had reported when it was made."""
     at: float | None
     """When it was committed."""
     files: int
+    """How many."""
     bytes: int
     """Of all its files, those shared with other checkpoints too."""
     problem: str
@@ -188,18 +212,26 @@ class CheckObject(TypedDict):
     """Whether a checkpoint is what was committed."""
 
     checkpoint: str
+    """attempt/number."""
     whole: bool
+    """Every byte is as it was committed."""
     problem: str
+    """What is wrong with it; else empty."""
 
 
 class PulledObject(TypedDict):
     """A checkpoint that was fetched and verified."""
 
     run: str
+    """The run's id."""
     checkpoint: str
+    """attempt/number."""
     step: int | None
+    """The last step that training had reported when it was made."""
     files: int
+    """How many."""
     bytes: int
+    """Of all its files."""
     folder: str
     """Where it lies now."""
 
@@ -208,6 +240,7 @@ class PrunedObject(TypedDict):
     """What was removed."""
 
     run: str
+    """The run's id."""
     removed: list[str]
     """Checkpoints: attempt/number."""
 
@@ -218,8 +251,11 @@ class VolumeObject(TypedDict):
     volume: str
     """Its id."""
     provider: str
+    """`local`, or a cloud."""
     zone: str
+    """Where it is bound to."""
     size_gb: int
+    """Its size."""
     state: str
     """The cloud's word: `creating`, `available`, `in-use`, …"""
     attached_to: str | None
@@ -229,14 +265,18 @@ class VolumeObject(TypedDict):
     live: bool
     """Its run goes on, and uses it."""
     usd_per_month: float
+    """What it costs until it is deleted."""
 
 
 class DeletedVolumeObject(TypedDict):
     """A disk that is gone."""
 
     volume: str
+    """Its id."""
     run: str | None
+    """The run that it belonged to; null: none of this fleet."""
     size_gb: int
+    """Its size."""
     usd_per_month: float
     """What it cost."""
 
@@ -245,11 +285,17 @@ class UnownedObject(TypedDict):
     """Something that costs money and that no run owns."""
 
     kind: Literal["machine", "volume"]
+    """What it is."""
     id: str
+    """The cloud's."""
     provider: str
+    """`local`, or a cloud."""
     region: str
+    """Where it is."""
     why: str
+    """Why it is nobody's."""
     usd_per_month: float
+    """What it costs if it is left alone."""
     deleted: bool
     """It was ended or deleted by this very command (`--delete`)."""
 
@@ -258,7 +304,9 @@ class ControllerObject(TypedDict):
     """The controller as a service of this computer's session manager."""
 
     installed: bool
+    """The service's file is there."""
     running: bool
+    """The session manager says that it runs."""
     file: str
     """The unit or agent file."""
 
@@ -267,6 +315,7 @@ class RepairObject(TypedDict):
     """What was done to a journal."""
 
     bucket: str
+    """Its URL."""
     repaired: bool
     """A torn last entry was set aside."""
     set_aside: str | None
@@ -277,15 +326,20 @@ class InitObject(TypedDict):
     """A job file that was written."""
 
     kind: str
+    """`command`, `racer` or `stack`."""
     file: str
+    """The job file."""
 
 
 class FindingObject(TypedDict):
     """One thing that `fleet doctor` looked at."""
 
     what: str
+    """What was looked at: `python`, `home`, `bucket`, …"""
     state: Literal["good", "note", "bad"]
+    """`bad`: fleet does not work so; `note`: it works, but."""
     told: str
+    """What was found."""
     remedy: str
     """What to do about it; else empty."""
 
@@ -294,27 +348,38 @@ class DemoObject(TypedDict):
     """What the demo came to. Its prices are those of a simulated market."""
 
     attempts: int
+    """Machines."""
     interruptions: int
+    """Machines that were taken back."""
     kinds: list[str]
     """Of each interruption: `notice`, `rebalance+notice`, `kill`."""
     zone_changes: int
+    """Recoveries in another zone."""
     steps_lost: int
+    """Steps that had to be trained again."""
     seconds_lost: float
+    """Seconds of training that had to be done again."""
     recover_seconds: list[float]
+    """For each interruption: seconds until training went on."""
     cost_usd: float
+    """Of the interrupted training."""
     on_demand_usd: float
+    """What the same machines would have cost on demand."""
     uninterrupted_cost_usd: float
     """Of the same training, left alone."""
     seconds: float
     """From the run's creation to its end."""
     uninterrupted_seconds: float
+    """Of the same training, left alone."""
     model_sha256: str
+    """Of the interrupted training's model."""
     uninterrupted_sha256: str
+    """Of the other's."""
     identical: bool
     """Both trainings made the same model, byte for byte."""
 
 
-class Problem(TypedDict):
+class ProblemObject(TypedDict):
     """Why a command could not do what was asked."""
 
     kind: str
@@ -325,9 +390,11 @@ class Problem(TypedDict):
     hint: str
     """What to do next; may be empty."""
     exit_code: int
+    """The command's."""
 
 
 class ErrorObject(TypedDict):
     """Printed instead of a command's own object if the command failed (exit codes 1 and 3)."""
 
-    error: Problem
+    error: ProblemObject
+    """What went wrong."""
