@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from fleet.cli import group_commands, run_commands
@@ -16,7 +17,10 @@ def main() -> None:
     """The console script: no traceback reaches a user unless ``--debug`` asks for it."""
     debug = "--debug" in sys.argv[1:]
     try:
-        app(prog_name="fleet")
+        try:
+            app(prog_name="fleet")
+        finally:
+            sys.stdout.flush()  # here a full disk or a closed pipe is an error like others, at the program's end a riddle
     except JobError as error:
         _fail(error, EXIT_JOB, debug)
     except FleetError as error:
@@ -24,8 +28,8 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(EXIT_FAILED)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_FAILED)  # whoever read has gone: nothing to say, and nobody to say it to
     except Exception as error:  # the last line of defence: a message, not a traceback
         if debug:
             raise
