@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fleet import api
 from fleet.cli.ask import confirm
-from fleet.cli.objects import CheckObject, CheckpointObject, PrunedObject, PulledObject
 from fleet.cli.output import emit, say
 from fleet.cli.table import print_table
 from fleet.control.names import nearest
 from fleet.control.saved import SavedSet
 from fleet.model.documents import CheckpointRef
 from fleet.model.errors import FleetError
+
+if TYPE_CHECKING:
+    from fleet.cli.objects import CheckObject, CheckpointObject, PrunedObject, PulledObject
 
 
 def show(name: str, bucket: str | None, *, as_json: bool) -> int:

@@ -12,11 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fleet.cli.app import EXIT_FAILED
 from fleet.cli.follow import Timeline, follow, to_stderr, to_stdout
-from fleet.cli.objects import DemoObject, RunObject
 from fleet.cli.output import emit
 from fleet.cli.views import run_object
 from fleet.control.controller import Controller
@@ -30,6 +29,9 @@ from fleet.model.errors import FleetError, NotFoundError
 from fleet.model.job import Job
 from fleet.model.units import format_duration
 from fleet.store.workdir import read_job
+
+if TYPE_CHECKING:
+    from fleet.cli.objects import DemoObject, RunObject
 
 MODEL = "output/model.npz"
 PACE = 0.05

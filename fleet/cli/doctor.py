@@ -10,13 +10,15 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from fleet.cli.objects import FindingObject
 from fleet.cli.output import emit
 from fleet.control.home import Home, open_home
 from fleet.model.errors import FleetError
 from fleet.store.opening import open_objects
+
+if TYPE_CHECKING:
+    from fleet.cli.objects import FindingObject
 
 LITTLE_DISK = 2_000_000_000
 SKEW = 60.0

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+from typing import TYPE_CHECKING
 
 from fleet.cli.app import EXIT_FAILED
-from fleet.cli.objects import ErrorObject
 from fleet.cli.output import CHOSEN, emit_line
 from fleet.model.errors import (
     CheckpointError,
@@ -16,6 +16,9 @@ from fleet.model.errors import (
     ProviderError,
     StoreError,
 )
+
+if TYPE_CHECKING:
+    from fleet.cli.objects import ErrorObject
 
 KINDS = {
     JobError: "job",

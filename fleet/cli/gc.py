@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fleet.cli.ask import confirm
-from fleet.cli.objects import UnownedObject
 from fleet.cli.output import emit
 from fleet.cli.table import print_table
 from fleet.cli.views import dollars
@@ -11,6 +12,9 @@ from fleet.control.inventory import Unowned, unowned
 from fleet.control.inventory import collect as collect_one
 from fleet.control.opened import opened
 from fleet.model.units import format_money
+
+if TYPE_CHECKING:
+    from fleet.cli.objects import UnownedObject
 
 
 def collect(bucket: str | None, *, delete: bool, yes: bool, as_json: bool) -> int:

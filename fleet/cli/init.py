@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from fleet.cli.objects import InitObject
 from fleet.cli.output import emit, say
 from fleet.control.names import nearest
 from fleet.model.errors import FleetError
 from fleet.store.workdir import JOB_FILE
+
+if TYPE_CHECKING:
+    from fleet.cli.objects import InitObject
 
 COMMAND = """\
 # A job for fleet. Start it: fleet up fleet.yaml      Look: fleet ps      End it: fleet stop my-job

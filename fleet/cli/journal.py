@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fleet import api
-from fleet.cli.objects import RepairObject
 from fleet.cli.output import emit, say
 from fleet.control.home import open_home
+
+if TYPE_CHECKING:
+    from fleet.cli.objects import RepairObject
 
 
 def repair(bucket: str | None, *, as_json: bool) -> int:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from fleet.cli.objects import LogLineObject
 from fleet.cli.output import emit_line
 from fleet.control.controller import Controller
 from fleet.control.opened import opened_run
 from fleet.model import layout
+
+if TYPE_CHECKING:
+    from fleet.cli.objects import LogLineObject
 
 LOOK_EVERY = 1.0
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fleet import api
-from fleet.cli.objects import NoteObject
 from fleet.cli.output import emit, say
+
+if TYPE_CHECKING:
+    from fleet.cli.objects import NoteObject
 
 
 def add(name: str, text: str, bucket: str | None, *, as_json: bool) -> int:

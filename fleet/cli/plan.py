@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fleet import api
-from fleet.cli.objects import OfferObject, PlanObject
 from fleet.cli.output import emit
 from fleet.cli.table import print_table
 from fleet.cli.views import dollars
 from fleet.control.offering import Plan, Priced
 from fleet.model.units import format_money
+
+if TYPE_CHECKING:
+    from fleet.cli.objects import OfferObject, PlanObject
 
 HEAD = ("ZONE", "TYPE", "MARKET", "ACCELERATORS", "$/H", "ON-DEMAND", "WITH VOLUME/H", "PER DAY", "PER 1,000 STEPS", "")
 SPARE = ("ACCELERATORS", "ON-DEMAND", "$/H")

@@ -9,12 +9,15 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fleet.cli.ask import confirm
-from fleet.cli.objects import ControllerObject
 from fleet.cli.output import emit, say
 from fleet.control.home import Home, open_home
 from fleet.model.errors import FleetError
+
+if TYPE_CHECKING:
+    from fleet.cli.objects import ControllerObject
 
 UNIT = "fleet-controller.service"
 LABEL = "training.fleet.controller"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from fleet.cli.objects import StatusObject
 from fleet.cli.output import emit
 from fleet.cli.timeline import attempt_of, describe
 from fleet.cli.views import run_object
@@ -16,6 +16,9 @@ from fleet.control.runs import RunView, view
 from fleet.control.watchers import Watcher, watchers
 from fleet.core.summary import interruptions
 from fleet.model.units import format_duration, format_money
+
+if TYPE_CHECKING:
+    from fleet.cli.objects import StatusObject
 
 LAST_EVENTS = 30
 

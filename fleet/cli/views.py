@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from fleet.cli.objects import RunObject, State
 from fleet.control.runs import RunView
 from fleet.core.summary import interruptions, seconds_lost, steps_lost
 from fleet.model.units import MICROS_PER_DOLLAR, format_duration, format_money
+
+if TYPE_CHECKING:
+    from fleet.cli.objects import RunObject, State
 
 
 def dollars(micros: int) -> float:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fleet import api
 from fleet.cli.ask import confirm
-from fleet.cli.objects import DeletedVolumeObject, VolumeObject
 from fleet.cli.output import emit, say
 from fleet.cli.table import print_table
 from fleet.cli.views import dollars
 from fleet.control.inventory import KeptVolume, delete_volume, find_volume
 from fleet.control.opened import opened
 from fleet.model.units import format_money
+
+if TYPE_CHECKING:
+    from fleet.cli.objects import DeletedVolumeObject, VolumeObject
 
 
 def show(bucket: str | None, *, as_json: bool) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 SHOWN = 10
@@ -11,6 +10,8 @@ SHOWN = 10
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """``did you mean 'racer'?``, else what is known, for the end of a message."""
+    import difflib
+
     names = list(dict.fromkeys(known))
     near = difflib.get_close_matches(word, names, n=1)
     if near:
