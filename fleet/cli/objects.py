@@ -46,7 +46,7 @@ class RunObject(TypedDict):
     instance: str | None
     """The newest attempt's machine."""
     step: int | None
-    """The last step that training reported."""
+    """The last step that training reported, or that the newest attempt took up at."""
     steps_per_second: float | None
     """Over the last minute of the live attempt."""
     metrics: dict[str, float | None]

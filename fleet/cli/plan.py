@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from fleet.model.units import format_money
 if TYPE_CHECKING:
     from fleet.cli.objects import OfferObject, PlanObject
 
-HEAD = ("ZONE", "TYPE", "MARKET", "ACCELERATORS", "$/H", "ON-DEMAND", "WITH VOLUME/H", "PER DAY", "PER 1,000 STEPS", "")
+HEAD = ("ZONE", "TYPE", "MARKET", "ACCELERATORS", "$/H", "ON-DEMAND", "WITH VOLUME/H", "PER DAY", "1,000 STEPS", "")
 SPARE = ("ACCELERATORS", "ON-DEMAND", "$/H")
 
 
@@ -29,12 +30,23 @@ def show(path: Path, *, as_json: bool) -> int:
     print(f"\nwhy    {plan.why}")
     size, monthly = plan.job.volume.size, format_money(plan.volume_monthly)
     print(f"makes  a machine, and a volume of {size} GB ({monthly} a month); state goes to {plan.bucket}")
-    if any(one.rate is None for one in plan.offers):
-        print(
-            f"steps  what they cost on a type is known once a run of {plan.job.name!r} has reported steps on it and left it"
-        )
+    for line in _steps(plan):
+        print(f"steps  {line}")
     print(f"\nStart it: fleet up {path}")
     return 0
+
+
+def _steps(plan: Plan) -> Iterator[str]:
+    """What is to be said about the price of work: where it is not known yet, and where the cheapest hour is not the best."""
+    if any(one.rate is None for one in plan.offers):
+        yield f"their price on a type is known once a run of {plan.job.name!r} has reported steps on it and left it"
+    known = [(one.per_thousand_steps, one) for one in plan.offers if one.per_thousand_steps is not None]
+    chosen = [price for price, one in known if one.chosen]
+    price, best = min(known, key=lambda pair: pair[0], default=(0, None))
+    if best is not None and chosen and price < chosen[0]:
+        kind = best.offer.instance_type
+        here, there = format_money(chosen[0]), format_money(price)
+        yield f"1,000 cost {there} on {kind}, {here} on the chosen one; to choose it: instance_type: {kind}"
 
 
 def plan_object(plan: Plan) -> PlanObject:

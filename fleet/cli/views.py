@@ -37,7 +37,7 @@ def run_object(view: RunView) -> RunObject:
         "recover_seconds": [round(i.recover_seconds, 3) for i in taken if i.recover_seconds is not None],
         "where": offer.key if offer else None,
         "instance": attempt.instance_id if attempt else None,
-        "step": beat.step if beat else attempt.step if attempt else None,
+        "step": _step(view),
         "steps_per_second": beat.rate if beat else None,
         "metrics": _finite(beat.metrics) if beat else {},
         "cost_usd": dollars(cost.total),
@@ -50,6 +50,15 @@ def run_object(view: RunView) -> RunObject:
         "ended_at": run.ended_at,
         "message": beat.message if beat else "",
     }
+
+
+def _step(view: RunView) -> int | None:
+    """The newest that is known: what was reported, else where the newest attempt took up."""
+    attempt, beat = view.attempt, view.beat
+    if attempt is None:
+        return None
+    reported = beat.step if beat is not None and beat.step is not None else attempt.step
+    return attempt.resumed.step if reported is None and attempt.resumed is not None else reported
 
 
 def _finite(metrics: Mapping[str, float]) -> dict[str, float | None]:

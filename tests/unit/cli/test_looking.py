@@ -12,11 +12,15 @@ from typing import Any
 
 import pytest
 
+from fleet import api
+from fleet.cli.plan import show
 from fleet.cli.table import print_table
 from fleet.control.fleets import open_fleet
 from fleet.control.home import Home
 from fleet.control.names import nearest
+from fleet.control.offering import Plan, Priced
 from fleet.control.watchers import watchers, watching
+from fleet.model.cloud import Market, Offer
 from fleet.model.events import RunCreated, RunEnded
 from fleet.model.job import Job
 from fleet.providers.local.provider import stop_everything
@@ -116,7 +120,7 @@ def test_many_known_names_are_not_all_listed() -> None:
 def test_a_plan_tells_what_steps_cost_once_that_was_measured(shell: Shell) -> None:
     job = shell.job(steps=40)
     first = shell.run("plan", job)[0]
-    assert "PER 1,000 STEPS" in first
+    assert "1,000 STEPS" in first
     assert "is known once a run of 'count' has reported steps" in first
     run = shell.json("up", job)
     shell.until(lambda: shell.run("controller", "run", "--once") and shell.runs()[0]["usd_per_hour"] < 0.01)
@@ -130,6 +134,38 @@ def test_a_plan_tells_what_steps_cost_once_that_was_measured(shell: Shell) -> No
         expected = offer["with_volume_usd_per_hour"] / 3.6 / rate
         assert offer["with_volume_usd_per_1000_steps"] == pytest.approx(expected, rel=0.01)
     assert "$" in next(line for line in shell.run("plan", job)[0].splitlines() if f" {kind} " in line)
+
+
+def priced(kind: str, price: int, rate: float | None, *, chosen: bool = False) -> Priced:
+    offer = Offer(
+        provider="local",
+        region="here",
+        zone="here-a",
+        instance_type=kind,
+        market=Market.SPOT,
+        price=price,
+        on_demand_price=price,
+    )
+    return Priced(offer, price, chosen, cooling=False, rate=rate)
+
+
+@pytest.mark.parametrize(
+    ("large_rate", "told"),
+    [
+        (None, ["is known once"]),
+        (2.0, []),  # twice as fast for three times the price
+        (4.0, ["1,000 cost $0.0208 on large, $0.0278 on the chosen one; to choose it: instance_type: large"]),
+    ],
+)
+def test_a_plan_tells_if_the_cheapest_hour_is_not_the_cheapest_work(
+    large_rate: float | None, told: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    offers = (priced("small", 100_000, 1.0, chosen=True), priced("large", 300_000, large_rate))
+    plan = Plan(offers, "why", 0, Job(name="a", run="x"))
+    monkeypatch.setattr(api, "plan", lambda _job: plan)
+    show(Path("a.yaml"), as_json=False)
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("steps ")]
+    assert [want in line for want, line in zip(told, lines, strict=True)] == [True] * len(told)
 
 
 def test_status_knows_whether_anybody_here_keeps_a_run_alive(shell: Shell) -> None:
