@@ -14,26 +14,32 @@ from fleet._training import progress, save_requested, saved
 if TYPE_CHECKING:
     from fleet.api import (
         checkpoints,
+        delete_volume,
         down,
         events,
         gc,
         logs,
         note,
         plan,
+        prune,
         ps,
         pull,
+        repair_journal,
         resume,
+        run_controller,
         status,
         stop,
         up,
+        verify,
         volumes,
     )
     from fleet.model.errors import FleetError
     from fleet.model.job import Job
 
 __all__ = [
-    "FleetError", "Job", "__version__", "checkpoints", "down", "events", "gc", "logs", "note", "plan", "progress", "ps",
-    "pull", "resume", "save_requested", "saved", "status", "stop", "up", "volumes",
+    "FleetError", "Job", "__version__", "checkpoints", "delete_volume", "down", "events", "gc", "logs", "note", "plan",
+    "progress", "prune", "ps", "pull", "repair_journal", "resume", "run_controller", "save_requested", "saved", "status",
+    "stop", "up", "verify", "volumes",
 ]  # fmt: skip
 
 __version__ = "0.1.0"

@@ -1,16 +1,15 @@
 """fleet from Python: the commands' names, typed. ``import fleet``, then ``fleet.up("fleet.yaml")``.
 
 Every function takes ``bucket`` (a URL) or looks in all buckets that runs were made in from here, as the commands do, and
-raises FleetError with a message for people.
+raises FleetError with a message for people. The commands print what these functions return.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from fleet.control import inventory, saved
 from fleet.control.controller import Controller
@@ -19,16 +18,17 @@ from fleet.control.history import events_of
 from fleet.control.home import open_home
 from fleet.control.keeping import keep
 from fleet.control.offering import Plan, offering
-from fleet.control.opened import opened, opened_run
+from fleet.control.opened import known_runs, opened, opened_run
 from fleet.control.runs import RunView, add_note, resume_run, start_run, stop_run, view
+from fleet.control.watchers import watching
+from fleet.control.watching import watch
 from fleet.core.state import FleetState, RunState
 from fleet.model import layout
 from fleet.model.documents import CheckpointRef, Manifest
+from fleet.model.errors import FleetError
 from fleet.model.events import Event
 from fleet.model.job import Job
-from fleet.model.jobfile import parse_job
 from fleet.model.units import parse_money
-from fleet.store.workdir import read_job
 
 JobLike = Job | str | Path | Mapping[str, Any]
 """A job, a job file or a folder that holds one, or the job file's fields."""
@@ -40,6 +40,11 @@ def _nothing(_event: Event) -> None:
 
 
 def _job(job: JobLike) -> tuple[Job, Path]:
+    import yaml
+
+    from fleet.model.jobfile import parse_job
+    from fleet.store.workdir import read_job
+
     if isinstance(job, Job):
         return job, Path.cwd()
     if isinstance(job, Mapping):
@@ -48,14 +53,16 @@ def _job(job: JobLike) -> tuple[Job, Path]:
 
 
 def plan(job: JobLike) -> Plan:
-    """What a job could run on now, at which price, and what would be chosen. Makes nothing."""
+    """What a job could run on now, at which price, and what would be chosen. Makes nothing, not even a fleet."""
     wanted, _ = _job(job)
     home = open_home()
     url = wanted.bucket or home.bucket
-    if not holds_fleet(url):
-        return offering(FleetState(), providers_here(home).values(), wanted, 0.0)
-    controller = open_fleet(home, url)
-    return offering(controller.state, controller.observer.providers.values(), wanted, controller.objects.now())
+    if holds_fleet(url):
+        controller = open_fleet(home, url)
+        found = offering(controller.state, controller.observer.providers.values(), wanted, controller.objects.now())
+    else:
+        found = offering(FleetState(), providers_here(home).values(), wanted, 0.0)
+    return replace(found, bucket=url)
 
 
 def up(job: JobLike, *, wait: bool = True, on_event: OnEvent = _nothing) -> RunView:
@@ -72,20 +79,17 @@ def up(job: JobLike, *, wait: bool = True, on_event: OnEvent = _nothing) -> RunV
 def _followed(controller: Controller, run: RunState, on_event: OnEvent, *, wait: bool) -> RunView:
     controller.on_event = on_event
     if wait:
-        run = keep(controller, run.run_id)
+        with watching(open_home(), f"follows {run.name}", [controller.objects.url]):
+            run = keep(controller, run.run_id)
     else:
         controller.tick()
         run = controller.state.runs[run.run_id]
     return view(controller, run)
 
 
-def ps(*, bucket: str | None = None) -> list[RunView]:
-    """Every run, the oldest first."""
-    found: list[RunView] = []
-    for controller in opened(bucket):
-        controller.observer.read_beats(controller.state)
-        found.extend(view(controller, run) for run in controller.state.runs.values())
-    return sorted(found, key=lambda one: one.run.created_at)
+def ps(*, last: int | None = None, bucket: str | None = None) -> list[RunView]:
+    """Runs, the oldest first; with ``last`` only so many of those that are over."""
+    return [view(controller, run) for controller, run in known_runs(bucket, last)[0]]
 
 
 def status(run: str, *, bucket: str | None = None) -> RunView:
@@ -125,15 +129,18 @@ def resume(
     run: str, *, budget: str | None = None, wait: bool = True, bucket: str | None = None, on_event: OnEvent = _nothing
 ) -> RunView:
     """Let a run that ended go on from its newest checkpoint. ``budget`` as in a job file: ``$10``."""
+    try:
+        cap = parse_money(budget) if budget is not None else None
+    except ValueError as error:
+        raise FleetError(str(error)) from None
     controller, _ = opened_run(bucket, run)
-    cap = parse_money(budget) if budget is not None else None
     return _followed(controller, resume_run(controller, run, cap), on_event, wait=wait)
 
 
-def note(run: str, text: str, *, bucket: str | None = None) -> None:
+def note(run: str, text: str, *, bucket: str | None = None) -> RunView:
     """Keep a word of yours with a run."""
     controller, _ = opened_run(bucket, run)
-    add_note(controller, run, text)
+    return view(controller, add_note(controller, run, text))
 
 
 def checkpoints(run: str, *, bucket: str | None = None) -> list[saved.SavedSet]:
@@ -142,10 +149,26 @@ def checkpoints(run: str, *, bucket: str | None = None) -> list[saved.SavedSet]:
     return saved.list_saved(controller.objects, found.run_id)
 
 
+def verify(run: str, *, everything: bool = False, bucket: str | None = None) -> Iterator[tuple[saved.SavedSet, str | None]]:
+    """Fetch the newest checkpoint (or each) and compare every byte: the checkpoint, and what is wrong with it or None."""
+    controller, found = opened_run(bucket, run)
+    sets = saved.list_saved(controller.objects, found.run_id)
+    if not sets:
+        raise FleetError(f"run {found.run_id} has no checkpoint yet")
+    chosen = sets if everything else sets[:1]
+    return ((one, saved.verify_saved(controller.objects, found.run_id, one)) for one in chosen)
+
+
 def pull(run: str, into: str | Path, *, ref: CheckpointRef | None = None, bucket: str | None = None) -> Manifest:
-    """Bring a checkpoint into a new folder, verified."""
+    """Bring a checkpoint (the newest whole one unless named) into a new folder, verified."""
     controller, found = opened_run(bucket, run)
     return saved.pull_saved(controller.objects, found.run_id, ref, Path(into))
+
+
+def prune(run: str, *, keep: int = 2, bucket: str | None = None) -> list[CheckpointRef]:
+    """Remove all but the newest checkpoints, never the one that the run resumes from; those removed."""
+    controller, found = opened_run(bucket, run)
+    return saved.prune_saved(controller.objects, found.run_id, keep)
 
 
 def volumes(*, bucket: str | None = None) -> list[inventory.KeptVolume]:
@@ -153,6 +176,34 @@ def volumes(*, bucket: str | None = None) -> list[inventory.KeptVolume]:
     return [kept for controller in opened(bucket) for kept in inventory.volumes(controller)]
 
 
-def gc(*, bucket: str | None = None) -> list[inventory.Unowned]:
-    """Machines and volumes that no run owns."""
-    return [one for controller in opened(bucket) for one in inventory.unowned(controller)]
+def delete_volume(volume: str, *, bucket: str | None = None) -> inventory.KeptVolume:
+    """Delete a volume and everything on it, by its id; what it was."""
+    controller, _ = inventory.find_volume(opened(bucket), volume)
+    return inventory.delete_volume(controller, volume)
+
+
+def gc(*, delete: bool = False, bucket: str | None = None) -> list[inventory.Unowned]:
+    """Machines and volumes that no run owns; with ``delete`` they are ended and deleted."""
+    found = [(controller, one) for controller in opened(bucket) for one in inventory.unowned(controller)]
+    for controller, one in found if delete else ():
+        inventory.collect(controller, one)
+    return [one for _, one in found]
+
+
+def run_controller(*, once: bool = False, bucket: str | None = None, on_event: OnEvent = _nothing) -> None:
+    """Keep every run alive, for ever or for one round, as ``fleet controller run`` does."""
+    controllers = list(opened(bucket))
+    if not controllers:
+        raise FleetError("there is no fleet yet", "`fleet up JOB` makes one.")
+    for controller in controllers:
+        controller.on_event = on_event
+    with watching(open_home(), "controller run", [controller.objects.url for controller in controllers]):
+        watch(controllers, once=once)
+
+
+def repair_journal(*, bucket: str | None = None) -> str | None:
+    """Set a torn last journal entry aside, as a power cut can leave one: where it lies now, or None."""
+    from fleet.store.journal import repair_torn_tail
+    from fleet.store.opening import open_objects
+
+    return repair_torn_tail(open_objects(bucket or open_home().bucket))

@@ -10,15 +10,25 @@ from typing import Annotated
 import typer
 
 from fleet import __version__
+from fleet.cli.complete import run_names
+from fleet.cli.output import CHOSEN
 
+EXIT_DONE = 0
 EXIT_FAILED = 1
-"""Something that was asked for could not be done; the message says what."""
+EXIT_USAGE = 2
 EXIT_JOB = 3
-"""The job file is wrong."""
 EXIT_RUN = 4
-"""The command did its work, and the run that it followed did not succeed."""
 EXIT_INTERRUPTED = 130
-"""Ctrl-C."""
+
+EXIT_CODES = {
+    EXIT_DONE: "done",
+    EXIT_FAILED: "not done, or what was looked for is not so; the message says what",
+    EXIT_USAGE: "wrong usage: no such command, option or value",
+    EXIT_JOB: "the job file is wrong; nothing was started",
+    EXIT_RUN: "the command did its work, and the run that it followed did not succeed",
+    EXIT_INTERRUPTED: "Ctrl-C; what goes on is said",
+}
+"""Every exit code of every command but ``exec``, which passes on its command's own."""
 
 app = typer.Typer(
     name="fleet",
@@ -38,11 +48,20 @@ class Output(str, Enum):
     JSON = "json"
 
 
-OutputOption = Annotated[Output, typer.Option("--output", "-o", help="text for people, json for programs.")]
+def _choose(value: Output) -> Output:
+    CHOSEN.as_json = value is Output.JSON
+    return value
+
+
+OutputOption = Annotated[
+    Output, typer.Option("--output", "-o", help="text for people, json for programs.", callback=_choose)
+]
 BucketOption = Annotated[
     str | None, typer.Option("--bucket", help="The bucket's URL; else every bucket that runs were made in from here.")
 ]
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run's name (its newest run) or id.")]
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run's name (its newest run) or id.", autocompletion=run_names)
+]
 
 
 @app.callback(invoke_without_command=True)

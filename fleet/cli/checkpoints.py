@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from fleet import api
 from fleet.cli.ask import confirm
+from fleet.cli.output import emit, say
 from fleet.cli.table import print_table
-from fleet.control.opened import opened_run
-from fleet.control.saved import SavedSet, list_saved, prune_saved, pull_saved, verify_saved
+from fleet.control.names import nearest
+from fleet.control.saved import SavedSet
 from fleet.model.documents import CheckpointRef
 from fleet.model.errors import FleetError
+
+if TYPE_CHECKING:
+    from fleet.cli.objects import CheckObject, CheckpointObject, PrunedObject, PulledObject
 
 
 def show(name: str, bucket: str | None, *, as_json: bool) -> int:
     """List them."""
-    controller, run = opened_run(bucket, name)
-    found = list_saved(controller.objects, run.run_id)
+    run_id = api.status(name, bucket=bucket).run.run_id
+    found = api.checkpoints(run_id, bucket=bucket)
     if as_json:
-        print(json.dumps([_object(one) for one in found], indent=2))
+        emit([_object(one) for one in found])
         return 0
     if not found:
-        print(f"Run {run.run_id} has no checkpoint yet.")
+        print(f"Run {run_id} has no checkpoint yet.")
         return 0
     rows = [("CHECKPOINT", "STEP", "SAVED", "FILES", "BYTES", "STATUS")]
     for one in found:
@@ -37,7 +42,7 @@ def show(name: str, bucket: str | None, *, as_json: bool) -> int:
     return 0
 
 
-def _object(one: SavedSet) -> dict[str, object]:
+def _object(one: SavedSet) -> CheckpointObject:
     manifest = one.manifest
     return {
         "checkpoint": str(one.ref),
@@ -52,35 +57,47 @@ def _object(one: SavedSet) -> dict[str, object]:
 
 def verify(name: str, bucket: str | None, *, everything: bool, as_json: bool) -> int:
     """Check every byte; 1 if one is broken."""
-    controller, run = opened_run(bucket, name)
-    found = list_saved(controller.objects, run.run_id)
-    if not found:
-        raise FleetError(f"run {run.run_id} has no checkpoint yet")
-    results = []
-    for one in found if everything else found[:1]:
-        problem = verify_saved(controller.objects, run.run_id, one)
+    results: list[CheckObject] = []
+    for one, problem in api.verify(name, everything=everything, bucket=bucket):
         results.append({"checkpoint": str(one.ref), "whole": problem is None, "problem": problem or ""})
-        if not as_json:
-            print(f"{one.ref}  {'whole' if problem is None else f'BROKEN: {problem}'}")
+        say(f"{one.ref}  {'whole' if problem is None else f'BROKEN: {problem}'}")
     if as_json:
-        print(json.dumps(results, indent=2))
+        emit(results)
     return 0 if all(result["whole"] for result in results) else 1
 
 
-def pull(name: str, ref: str | None, into: Path, bucket: str | None) -> int:
+def pull(name: str, ref: str | None, into: Path, bucket: str | None, *, as_json: bool) -> int:
     """Get one."""
-    controller, run = opened_run(bucket, name)
-    manifest = pull_saved(controller.objects, run.run_id, _parsed(ref) if ref is not None else None, into)
-    print(f"Checkpoint {manifest.ref} (step {manifest.step}) lies in {into}: {len(manifest.files)} file(s), verified.")
+    wanted = _parsed(ref) if ref is not None else None
+    if wanted is not None:
+        known = [str(one.ref) for one in api.checkpoints(name, bucket=bucket)]
+        if str(wanted) not in known:
+            hint = f"`fleet checkpoints list {name}` shows what there is."
+            raise FleetError(f"run {name!r} has no checkpoint {wanted}; {nearest(str(wanted), known)}", hint)
+    manifest = api.pull(name, into, ref=wanted, bucket=bucket)
+    say(f"Checkpoint {manifest.ref} (step {manifest.step}) lies in {into}: {len(manifest.files)} file(s), verified.")
+    if as_json:
+        told: PulledObject = {
+            "run": manifest.run_id,
+            "checkpoint": str(manifest.ref),
+            "step": manifest.step,
+            "files": len(manifest.files),
+            "bytes": sum(entry.size for entry in manifest.files),
+            "folder": str(into.absolute()),
+        }
+        emit(told)
     return 0
 
 
-def prune(name: str, keep: int, bucket: str | None, *, yes: bool) -> int:
+def prune(name: str, keep: int, bucket: str | None, *, yes: bool, as_json: bool) -> int:
     """Remove old ones."""
-    controller, run = opened_run(bucket, name)
-    confirm(f"Remove all but the newest {keep} checkpoint(s) of run {run.run_id}?", yes=yes, otherwise="nothing was removed")
-    gone = prune_saved(controller.objects, run.run_id, keep)
-    print(f"Removed {', '.join(map(str, gone)) or 'nothing'}.")
+    run_id = api.status(name, bucket=bucket).run.run_id
+    confirm(f"Remove all but the newest {keep} checkpoint(s) of run {run_id}?", yes=yes, otherwise="nothing was removed")
+    gone = [str(ref) for ref in api.prune(run_id, keep=keep, bucket=bucket)]
+    say(f"Removed {', '.join(gone) or 'nothing'}.")
+    if as_json:
+        told: PrunedObject = {"run": run_id, "removed": gone}
+        emit(told)
     return 0
 
 

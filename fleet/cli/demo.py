@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.util
-import json
 import shutil
 import signal
 import tempfile
@@ -13,9 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from fleet.cli.app import EXIT_FAILED
 from fleet.cli.follow import Timeline, follow, to_stderr, to_stdout
+from fleet.cli.output import emit
 from fleet.cli.views import run_object
 from fleet.control.controller import Controller
 from fleet.control.fleets import open_fleet
@@ -29,7 +30,9 @@ from fleet.model.job import Job
 from fleet.model.units import format_duration
 from fleet.store.workdir import read_job
 
-EXIT_DIFFERENT = 1
+if TYPE_CHECKING:
+    from fleet.cli.objects import DemoObject, RunObject
+
 MODEL = "output/model.npz"
 PACE = 0.05
 """Seconds that an iteration takes at least: on the fastest computer the training outlasts its interruptions."""
@@ -55,7 +58,7 @@ class Trained:
     """A finished run and its model."""
 
     run: RunState
-    told: dict[str, Any]
+    told: RunObject
     sha256: str
 
 
@@ -73,10 +76,10 @@ def run(*, as_json: bool, iterations: int | None, keep: Path | None) -> int:
         alone = _train(Home(place / "twin"), job, folder, write, {"kind": "none"})
         told = _told(interrupted, alone)
         if as_json:
-            print(json.dumps(told, indent=2))
+            emit(told)
         else:
             to_stdout(_summary(interrupted, told, place if keep else None))
-    return 0 if told["identical"] else EXIT_DIFFERENT
+    return 0 if told["identical"] else EXIT_FAILED
 
 
 def _as_ctrl_c(_number: int, _frame: FrameType | None) -> None:
@@ -151,7 +154,7 @@ def _followed(controller: Controller, started: RunState, timeline: Timeline) -> 
         raise
 
 
-def _told(interrupted: Trained, alone: Trained) -> dict[str, Any]:
+def _told(interrupted: Trained, alone: Trained) -> DemoObject:
     """The demo's result as one object."""
     taken = interruptions(interrupted.run)
     return {
@@ -173,7 +176,7 @@ def _told(interrupted: Trained, alone: Trained) -> dict[str, Any]:
     }
 
 
-def _summary(interrupted: Trained, told: dict[str, Any], kept: Path | None) -> str:
+def _summary(interrupted: Trained, told: DemoObject, kept: Path | None) -> str:
     """The result for people."""
     lines = [
         "",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import shutil
 import sys
@@ -11,11 +10,15 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from fleet.cli.output import emit
 from fleet.control.home import Home, open_home
 from fleet.model.errors import FleetError
 from fleet.store.opening import open_objects
+
+if TYPE_CHECKING:
+    from fleet.cli.objects import FindingObject
 
 LITTLE_DISK = 2_000_000_000
 SKEW = 60.0
@@ -35,7 +38,10 @@ def check(bucket: str | None, *, as_json: bool) -> int:
     """Look at everything; 1 if something is bad."""
     found = list(findings(bucket))
     if as_json:
-        print(json.dumps([{"what": f.what, "state": f.state, "told": f.told, "remedy": f.remedy} for f in found], indent=2))
+        objects: list[FindingObject] = [
+            {"what": f.what, "state": f.state, "told": f.told, "remedy": f.remedy} for f in found
+        ]
+        emit(objects)
     else:
         for finding in found:
             print(f"{finding.state:<5} {finding.what:<10} {finding.told}")

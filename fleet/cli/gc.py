@@ -2,46 +2,53 @@
 
 from __future__ import annotations
 
-import json
+from typing import TYPE_CHECKING
 
 from fleet.cli.ask import confirm
+from fleet.cli.output import emit
 from fleet.cli.table import print_table
 from fleet.cli.views import dollars
+from fleet.control.inventory import Unowned, unowned
 from fleet.control.inventory import collect as collect_one
-from fleet.control.inventory import unowned
 from fleet.control.opened import opened
 from fleet.model.units import format_money
 
+if TYPE_CHECKING:
+    from fleet.cli.objects import UnownedObject
+
 
 def collect(bucket: str | None, *, delete: bool, yes: bool, as_json: bool) -> int:
-    """Show what nobody owns; with ``delete`` end it."""
+    """Show what nobody owns; with ``delete`` end exactly that."""
     found = [(controller, one) for controller in opened(bucket) for one in unowned(controller)]
+    if not as_json:
+        _print([one for _, one in found], delete=delete)
+    if delete and found:
+        confirm(f"End and delete these {len(found)}?", yes=yes, otherwise="nothing was deleted")
+        for controller, one in found:
+            collect_one(controller, one)
     if as_json:
-        rows = [
-            {
-                "kind": o.kind,
-                "id": o.id,
-                "provider": o.provider,
-                "region": o.region,
-                "why": o.why,
-                "usd_per_month": dollars(o.monthly),
-            }
-            for _, o in found
-        ]
-        print(json.dumps(rows, indent=2))
-    elif not found:
-        print("Every machine and volume belongs to a run.")
-    else:
-        table = [("KIND", "ID", "WHERE", "PER MONTH", "WHY")]
-        table += [(o.kind, o.id, f"{o.provider}/{o.region}", format_money(o.monthly), o.why) for _, o in found]
-        print_table(table)
-        print(
-            f"\nTogether {format_money(sum(o.monthly for _, o in found))} a month."
-            + ("" if delete else " End it: fleet gc --delete")
-        )
-    if not delete or not found:
-        return 0
-    confirm(f"End and delete these {len(found)}?", yes=yes, otherwise="nothing was deleted")
-    for controller, one in found:
-        collect_one(controller, one)
+        emit([_object(one, deleted=delete) for _, one in found])
     return 0
+
+
+def _print(found: list[Unowned], *, delete: bool) -> None:
+    if not found:
+        print("Every machine and volume belongs to a run.")
+        return
+    table = [("KIND", "ID", "WHERE", "PER MONTH", "WHY")]
+    table += [(o.kind, o.id, f"{o.provider}/{o.region}", format_money(o.monthly), o.why) for o in found]
+    print_table(table)
+    total = format_money(sum(o.monthly for o in found))
+    print(f"\nTogether {total} a month." + ("" if delete else " End it: fleet gc --delete"))
+
+
+def _object(one: Unowned, *, deleted: bool) -> UnownedObject:
+    return {
+        "kind": one.kind,
+        "id": one.id,
+        "provider": one.provider,
+        "region": one.region,
+        "why": one.why,
+        "usd_per_month": dollars(one.monthly),
+        "deleted": deleted,
+    }

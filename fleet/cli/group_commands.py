@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from fleet.cli.app import BucketOption, Output, OutputOption, RunArgument, app
+from fleet.cli.complete import checkpoint_refs, schema_names, shells, volume_ids
 
 controllers = typer.Typer(help="Run the loop that keeps runs alive.", no_args_is_help=True)
 journals = typer.Typer(help="Look after the journal.", no_args_is_help=True)
@@ -37,25 +38,29 @@ def controller_run(
 
 
 @controllers.command("install")
-def controller_install(yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
+def controller_install(
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False, output: OutputOption = Output.TEXT
+) -> None:
     """Let the session manager (systemd, launchd) run the loop; what is written is shown first.
 
     Example: fleet controller install
     """
     from fleet.cli.service import install
 
-    raise typer.Exit(install(yes=yes))
+    raise typer.Exit(install(yes=yes, as_json=output is Output.JSON))
 
 
 @controllers.command("uninstall")
-def controller_uninstall(yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
+def controller_uninstall(
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False, output: OutputOption = Output.TEXT
+) -> None:
     """Stop the installed controller and remove it. Runs go on, without anybody to relaunch them.
 
     Example: fleet controller uninstall
     """
     from fleet.cli.service import uninstall
 
-    raise typer.Exit(uninstall(yes=yes))
+    raise typer.Exit(uninstall(yes=yes, as_json=output is Output.JSON))
 
 
 @controllers.command("status")
@@ -70,14 +75,14 @@ def controller_status(output: OutputOption = Output.TEXT) -> None:
 
 
 @journals.command("repair")
-def journal_repair(bucket: BucketOption = None) -> None:
+def journal_repair(bucket: BucketOption = None, output: OutputOption = Output.TEXT) -> None:
     """Set a torn last entry aside, as a power cut can leave one. Nothing else is touched.
 
     Example: fleet journal repair
     """
     from fleet.cli.journal import repair
 
-    raise typer.Exit(repair(bucket))
+    raise typer.Exit(repair(bucket, as_json=output is Output.JSON))
 
 
 @app.command()
@@ -125,9 +130,13 @@ def checkpoints_verify(
 @saved.command("pull")
 def checkpoints_pull(
     run: RunArgument,
-    ref: Annotated[str | None, typer.Argument(metavar="[REF]", help="attempt/number as listed; else the newest.")] = None,
+    ref: Annotated[
+        str | None,
+        typer.Argument(metavar="[REF]", help="attempt/number as listed; else the newest.", autocompletion=checkpoint_refs),
+    ] = None,
     into: Annotated[Path, typer.Option("--into", help="A new folder.")] = Path("checkpoint"),
     bucket: BucketOption = None,
+    output: OutputOption = Output.TEXT,
 ) -> None:
     """Bring a checkpoint into a folder here, verified.
 
@@ -135,7 +144,7 @@ def checkpoints_pull(
     """
     from fleet.cli.checkpoints import pull
 
-    raise typer.Exit(pull(run, ref, into, bucket))
+    raise typer.Exit(pull(run, ref, into, bucket, as_json=output is Output.JSON))
 
 
 @saved.command("prune")
@@ -144,6 +153,7 @@ def checkpoints_prune(
     keep: Annotated[int, typer.Option("--keep", min=1, help="So many of the newest stay.")] = 2,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     bucket: BucketOption = None,
+    output: OutputOption = Output.TEXT,
 ) -> None:
     """Remove old checkpoints: whole sets, never the one that the run resumes from.
 
@@ -151,7 +161,7 @@ def checkpoints_prune(
     """
     from fleet.cli.checkpoints import prune
 
-    raise typer.Exit(prune(run, keep, bucket, yes=yes))
+    raise typer.Exit(prune(run, keep, bucket, yes=yes, as_json=output is Output.JSON))
 
 
 @disks.command("list")
@@ -167,9 +177,10 @@ def volumes_list(bucket: BucketOption = None, output: OutputOption = Output.TEXT
 
 @disks.command("delete")
 def volumes_delete(
-    volume: Annotated[str, typer.Argument(metavar="VOLUME", help="A volume's id.")],
+    volume: Annotated[str, typer.Argument(metavar="VOLUME", help="A volume's id.", autocompletion=volume_ids)],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     bucket: BucketOption = None,
+    output: OutputOption = Output.TEXT,
 ) -> None:
     """Delete a volume and everything on it.
 
@@ -177,7 +188,7 @@ def volumes_delete(
     """
     from fleet.cli.volumes import delete
 
-    raise typer.Exit(delete(volume, bucket, yes=yes))
+    raise typer.Exit(delete(volume, bucket, yes=yes, as_json=output is Output.JSON))
 
 
 @app.command()
@@ -207,6 +218,21 @@ def job_schema() -> None:
     raise typer.Exit(schema())
 
 
+@app.command("schema")
+def object_schema(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="As listed without it.", autocompletion=schema_names)
+    ] = None,
+) -> None:
+    """Print the JSON Schema of something that -o json prints; without a name, which there are.
+
+    Example: fleet schema run
+    """
+    from fleet.cli.schemas import show
+
+    raise typer.Exit(show(name))
+
+
 @app.command()
 def doctor(bucket: BucketOption = None, output: OutputOption = Output.TEXT) -> None:
     """Check what fleet needs on this computer and of the bucket; exit code 1 if something is missing.
@@ -220,11 +246,11 @@ def doctor(bucket: BucketOption = None, output: OutputOption = Output.TEXT) -> N
 
 @app.command()
 def completion(
-    shell: Annotated[str, typer.Argument(metavar="SHELL", help="bash, zsh or fish.")],
+    shell: Annotated[str, typer.Argument(metavar="SHELL", help="bash, zsh or fish.", autocompletion=shells)],
 ) -> None:
-    """Print the completion script of a shell.
+    """Print the completion script of a shell: names of runs, checkpoints and volumes complete too.
 
-    Example: fleet completion bash
+    Example: fleet completion bash >> ~/.bashrc
     """
     from fleet.cli.completion import script
 

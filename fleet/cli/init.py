@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from fleet.cli.output import emit, say
+from fleet.control.names import nearest
 from fleet.model.errors import FleetError
 from fleet.store.workdir import JOB_FILE
+
+if TYPE_CHECKING:
+    from fleet.cli.objects import InitObject
 
 COMMAND = """\
 # A job for fleet. Start it: fleet up fleet.yaml      Look: fleet ps      End it: fleet stop my-job
@@ -36,14 +42,14 @@ run: |
 KINDS = ("command", "racer", "stack")
 
 
-def write(kind: str, into: Path, *, force: bool) -> int:
+def write(kind: str, into: Path, *, force: bool, as_json: bool = False) -> int:
     """Write a job file (and what belongs to it); never over one that is there, unless forced to."""
     if kind == "stack":
         raise FleetError(
             "docker stacks do not work in this version of fleet (not yet)", "`fleet init command` writes a job."
         )
     if kind not in KINDS:
-        raise FleetError(f"there is no kind of job {kind!r}", f"Name one of {', '.join(KINDS)}.")
+        raise FleetError(f"there is no kind of job {kind!r}; {nearest(kind, KINDS)}", f"Name one of {', '.join(KINDS)}.")
     target = into / JOB_FILE
     if target.exists() and not force:
         raise FleetError(f"{target} is there already", "Name another folder with --into, or replace it with --force.")
@@ -54,5 +60,8 @@ def write(kind: str, into: Path, *, force: bool) -> int:
         shutil.copytree(example_folder(), into, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     else:
         target.write_text(COMMAND, encoding="utf-8")
-    print(f"Wrote {target}. Look at what it would cost: fleet plan {target}")
+    say(f"Wrote {target}. Look at what it would cost: fleet plan {target}")
+    if as_json:
+        told: InitObject = {"kind": kind, "file": str(target)}
+        emit(told)
     return 0

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from fleet import api
+from fleet.cli.output import emit, say
 from fleet.control.home import open_home
-from fleet.store.journal import repair_torn_tail
-from fleet.store.opening import open_objects
+
+if TYPE_CHECKING:
+    from fleet.cli.objects import RepairObject
 
 
-def repair(bucket: str | None) -> int:
+def repair(bucket: str | None, *, as_json: bool) -> int:
     """Set a torn last entry aside, and say so."""
     url = bucket or open_home().bucket
-    aside = repair_torn_tail(open_objects(url))
-    print(f"The torn entry now lies at {aside}." if aside else f"The journal in {url} needs no repair.")
+    aside = api.repair_journal(bucket=url)
+    say(f"The torn entry now lies at {aside}." if aside else f"The journal in {url} needs no repair.")
+    if as_json:
+        told: RepairObject = {"bucket": url, "repaired": aside is not None, "set_aside": aside}
+        emit(told)
     return 0

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from fleet.cli import group_commands, run_commands
 from fleet.cli.app import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_JOB, app
+from fleet.cli.errors import error_object, fault_object, print_error
 from fleet.model.errors import FleetError, JobError
 
 __all__ = ["app", "group_commands", "main", "run_commands"]
@@ -15,7 +17,10 @@ def main() -> None:
     """The console script: no traceback reaches a user unless ``--debug`` asks for it."""
     debug = "--debug" in sys.argv[1:]
     try:
-        app()
+        try:
+            app(prog_name="fleet")
+        finally:
+            sys.stdout.flush()  # here a full disk or a closed pipe is an error like others, at the program's end a riddle
     except JobError as error:
         _fail(error, EXIT_JOB, debug)
     except FleetError as error:
@@ -23,14 +28,15 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(EXIT_FAILED)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_FAILED)  # whoever read has gone: nothing to say, and nobody to say it to
     except Exception as error:  # the last line of defence: a message, not a traceback
         if debug:
             raise
         sys.stderr.write(
             f"fleet: {type(error).__name__}: {error}\nThis is a fault of fleet's; `fleet --debug …` shows where.\n"
         )
+        print_error(fault_object(error))
         sys.exit(EXIT_FAILED)
 
 
@@ -38,6 +44,7 @@ def _fail(error: FleetError, code: int, debug: bool) -> None:
     if debug:
         raise error
     sys.stderr.write(f"fleet: {error}\n")
+    print_error(error_object(error, code))
     sys.exit(code)
 
 

@@ -2,58 +2,91 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from fleet import api
+from fleet.cli.output import emit
 from fleet.cli.table import print_table
 from fleet.cli.views import dollars
-from fleet.control.fleets import holds_fleet, open_fleet, providers_here
-from fleet.control.home import open_home
-from fleet.control.offering import offering
-from fleet.core.state import FleetState
+from fleet.control.offering import Plan, Priced
 from fleet.model.units import format_money
-from fleet.store.workdir import read_job
+
+if TYPE_CHECKING:
+    from fleet.cli.objects import OfferObject, PlanObject
+
+HEAD = ("ZONE", "TYPE", "MARKET", "ACCELERATORS", "$/H", "ON-DEMAND", "WITH VOLUME/H", "PER DAY", "1,000 STEPS", "")
+SPARE = ("ACCELERATORS", "ON-DEMAND", "$/H")
 
 
 def show(path: Path, *, as_json: bool) -> int:
     """A table of offers, and what would be made. Nothing is written, not even a fleet."""
-    job, _ = read_job(path)
-    home = open_home()
-    url = job.bucket or home.bucket
-    if holds_fleet(url):
-        controller = open_fleet(home, url)
-        state, providers, now = controller.state, controller.observer.providers, controller.objects.now()
-    else:
-        state, providers, now = FleetState(), providers_here(home), 0.0
-    plan = offering(state, providers.values(), job, now)
+    plan = api.plan(path)
     if as_json:
-        rows = [
-            {
-                "offer": p.offer.key,
-                "usd_per_hour": dollars(p.offer.price),
-                "on_demand_usd_per_hour": dollars(p.offer.on_demand_price),
-                "with_volume_usd_per_hour": dollars(p.hourly),
-                "with_volume_usd_per_day": dollars(p.daily),
-                "accelerators": list(p.offer.accelerators),
-                "chosen": p.chosen,
-                "cooling": p.cooling,
-            }
-            for p in plan.offers
-        ]
-        made = {"volume_gb": job.volume.size, "volume_usd_per_month": dollars(plan.volume_monthly), "bucket": url}
-        print(json.dumps({"offers": rows, "why": plan.why, "makes": made}, indent=2))
+        emit(plan_object(plan))
         return 0
-    table: list[tuple[str, ...]] = [
-        ("ZONE", "TYPE", "MARKET", "ACCELERATORS", "$/H", "ON-DEMAND", "WITH VOLUME/H", "PER DAY", "")
-    ]
-    for p in plan.offers:
-        mark = "chosen" if p.chosen else "left alone for a while" if p.cooling else ""
-        prices = (p.offer.price, p.offer.on_demand_price, p.hourly, p.daily)
-        what = (p.offer.zone, p.offer.instance_type, p.offer.market.value, ", ".join(p.offer.accelerators) or "-")
-        table.append((*what, *(format_money(price) for price in prices), mark))
-    print_table(table)
-    print(f"\n{plan.why}")
-    monthly = format_money(plan.volume_monthly)
-    print(f"A machine and a volume of {job.volume.size} GB ({monthly} a month) are made; state goes to {url}.")
-    print(f"Start it: fleet up {path}")
+    print_table([HEAD, *(_row(one) for one in plan.offers)], SPARE)
+    print(f"\nwhy    {plan.why}")
+    size, monthly = plan.job.volume.size, format_money(plan.volume_monthly)
+    print(f"makes  a machine, and a volume of {size} GB ({monthly} a month); state goes to {plan.bucket}")
+    for line in _steps(plan):
+        print(f"steps  {line}")
+    print(f"\nStart it: fleet up {path}")
     return 0
+
+
+def _steps(plan: Plan) -> Iterator[str]:
+    """What is to be said about the price of work: where it is not known yet, and where the cheapest hour is not the best."""
+    if any(one.rate is None for one in plan.offers):
+        yield f"their price on a type is known once a run of {plan.job.name!r} has reported steps on it and left it"
+    known = [(one.per_thousand_steps, one) for one in plan.offers if one.per_thousand_steps is not None]
+    chosen = [price for price, one in known if one.chosen]
+    price, best = min(known, key=lambda pair: pair[0], default=(0, None))
+    if best is not None and chosen and price < chosen[0]:
+        kind = best.offer.instance_type
+        here, there = format_money(chosen[0]), format_money(price)
+        yield f"1,000 cost {there} on {kind}, {here} on the chosen one; to choose it: instance_type: {kind}"
+
+
+def plan_object(plan: Plan) -> PlanObject:
+    """The plan as ``-o json`` prints it."""
+    return {
+        "offers": [_object(one) for one in plan.offers],
+        "why": plan.why,
+        "makes": {
+            "volume_gb": plan.job.volume.size,
+            "volume_usd_per_month": dollars(plan.volume_monthly),
+            "bucket": plan.bucket,
+        },
+    }
+
+
+def _object(one: Priced) -> OfferObject:
+    offer, work = one.offer, one.per_thousand_steps
+    return {
+        "offer": offer.key,
+        "provider": offer.provider,
+        "region": offer.region,
+        "zone": offer.zone,
+        "instance_type": offer.instance_type,
+        "market": offer.market.value,
+        "accelerators": list(offer.accelerators),
+        "usd_per_hour": dollars(offer.price),
+        "on_demand_usd_per_hour": dollars(offer.on_demand_price),
+        "with_volume_usd_per_hour": dollars(one.hourly),
+        "with_volume_usd_per_day": dollars(one.daily),
+        "steps_per_second": one.rate,
+        "with_volume_usd_per_1000_steps": dollars(work) if work is not None else None,
+        "chosen": one.chosen,
+        "cooling": one.cooling,
+    }
+
+
+def _row(one: Priced) -> tuple[str, ...]:
+    offer, work = one.offer, one.per_thousand_steps
+    what = (offer.zone, offer.instance_type, offer.market.value, ", ".join(offer.accelerators) or "-")
+    prices = (offer.price, offer.on_demand_price, one.hourly, one.daily)
+    steps = format_money(work) if work is not None else "-"
+    mark = "chosen" if one.chosen else "left alone for a while" if one.cooling else ""
+    return (*what, *(format_money(price) for price in prices), steps, mark)

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import json
-
+from fleet.cli.output import emit
 from fleet.cli.table import print_table
-from fleet.cli.views import COLUMNS, run_object, run_row
-from fleet.control.opened import opened
-from fleet.control.runs import RunView, view
+from fleet.cli.views import COLUMNS, SPARE, run_object, run_row
+from fleet.control.opened import known_runs
+from fleet.control.runs import view
+
+ENDED = 10
+"""People are shown the last so many ended runs, unless they ask for more. Programs get all, unless they ask for fewer."""
 
 
-def show(bucket: str | None, *, as_json: bool) -> int:
-    """Print every run, the newest last. Reads only: no machine is looked at, nothing is changed."""
-    views: list[tuple[RunView, float]] = []
-    for controller in opened(bucket):
-        controller.observer.read_beats(controller.state)
-        now = controller.objects.now()
-        views.extend((view(controller, run), now) for run in controller.state.runs.values())
-    views.sort(key=lambda pair: pair[0].run.created_at)
+def show(bucket: str | None, *, everything: bool, last: int | None, as_json: bool) -> int:
+    """Print runs, the newest last. Reads only: no machine is looked at, nothing is changed."""
+    most = last if last is not None else None if everything or as_json else ENDED
+    found, hidden = known_runs(bucket, most)
+    views = [view(controller, run) for controller, run in found]
     if as_json:
-        print(json.dumps([run_object(one) for one, _ in views], indent=2))
+        emit([run_object(one) for one in views])
         return 0
-    if not views:
+    if not views and not hidden:
         print("No runs yet. `fleet demo` shows what fleet does; `fleet up JOB` starts a job.")
         return 0
-    print_table([COLUMNS, *(run_row(one, now) for one, now in views)])
+    if views:
+        print_table([COLUMNS, *(run_row(one) for one in views)], SPARE)
+    if hidden:
+        print(f"\n{hidden} earlier run(s) that ended are not shown: fleet ps --all")
     return 0

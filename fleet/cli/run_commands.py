@@ -8,13 +8,17 @@ from typing import Annotated
 import typer
 
 from fleet.cli.app import BucketOption, Output, OutputOption, RunArgument, app
+from fleet.cli.complete import kinds, run_names
 
 
 @app.command()
 def init(
-    kind: Annotated[str, typer.Argument(metavar="[KIND]", help="racer, command or stack.")] = "command",
+    kind: Annotated[
+        str, typer.Argument(metavar="[KIND]", help="racer, command or stack.", autocompletion=kinds)
+    ] = "command",
     into: Annotated[Path, typer.Option("--into", help="The folder to write to.")] = Path(),
     force: Annotated[bool, typer.Option("--force", help="Replace a job file that is there.")] = False,
+    output: OutputOption = Output.TEXT,
 ) -> None:
     """Write a job file with comments: a plain command, the racing car, or a docker stack.
 
@@ -22,7 +26,7 @@ def init(
     """
     from fleet.cli.init import write
 
-    raise typer.Exit(write(kind, into, force=force))
+    raise typer.Exit(write(kind, into, force=force, as_json=output is Output.JSON))
 
 
 @app.command()
@@ -56,14 +60,19 @@ def up(
 
 
 @app.command()
-def ps(bucket: BucketOption = None, output: OutputOption = Output.TEXT) -> None:
-    """List runs: state, attempt, interruptions, where, step, spent.
+def ps(
+    everything: Annotated[bool, typer.Option("--all", "-a", help="Every run, not only the last ten that ended.")] = False,
+    last: Annotated[int | None, typer.Option("--last", min=0, help="So many runs that ended, beside the live ones.")] = None,
+    bucket: BucketOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """List runs: state, attempt, recoveries, where, step and rate, spent, and what they cost now.
 
-    Example: fleet ps -o json
+    Live runs and the last ten that ended; with -o json all of them. Example: fleet ps --last 3
     """
     from fleet.cli.ps import show
 
-    raise typer.Exit(show(bucket, as_json=output is Output.JSON))
+    raise typer.Exit(show(bucket, everything=everything, last=last, as_json=output is Output.JSON))
 
 
 @app.command()
@@ -72,6 +81,7 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on printing until the run ends.")] = False,
     attempt: Annotated[int | None, typer.Option("--attempt", help="Only this attempt.")] = None,
     bucket: BucketOption = None,
+    output: OutputOption = Output.TEXT,
 ) -> None:
     """Print what the training printed.
 
@@ -79,7 +89,7 @@ def logs(
     """
     from fleet.cli.logs import show
 
-    raise typer.Exit(show(run, follow=follow, attempt=attempt, bucket=bucket))
+    raise typer.Exit(show(run, follow=follow, attempt=attempt, bucket=bucket, as_json=output is Output.JSON))
 
 
 @app.command()
@@ -117,7 +127,11 @@ def status(run: RunArgument, bucket: BucketOption = None, output: OutputOption =
 
 @app.command()
 def events(
-    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run's name or id; without it every event.")] = None,
+    run: Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN]", help="A run's name or id; without it every event.", autocompletion=run_names),
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on printing until the run has ended.")] = False,
     bucket: BucketOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
@@ -127,7 +141,7 @@ def events(
     """
     from fleet.cli.events import show
 
-    raise typer.Exit(show(run, bucket, as_json=output is Output.JSON))
+    raise typer.Exit(show(run, bucket, follow=follow, as_json=output is Output.JSON))
 
 
 @app.command()
@@ -167,6 +181,7 @@ def note(
     run: RunArgument,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="Your own words.")],
     bucket: BucketOption = None,
+    output: OutputOption = Output.TEXT,
 ) -> None:
     """Keep a word of yours with a run; `fleet status` shows it.
 
@@ -174,4 +189,4 @@ def note(
     """
     from fleet.cli.note import add
 
-    raise typer.Exit(add(run, text, bucket))
+    raise typer.Exit(add(run, text, bucket, as_json=output is Output.JSON))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import plistlib
 import shutil
@@ -10,10 +9,15 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fleet.cli.ask import confirm
+from fleet.cli.output import emit, say
 from fleet.control.home import Home, open_home
 from fleet.model.errors import FleetError
+
+if TYPE_CHECKING:
+    from fleet.cli.objects import ControllerObject
 
 UNIT = "fleet-controller.service"
 LABEL = "training.fleet.controller"
@@ -71,23 +75,25 @@ def service_for(home: Home, platform: str = sys.platform) -> Service:
     raise FleetError(f"there is no service manager that fleet knows on {platform}", "`fleet controller run` is the loop.")
 
 
-def install(*, yes: bool) -> int:
+def install(*, yes: bool, as_json: bool = False) -> int:
     """Show the service, ask, write it, start it."""
     service = service_for(open_home())
     _wants(service.start[0][0])
-    print(f"# {service.path}\n{service.text}")
+    say(f"# {service.path}\n{service.text}")
     for words in service.start:
-        print(f"$ {' '.join(words)}")
+        say(f"$ {' '.join(words)}")
     confirm("Write this file and start the controller?", yes=yes, otherwise="nothing was installed")
     service.path.parent.mkdir(parents=True, exist_ok=True)
     service.path.write_text(service.text, encoding="utf-8")
     for words in service.start:
         _do(words)
-    print("The controller runs, and starts with your session. It goes on without one after: loginctl enable-linger")
+    say("The controller runs, and starts with your session. It goes on without one after: loginctl enable-linger")
+    if as_json:
+        emit(_object(service, running=True))
     return 0
 
 
-def uninstall(*, yes: bool) -> int:
+def uninstall(*, yes: bool, as_json: bool = False) -> int:
     """Stop the service and remove its file. Runs go on, without anybody to relaunch them."""
     service = service_for(open_home())
     if not service.path.exists():
@@ -96,7 +102,9 @@ def uninstall(*, yes: bool) -> int:
     for words in service.stop:
         _do(words)
     service.path.unlink()
-    print("The controller is gone. Machines go on; nobody relaunches them after an interruption.")
+    say("The controller is gone. Machines go on; nobody relaunches them after an interruption.")
+    if as_json:
+        emit(_object(service, running=False))
     return 0
 
 
@@ -107,7 +115,7 @@ def status(*, as_json: bool) -> int:
     manager = shutil.which(service.ask[0]) is not None
     running = installed and manager and subprocess.run(service.ask, capture_output=True, check=False).returncode == 0
     if as_json:
-        print(json.dumps({"installed": installed, "running": running, "file": str(service.path)}, indent=2))
+        emit(_object(service, running=running))
     elif running:
         print(f"A controller runs ({service.path}).")
     elif installed:
@@ -115,6 +123,10 @@ def status(*, as_json: bool) -> int:
     else:
         print("No controller is installed. `fleet controller install` does that; `fleet controller run` is one for now.")
     return 0 if running else 1
+
+
+def _object(service: Service, *, running: bool) -> ControllerObject:
+    return {"installed": service.path.exists(), "running": running, "file": str(service.path)}
 
 
 def _wants(program: str) -> None:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
+from typing import TYPE_CHECKING
 
+from fleet.cli.output import emit
 from fleet.cli.timeline import attempt_of, describe
 from fleet.cli.views import run_object
+from fleet.control.controller import Controller
 from fleet.control.history import events_of
+from fleet.control.home import open_home
 from fleet.control.opened import opened_run
 from fleet.control.runs import RunView, view
+from fleet.control.watchers import Watcher, watchers
 from fleet.core.summary import interruptions
 from fleet.model.units import format_duration, format_money
+
+if TYPE_CHECKING:
+    from fleet.cli.objects import StatusObject
 
 LAST_EVENTS = 30
 
@@ -21,13 +28,29 @@ def show(name: str, bucket: str | None, *, as_json: bool) -> int:
     controller, run = opened_run(bucket, name)
     controller.observer.read_beats(controller.state)
     seen = view(controller, run)
-    history = [(number, event) for number, event in events_of(controller, run.run_id)]
-    attempt = run.newest
-    told = {
+    alive = watchers(open_home(), controller.objects.url)
+    told = status_object(seen, alive)
+    if as_json:
+        emit(told)
+        return 0
+    _print_head(seen, told)
+    if run.ended_at is None:
+        print(f"watched   {_watched(alive)}")
+    for text in run.notes:
+        print(f"note      {text}")
+    print()
+    _print_timeline(controller, run.run_id, run.name)
+    return 0
+
+
+def status_object(seen: RunView, alive: list[Watcher]) -> StatusObject:
+    """The status as ``-o json`` prints it."""
+    attempt = seen.run.newest
+    return {
         **run_object(seen),
         "why": attempt.why if attempt else "",
-        "next": what_next(seen, controller.objects.now()),
-        "notes": list(run.notes),
+        "next": what_next(seen, seen.at),
+        "notes": list(seen.run.notes),
         "interrupted": [
             {
                 "attempt": i.attempt,
@@ -35,14 +58,16 @@ def show(name: str, bucket: str | None, *, as_json: bool) -> int:
                 "at": i.at,
                 "recover_seconds": i.recover_seconds,
                 "lost_steps": i.lost_steps,
+                "lost_seconds": i.lost_seconds,
             }
-            for i in interruptions(run)
+            for i in interruptions(seen.run)
         ],
+        "watchers": [{"process": w.process, "command": w.command, "started_at": w.started_at} for w in alive],
     }
-    if as_json:
-        print(json.dumps(told, indent=2))
-        return 0
-    cost, rate = seen.cost, told["rate"]
+
+
+def _print_head(seen: RunView, told: StatusObject) -> None:
+    run, cost, attempt, rate = seen.run, seen.cost, seen.run.newest, told["steps_per_second"]
     reason = f" ({run.reason})" if run.reason else ""
     print(f"run       {run.run_id}: {told['state']}{reason}")
     if attempt is not None:
@@ -53,19 +78,26 @@ def show(name: str, bucket: str | None, *, as_json: bool) -> int:
     spent, instead = format_money(cost.total), format_money(cost.on_demand)
     print(f"spent     {spent} (on demand {instead}), now {format_money(cost.rate)}/h")
     lost, taken = format_duration(told["seconds_lost"]), told["interruptions"]
-    print(f"lost      {told['steps_lost']} steps, {lost} in {taken} interruption(s)")
+    print(f"lost      {told['steps_lost']} steps, {lost} in {taken} interruption(s), {told['recoveries']} recovered from")
     print(f"next      {told['next']}")
-    for text in run.notes:
-        print(f"note      {text}")
-    print()
+
+
+def _watched(alive: list[Watcher]) -> str:
+    """Who would relaunch it, as far as this computer can know."""
+    if not alive:
+        return "by nobody on this computer: `fleet controller run` relaunches it after an interruption"
+    return ", ".join(f"by process {one.process} ({one.command})" for one in alive)
+
+
+def _print_timeline(controller: Controller, run_id: str, name: str) -> None:
+    history = [event for _, event in events_of(controller, run_id)]
     if len(history) > LAST_EVENTS:
-        print(f"… {len(history) - LAST_EVENTS} earlier events: fleet events {run.name}")
-    for _, event in history[-LAST_EVENTS:]:
+        print(f"… {len(history) - LAST_EVENTS} earlier events: fleet events {name}")
+    for event in history[-LAST_EVENTS:]:
         number = attempt_of(event)
         when = datetime.fromtimestamp(event.at).astimezone().strftime("%m-%d %H:%M:%S")
         who = f"#{number}" if number else ""
         print(f"{when}  {who:<4}{describe(event)}")
-    return 0
 
 
 def what_next(seen: RunView, now: float) -> str:

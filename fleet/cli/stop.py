@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
-
+from fleet.cli.app import EXIT_INTERRUPTED
 from fleet.cli.follow import Timeline, follow, to_stderr, to_stdout
+from fleet.cli.output import emit
 from fleet.cli.views import run_object
+from fleet.control.home import open_home
 from fleet.control.opened import opened_run
 from fleet.control.runs import stop_run, view
+from fleet.control.watchers import watching
 
 
 def end(name: str, how: str, bucket: str | None, *, as_json: bool) -> int:
@@ -15,14 +17,15 @@ def end(name: str, how: str, bucket: str | None, *, as_json: bool) -> int:
     controller, _ = opened_run(bucket, name)
     timeline = Timeline(to_stderr if as_json else to_stdout)
     controller.on_event = timeline.event
-    run = stop_run(controller, name, how)
+    run, code = stop_run(controller, name, how), 0
     try:
-        run = follow(controller, run.run_id, timeline)
+        with watching(open_home(), f"ends {run.name}", [controller.objects.url]):
+            run = follow(controller, run.run_id, timeline)
     except KeyboardInterrupt:
         to_stderr(f"\nThe word is recorded: any controller ends run {run.run_id}. `fleet controller run` is one.\n")
-        return 130
+        run, code = controller.state.runs[run.run_id], EXIT_INTERRUPTED
     if as_json:
-        print(json.dumps(run_object(view(controller, run)), indent=2))
-    else:
+        emit(run_object(view(controller, run)))
+    elif not code:
         to_stdout(f"Run {run.run_id} {run.outcome}: {run.reason}\n")
-    return 0
+    return code

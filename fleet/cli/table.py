@@ -6,13 +6,22 @@ import shutil
 from collections.abc import Sequence
 
 
-def print_table(rows: Sequence[Sequence[str]]) -> None:
-    """Print rows under the first; where the terminal is too narrow for that, each as a block of its own."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    if sum(widths) + 2 * (len(widths) - 1) <= shutil.get_terminal_size((200, 24)).columns:
-        for row in rows:
-            print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-        return
+def print_table(rows: Sequence[Sequence[str]], spare: Sequence[str] = ()) -> None:
+    """Print rows under the first. Where the terminal is too narrow, the ``spare`` columns are left out one after the other;
+    where that does not do, each row is a block of its own, with all columns.
+    """
+    width = shutil.get_terminal_size((200, 24)).columns
+    for left_out in range(len(spare) + 1):
+        kept = [i for i, name in enumerate(rows[0]) if name not in spare[:left_out]]
+        widths = {i: max(len(row[i]) for row in rows) for i in kept}
+        if sum(widths.values()) + 2 * (len(kept) - 1) <= width:
+            for row in rows:
+                print("  ".join(row[i].ljust(widths[i]) for i in kept).rstrip())
+            return
+    _print_blocks(rows)
+
+
+def _print_blocks(rows: Sequence[Sequence[str]]) -> None:
     head, *rest = rows
     width = max(len(name) for name in head)
     for number, row in enumerate(rest):

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
+from fleet.cli.app import EXIT_INTERRUPTED, EXIT_RUN
 from fleet.cli.follow import Timeline, follow, to_stderr, to_stdout
+from fleet.cli.output import emit
 from fleet.cli.views import run_object
 from fleet.control.controller import Controller
 from fleet.control.fleets import open_fleet
 from fleet.control.home import open_home
 from fleet.control.keeping import over
 from fleet.control.runs import start_run, view
+from fleet.control.watchers import watching
 from fleet.core.allowed import providers_of
 from fleet.core.plan.volumes import KEEP
 from fleet.core.state import RunState
 from fleet.model.errors import FleetError
 from fleet.model.units import format_duration, format_money
 from fleet.store.workdir import read_job
-
-EXIT_RUN = 4
 
 
 def start(job_path: Path, *, yes: bool, detach: bool, as_json: bool) -> int:
@@ -41,12 +41,16 @@ def start(job_path: Path, *, yes: bool, detach: bool, as_json: bool) -> int:
 def follow_to_the_end(controller: Controller, run: RunState, timeline: Timeline, *, detach: bool, as_json: bool) -> int:
     """Follow a run until it is over (or its machine is launched); the exit code is 0 if it succeeded. Ctrl-C leaves it."""
     try:
-        run = follow(controller, run.run_id, timeline, until=_launched if detach else over)
+        with watching(open_home(), f"follows {run.name}", [controller.objects.url]):
+            run = follow(controller, run.run_id, timeline, until=_launched if detach else over)
     except KeyboardInterrupt:
-        to_stderr(f"\n{_goes_on(controller, controller.state.runs[run.run_id])}\n")
-        return 130
+        run = controller.state.runs[run.run_id]
+        to_stderr(f"\n{_goes_on(controller, run)}\n")
+        if as_json:
+            emit(run_object(view(controller, run)))
+        return EXIT_INTERRUPTED
     if as_json:
-        print(json.dumps(run_object(view(controller, run)), indent=2))
+        emit(run_object(view(controller, run)))
     elif run.ended_at is not None:
         to_stdout(_farewell(controller, run))
     else:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, cast
 
 from fleet.control.runs import RunView
 from fleet.core.summary import interruptions, seconds_lost, steps_lost
 from fleet.model.units import MICROS_PER_DOLLAR, format_duration, format_money
+
+if TYPE_CHECKING:
+    from fleet.cli.objects import RunObject, State
 
 
 def dollars(micros: int) -> float:
@@ -14,7 +19,7 @@ def dollars(micros: int) -> float:
     return micros / MICROS_PER_DOLLAR
 
 
-def run_object(view: RunView) -> dict[str, Any]:
+def run_object(view: RunView) -> RunObject:
     """The run as ``-o json`` prints it."""
     run, attempt, beat, cost = view.run, view.attempt, view.beat, view.cost
     offer = attempt.offer if attempt is not None else None
@@ -22,18 +27,19 @@ def run_object(view: RunView) -> dict[str, Any]:
     return {
         "run": run.run_id,
         "name": run.name,
-        "state": view.phase,
+        "state": cast("State", view.phase),
         "reason": run.reason or (run.pause.reason if run.pause and run.ended_at is None else ""),
         "attempt": attempt.number if attempt else 0,
         "interruptions": len(taken),
+        "recoveries": sum(i.recovered_by is not None for i in taken),
         "steps_lost": steps_lost(run),
         "seconds_lost": round(seconds_lost(run), 3),
         "recover_seconds": [round(i.recover_seconds, 3) for i in taken if i.recover_seconds is not None],
         "where": offer.key if offer else None,
         "instance": attempt.instance_id if attempt else None,
-        "step": beat.step if beat else attempt.step if attempt else None,
-        "rate": beat.rate if beat else None,
-        "metrics": dict(beat.metrics) if beat else {},
+        "step": _step(view),
+        "steps_per_second": beat.rate if beat else None,
+        "metrics": _finite(beat.metrics) if beat else {},
         "cost_usd": dollars(cost.total),
         "compute_usd": dollars(cost.compute),
         "volumes_usd": dollars(cost.volumes),
@@ -46,24 +52,40 @@ def run_object(view: RunView) -> dict[str, Any]:
     }
 
 
-COLUMNS = ("RUN", "STATE", "ATTEMPT", "TAKEN", "WHERE", "STEP", "RATE", "SPENT", "ON-DEMAND", "NOW", "AGE")
+def _step(view: RunView) -> int | None:
+    """The newest that is known: what was reported, else where the newest attempt took up."""
+    attempt, beat = view.attempt, view.beat
+    if attempt is None:
+        return None
+    reported = beat.step if beat is not None and beat.step is not None else attempt.step
+    return attempt.resumed.step if reported is None and attempt.resumed is not None else reported
 
 
-def run_row(view: RunView, now: float) -> tuple[str, ...]:
-    """The run as a row under COLUMNS."""
-    told = run_object(view)
+def _finite(metrics: Mapping[str, float]) -> dict[str, float | None]:
+    """JSON knows neither infinity nor NaN, and a training that diverges reports them."""
+    return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
+
+
+COLUMNS = ("RUN", "STATE", "ATTEMPT", "RECOVERED", "WHERE", "STEP", "RATE", "SPENT", "ON-DEMAND", "$/H NOW", "AGE")
+SPARE = ("ON-DEMAND", "AGE", "RATE", "RECOVERED")
+"""Left out, in this order, where the terminal is too narrow for all."""
+
+
+def run_row(view: RunView) -> tuple[str, ...]:
+    """The run as a row under COLUMNS; by its name if that means this run."""
+    told, run = run_object(view), view.run
     where = view.attempt.offer if view.attempt is not None else None
-    rate = told["rate"]
+    rate = told["steps_per_second"]
     return (
-        view.run.run_id,
+        run.name if view.named else run.run_id,
         view.phase,
         str(told["attempt"]),
-        str(told["interruptions"]),
+        f"{told['recoveries']}/{told['interruptions']}" if told["interruptions"] else "-",
         f"{where.zone} {where.instance_type} {where.market.value}" if where else "-",
         "-" if told["step"] is None else str(told["step"]),
         "-" if rate is None else f"{rate:.1f}/s",
         format_money(view.cost.total),
         format_money(view.cost.on_demand),
-        f"{format_money(view.cost.rate)}/h",
-        format_duration((view.run.ended_at or now) - view.run.created_at),
+        format_money(view.cost.rate),
+        format_duration((run.ended_at or view.at) - run.created_at),
     )

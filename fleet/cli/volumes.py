@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-import json
+from typing import TYPE_CHECKING
 
+from fleet import api
 from fleet.cli.ask import confirm
+from fleet.cli.output import emit, say
 from fleet.cli.table import print_table
 from fleet.cli.views import dollars
-from fleet.control.inventory import delete_volume, volumes
+from fleet.control.inventory import KeptVolume, delete_volume, find_volume
 from fleet.control.opened import opened
-from fleet.model.errors import FleetError
 from fleet.model.units import format_money
+
+if TYPE_CHECKING:
+    from fleet.cli.objects import DeletedVolumeObject, VolumeObject
 
 
 def show(bucket: str | None, *, as_json: bool) -> int:
     """List them."""
-    found = [kept for controller in opened(bucket) for kept in volumes(controller)]
+    found = api.volumes(bucket=bucket)
     if as_json:
-        rows = [
-            {
-                "volume": k.volume.volume_id,
-                "provider": k.provider,
-                "zone": k.volume.zone,
-                "size_gb": k.volume.size_gb,
-                "state": k.volume.state.value,
-                "attached_to": k.volume.attached_to,
-                "run": k.run,
-                "live": k.live,
-                "usd_per_month": dollars(k.monthly),
-            }
-            for k in found
-        ]
-        print(json.dumps(rows, indent=2))
+        emit([_object(kept) for kept in found])
         return 0
     if not found:
         print("No volumes.")
@@ -45,15 +35,33 @@ def show(bucket: str | None, *, as_json: bool) -> int:
     return 0
 
 
-def delete(volume_id: str, bucket: str | None, *, yes: bool) -> int:
+def _object(kept: KeptVolume) -> VolumeObject:
+    return {
+        "volume": kept.volume.volume_id,
+        "provider": kept.provider,
+        "zone": kept.volume.zone,
+        "size_gb": kept.volume.size_gb,
+        "state": kept.volume.state.value,
+        "attached_to": kept.volume.attached_to,
+        "run": kept.run,
+        "live": kept.live,
+        "usd_per_month": dollars(kept.monthly),
+    }
+
+
+def delete(volume_id: str, bucket: str | None, *, yes: bool, as_json: bool) -> int:
     """Delete one for good."""
-    for controller in opened(bucket):
-        for kept in volumes(controller):
-            if kept.volume.volume_id != volume_id:
-                continue
-            what = f"{volume_id} ({kept.volume.size_gb} GB, run {kept.run or 'unknown'})"
-            confirm(f"Delete {what} and everything on it?", yes=yes, otherwise="nothing was deleted")
-            delete_volume(controller, volume_id)
-            print(f"Deleted {what}; it cost {format_money(kept.monthly)} a month.")
-            return 0
-    raise FleetError(f"there is no volume {volume_id}", "`fleet volumes list` shows which there are.")
+    controller, kept = find_volume(opened(bucket), volume_id)
+    what = f"{volume_id} ({kept.volume.size_gb} GB, run {kept.run or 'unknown'})"
+    confirm(f"Delete {what} and everything on it?", yes=yes, otherwise="nothing was deleted")
+    delete_volume(controller, volume_id)
+    say(f"Deleted {what}; it cost {format_money(kept.monthly)} a month.")
+    if as_json:
+        told: DeletedVolumeObject = {
+            "volume": volume_id,
+            "run": kept.run,
+            "size_gb": kept.volume.size_gb,
+            "usd_per_month": dollars(kept.monthly),
+        }
+        emit(told)
+    return 0

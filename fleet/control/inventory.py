@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from fleet.control.controller import Controller
+from fleet.control.names import nearest
 from fleet.core.costs import HOURS_PER_MONTH
 from fleet.core.state import FleetState, RunState
 from fleet.model.base import Micros
@@ -62,11 +63,20 @@ def _run_of(state: FleetState, volume: Volume) -> RunState | None:
     return next(holders, state.runs.get(volume.tags.get("run", "")))
 
 
+def find_volume(controllers: Iterable[Controller], volume_id: str) -> tuple[Controller, KeptVolume]:
+    """A disk by its id, and the fleet that it is in. Raises FleetError if there is none, ProviderError."""
+    known = []
+    for controller in controllers:
+        for kept in volumes(controller):
+            if kept.volume.volume_id == volume_id:
+                return controller, kept
+            known.append(kept.volume.volume_id)
+    raise FleetError(f"there is no volume {volume_id}; {nearest(volume_id, known)}", "`fleet volumes list` shows them.")
+
+
 def delete_volume(controller: Controller, volume_id: str) -> KeptVolume:
     """Delete a disk for good. Raises FleetError while a run uses it, or a machine holds it."""
-    kept = next((one for one in volumes(controller) if one.volume.volume_id == volume_id), None)
-    if kept is None:
-        raise FleetError(f"there is no volume {volume_id}", "`fleet volumes list` shows which there are.")
+    kept = find_volume([controller], volume_id)[1]
     if kept.live:
         raise FleetError(f"run {kept.run} goes on, and uses {volume_id}", f"`fleet stop {kept.run}` ends it first.")
     if kept.volume.attached_to is not None:

@@ -9,6 +9,7 @@ from fleet.core.allowed import described, fitting, providers_of
 from fleet.core.costs import volume_rate
 from fleet.core.named import holder_of
 from fleet.core.placement import Placement, place
+from fleet.core.rates import measured_rates, work_price
 from fleet.core.state import FleetState, RunState
 from fleet.model.base import Micros
 from fleet.model.cloud import Offer
@@ -27,11 +28,18 @@ class Priced:
     chosen: bool
     cooling: bool
     """It was refused or taken back a moment ago, and is left alone for a while."""
+    rate: float | None = None
+    """Steps per second that earlier attempts of the job's name reached on this type; None: not known yet."""
 
     @property
     def daily(self) -> Micros:
         """With the volume, micro-dollars."""
         return self.hourly * 24
+
+    @property
+    def per_thousand_steps(self) -> Micros | None:
+        """With the volume, micro-dollars; None while the rate is not known."""
+        return work_price(self.hourly, self.rate) if self.rate is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +47,13 @@ class Plan:
     """What `fleet up` would do first."""
 
     offers: tuple[Priced, ...]
+    """Those that the job allows, cheapest first."""
     why: str
+    """Why the chosen one, or why none."""
     volume_monthly: Micros
+    job: Job
+    bucket: str = ""
+    """Where state would go."""
 
 
 def _left_alone(state: FleetState, offer: Offer, now: float) -> bool:
@@ -70,8 +83,16 @@ def offering(state: FleetState, providers: Iterable[Provider], job: Job, now: fl
     tried = {o.key for o in placement.offers} if isinstance(placement, Placement) else set()
     price = max(known[name].capabilities.volume_price for name in {o.provider for o in allowed})
     disk = volume_rate(job.volume.size, price)
+    rates = measured_rates(state, job.name)
     rows = tuple(
-        Priced(o, o.price + disk, o.key == first, cooling=o.key not in tried and _left_alone(state, o, now)) for o in allowed
+        Priced(
+            offer=o,
+            hourly=o.price + disk,
+            chosen=o.key == first,
+            cooling=o.key not in tried and _left_alone(state, o, now),
+            rate=rates.get((o.provider, o.instance_type)),
+        )
+        for o in allowed
     )
     why = placement.why if isinstance(placement, Placement) else placement.reason
-    return Plan(rows, why, job.volume.size * price)
+    return Plan(rows, why, job.volume.size * price, job)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from fleet.control.controller import Controller
 from fleet.control.fleets import holds_fleet, open_fleet
 from fleet.control.home import open_home
+from fleet.control.names import nearest
 from fleet.control.runs import find_run
 from fleet.core.state import RunState
 from fleet.model.errors import FleetError
@@ -21,11 +22,27 @@ def opened(bucket: str | None) -> Iterator[Controller]:
     yield from (open_fleet(home, url) for url in home.known_buckets() if holds_fleet(url))
 
 
+def known_runs(bucket: str | None, last: int | None = None) -> tuple[list[tuple[Controller, RunState]], int]:
+    """Every run with its fleet, the oldest first, their machines' last words read; and how many were left out.
+
+    With ``last`` only the newest so many of those that are over, machines and all, are among them.
+    """
+    found: list[tuple[Controller, RunState]] = []
+    for controller in opened(bucket):
+        controller.observer.read_beats(controller.state)
+        found.extend((controller, run) for run in controller.state.runs.values())
+    found.sort(key=lambda one: one[1].created_at)
+    over = [run.run_id for _, run in found if run.ended_at is not None and not run.live_attempts]
+    hidden = set(over[: max(0, len(over) - last)]) if last is not None else set()
+    return [one for one in found if one[1].run_id not in hidden], len(hidden)
+
+
 def opened_run(bucket: str | None, name: str) -> tuple[Controller, RunState]:
     """The run of a name, and the fleet that it is in. Raises FleetError if there is none."""
     controllers = list(opened(bucket))
     for controller in controllers:
         if name in controller.state.names or name in controller.state.runs:
             return controller, find_run(controller.state, name)
-    known = sorted(known for controller in controllers for known in controller.state.names)
-    raise FleetError(f"there is no run {name!r}; known: {', '.join(known) or 'none yet'}", "`fleet ps` lists runs.")
+    states = [controller.state for controller in controllers]
+    known = [*(one for state in states for one in state.names), *(one for state in states for one in state.runs)]
+    raise FleetError(f"there is no run {name!r}; {nearest(name, known)}", "`fleet ps` lists runs.")

@@ -9,15 +9,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from fleet.control.controller import Controller
+from fleet.control.names import nearest
 from fleet.core.costs import RunCost, run_cost
 from fleet.core.state import AttemptState, FleetState, RunState
 from fleet.model import layout
-from fleet.model.base import Micros
+from fleet.model.base import Micros, Seconds
 from fleet.model.documents import Heartbeat, Mount
 from fleet.model.errors import FleetError
 from fleet.model.events import NoteAdded, RunCreated, RunResumed, StopRequested
 from fleet.model.job import Job
-from fleet.store.workdir import pack_path, source_path
 
 
 def start_run(
@@ -27,6 +27,8 @@ def start_run(
 
     Refuses while a run of the name is live.
     """
+    from fleet.store.workdir import source_path  # not for those who only look: it brings YAML along
+
     _refuse_live(controller.state, job)
     key = None
     if job.workdir is not None:
@@ -43,6 +45,8 @@ def start_run(
 
 def _packed(controller: Controller, path: Path) -> Mount:
     """Pack a folder or a file, and put it into the bucket under its hash."""
+    from fleet.store.workdir import pack_path
+
     with TemporaryDirectory(prefix="fleet-pack-") as temporary:
         packed = pack_path(path, Path(temporary) / "packed.tar")
         key = layout.job_archive(packed.sha256)
@@ -60,8 +64,7 @@ def find_run(state: FleetState, name: str) -> RunState:
     """A run by its name (the newest of it) or its id. Raises FleetError, naming the nearest ones."""
     run = state.runs.get(state.names.get(name, name))
     if run is None:
-        known = ", ".join(sorted(state.names)) or "none yet"
-        raise FleetError(f"there is no run {name!r}; known: {known}", "`fleet ps` lists runs.")
+        raise FleetError(f"there is no run {name!r}; {nearest(name, [*state.names, *state.runs])}", "`fleet ps` lists runs.")
     return run
 
 
@@ -124,6 +127,10 @@ class RunView:
     attempt: AttemptState | None
     beat: Heartbeat | None
     cost: RunCost
+    at: Seconds = 0.0
+    """When it was looked at, by the bucket's clock."""
+    named: bool = True
+    """Its name means this run: there is no newer one."""
 
     @property
     def phase(self) -> str:
@@ -144,4 +151,5 @@ def view(controller: Controller, run: RunState) -> RunView:
     billing = {name: p.capabilities.billing for name, p in controller.observer.providers.items()}
     attempt = run.newest
     beat = controller.observer.beat(run.run_id, attempt.number) if attempt else None
-    return RunView(run, attempt, beat, run_cost(run, controller.objects.now(), billing))
+    now, named = controller.objects.now(), controller.state.names.get(run.name) == run.run_id
+    return RunView(run, attempt, beat, run_cost(run, now, billing), now, named)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from fleet.core.observed import Lookup, Observed, Place
 from fleet.core.pace import Pace, pace_of
@@ -112,7 +113,7 @@ def _from_cloud(
 ) -> Iterator[ev.Event]:
     """The instance's end, and its price."""
     who = {"at": now, "run_id": run.run_id, "attempt": attempt.number}
-    step = beat.step if beat is not None else None
+    last_word: dict[str, Any] = {"step": beat.step, "rate": beat.rate} if beat is not None else {}
     if instance is not None and instance.state in GONE_STATES:
         last = beat.at if beat is not None else attempt.launched_at or now
         ended_at = instance.ended_at if instance.ended_at is not None else last
@@ -120,10 +121,10 @@ def _from_cloud(
         unseen = instance.ended_at is None or by == "unknown"
         if by == "unknown" and attempt.terminate_at is not None:
             by = "fleet"
-        yield ev.AttemptGone(**who, ended_at=ended_at, ended_by=by, estimate=unseen, step=step)
+        yield ev.AttemptGone(**who, ended_at=ended_at, ended_by=by, estimate=unseen, **last_word)
     elif instance is None and lookup is not None and _absence_believed(attempt, lookup, now, pace):
         last = beat.at if beat is not None else attempt.launched_at or now
-        yield ev.AttemptGone(**who, ended_at=last, ended_by="unknown", estimate=True, step=step)
+        yield ev.AttemptGone(**who, ended_at=last, ended_by="unknown", estimate=True, **last_word)
     elif instance is not None and attempt.prices and attempt.prices[-1].price != instance.offer.price:
         yield ev.PriceChanged(**who, price=instance.offer.price)
 

@@ -159,6 +159,7 @@ def _gone(attempt: AttemptState, event: ev.AttemptGone) -> AttemptState | None:
         ended_by=event.ended_by,
         end_estimated=event.estimate,
         step=event.step if event.step is not None else attempt.step,
+        rate=event.rate,
     )
 
 

@@ -52,6 +52,8 @@ class AttemptState(Frozen):
     ended_by: EndedBy | None = None
     end_estimated: bool = False
     step: int | None = None
+    rate: float | None = None
+    """Steps per second at the end of its training; None while it lives, or if it reported none."""
     error: str | None = None
 
     @property

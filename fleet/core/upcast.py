@@ -27,7 +27,7 @@ CURRENT: Mapping[str, int] = {
     "attempt-released": 1,
     "attempt-finished": 1,
     "terminate-intended": 1,
-    "attempt-gone": 1,
+    "attempt-gone": 2,
     "price-changed": 1,
     "prices-filled": 1,
     "lease-extended": 1,
@@ -44,6 +44,7 @@ CURRENT: Mapping[str, int] = {
 
 UPCASTS: Mapping[tuple[str, int], Callable[[Raw], Raw]] = {
     ("run-created", 1): lambda raw: {**raw, "mounts": {}},
+    ("attempt-gone", 1): lambda raw: {**raw, "rate": None},
 }
 """(type, version) → the same event one version later."""
 

@@ -185,7 +185,7 @@ class AttemptGone(_Event):
     """Confirmed: nothing of this attempt runs any more."""
 
     type: Literal["attempt-gone"] = "attempt-gone"
-    v: Literal[1] = 1
+    v: Literal[2] = 2
     run_id: str
     attempt: int
     ended_at: Seconds
@@ -194,6 +194,8 @@ class AttemptGone(_Event):
     """True if nobody saw the end: ``ended_at`` is then the last sign of life."""
     step: int | None = None
     """The last step that it reported."""
+    rate: float | None = None
+    """Steps per second over the last minute of its training, as its last heartbeat told (since version 2)."""
 
 
 class PriceChanged(_Event):

@@ -9,9 +9,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+import jsonschema
 import psutil
 import pytest
 
+from fleet.cli.schemas import schema_of
 from tests.unit.cli.test_commands import hear_ctrl_c
 
 pytestmark = pytest.mark.system
@@ -38,6 +40,7 @@ def test_the_demo_is_interrupted_three_ways_and_ends_with_the_same_model(tmp_pat
     )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
+    jsonschema.validate(told, schema_of("demo"))
     wanted = "attempts interruptions steps_lost recover_seconds cost_usd on_demand_usd model_sha256 uninterrupted_sha256"
     assert {*wanted.split(), "identical"} <= set(told)
     assert told["identical"] is True

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import inspect
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +16,7 @@ import fleet
 from fleet import api
 from fleet.control.home import Home
 from fleet.providers.local.provider import stop_everything
+from tests.unit.cli.test_docs import commands
 
 COUNT = """
 import os, time
@@ -57,10 +60,20 @@ def test_a_run_from_start_to_checkpoint(folder: Path) -> None:
     assert fleet.status("count").run.notes == ("by hand",)
     newest = fleet.checkpoints("count")[0]
     assert newest.status == "newest"
+    assert [(one.ref, problem) for one, problem in fleet.verify("count")] == [(newest.ref, None)]
     assert fleet.pull("count", folder / "got").ref == newest.ref
     assert (folder / "got" / "step").read_text() == "8"
+    assert newest.ref not in fleet.prune("count", keep=1)
+    assert [one.ref for one in fleet.checkpoints("count")] == [newest.ref]
+    assert fleet.repair_journal() is None
+    fleet.run_controller(once=True)
+    assert fleet.ps(last=0) == []
     assert [v.live for v in fleet.volumes()] == [False]
-    assert fleet.gc() == []
+    volume = fleet.volumes()[0].volume.volume_id
+    with pytest.raises(fleet.FleetError, match=f"did you mean '{volume}'"):
+        fleet.delete_volume(volume[:-1])
+    assert fleet.delete_volume(volume).run == done.run.run_id
+    assert fleet.gc(delete=True) == []
 
 
 def test_a_run_is_left_and_stopped_and_resumed(folder: Path) -> None:
@@ -98,7 +111,44 @@ def test_every_public_name_exists_and_is_documented() -> None:
             assert getattr(api, name).__doc__, name
     text = (ROOT / "docs" / "python.md").read_text()
     for name in fleet.__all__:
-        assert name == "__version__" or f"`{name}`" in text or f"fleet.{name}(" in text, name
+        assert name == "__version__" or re.search(rf"`(fleet\.)?{name}[`(]", text), name
+
+
+NAMES = {
+    "checkpoints list": "checkpoints",
+    "checkpoints verify": "verify",
+    "checkpoints pull": "pull",
+    "checkpoints prune": "prune",
+    "volumes list": "volumes",
+    "volumes delete": "delete_volume",
+    "controller run": "run_controller",
+    "journal repair": "repair_journal",
+}
+ONLY_IN_THE_TERMINAL = {
+    "init", "doctor", "exec", "demo", "completion", "schema", "job schema",
+    "controller install", "controller uninstall", "controller status",
+}  # fmt: skip
+
+
+def test_every_command_has_a_function_of_its_name() -> None:
+    """But for what only a terminal is there for; what stands in a group has a name of one word or two."""
+    known = set(commands())
+    assert known >= ONLY_IN_THE_TERMINAL | NAMES.keys()
+    functions = {NAMES.get(name, name) for name in known - ONLY_IN_THE_TERMINAL}
+    public = {node.name for node in ast.parse(Path(api.__file__).read_text()).body if isinstance(node, ast.FunctionDef)}
+    assert {name for name in public if not name.startswith("_")} == functions
+    text = (ROOT / "docs" / "python.md").read_text()
+    for name in known - ONLY_IN_THE_TERMINAL:
+        row = next(line for line in text.splitlines() if line.startswith(f"| `{NAMES.get(name, name)}("))
+        assert f"| `fleet {name}` |" in row
+
+
+def test_every_function_names_its_parameters_types() -> None:
+    for name in fleet.__all__:
+        found = getattr(fleet, name)
+        if inspect.isfunction(found):
+            assert all(p.annotation is not p.empty for p in inspect.signature(found).parameters.values()), name
+            assert inspect.signature(found).return_annotation is not inspect.Signature.empty, name
 
 
 def test_the_example_script_runs(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ import pytest
 import typer.main
 import yaml
 
+from fleet.cli.app import EXIT_CODES
 from fleet.cli.main import app
-from fleet.control.runs import RunView
 from fleet.model.job import Job
 from fleet.model.jobfile import NOT_YET, SECTIONS, parse_job
 
@@ -71,17 +72,16 @@ def test_every_link_in_the_documentation_leads_somewhere() -> None:
                 assert (page.parent / target).exists(), f"{page}: {target}"
 
 
-def test_the_documented_object_of_a_run_is_the_one_that_is_printed() -> None:
-    from fleet.cli.views import run_object
-    from fleet.core.costs import RunCost
-    from fleet.core.state import RunState
+def test_the_page_on_json_is_made_of_the_types_that_are_printed() -> None:
+    made = runpy.run_path(str(ROOT / "scripts" / "json_page.py"))
+    page = (ROOT / "docs" / "json.md").read_text()
+    assert page == made["whole"](page), "run: python scripts/json_page.py"
 
-    run = RunState(run_id="a-1", name="a", job=Job(name="a", run="x"), workdir_key=None, created_at=0.0)
-    printed = run_object(RunView(run, None, None, RunCost(compute=0, volumes=0, on_demand=0, rate=0)))
+
+def test_every_exit_code_is_documented() -> None:
     text = (ROOT / "docs" / "commands.md").read_text()
-    listed = re.search(r"The object of a run[^:]*: `(.*?)`\.", text, re.DOTALL)
-    assert listed is not None
-    assert [name.strip() for name in listed[1].replace("\n", " ").split(",")] == list(printed)
+    assert dict(re.findall(r"^\| (\d+) \| (.*) \|$", text, re.M)) == {str(code): told for code, told in EXIT_CODES.items()}
+    assert set(re.findall(r"\b(\d+) ", app.info.help or "")) == set(map(str, EXIT_CODES))
 
 
 def test_decisions_are_numbered_without_a_gap() -> None:

@@ -1,0 +1,74 @@
+"""Words for a shell's completion: quick, from this computer alone, and never an error or a word of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from fleet.store.glance import Glance
+
+
+def _beginning(words: Iterable[str], incomplete: str) -> list[str]:
+    return [word for word in dict.fromkeys(words) if word.startswith(incomplete)]
+
+
+def _looked(context: typer.Context, words: Callable[[Glance], Iterable[str]], incomplete: str) -> list[str]:
+    """What a look at the journals gives; nothing, whatever goes wrong: a shell waits for the answer."""
+    with contextlib.suppress(Exception):
+        from fleet.control.home import Home
+        from fleet.store.glance import glance
+
+        given = os.environ.get("FLEET_HOME")
+        home = Home((Path(given) if given else Path.home() / ".fleet").absolute())
+        bucket = context.params.get("bucket")
+        return _beginning(words(glance([bucket] if bucket else home.known_buckets(), home.cache)), incomplete)
+    return []
+
+
+def run_names(context: typer.Context, incomplete: str) -> list[str]:
+    """Names, the newest first; once a name is written out and more is asked for, ids."""
+
+    def words(found: Glance) -> Iterable[str]:
+        names = list(reversed(found.runs))
+        return names if _beginning(names, incomplete) else reversed(found.ids)
+
+    return _looked(context, words, incomplete)
+
+
+def checkpoint_refs(context: typer.Context, incomplete: str) -> list[str]:
+    """Checkpoints of the run that was named before."""
+    from fleet.store.glance import saved_refs
+
+    return _looked(context, lambda found: saved_refs(found, context.params["run"]), incomplete)
+
+
+def volume_ids(context: typer.Context, incomplete: str) -> list[str]:
+    """Volumes that were not deleted."""
+    return _looked(context, lambda found: found.volumes, incomplete)
+
+
+def kinds(incomplete: str) -> list[str]:
+    """Of jobs that ``fleet init`` writes."""
+    from fleet.cli.init import KINDS
+
+    return _beginning(KINDS, incomplete)
+
+
+def shells(incomplete: str) -> list[str]:
+    """That there is a completion for."""
+    from fleet.cli.completion import SHELLS
+
+    return _beginning(SHELLS, incomplete)
+
+
+def schema_names(incomplete: str) -> list[str]:
+    """What ``fleet schema`` knows."""
+    from fleet.cli.schemas import PRINTED
+
+    return _beginning(PRINTED, incomplete)

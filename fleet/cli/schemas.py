@@ -1,0 +1,138 @@
+"""``fleet schema``: the JSON Schemas of what ``-o json`` prints, made from the types that it is printed from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from fleet.cli import objects
+from fleet.control.names import nearest
+from fleet.model.errors import FleetError
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """Something that commands print."""
+
+    shape: Any
+    commands: tuple[str, ...]
+    lines: bool = False
+    """JSON lines: one such object on each line, as they come."""
+
+
+PRINTED: Mapping[str, Printed] = {
+    "run": Printed(objects.RunObject, ("up", "resume", "stop", "down")),
+    "runs": Printed(list[objects.RunObject], ("ps",)),
+    "status": Printed(objects.StatusObject, ("status",)),
+    "plan": Printed(objects.PlanObject, ("plan",)),
+    "event": Printed(None, ("events", "controller run"), lines=True),
+    "log-line": Printed(objects.LogLineObject, ("logs",), lines=True),
+    "note": Printed(objects.NoteObject, ("note",)),
+    "checkpoints": Printed(list[objects.CheckpointObject], ("checkpoints list",)),
+    "checks": Printed(list[objects.CheckObject], ("checkpoints verify",)),
+    "pulled": Printed(objects.PulledObject, ("checkpoints pull",)),
+    "pruned": Printed(objects.PrunedObject, ("checkpoints prune",)),
+    "volumes": Printed(list[objects.VolumeObject], ("volumes list",)),
+    "deleted-volume": Printed(objects.DeletedVolumeObject, ("volumes delete",)),
+    "unowned": Printed(list[objects.UnownedObject], ("gc",)),
+    "controller": Printed(objects.ControllerObject, ("controller status", "controller install", "controller uninstall")),
+    "repair": Printed(objects.RepairObject, ("journal repair",)),
+    "init": Printed(objects.InitObject, ("init",)),
+    "findings": Printed(list[objects.FindingObject], ("doctor",)),
+    "demo": Printed(objects.DemoObject, ("demo",)),
+    "error": Printed(objects.ErrorObject, ()),
+}
+"""By the schema's name. ``error`` may come from any command instead of its own."""
+
+NO_JSON: Mapping[str, str] = {
+    "exec": "standard output belongs to the command that it runs",
+    "job schema": "it prints a JSON Schema as it is",
+    "schema": "it prints a JSON Schema as it is",
+    "completion": "it prints a script for a shell",
+}
+"""Commands without ``-o json``, and why."""
+
+
+def schema_of(name: str) -> dict[str, Any]:
+    """The JSON Schema of what is printed under a name. Raises FleetError if nothing is."""
+    printed = PRINTED.get(name)
+    if printed is None:
+        told = nearest(name, PRINTED)
+        raise FleetError(f"nothing is printed under the name {name!r}; {told}", "`fleet schema` lists the names.")
+    schema = _events() if printed.shape is None else _generated(printed.shape)
+    return {"$schema": DIALECT, **schema, "title": f"fleet {name}"}
+
+
+def _generated(shape: Any) -> dict[str, Any]:
+    from pydantic import TypeAdapter
+
+    schema = TypeAdapter(_documented(shape)).json_schema()
+    for model in [schema, *schema.get("$defs", {}).values()]:
+        for field in model.get("properties", {}).values():
+            field.pop("title", None)
+            if "description" in field:
+                field["description"] = " ".join(field["description"].split())
+    _inherit(schema)
+    return schema
+
+
+def _documented(shape: Any) -> Any:
+    """The shape, its types told to take their fields' docstrings for descriptions."""
+    from pydantic import ConfigDict
+
+    for one in vars(objects).values():
+        if isinstance(one, type) and hasattr(one, "__total__"):
+            one.__pydantic_config__ = ConfigDict(use_attribute_docstrings=True)  # type: ignore[attr-defined]
+    return shape
+
+
+def _inherit(schema: dict[str, Any]) -> None:
+    """A description stands where the field was declared: hand it on to what extends that type."""
+    models = {model.get("title"): model for model in [schema, *schema.get("$defs", {}).values()]}
+    for title, model in models.items():
+        for base in getattr(getattr(objects, title or "", None), "__orig_bases__", ()):
+            if not hasattr(base, "__total__"):
+                continue
+            parent = _generated(base)
+            for name, field in parent.get("properties", {}).items():
+                if "description" in field:
+                    model["properties"][name].setdefault("description", field["description"])
+
+
+def _events() -> dict[str, Any]:
+    """An event as the journal holds it, with its entry's number."""
+    from pydantic import TypeAdapter
+
+    from fleet.model.events import AnyEvent
+
+    schema: dict[str, Any] = TypeAdapter(AnyEvent).json_schema(mode="serialization")
+    number = {"type": "integer", "description": "The number of its journal entry."}
+    for reference in schema["oneOf"]:
+        model = schema["$defs"][reference["$ref"].rpartition("/")[2]]
+        model["properties"] = {"entry": number, **model["properties"]}
+        model["required"] = ["entry", *model.get("required", ())]
+    return schema
+
+
+def event_types() -> list[Any]:
+    """The models of all events, for the documentation."""
+    from fleet.model.events import Event
+
+    return list(get_args(Event))
+
+
+def show(name: str | None) -> int:
+    """Print one, or the names of all."""
+    import json
+
+    if name is not None:
+        print(json.dumps(schema_of(name), indent=2))
+        return 0
+    width = max(map(len, PRINTED))
+    for known, printed in PRINTED.items():
+        where = ", ".join(f"fleet {command}" for command in printed.commands) or "any command that fails"
+        print(f"{known:<{width}}  {where}{' (a line each)' if printed.lines else ''}")
+    return 0

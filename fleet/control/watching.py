@@ -1,0 +1,40 @@
+"""The loop over several fleets, until something stops it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from fleet.control.controller import Controller
+from fleet.control.keeping import LOOK_EVERY
+from fleet.core.allowed import providers_of
+from fleet.core.pace import pace_of
+from fleet.model.base import Seconds
+from fleet.model.errors import FleetError
+
+
+def watch(
+    controllers: Sequence[Controller], *, once: bool = False, on_word: Callable[[str], None] = lambda _text: None
+) -> None:
+    """Keep every run of some fleets alive, for ever or for one round.
+
+    ``on_word`` is told what is waited for; with ``once`` that is raised instead.
+    """
+    if once:
+        for controller in controllers:
+            controller.tick()
+        return
+    while True:
+        time.sleep(min([_round(controller, on_word) for controller in controllers]))
+
+
+def _round(controller: Controller, on_word: Callable[[str], None]) -> Seconds:
+    """One tick; how long to sleep after it."""
+    try:
+        controller.tick()
+    except FleetError as error:  # one fleet's trouble must not end the loop over the others
+        on_word(error.message)
+        return 5.0
+    providers = {name for run in controller.state.busy_runs for name in providers_of(run.job.resources)}
+    quick = any(pace_of(name).again <= 2 for name in providers)
+    return LOOK_EVERY if quick else 10.0 if providers else 2.0
