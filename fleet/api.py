@@ -6,6 +6,7 @@ raises FleetError with a message for people.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from fleet.model.events import Event
 from fleet.model.job import Job
 from fleet.model.jobfile import parse_job
 from fleet.model.units import parse_money
+from fleet.store.scripts import missing_scripts
 from fleet.store.workdir import read_job
 
 JobLike = Job | str | Path | Mapping[str, Any]
@@ -61,6 +63,8 @@ def plan(job: JobLike) -> Plan:
 def up(job: JobLike, *, wait: bool = True, on_event: OnEvent = _nothing) -> RunView:
     """Start a job; with ``wait`` keep it alive until it is over. KeyboardInterrupt leaves the run going."""
     wanted, folder = _job(job)
+    for told in missing_scripts(wanted, folder):
+        warnings.warn(told, stacklevel=2)
     home = open_home()
     url = wanted.bucket or home.bucket
     controller = open_fleet(home, url, create=True)

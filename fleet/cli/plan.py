@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from fleet.cli.table import print_table
+from fleet.cli.up import warn_of_missing_scripts
 from fleet.cli.views import dollars
 from fleet.control.fleets import holds_fleet, open_fleet, providers_here
 from fleet.control.home import open_home
@@ -17,7 +18,8 @@ from fleet.store.workdir import read_job
 
 def show(path: Path, *, as_json: bool) -> int:
     """A table of offers, and what would be made. Nothing is written, not even a fleet."""
-    job, _ = read_job(path)
+    job, folder = read_job(path)
+    warn_of_missing_scripts(job, folder)
     home = open_home()
     url = job.bucket or home.bucket
     if holds_fleet(url):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from fleet.cli.plain import plain
 from fleet.cli.table import print_table
 from fleet.cli.views import COLUMNS, run_object, run_row
 from fleet.control.opened import opened
@@ -25,4 +26,7 @@ def show(bucket: str | None, *, as_json: bool) -> int:
         print("No runs yet. `fleet demo` shows what fleet does; `fleet up JOB` starts a job.")
         return 0
     print_table([COLUMNS, *(run_row(one, now) for one, now in views)])
+    for one, _ in views:
+        if one.beat is not None and one.beat.message and one.run.ended_at is None:
+            print(plain(f"\n{one.run.run_id}: {one.beat.message}"))
     return 0

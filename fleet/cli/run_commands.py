@@ -71,6 +71,7 @@ def logs(
     run: RunArgument,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on printing until the run ends.")] = False,
     attempt: Annotated[int | None, typer.Option("--attempt", help="Only this attempt.")] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="Every byte as it was printed, also to a terminal.")] = False,
     bucket: BucketOption = None,
 ) -> None:
     """Print what the training printed.
@@ -79,7 +80,7 @@ def logs(
     """
     from fleet.cli.logs import show
 
-    raise typer.Exit(show(run, follow=follow, attempt=attempt, bucket=bucket))
+    raise typer.Exit(show(run, follow=follow, attempt=attempt, bucket=bucket, raw=raw))
 
 
 @app.command()

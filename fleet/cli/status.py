@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
+from fleet.cli.plain import plain
 from fleet.cli.timeline import attempt_of, describe
 from fleet.cli.views import run_object
 from fleet.control.history import events_of
@@ -44,19 +45,21 @@ def show(name: str, bucket: str | None, *, as_json: bool) -> int:
         return 0
     cost, rate = seen.cost, told["rate"]
     reason = f" ({run.reason})" if run.reason else ""
-    print(f"run       {run.run_id}: {told['state']}{reason}")
+    print(plain(f"run       {run.run_id}: {told['state']}{reason}"))
     if attempt is not None:
         print(f"machine   attempt {attempt.number}, {told['where'] or 'not launched yet'}")
-        print(f"why       {attempt.why}")
+        print(plain(f"why       {attempt.why}"))
     if told["step"] is not None:
         print(f"training  step {told['step']}" + (f", {rate:.1f}/s" if rate else ""))
+    if told["message"] and run.ended_at is None:
+        print(plain(f"says      {told['message']}"))
     spent, instead = format_money(cost.total), format_money(cost.on_demand)
     print(f"spent     {spent} (on demand {instead}), now {format_money(cost.rate)}/h")
     lost, taken = format_duration(told["seconds_lost"]), told["interruptions"]
     print(f"lost      {told['steps_lost']} steps, {lost} in {taken} interruption(s)")
-    print(f"next      {told['next']}")
+    print(plain(f"next      {told['next']}"))
     for text in run.notes:
-        print(f"note      {text}")
+        print(plain(f"note      {text}"))
     print()
     if len(history) > LAST_EVENTS:
         print(f"… {len(history) - LAST_EVENTS} earlier events: fleet events {run.name}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from fleet.cli.follow import Timeline, follow, to_stderr, to_stdout
+from fleet.cli.plain import plain
 from fleet.cli.views import run_object
 from fleet.control.opened import opened_run
 from fleet.control.runs import stop_run, view
@@ -24,5 +25,5 @@ def end(name: str, how: str, bucket: str | None, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps(run_object(view(controller, run)), indent=2))
     else:
-        to_stdout(f"Run {run.run_id} {run.outcome}: {run.reason}\n")
+        to_stdout(plain(f"Run {run.run_id} {run.outcome}: {run.reason}\n"))
     return 0

@@ -5,9 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 
+from fleet.cli.plain import plain
+
 
 def print_table(rows: Sequence[Sequence[str]]) -> None:
     """Print rows under the first; where the terminal is too narrow for that, each as a block of its own."""
+    rows = [[plain(cell).replace("\n", " ") for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     if sum(widths) + 2 * (len(widths) - 1) <= shutil.get_terminal_size((200, 24)).columns:
         for row in rows:
