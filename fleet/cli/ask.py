@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import sys
 
 from fleet.cli.app import EXIT_INTERRUPTED
@@ -18,9 +19,10 @@ def confirm(question: str, *, yes: bool, otherwise: str, default: bool = False) 
         return
     if not sys.stdin.isatty():
         raise FleetError(f"{question} Nobody is there to answer.", "Add --yes to go on without being asked.")
-    sys.stderr.write(f"{question} {'[Y/n]' if default else '[y/N]'} ")
-    sys.stderr.flush()
     try:
+        sys.stderr.write(f"{question} {'[Y/n]' if default else '[y/N]'} ")
+        sys.stderr.flush()
+        _wait_until_typed()
         answer = input().strip().lower()
     except EOFError:
         sys.stderr.write("\n")
@@ -32,3 +34,9 @@ def confirm(question: str, *, yes: bool, otherwise: str, default: bool = False) 
         raise typer.Exit(EXIT_INTERRUPTED) from None
     if answer not in (("", "y", "yes") if default else ("y", "yes")):
         raise FleetError(otherwise)
+
+
+def _wait_until_typed() -> None:
+    """A signal that comes just before a read that blocks is heard only after it: look again and again instead."""
+    while not select.select([sys.stdin], [], [], 0.2)[0]:
+        pass

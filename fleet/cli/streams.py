@@ -1,4 +1,4 @@
-"""Standard streams that are not what a program takes for granted: closed by the caller, full, or a pipe that nobody reads."""
+"""Standard streams that are not what a program takes for granted: closed by the caller, full, or read by nobody."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def open_closed_streams() -> None:
             if null != number:
                 os.dup2(null, number)
                 os.close(null)
-        stream = open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115, PTH123 - it lives as long as we do
+        stream = open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115 - it lives as long as we do
         setattr(sys, name, stream)
 
 
