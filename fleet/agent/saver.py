@@ -61,6 +61,10 @@ class Saver:
         """Training reported a step."""
         self.steps = [*self.steps[-63:], (at, step)]
 
+    def look_again(self) -> None:
+        """The next look is due, whatever time it is."""
+        self._due = 0.0
+
     def look(self, *, last: bool = False) -> None:
         """Begin to commit what is finished, if it is time; or, once training is gone, whatever there is."""
         if self.lane.busy or self.fenced or (not last and self.now() < self._due):

@@ -12,7 +12,6 @@ from fleet.control.runs import find_run
 from fleet.core.state import RunState
 from fleet.model.errors import FleetError
 
-
 log = logging.getLogger("fleet.control")
 
 

@@ -76,7 +76,8 @@ class Denying(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         self._answer(403, "AccessDenied")
 
-    do_POST = do_PUT
+    def do_POST(self) -> None:
+        self._answer(403, "AccessDenied")
 
     def log_message(self, *_args: object) -> None:
         return
