@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -12,21 +11,13 @@ import pytest
 
 from fleet.model import layout
 from fleet.model.errors import StoreError, UnsuitableStoreError
-from fleet.providers.local.provider import stop_everything
 from fleet.store.files import FileObjects
 from fleet.store.fleetfile import ensure_fleet, read_fleet
 from fleet.store.opening import open_objects
-from tests.unit.bad_luck.test_terminals import NO_WRITES
+from tests.unit.bad_luck.conftest import NO_WRITES
 from tests.unit.cli.test_commands import Shell
 from tests.unit.store.conftest import s3_server, s3_url  # noqa: F401 - fixtures
 from tests.unit.store.test_setting_up import rclone_s3  # noqa: F401 - a fixture
-
-
-@pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Shell]:
-    made = Shell(tmp_path)
-    yield made
-    stop_everything(made.home.local)
 
 
 @pytest.mark.usefixtures("s3_url")

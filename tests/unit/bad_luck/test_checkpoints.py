@@ -10,6 +10,7 @@ import pytest
 
 from fleet.model.errors import CheckpointError
 from fleet.store.checkpoints import Checkpoints
+from fleet.store.checkpoints.verify import sha256_of
 from fleet.store.files import FileObjects
 from tests.agent.fakes import Life, World
 from tests.unit.bad_luck.conftest import Make
@@ -81,17 +82,13 @@ def test_a_file_that_is_written_into_while_it_is_read_is_not_committed(
             if when == "while it is sent":
                 write_into(volume.folder / "state")
 
-    from fleet.store.checkpoints import staging
-
-    real = staging.sha256_of
-
     def hashing(path: Path) -> str:
-        found = real(path)
+        found = sha256_of(path)
         if when == "while it is hashed":
             write_into(volume.folder / "state")
         return found
 
-    monkeypatch.setattr(staging, "sha256_of", hashing)
+    monkeypatch.setattr("fleet.store.checkpoints.staging.sha256_of", hashing)
     checkpoints = Checkpoints(Sending(tmp_path / "bucket"), RUN)
     with pytest.raises(CheckpointError, match=r"state changed while it was read(?s:.*)rename"):
         commit(checkpoints, volume, 1, 10)
@@ -128,7 +125,7 @@ def test_the_agent_goes_on_after_a_file_that_changed_and_commits_the_next_one(wo
     assert life.beat.message == ""
 
 
-# --- full disks: the kernel's own answer, from /dev/full, so that no privilege is needed
+# --- full disks: on Linux the kernel's own answer, from /dev/full, so that no privilege is needed
 
 
 class FullDisk:
@@ -136,11 +133,13 @@ class FullDisk:
 
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self._root, self._patch = str(root), monkeypatch
-        self._open, self._copy = os.open, __import__("shutil").copyfileobj
+        self._open = os.open
 
     def fill(self) -> None:
         def opened(path: object, flags: int, *more: int, **named: int) -> int:
             writes = flags & os.O_CREAT and str(path).startswith(self._root)
+            if writes and not Path("/dev/full").exists():
+                raise OSError(errno.ENOSPC, "No space left on device", path)
             fd = self._open(path, flags, *more, **named)  # type: ignore[arg-type]
             if writes:
                 full = self._open("/dev/full", os.O_WRONLY)
@@ -154,7 +153,6 @@ class FullDisk:
         self._patch.undo()
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
 def test_a_bucket_folder_that_fills_up_while_checkpointing_costs_no_checkpoint_and_no_training(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,18 +13,9 @@ from fleet.core.outputs import verdict
 from fleet.core.unsaved import FIRST, overdue_since
 from fleet.model import layout
 from fleet.providers.local.processes import machine_processes
-from fleet.providers.local.provider import stop_everything
 from tests.agent.fakes import RUN, World
 from tests.unit.bad_luck.conftest import Make
 from tests.unit.cli.test_commands import Shell
-
-
-@pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Shell]:
-    made = Shell(tmp_path)
-    yield made
-    stop_everything(made.home.local)
-
 
 # --- never checkpoints
 
