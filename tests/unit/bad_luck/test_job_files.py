@@ -256,3 +256,11 @@ def test_setups_scripts_are_looked_for_too(folder: Path) -> None:
 )
 def test_what_may_be_there_all_the_same_is_not_complained_of(folder: Path, run: str) -> None:
     assert missing(folder, run, file_mounts={"mounted": "sub", "one.py": "train.py"}) == []
+
+
+def test_the_example_is_not_complained_of() -> None:
+    job, folder = read_job(Path(__file__).parents[3] / "examples" / "racer")
+    assert job.run is not None
+    assert missing_scripts(job, folder) == []
+    (told,) = missing_scripts(job.model_copy(update={"run": job.run.replace("train.py", "trian.py")}), folder)
+    assert "trian.py" in told
