@@ -6,6 +6,7 @@ raises FleetError with a message for people. The commands print what these funct
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,7 @@ from fleet.model.errors import FleetError
 from fleet.model.events import Event
 from fleet.model.job import Job
 from fleet.model.units import parse_money
+from fleet.store.scripts import missing_scripts
 
 JobLike = Job | str | Path | Mapping[str, Any]
 """A job, a job file or a folder that holds one, or the job file's fields."""
@@ -68,6 +70,8 @@ def plan(job: JobLike) -> Plan:
 def up(job: JobLike, *, wait: bool = True, on_event: OnEvent = _nothing) -> RunView:
     """Start a job; with ``wait`` keep it alive until it is over. KeyboardInterrupt leaves the run going."""
     wanted, folder = _job(job)
+    for told in missing_scripts(wanted, folder):
+        warnings.warn(told, stacklevel=2)
     home = open_home()
     url = wanted.bucket or home.bucket
     controller = open_fleet(home, url, create=True)

@@ -63,6 +63,10 @@ class Beats:
         key, data = layout.heartbeat(beat.run_id, beat.attempt), document_bytes(beat)
         self.lane.give(lambda: self.objects.put(key, data))
 
+    def again(self) -> None:
+        """The next one is due, whatever time it is."""
+        self._sent_at = float("-inf")
+
     def told(self, beat: Heartbeat) -> bool:
         """Whether the bucket holds everything that matters of ``beat``."""
         self._collect()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from fleet.agent import workplace
 from fleet.agent.saver import RETRY_FIRST, RETRY_MOST
+from fleet.core.outputs import verdict
 from fleet.model.base import Seconds
 from fleet.model.documents import Outcome
 
@@ -60,6 +61,11 @@ class Leaving:
         while self._stage < len(stages) and stages[self._stage](now):
             self._stage += 1
         return self._stage == len(stages)
+
+    def clock_set(self, by: Seconds) -> None:
+        """The clock went back: training does not get that much longer to end. When the cloud comes is the cloud's time."""
+        self._kill_at += by
+        self._retry_at += by
 
     def _late(self, now: Seconds) -> bool:
         return self._until is not None and now >= self._until
@@ -118,9 +124,7 @@ class Leaving:
             agent.message = f"its outputs could not be exported: {done.error}"
             self._retry_at = now + min(RETRY_FIRST * 2**self._exports, RETRY_MOST)
             return False
-        missing = done.result if isinstance(done.result, list) else []
-        message = f"training ended; no output matches {', '.join(missing)}" if missing else "training ended"
-        self.outcome = Outcome(kind="succeeded", exit_code=0, message=message)
+        self.outcome = verdict(agent.boot.job.outputs, done.result if isinstance(done.result, list) else [])
         return True
 
     def _wait_and_try_again(self, now: Seconds) -> None:

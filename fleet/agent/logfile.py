@@ -33,6 +33,8 @@ class LogFile:
         self._size = self._file.tell()
         self._shipped = self._size
         self._chunk = 0
+        self._last = b""
+        """The newest output, once it is not in the file any more."""
 
     @property
     def unshipped(self) -> int:
@@ -44,9 +46,11 @@ class LogFile:
         with self._lock:
             data = self._hidden(self._held + data) if self._hide else data
             if self._size >= self._most:
+                self._last = (self._last + data)[-TAIL_BYTES:]
                 return
             room = self._most - self._size
             if len(data) >= room:
+                self._last = data[room:][-TAIL_BYTES:]
                 data = data[:room] + b"\n[fleet: the log ends here, it reached its limit]\n"
                 self._most = self._size
             try:
@@ -79,7 +83,9 @@ class LogFile:
         self._file.close()
 
     def tail(self, lines: int) -> str:
-        """The last lines."""
+        """The last lines, of what was printed beyond the limit too: why a training failed stands at its very end."""
+        if self._last:
+            return "\n".join(self._last.decode("utf-8", errors="replace").splitlines()[-lines:])
         try:
             with self._path.open("rb") as file:
                 file.seek(max(0, self._size - TAIL_BYTES))

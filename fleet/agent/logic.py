@@ -22,6 +22,7 @@ from fleet.agent.process import Process
 from fleet.agent.protocol import Progress, parse_line
 from fleet.agent.resume import resume
 from fleet.agent.saver import Saver
+from fleet.agent.unsaved import Unsaved
 from fleet.agent.watch import DeadMan, Signals, Wishes
 from fleet.model.base import Seconds
 from fleet.model.documents import AgentPhase, Began, BootDocument, Heartbeat, Manifest, Outcome, Resumed
@@ -34,6 +35,8 @@ RESTART_PAUSE: Seconds = 1.0
 REFUSALS = 5
 """So often a step before training is tried that fails for another reason than the bucket being out of reach."""
 NOTE_EVERY: Seconds = 0.2
+CLOCK_BACK: Seconds = 1.0
+"""A clock that goes back by more was set; less is how clocks are kept right."""
 TAIL_LINES = 20
 
 
@@ -76,6 +79,7 @@ class Agent:
         self.wishes = Wishes(objects, boot, lanes.wishes)
         self.beats = Beats(objects, lanes.beats, boot.intervals.heartbeat)
         self.saver: Saver | None = None
+        self.unsaved = Unsaved(boot)
         self.leaving: Leaving | None = None
         self.child: Process | None = None
         self.resumed: Resumed | None = None
@@ -99,10 +103,14 @@ class Agent:
         self._doing = ""
         self._restarted = ""
         self._refusals = 0
+        self._ticked_at = float("-inf")
 
     def tick(self) -> Seconds:
         """One round; how many seconds may pass until the next one."""
         now = self.now()
+        if now < self._ticked_at - CLOCK_BACK:
+            self._clock_went_back(now)
+        self._ticked_at = now
         self._guarded(lambda: self.dead_man.renew(now, self.lease_until))
         if self._claimed:
             self._listen(now)
@@ -122,6 +130,21 @@ class Agent:
             self._ship_logs(now)
             self.beats.offer(self.heartbeat(), now)
         return min(self.boot.intervals.notice, self.boot.intervals.scan, 0.1 if self.phase != "training" else 1.0)
+
+    def _clock_went_back(self, now: Seconds) -> None:
+        """Somebody set it. What was due at a time must not wait until that comes once more: notices are looked for."""
+        back = now - self._ticked_at
+        self.signals.look_again()
+        self.wishes.look_again()
+        self.beats.again()
+        self.unsaved.clock_set(back)
+        if self.saver is not None:
+            self.saver.look_again()
+        if self.leaving is not None:
+            self.leaving.clock_set(back)
+        self._began_at += back
+        self._rate = Rate()
+        self._retry_at = self._logs_due = self._noted_at = 0.0
 
     # --- before training
 
@@ -167,18 +190,18 @@ class Agent:
         found = self._in_lane("restore", self._bring_back, now)
         if isinstance(found, tuple):
             self.message = ""
-            self.resumed, newest, self.workdir = found
+            self.resumed, newest, self.restarts, self.workdir = found
             self.saver = Saver(self.boot, self.checkpoints, self.disk, self.lanes.work, self.now, newest, wall=self.wall)
             self.phase = "setup"
             if self.boot.job.setup and self.leaving is None:
                 self._run("setup", self.boot.job.setup, now)
 
-    def _bring_back(self) -> tuple[Resumed, Manifest | None, Path]:
+    def _bring_back(self) -> tuple[Resumed, Manifest | None, int, Path]:
         """In the lane: the workdir, and the checkpoint that training goes on from."""
         self.disk.prepare()
         workplace.mount(self.disk, self.machine.scratch, self.boot.job.volume.mount)
-        resumed, newest = resume(self.objects, self.checkpoints, self.boot, self.disk, self.now)
-        return resumed, newest, workplace.unpack(self.objects, self.boot, self.machine.scratch)
+        resumed, newest, restarts = resume(self.objects, self.checkpoints, self.boot, self.disk, self.now)
+        return resumed, newest, restarts, workplace.unpack(self.objects, self.boot, self.machine.scratch)
 
     def _in_lane(self, name: str, work: Callable[[], object], now: Seconds) -> object:
         """Do work in the lane, again and again until it succeeds; its result once it does, else None."""
@@ -219,13 +242,15 @@ class Agent:
         elif code == 0:
             self.phase = "training"
             self._guarded(self.machine.training_begins)
+            self.unsaved.begins(now)
             self._run("training", self.boot.job.run or "true", now)
         elif code is not None:
             self._failed("setup", code, now)
 
     def _train(self, now: Seconds) -> None:
         assert self.saver is not None
-        self.saver.collect()
+        if self.saver.collect():
+            self.unsaved.committed(now)
         code = self.child.poll() if self.child is not None else None
         if self.saver.fenced:
             self._kill_child()
@@ -236,7 +261,8 @@ class Agent:
             if self.child is None and now >= self._retry_at:
                 self._run("training", self.boot.job.run or "true", now)
             self.saver.look()
-            self.message = self.saver.problem or self._restarted
+            self.unsaved.look(now, self.disk.checkpoints)
+            self.message = self.saver.problem or self.unsaved.message or self._restarted
         elif code == 0:
             self._leave("succeeded", now)
         elif self.restarts < self.boot.job.retries.training:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import queue
 import shutil
 import signal
 import subprocess
@@ -14,10 +13,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Protocol
 
+from fleet.agent.lines import Lines
 from fleet.agent.logfile import LogFile
 
-MOST_LINE = 8192
-"""A line is looked at up to so many bytes; the log has it whole."""
 AFTER_EXIT = 2.0
 """Output of a child that exited is waited for so long: something that it forked may hold the pipe for ever."""
 
@@ -30,7 +28,7 @@ class Process(Protocol):
         ...
 
     def lines(self) -> list[tuple[float, str]]:
-        """The lines printed since the last call, each with the time when it was read."""
+        """The lines printed since the last call, each with the time when it was read; of a flood those of the protocol."""
         ...
 
     def ask_to_stop(self) -> None:
@@ -56,10 +54,9 @@ class ShellProcess:
     ) -> None:
         shell = shutil.which("bash")
         arguments = [shell, "-eo", "pipefail", "-c", commands] if shell else ["/bin/sh", "-e", "-c", commands]
-        self._clock = clock
         self._wake = wake
         self._log = log
-        self._lines: queue.SimpleQueue[tuple[float, str]] = queue.SimpleQueue()
+        self._lines = Lines(clock)
         self._exited_at: float | None = None
         self._child = subprocess.Popen(
             arguments,
@@ -87,11 +84,7 @@ class ShellProcess:
 
     def lines(self) -> list[tuple[float, str]]:
         """What was printed since the last call."""
-        found = []
-        with contextlib.suppress(queue.Empty):
-            while True:
-                found.append(self._lines.get_nowait())
-        return found
+        return self._lines.take()
 
     def ask_to_stop(self) -> None:
         """SIGTERM to the group."""
@@ -116,18 +109,12 @@ class ShellProcess:
             self._read_lines(pipe)
 
     def _read_lines(self, pipe: IO[bytes]) -> None:
-        rest = b""
         while chunk := os.read(pipe.fileno(), 65536):
             self._log.write(chunk)
-            *whole, rest = (rest + chunk).split(b"\n")
-            for line in whole:
-                self._lines.put((self._clock(), line[:MOST_LINE].decode("utf-8", errors="replace").rstrip("\r")))
-            rest = rest[:MOST_LINE]
-            if whole:
+            if self._lines.feed(chunk):
                 self._wake()
         self._log.finish()
-        if rest:
-            self._lines.put((self._clock(), rest.decode("utf-8", errors="replace")))
+        self._lines.finish()
 
 
 def _own_group() -> None:

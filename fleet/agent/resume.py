@@ -18,8 +18,8 @@ from fleet.store.objects import Objects
 
 def resume(
     objects: Objects, checkpoints: Checkpoints, boot: BootDocument, disk: Disk, now: Callable[[], Seconds]
-) -> tuple[Resumed, Manifest | None]:
-    """Make the checkpoint folder what training is to begin from.
+) -> tuple[Resumed, Manifest | None, int]:
+    """Make the checkpoint folder what training is to begin from. With it: restarts that the run has had before.
 
     Raises FencedError if a later attempt has taken over, StoreError if the bucket cannot be asked; both leave the disk's
     checkpoints as they were.
@@ -37,7 +37,13 @@ def resume(
         disk.set_aside(boot.attempt)
     known = disk.reached(boot.run_id) if mine else None
     disk.sign(boot.run_id, boot.attempt)
-    return _measured(base, restored, beat, known, now()), restored.manifest
+    return _measured(base, restored, beat, known, now()), restored.manifest, _restarts_before(beat)
+
+
+def _restarts_before(beat: Heartbeat | None) -> int:
+    """``retries.training`` counts over the whole run, but begins anew where the user let it go on after its end."""
+    taken_back = beat is not None and (beat.outcome is None or beat.outcome.kind == "interrupted")
+    return beat.restarts if beat is not None and taken_back else 0
 
 
 def _last_beat(objects: Objects, run_id: str, attempt: int | None) -> Heartbeat | None:

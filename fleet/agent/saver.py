@@ -77,6 +77,10 @@ class Saver:
         """Training said that what it has just saved holds ``step``."""
         self.saved, self._names = [*self.saved[1 - MOST_LINES :], (at, step)], True
 
+    def look_again(self) -> None:
+        """The next look is due, whatever time it is."""
+        self._due = 0.0
+
     def look(self, *, last: bool = False) -> None:
         """Begin to commit what is finished, if it is time; or, once training is gone, whatever there is."""
         if self.lane.busy or self.fenced:

@@ -25,6 +25,10 @@ class Signals:
     rebalance: Notice | None = None
     _due: Seconds = float("-inf")
 
+    def look_again(self) -> None:
+        """Whatever time it is."""
+        self._due = float("-inf")
+
     def look(self, now: Seconds) -> None:
         """Ask, if it is time. A service that does not answer is asked again: silence is no notice."""
         if now < self._due or self.notice is not None:
@@ -70,6 +74,10 @@ class Wishes:
     asked: bool = False
     """At least one answer came."""
     _due: Seconds = float("-inf")
+
+    def look_again(self) -> None:
+        """Whatever time it is."""
+        self._due = float("-inf")
 
     def look(self, now: Seconds, *, with_predecessor: bool) -> None:
         """Begin to read, if it is time, and take in what was read."""

@@ -19,7 +19,7 @@ from fleet.model.events import Event
 
 def run(bucket: str | None, *, once: bool, as_json: bool) -> int:
     """Run the loop over every fleet known here, one round or until Ctrl-C."""
-    controllers = list(opened(bucket))
+    controllers = list(opened(bucket, strict=True))
     if not controllers:
         raise FleetError("there is no fleet yet", "`fleet up JOB` makes one.")
     timeline = Timeline(to_stderr if as_json else to_stdout)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from fleet.cli.plain import plain
 from fleet.cli.timeline import attempt_of, describe
 from fleet.control.controller import Controller
 from fleet.control.keeping import keep, over
@@ -29,11 +30,12 @@ class Timeline:
     _progress_at: float = float("-inf")
     _step: int | None = None
     _checkpoint: CheckpointRef | None = None
+    _warned: str = ""
 
     def line(self, attempt: int | None, text: str) -> None:
         """One line."""
         who = f"#{attempt}" if attempt else ""
-        self.write(f"{time.monotonic() - self.started:7.1f}s  {who:<4}{text}\n")
+        self.write(f"{time.monotonic() - self.started:7.1f}s  {who:<4}{plain(text)}\n")
 
     def event(self, event: Event) -> None:
         """Something that the journal says."""
@@ -49,6 +51,10 @@ class Timeline:
         if own and not told and beat.checkpoint != self._checkpoint:
             self._checkpoint = beat.checkpoint
             self.line(beat.attempt, f"checkpoint  {beat.checkpoint} committed at step {beat.checkpoint_step}")
+        if beat.phase == "training" and beat.message != self._warned:
+            self._warned = beat.message
+            if beat.message:
+                self.line(beat.attempt, f"warning     {beat.message}")
         now = time.monotonic()
         if beat.step is not None and beat.step != self._step and now - self._progress_at >= PROGRESS_EVERY:
             self._step, self._progress_at = beat.step, now

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from fleet.cli.output import emit_line
+from fleet.cli.plain import Screen
 from fleet.control.controller import Controller
 from fleet.control.opened import opened_run
 from fleet.model import layout
@@ -18,19 +20,36 @@ if TYPE_CHECKING:
 LOOK_EVERY = 1.0
 
 
-def show(name: str, *, follow: bool, attempt: int | None, bucket: str | None, as_json: bool = False) -> int:
-    """Print the log chunks of a run in order, and with ``follow`` those to come until the run ends."""
+def show(
+    name: str, *, follow: bool, attempt: int | None, bucket: str | None, raw: bool = False, as_json: bool = False
+) -> int:
+    """Print the log chunks of a run in order, and with ``follow`` those to come until the run ends.
+
+    A terminal gets no escape sequence but colours, unless ``raw``; a pipe or a file gets every byte as it was printed.
+    """
     controller, run = opened_run(bucket, name)
     if as_json:
         return _print_lines(controller, run.run_id, attempt, follow=follow)
+    if raw or not sys.stdout.isatty():
+        _print(controller, run.run_id, follow, attempt, sys.stdout.buffer.write)
+        return 0
+    screen = Screen(colours=not os.environ.get("NO_COLOR"))
+    try:
+        _print(controller, run.run_id, follow, attempt, lambda data: sys.stdout.write(screen.shown(data)))
+    finally:
+        sys.stdout.write(screen.rest())
+    return 0
+
+
+def _print(controller: Controller, run_id: str, follow: bool, attempt: int | None, write: Callable[[bytes], object]) -> None:
     seen: set[str] = set()
     while True:
-        over = controller.state.runs[run.run_id].ended_at is not None
-        for chunk in _chunks(controller, run.run_id, attempt, seen):
-            sys.stdout.buffer.write(chunk)  # as it was printed: a chunk may end within a character
-        sys.stdout.buffer.flush()
+        over = controller.state.runs[run_id].ended_at is not None
+        for chunk in _chunks(controller, run_id, attempt, seen):
+            write(chunk)  # as it was printed: a chunk may end within a character
+        sys.stdout.flush()
         if not follow or over:
-            return 0
+            return
         time.sleep(LOOK_EVERY)
         controller.catch_up()
 

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-import os
+import errno
 import sys
 
 from fleet.cli import group_commands, run_commands
 from fleet.cli.app import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_JOB, app
 from fleet.cli.errors import error_object, fault_object, print_error
+from fleet.cli.plain import plain
+from fleet.cli.streams import give_up_stdout, never_fail_to_encode, open_closed_streams
 from fleet.model.errors import FleetError, JobError
 
 __all__ = ["app", "group_commands", "main", "run_commands"]
 
+_REMEDIES = {
+    **dict.fromkeys(
+        (errno.EACCES, errno.EPERM, errno.EROFS), "fleet must be able to write there. FLEET_HOME names another home folder."
+    ),
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "Make room, or let FLEET_HOME name a folder on another disk."),
+}
+
 
 def main() -> None:
     """The console script: no traceback reaches a user unless ``--debug`` asks for it."""
+    open_closed_streams()
+    never_fail_to_encode()
     debug = "--debug" in sys.argv[1:]
     try:
         try:
@@ -28,14 +39,18 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up_stdout()
         sys.exit(EXIT_FAILED)  # whoever read has gone: nothing to say, and nobody to say it to
+    except OSError as error:
+        give_up_stdout()
+        where = f"{error.filename}: " if error.filename else ""
+        remedy = _REMEDIES.get(error.errno or 0, "`fleet --debug …` shows where it happened.")
+        _fail(FleetError(f"{where}{error.strerror or error}", remedy), EXIT_FAILED, debug)
     except Exception as error:  # the last line of defence: a message, not a traceback
         if debug:
             raise
-        sys.stderr.write(
-            f"fleet: {type(error).__name__}: {error}\nThis is a fault of fleet's; `fleet --debug …` shows where.\n"
-        )
+        told = plain(f"fleet: {type(error).__name__}: {error}")
+        sys.stderr.write(f"{told}\nThis is a fault of fleet's; `fleet --debug …` shows where.\n")
         print_error(fault_object(error))
         sys.exit(EXIT_FAILED)
 
@@ -43,7 +58,7 @@ def main() -> None:
 def _fail(error: FleetError, code: int, debug: bool) -> None:
     if debug:
         raise error
-    sys.stderr.write(f"fleet: {error}\n")
+    sys.stderr.write(plain(f"fleet: {error}") + "\n")
     print_error(error_object(error, code))
     sys.exit(code)
 

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from fleet import api
 from fleet.cli.output import emit
 from fleet.cli.table import print_table
+from fleet.cli.up import warn_of_missing_scripts
 from fleet.cli.views import dollars
 from fleet.control.offering import Plan, Priced
 from fleet.model.units import format_money
+from fleet.store.workdir import read_job
 
 if TYPE_CHECKING:
     from fleet.cli.objects import OfferObject, PlanObject
@@ -22,7 +24,9 @@ SPARE = ("ACCELERATORS", "ON-DEMAND", "$/H")
 
 def show(path: Path, *, as_json: bool) -> int:
     """A table of offers, and what would be made. Nothing is written, not even a fleet."""
-    plan = api.plan(path)
+    job, folder = read_job(path)
+    warn_of_missing_scripts(job, folder)
+    plan = api.plan(job)
     if as_json:
         emit(plan_object(plan))
         return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fleet.cli.output import emit
+from fleet.cli.plain import plain
 from fleet.cli.table import print_table
 from fleet.cli.views import COLUMNS, SPARE, run_object, run_row
 from fleet.control.opened import known_runs
@@ -25,6 +26,9 @@ def show(bucket: str | None, *, everything: bool, last: int | None, as_json: boo
         return 0
     if views:
         print_table([COLUMNS, *(run_row(one) for one in views)], SPARE)
+    for one in views:
+        if one.beat is not None and one.beat.message and one.run.ended_at is None:
+            print(plain(f"\n{one.run.run_id}: {one.beat.message}"))
     if hidden:
         print(f"\n{hidden} earlier run(s) that ended are not shown: fleet ps --all")
     return 0

@@ -80,6 +80,7 @@ def logs(
     run: RunArgument,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on printing until the run ends.")] = False,
     attempt: Annotated[int | None, typer.Option("--attempt", help="Only this attempt.")] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="Every byte as it was printed, also to a terminal.")] = False,
     bucket: BucketOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
@@ -89,7 +90,7 @@ def logs(
     """
     from fleet.cli.logs import show
 
-    raise typer.Exit(show(run, follow=follow, attempt=attempt, bucket=bucket, as_json=output is Output.JSON))
+    raise typer.Exit(show(run, follow=follow, attempt=attempt, bucket=bucket, raw=raw, as_json=output is Output.JSON))
 
 
 @app.command()

@@ -38,7 +38,7 @@ class Service:
 def service_for(home: Home, platform: str = sys.platform) -> Service:
     """systemd's user unit on Linux, a launchd agent on macOS. Raises FleetError elsewhere."""
     command = [sys.executable, "-m", "fleet.cli", "controller", "run"]
-    user = Path(os.environ.get("HOME") or Path.home())
+    user = _user_folder()
     if platform.startswith("linux"):
         folder = Path(os.environ.get("XDG_CONFIG_HOME") or user / ".config") / "systemd" / "user"
         quoted = " ".join(f'"{part}"' for part in command)
@@ -73,6 +73,15 @@ def service_for(home: Home, platform: str = sys.platform) -> Service:
             ("launchctl", "print", f"{domain}/{LABEL}"),
         )
     raise FleetError(f"there is no service manager that fleet knows on {platform}", "`fleet controller run` is the loop.")
+
+
+def _user_folder() -> Path:
+    try:
+        return Path(os.environ.get("HOME") or Path.home())
+    except RuntimeError:
+        raise FleetError(
+            "nobody's home folder is known here, and services are kept in it", "Set HOME; or run `fleet controller run`."
+        ) from None
 
 
 def install(*, yes: bool, as_json: bool = False) -> int:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from fleet.cli.output import emit
+from fleet.cli.plain import plain
 from fleet.cli.timeline import attempt_of, describe
 from fleet.cli.views import run_object
 from fleet.control.controller import Controller
@@ -37,7 +38,7 @@ def show(name: str, bucket: str | None, *, as_json: bool) -> int:
     if run.ended_at is None:
         print(f"watched   {_watched(alive)}")
     for text in run.notes:
-        print(f"note      {text}")
+        print(plain(f"note      {text}"))
     print()
     _print_timeline(controller, run.run_id, run.name)
     return 0
@@ -69,17 +70,19 @@ def status_object(seen: RunView, alive: list[Watcher]) -> StatusObject:
 def _print_head(seen: RunView, told: StatusObject) -> None:
     run, cost, attempt, rate = seen.run, seen.cost, seen.run.newest, told["steps_per_second"]
     reason = f" ({run.reason})" if run.reason else ""
-    print(f"run       {run.run_id}: {told['state']}{reason}")
+    print(plain(f"run       {run.run_id}: {told['state']}{reason}"))
     if attempt is not None:
         print(f"machine   attempt {attempt.number}, {told['where'] or 'not launched yet'}")
-        print(f"why       {attempt.why}")
+        print(plain(f"why       {attempt.why}"))
     if told["step"] is not None:
         print(f"training  step {told['step']}" + (f", {rate:.1f}/s" if rate else ""))
+    if told["message"] and run.ended_at is None:
+        print(plain(f"says      {told['message']}"))
     spent, instead = format_money(cost.total), format_money(cost.on_demand)
     print(f"spent     {spent} (on demand {instead}), now {format_money(cost.rate)}/h")
     lost, taken = format_duration(told["seconds_lost"]), told["interruptions"]
     print(f"lost      {told['steps_lost']} steps, {lost} in {taken} interruption(s), {told['recoveries']} recovered from")
-    print(f"next      {told['next']}")
+    print(plain(f"next      {told['next']}"))
 
 
 def _watched(alive: list[Watcher]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fleet.cli.app import EXIT_INTERRUPTED
 from fleet.cli.follow import Timeline, follow, to_stderr, to_stdout
 from fleet.cli.output import emit
+from fleet.cli.plain import plain
 from fleet.cli.views import run_object
 from fleet.control.home import open_home
 from fleet.control.opened import opened_run
@@ -27,5 +28,5 @@ def end(name: str, how: str, bucket: str | None, *, as_json: bool) -> int:
     if as_json:
         emit(run_object(view(controller, run)))
     elif not code:
-        to_stdout(f"Run {run.run_id} {run.outcome}: {run.reason}\n")
+        to_stdout(plain(f"Run {run.run_id} {run.outcome}: {run.reason}\n"))
     return code

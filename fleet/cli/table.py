@@ -5,11 +5,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 
+from fleet.cli.plain import plain
+
 
 def print_table(rows: Sequence[Sequence[str]], spare: Sequence[str] = ()) -> None:
     """Print rows under the first. Where the terminal is too narrow, the ``spare`` columns are left out one after the other;
     where that does not do, each row is a block of its own, with all columns.
     """
+    rows = [[plain(cell).replace("\n", " ") for cell in row] for row in rows]
     width = shutil.get_terminal_size((200, 24)).columns
     for left_out in range(len(spare) + 1):
         kept = [i for i, name in enumerate(rows[0]) if name not in spare[:left_out]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from fleet.cli.plain import plain
 from fleet.model import events as ev
 from fleet.model.documents import Resumed
 from fleet.model.units import format_duration, format_money
@@ -13,7 +14,7 @@ from fleet.model.units import format_duration, format_money
 def describe(event: ev.Event) -> str:
     """What an event says, in words, without time and attempt."""
     words = _WORDS.get(type(event))
-    return words(event) if words else event.type
+    return plain(words(event)) if words else event.type
 
 
 def attempt_of(event: ev.Event) -> int | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from fleet.cli.app import EXIT_INTERRUPTED, EXIT_RUN
+from fleet.cli.ask import confirm
 from fleet.cli.follow import Timeline, follow, to_stderr, to_stdout
 from fleet.cli.output import emit
+from fleet.cli.plain import plain
 from fleet.cli.views import run_object
 from fleet.control.controller import Controller
 from fleet.control.fleets import open_fleet
@@ -18,24 +19,36 @@ from fleet.control.watchers import watching
 from fleet.core.allowed import providers_of
 from fleet.core.plan.volumes import KEEP
 from fleet.core.state import RunState
-from fleet.model.errors import FleetError
+from fleet.model.job import Job
 from fleet.model.units import format_duration, format_money
+from fleet.store.scripts import missing_scripts
 from fleet.store.workdir import read_job
 
 
 def start(job_path: Path, *, yes: bool, detach: bool, as_json: bool) -> int:
     """Start a run of the job and follow it; the exit code is 0 if it succeeded."""
     job, folder = read_job(job_path)
+    warned = warn_of_missing_scripts(job, folder)
+    if warned:
+        confirm("Start it all the same?", yes=yes, otherwise="nothing was started")
+    _confirm(providers_of(job.resources), yes=yes)
     home = open_home()
     url = job.bucket or home.bucket
     timeline = Timeline(to_stderr if as_json else to_stdout)
     controller = open_fleet(home, url, create=True)
     home.remember_bucket(url)
-    _confirm(providers_of(job.resources), yes=yes)
     run = start_run(controller, job, folder)
     controller.on_event = timeline.event
     timeline.line(None, f"created     run {run.run_id} in {url}")
     return follow_to_the_end(controller, run, timeline, detach=detach, as_json=as_json)
+
+
+def warn_of_missing_scripts(job: Job, folder: Path) -> bool:
+    """Tell of scripts that would not be on the machine, before a machine is paid for; True if there are any."""
+    told = missing_scripts(job, folder)
+    for one in told:
+        to_stderr(plain(f"fleet: {one}") + "\n")
+    return bool(told)
 
 
 def follow_to_the_end(controller: Controller, run: RunState, timeline: Timeline, *, detach: bool, as_json: bool) -> int:
@@ -65,10 +78,9 @@ def _launched(run: RunState) -> bool:
 
 def _confirm(providers: set[str], *, yes: bool) -> None:
     """What costs money is shown, and asked about. Machines on this computer cost nothing."""
-    if yes or providers == {"local"} or not sys.stdin.isatty():
-        return
-    if input("This launches machines that cost money. Proceed? [Y/n] ").strip().lower() not in ("", "y", "yes"):
-        raise FleetError("nothing was started")
+    if providers != {"local"}:
+        question = "This launches machines that cost money. Proceed?"
+        confirm(question, yes=yes, otherwise="nothing was started", default=True)
 
 
 def _goes_on(controller: Controller, run: RunState) -> str:
@@ -97,4 +109,4 @@ def _farewell(controller: Controller, run: RunState) -> str:
             kept = format_duration(run.job.volume.keep if run.job.volume.keep is not None else KEEP)
             lines.append(f"  volume {volume.volume_id} ({volume.size_gb} GB, {monthly} a month) is kept for {kept};")
             lines.append(f"    delete it: fleet volumes delete {volume.volume_id}")
-    return "\n".join(lines) + "\n"
+    return plain("\n".join(lines) + "\n")

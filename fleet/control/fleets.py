@@ -15,7 +15,7 @@ from fleet.control.controller import Controller
 from fleet.control.home import Home
 from fleet.model import layout
 from fleet.model.base import canonical_json
-from fleet.model.errors import AlreadyExistsError, FleetError, StoreError
+from fleet.model.errors import AlreadyExistsError, FleetError, NotFoundError, StoreError
 from fleet.model.events import Event
 from fleet.providers.base import Provider
 from fleet.store.cache import EntryCache
@@ -58,10 +58,14 @@ def providers_here(home: Home) -> dict[str, Provider]:
 
 def _owner_of_local(objects: Objects, mine: dict[str, str]) -> dict[str, str]:
     """The home that the fleet's local machines live in: the first that opened it."""
-    with contextlib.suppress(AlreadyExistsError):
-        objects.create(layout.LOCAL_HOME, canonical_json(mine))
     try:
-        found = json.loads(objects.get(layout.LOCAL_HOME))
+        known = objects.get(layout.LOCAL_HOME)  # first, so that looking writes nothing
+    except NotFoundError:
+        with contextlib.suppress(AlreadyExistsError):
+            objects.create(layout.LOCAL_HOME, canonical_json(mine))
+        known = objects.get(layout.LOCAL_HOME)
+    try:
+        found = json.loads(known)
         return {"home": str(found["home"]), "where": str(found["where"])}
     except (ValueError, KeyError, TypeError):
         raise StoreError(f"{layout.LOCAL_HOME} does not hold what fleet writes there") from None
@@ -75,6 +79,8 @@ def open_fleet(
     ``create`` sets the fleet up where there is none yet. Raises FleetError if there is none, StoreError if the bucket
     cannot be reached or cannot hold a fleet.
     """
+    if create:
+        home.identity()  # a home that cannot be written is told before anything else
     objects = open_objects(url)
     info = ensure_fleet(objects) if create else read_fleet(objects)
     if info is None:

@@ -37,12 +37,25 @@ class Home:
         """A random name for this home, made at first use."""
         path = self.path / "home-id"
         if not path.exists():
+            self._check_writable()
             temporary = self.path / f".home-id-{secrets.token_hex(4)}"
             temporary.write_text(secrets.token_hex(8), encoding="utf-8")
             with contextlib.suppress(FileExistsError):
                 os.link(temporary, path)  # whole, and only once
             temporary.unlink()
         return path.read_text(encoding="utf-8")
+
+    def _check_writable(self) -> None:
+        """Raises FleetError if nothing can be kept here."""
+        probe = self.path / f".probe-{secrets.token_hex(4)}"
+        try:
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise FleetError(
+                f"fleet's home {self.path} cannot be written: {error.strerror or error}",
+                "Set FLEET_HOME to a folder that you may write to.",
+            ) from None
 
     def known_buckets(self) -> list[str]:
         """Every bucket that runs were made in from here, the default one first."""
@@ -58,6 +71,7 @@ class Home:
         known = self.known_buckets()
         if url in known:
             return
+        self._check_writable()
         target = self.path / "buckets.json"
         temporary = target.with_name(f".buckets-{os.getpid()}.tmp")
         temporary.write_text(json.dumps([*known, url]), encoding="utf-8")

@@ -29,6 +29,8 @@ SWEEP_EVERY: Seconds = 3600
 """All regions are listed so often, for orphans where no run is."""
 DESIRED_EVERY: Seconds = 30
 """desired.json is read again so often: another controller may have written it."""
+CLOCK_BACK: Seconds = 1
+"""A clock that goes back by more was set; less is how clocks are kept right."""
 SLEPT: Seconds = 60
 """Two looks further apart than this mean that this computer was suspended."""
 ACTED_WITHIN: Seconds = 600
@@ -52,6 +54,7 @@ class Observer:
     acted: dict[str, Seconds] = field(default_factory=dict)
     _swept: Seconds = float("-inf")
     _beats: dict[AttemptKey, tuple[str, Heartbeat]] = field(default_factory=dict)
+    _heard: dict[AttemptKey, Seconds] = field(default_factory=dict)
     _looked: Seconds = 0.0
     _awake_since: Seconds = 0.0
     _listed: set[AttemptKey] = field(default_factory=set)
@@ -66,6 +69,8 @@ class Observer:
         now = self.objects.now()
         if now - self._looked > SLEPT and self._looked > 0:
             self._awake_since = now
+        if now < self._looked - CLOCK_BACK:
+            self._clock_went_back(now)
         self._looked = now
         self.troubles.clear()
         self.acted = {key: at for key, at in self.acted.items() if now - at < ACTED_WITHIN}
@@ -76,6 +81,7 @@ class Observer:
             listings=listings,
             lookups=self._ask_for_missing(runs, listings, now),
             heartbeats=self._heartbeats(runs),
+            heard=dict(self._heard),
             listed_beats=frozenset(self._listed),
             offers=self._offers_now(runs, now),
             capabilities={name: provider.capabilities for name, provider in self.providers.items()},
@@ -85,6 +91,16 @@ class Observer:
             awake_since=self._awake_since,
             acted=dict(self.acted),
         )
+
+    def _clock_went_back(self, now: Seconds) -> None:
+        """Somebody set it. What is due at a time must not wait until that comes once more."""
+        self._swept = float("-inf")
+        self._awake_since = min(self._awake_since, now)
+        self._desired.clear()
+        self._offers.clear()
+        self._lookups.clear()
+        self.acted.clear()
+        self._heard.clear()
 
     def wrote_desired(self, run_id: str, desired: Desired) -> None:
         """What this controller has just written need not be read."""
@@ -198,8 +214,11 @@ class Observer:
         beats = self._read(Heartbeat, [info.key for _, info in changed])
         for (who, info), beat in zip(changed, beats, strict=True):
             if beat is not None:
+                if who in self._beats:
+                    self._heard[who] = self.objects.now()
                 self._beats[who] = (info.version, beat)
         self._beats = {who: beat for who, beat in self._beats.items() if who in wanted}
+        self._heard = {who: at for who, at in self._heard.items() if who in wanted}
         return {who: beat for who, (_, beat) in self._beats.items()}
 
     def _read(self, kind: type[Document], keys: Sequence[str]) -> Iterator[Document | None]:

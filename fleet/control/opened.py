@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 from fleet.control.controller import Controller
@@ -12,14 +13,33 @@ from fleet.control.runs import find_run
 from fleet.core.state import RunState
 from fleet.model.errors import FleetError
 
+log = logging.getLogger("fleet.control")
 
-def opened(bucket: str | None) -> Iterator[Controller]:
-    """Every fleet known here, or the one in ``bucket``; a bucket without a fleet is passed over unless it was named."""
+
+def opened(bucket: str | None, *, strict: bool = False) -> Iterator[Controller]:
+    """Every fleet known here, or the one in ``bucket``; a bucket without a fleet is passed over unless it was named.
+
+    One that cannot be opened hides no other: it is told of, and raised only if there is no other, or if ``strict``.
+    """
     home = open_home()
     if bucket is not None:
         yield open_fleet(home, bucket)
         return
-    yield from (open_fleet(home, url) for url in home.known_buckets() if holds_fleet(url))
+    found, first = False, None
+    for url in home.known_buckets():
+        try:
+            controller = open_fleet(home, url) if holds_fleet(url) else None
+        except FleetError as error:
+            if strict:
+                raise
+            first = first or error
+            log.warning("fleet: %s is left out: %s", url, error)
+            continue
+        if controller is not None:
+            found = True
+            yield controller
+    if first is not None and not found:
+        raise first
 
 
 def known_runs(bucket: str | None, last: int | None = None) -> tuple[list[tuple[Controller, RunState]], int]:

@@ -63,6 +63,8 @@ class Observed:
     lookups: Mapping[str, Lookup] = field(default_factory=dict)
     """By instance id; only instances that should live and were missing from their listing."""
     heartbeats: Mapping[AttemptKey, Heartbeat] = field(default_factory=dict)
+    heard: Mapping[AttemptKey, Seconds] = field(default_factory=dict)
+    """When this controller, by its own clock, saw a heartbeat change: clocks may differ, a word that is new is new."""
     listed_beats: frozenset[AttemptKey] = frozenset()
     """Every attempt whose heartbeat lies in the bucket, dead ones too."""
     offers: Mapping[str, tuple[Offer, ...]] = field(default_factory=dict)

@@ -12,12 +12,11 @@ from pydantic import BaseModel, ValidationError
 
 from fleet.model.errors import JobError
 from fleet.model.job import Alternative, Budget, CheckpointSpec, Job, Resources, Retries, VolumeSpec
+from fleet.model.plausible import absurd, contradictions
 
 MOST_BYTES = 1_000_000
 MOST_NODES = 20_000
 MOST_DEPTH = 20
-MOST_SIZE_GB = 64_000
-"""64 TB, the largest EBS volume."""
 
 Path = tuple[str | int, ...]
 
@@ -110,7 +109,7 @@ def _read(text: str, source: str) -> _Document:
         raise JobError(f"{where}: {error.problem or error}", hint) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise JobError(f"{source} cannot be read as YAML: {str(error).splitlines()[0]}") from None
-    if node is None:
+    if node is None or (isinstance(node, yaml.ScalarNode) and not node.value):
         raise JobError(f"{source} is empty", "A job needs at least `name` and `run`.")
     document = _Document(None, {}, {}, {}, [], source)
     if not isinstance(node, yaml.MappingNode):
@@ -168,15 +167,22 @@ def _unknown(document: _Document, value: dict[str, Any], model: type[BaseModel],
     for key, inner in value.items():
         here = (*path, key)
         if key not in model.model_fields:
-            near = difflib.get_close_matches(key, model.model_fields, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(model.model_fields)}"
-            yield Problem(*document.keys[here], f"{_dotted(here)} is no field of a job; {hint}")
+            yield Problem(*document.keys[here], f"{_dotted(here)} is no field of a job; {_nearest(key, model)}")
         elif not path and key in SECTIONS and isinstance(inner, dict):
             yield from _unknown(document, inner, SECTIONS[key], here)
         elif here == ANY_OF and isinstance(inner, list):
             for index, one in enumerate(inner):
                 if isinstance(one, dict):
                     yield from _unknown(document, one, Alternative, (*here, index))
+
+
+def _nearest(key: str, model: type[BaseModel]) -> str:
+    """The known name that was probably meant: of the same place, else of a section."""
+    near = difflib.get_close_matches(key, model.model_fields, n=1)
+    inside = {name: f"{section}.{name}" for section, of in SECTIONS.items() for name in of.model_fields}
+    if not near and model is Job:
+        near = [inside[name] for name in difflib.get_close_matches(key, inside, n=1)]
+    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(model.model_fields)}"
 
 
 def _leaves(value: dict[str, Any], path: Path = ()) -> Iterator[tuple[Path, Any]]:
@@ -212,8 +218,9 @@ def _leaf(document: _Document, path: Path, value: Any) -> Iterator[Problem]:
         yield from _mounts(document, value)
     if name in ("checkpoint.path", "outputs"):
         yield from _inside(document, path, value)
-    if name == "volume.size" and isinstance(value, str):
-        yield from _absurd(document, path, value)
+    told = absurd(name, value)
+    if told is not None:
+        yield _problem(document, path, f"{name}: {told}")
 
 
 def _allowed(name: str, value: Any) -> bool:
@@ -250,17 +257,6 @@ def _inside(document: _Document, path: Path, value: Any) -> Iterator[Problem]:
             yield _problem(document, path, f"{_dotted(path)}: {one!r} must be a path inside its folder")
 
 
-def _absurd(document: _Document, path: Path, value: str) -> Iterator[Problem]:
-    from fleet.model.units import parse_size_gb
-
-    try:
-        size = parse_size_gb(value)
-    except ValueError:
-        return
-    if size > MOST_SIZE_GB:
-        yield _problem(document, path, f"{_dotted(path)}: {value} is more than any cloud offers ({MOST_SIZE_GB:,} GB)")
-
-
 def _contradictions(document: _Document) -> Iterator[Problem]:
     value = document.value
     envs, names = value.get("envs"), value.get("secrets")
@@ -271,6 +267,8 @@ def _contradictions(document: _Document) -> Iterator[Problem]:
         yield _problem(document, ("stack",), "a job has either run or stack, not both")
     if value.get("run") is None and value.get("stack") is None:
         yield _problem(document, ("run",), "run is missing: the shell commands that train")
+    for path, told in contradictions(value):
+        yield _problem(document, path, told)
 
 
 def _validation(document: _Document, error: ValidationError, told: set[tuple[int, int]]) -> Iterator[Problem]:
@@ -287,5 +285,9 @@ def _words(found: Any) -> str:
         return "is missing"
     if found["type"] == "string_pattern_mismatch":
         return f"{found['input']!r} is no name: lower-case letters, digits and dashes, 40 at most"
+    limit = found.get("ctx", {})
+    if found["type"] in ("greater_than", "greater_than_equal", "less_than_equal"):
+        words = {"greater_than": "more than {gt}", "greater_than_equal": "at least {ge}", "less_than_equal": "at most {le}"}
+        return f"must be {words[found['type']].format(**limit)} (it is {str(found['input'])[:80]!r})"
     message = str(found["msg"]).removeprefix("Value error, ")
     return message if repr(found["input"]) in message else f"{message} (it is {str(found['input'])[:80]!r})"

@@ -35,7 +35,10 @@ def parse_size_gb(value: Any) -> int:
     match = _SIZE.match(str(value).strip())
     if not match:
         raise ValueError(f"{value!r} is no size; write for example 500GB or 2TB")
-    return -int(-float(match[1]) * _GIGABYTES[match[2].lower()] // 1)
+    size = float(match[1]) * _GIGABYTES[match[2].lower()]
+    if size == float("inf"):
+        raise ValueError(f"{str(value)[:40]!r}… is no size")
+    return -int(-size // 1)
 
 
 def parse_money(value: Any) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
-from fleet.model.errors import AlreadyExistsError, UnsuitableStoreError
+from fleet.model.errors import AlreadyExistsError, StoreError, UnsuitableStoreError
 from fleet.store.objects import Objects
 
 WRITERS = 8
@@ -22,12 +23,25 @@ def check_exclusive_creation(objects: Objects) -> None:
     keys = [f"{prefix}{number}" for number in range(KEYS)]
     try:
         with ThreadPoolExecutor(max_workers=WRITERS) as pool:
+            _write_first(objects, f"{prefix}first")
             for key in keys:
                 barrier = Barrier(WRITERS)
                 won = list(pool.map(lambda n, k=key, b=barrier: _race(objects, k, n, b), range(WRITERS)))
                 _judge(objects, key, won)
     finally:
-        objects.delete(keys)
+        with contextlib.suppress(StoreError):  # it says less than what came before it
+            objects.delete([*keys, f"{prefix}first"])
+
+
+def _write_first(objects: Objects, key: str) -> None:
+    """Can anything be written at all? Raises StoreError that names the bucket."""
+    try:
+        objects.put(key, b"")
+    except UnsuitableStoreError:
+        raise
+    except StoreError as error:
+        reason = error.message.removeprefix(f"{key!r}: ")
+        raise StoreError(f"{objects.url} cannot be written: {reason}", error.hint) from None
 
 
 def _race(objects: Objects, key: str, writer: int, barrier: Barrier) -> bool:

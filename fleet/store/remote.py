@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fleet.model.errors import AlreadyExistsError, NotFoundError, StoreError
+from fleet.model.errors import AlreadyExistsError, NotFoundError, StoreError, UnsuitableStoreError
 from fleet.store.objects import ObjectInfo
 
 if TYPE_CHECKING:
@@ -125,7 +126,9 @@ def _translated(key: str) -> Iterator[None]:
 
     try:
         yield
-    except (FileNotFoundError, exceptions.NotFoundError):
+    except (FileNotFoundError, exceptions.NotFoundError) as error:
+        if "bucket does not exist" in str(error) or "NoSuchBucket" in str(error):
+            raise _no_bucket(error) from None
         raise NotFoundError(f"there is no {key!r}") from None
     except (exceptions.AlreadyExistsError, exceptions.PreconditionError):
         raise AlreadyExistsError(f"{key!r} exists already") from None
@@ -136,6 +139,12 @@ def _translated(key: str) -> Iterator[None]:
     except (exceptions.BaseError, OSError, ValueError) as error:
         hint = "Is the bucket's name right, and can it be reached?"
         raise StoreError(f"{key!r}: {_first_line(error)}", hint) from None
+
+
+def _no_bucket(error: BaseException) -> UnsuitableStoreError:
+    name = re.search(r"<BucketName>([^<]+)</BucketName>", str(error))
+    told = f"there is no bucket {name[1]!r}" if name else "the bucket does not exist"
+    return UnsuitableStoreError(told, "Make it first, or mend its name; is it in another account?")
 
 
 def _first_line(error: BaseException) -> str:

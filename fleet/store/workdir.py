@@ -15,6 +15,7 @@ import pathspec
 
 from fleet.model.errors import JobError
 from fleet.model.job import Job
+from fleet.model.jobfile import MOST_BYTES as MOST_JOB_BYTES
 from fleet.model.jobfile import parse_job
 
 JOB_FILE = "fleet.yaml"
@@ -42,7 +43,11 @@ def read_job(path: Path) -> tuple[Job, Path]:
     """
     file = path / JOB_FILE if path.is_dir() else path
     try:
-        text = file.read_text(encoding="utf-8")
+        with file.open("rb") as source:
+            data = source.read(MOST_JOB_BYTES + 1)  # no more: somebody may name a disk image
+        if len(data) > MOST_JOB_BYTES:
+            raise JobError(f"{file} has more than {MOST_JOB_BYTES:,} bytes: that is no job file", "Name the right file.")
+        text = data.decode("utf-8-sig")
     except FileNotFoundError:
         raise JobError(f"there is no job file {file}", "Name one, or a folder that holds fleet.yaml.") from None
     except UnicodeDecodeError:
@@ -79,6 +84,11 @@ def pack_workdir(folder: Path, into: Path) -> Packed:
     return Packed(digest.hexdigest(), into, files, total)
 
 
+def workdir_names(folder: Path) -> frozenset[str]:
+    """The names of everything that packing a folder would take. Raises JobError as ``pack_workdir`` does."""
+    return frozenset(name for name, _ in _walk(folder, folder, []))
+
+
 def pack_path(path: Path, into: Path) -> Packed:
     """``pack_workdir`` for a folder; for a file an archive that holds only it, under the name ``file``."""
     if path.is_dir():
@@ -92,7 +102,10 @@ def pack_path(path: Path, into: Path) -> Packed:
 
 def source_path(folder: Path, source: str) -> Path:
     """Where a source of ``file_mounts`` lies: relative to the job file, absolute, or below the home."""
-    return folder / Path(source).expanduser()
+    try:
+        return folder / Path(source).expanduser()
+    except RuntimeError:
+        raise JobError(f"file_mounts: {source}: nobody's home folder is known here", "Write the whole path.") from None
 
 
 def _check_mounts(file: Path, folder: Path, job: Job) -> None:

@@ -116,7 +116,7 @@ def _mute(run: RunState, attempt: AttemptState, observed: Observed, pace: Pace) 
         return None
     beat = observed.heartbeat(run.run_id, attempt.number, attempt.instance_id)
     last = max(beat.at if beat else 0.0, attempt.began_at)
-    silent = now - max(last, observed.awake_since)
+    silent = now - max(last, observed.awake_since, observed.heard.get((run.run_id, attempt.number), 0.0))
     return f"no word from it for {now - last:.0f} s" if silent > pace.silence else None
 
 

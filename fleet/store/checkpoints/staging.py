@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Protocol
 
+from fleet.model.errors import CheckpointError
 from fleet.store.checkpoints.verify import problem_of, sha256_of
 
 TEMPORARY = ("*.tmp", "*.tmp.*", "*.partial", "*~", ".tmp*", ".fleet*", ".*.swp", ".nfs*")
@@ -58,6 +59,8 @@ class StagedFile:
     source: Path
     size: int
     sha256: str
+    changed: int
+    """Time of the last change before it was hashed, in nanoseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,15 @@ class Staged:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.discard()
+
+    def check_unchanged(self) -> None:
+        """A training that writes into a file in place changes what was hashed before. Raises CheckpointError."""
+        for file in self.files:
+            stat = file.source.stat()
+            if (stat.st_size, stat.st_mtime_ns) != (file.size, file.changed):
+                raise CheckpointError(
+                    f"{file.path} changed while it was read", "Write checkpoints under another name, then rename them."
+                )
 
     def discard(self) -> None:
         """Let go of the set."""
@@ -149,12 +161,12 @@ class Scanner:
         """The staged set with its hashes; None, and a problem, if a file's content is broken."""
         found = []
         for name in sorted(listing):
+            stat = (target / name).stat()
             problem = problem_of(target / name, name)
             if problem is not None:
                 self.problem = problem
                 return None
-            sha256 = sha256_of(target / name)
-            found.append(StagedFile(name, target / name, (target / name).stat().st_size, sha256))
+            found.append(StagedFile(name, target / name, stat.st_size, sha256_of(target / name), stat.st_mtime_ns))
         modified = max(changed for _, _, changed in listing.values()) / 1e9
         return Staged(target, tuple(found), signature_of(found), modified)
 

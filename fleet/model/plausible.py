@@ -1,0 +1,101 @@
+"""Values that are well written and cannot be meant: amounts out of all proportion, and fields that cancel each other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from fleet.model.units import format_duration, parse_duration, parse_money, parse_size_gb
+
+MOST_SIZE_GB = 64_000
+"""64 TB, the largest EBS volume."""
+MOST_SECONDS = 10 * 366 * 86_400
+MOST_HOURLY = 1_000_000_000
+"""Micro-dollars: the dearest machine of EC2 costs about $400 an hour."""
+MOST_BUDGET = 10_000_000_000_000
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+Told = tuple[tuple[str | int, ...], str]
+"""The path of a value, and what is wrong with it."""
+
+
+def absurd(name: str, value: Any) -> str | None:
+    """What is wrong with the amount in a field (``volume.size``); None if nothing is, or if it is no amount at all."""
+    if not isinstance(value, str) or name not in _AMOUNTS:
+        return None
+    try:
+        return _AMOUNTS[name](value)
+    except (ValueError, OverflowError):
+        return None  # said elsewhere: it cannot be read
+
+
+def _size(value: str) -> str | None:
+    return f"{value} is more than any cloud offers ({MOST_SIZE_GB:,} GB)" if parse_size_gb(value) > MOST_SIZE_GB else None
+
+
+def _duration(value: str) -> str | None:
+    return f"{value} is more than ten years" if parse_duration(value) > MOST_SECONDS else None
+
+
+def _money(most: int, nothing: str) -> Callable[[str], str | None]:
+    def told(value: str) -> str | None:
+        amount = parse_money(value)
+        if amount < 0:
+            return f"{value} is less than nothing"
+        if amount == 0:
+            return f"{value} {nothing}"
+        return f"{value} is more than can be meant (at most ${most // 1_000_000:,})" if amount > most else None
+
+    return told
+
+
+_AMOUNTS: Mapping[str, Callable[[str], str | None]] = {
+    **dict.fromkeys(("volume.size", "resources.disk_size"), _size),
+    **dict.fromkeys(("volume.keep", "checkpoint.every", "deadline", "max_duration", "estimate"), _duration),
+    **dict.fromkeys(("budget.run", "budget.day", "budget.month"), _money(MOST_BUDGET, "lets nothing run")),
+    "resources.max_price": _money(MOST_HOURLY, "buys no machine"),
+}
+
+
+def contradictions(job: Mapping[str, Any]) -> Iterator[Told]:
+    """Fields of a job file's plain values that cancel each other, or that fleet would have to ignore."""
+    yield from _checkpoints(job)
+    yield from _names(job)
+    for field in ("run", "setup"):
+        if isinstance(job.get(field), str) and not job[field].strip():
+            yield (field,), f"{field} is empty"
+    mount = _section(job, "volume").get("mount")
+    if isinstance(mount, str) and (not mount.startswith("/") or mount.strip("/") == "" or ".." in mount.split("/")):
+        yield ("volume", "mount"), f"volume.mount: {mount!r} must be an absolute path, and not /"
+
+
+def _checkpoints(job: Mapping[str, Any]) -> Iterator[Told]:
+    every, most = _seconds(_section(job, "checkpoint").get("every")), _seconds(job.get("max_duration"))
+    if every is not None and most is not None and every >= most:
+        told = f"checkpoint.every: {format_duration(every)} is not less than max_duration ({format_duration(most)})"
+        yield ("checkpoint", "every"), f"{told}: nothing would be saved before the end"
+
+
+def _names(job: Mapping[str, Any]) -> Iterator[Told]:
+    envs = job.get("envs")
+    for name in envs if isinstance(envs, dict) else ():
+        if not _VARIABLE.fullmatch(str(name)):
+            yield ("envs", name), f"envs: {name!r} is no name of a variable: letters, digits and underscores"
+    secrets = job.get("secrets")
+    listed = [(("secrets", i), n) for i, n in enumerate(secrets if isinstance(secrets, list) else ())]
+    for path, name in [*((("envs", n), n) for n in (envs if isinstance(envs, dict) else ())), *listed]:
+        if isinstance(name, str) and name.startswith("FLEET_"):
+            yield path, f"{path[0]}: {name} would be overwritten: names with FLEET_ are fleet's own"
+
+
+def _section(job: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = job.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _seconds(value: Any) -> float | None:
+    try:
+        return parse_duration(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
