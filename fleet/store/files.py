@@ -18,6 +18,9 @@ from fleet.model.errors import AlreadyExistsError, NotFoundError, StoreError
 from fleet.store.objects import ObjectInfo
 
 _TEMPORARY = ".tmp-"
+WALKS = 8
+"""A listing during which folders came or went is made again, so often at most: while the older of two checkpoints is
+removed and a third one made, one that walks slowly would find none at all."""
 
 
 class FileObjects:
@@ -74,7 +77,11 @@ class FileObjects:
         """Every object whose key begins with ``prefix``, sorted."""
         folder = self._path(prefix.rpartition("/")[0]) if "/" in prefix else self._root
         with _translated(prefix):
-            return sorted(self._walk(folder, prefix), key=lambda info: info.key)
+            for _ in range(WALKS):
+                found, folders = self._walk(folder, prefix)
+                if all(_folders_in(_entries(path)) == names for path, names in folders.items()):
+                    break
+        return sorted(found, key=lambda info: info.key)
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove keys; absent ones are success. Folders that become empty go with them."""
@@ -98,23 +105,27 @@ class FileObjects:
             raise StoreError(f"{key!r} is no key: it would leave the bucket")
         return self._root.joinpath(*parts)
 
-    def _walk(self, folder: Path, prefix: str) -> Iterator[ObjectInfo]:
-        """What lies below a folder and begins with the prefix. A folder may hold tens of thousands: no paths are made."""
+    def _walk(self, folder: Path, prefix: str) -> tuple[Sequence[ObjectInfo], dict[str, set[str]]]:
+        """What lies below a folder and begins with the prefix; and which folders were seen in which.
+
+        A folder may hold tens of thousands: no paths are made.
+        """
         inside = folder.relative_to(self._root).as_posix()
         pending = [(str(folder), "" if inside == "." else f"{inside}/")]
+        found: list[ObjectInfo] = []
+        folders: dict[str, set[str]] = {}
         while pending:
             path, within = pending.pop()
-            try:
-                entries = list(os.scandir(path))
-            except (FileNotFoundError, NotADirectoryError):
-                continue
+            entries = _entries(path)
+            if below := _folders_in(entries):
+                folders[path] = below
+                pending.extend((f"{path}/{name}", f"{within}{name}/") for name in below)
             for entry in entries:
                 key = within + entry.name
-                if entry.is_dir(follow_symlinks=False):
-                    pending.append((entry.path, f"{key}/"))
-                elif key.startswith(prefix) and not entry.name.startswith(_TEMPORARY):
+                if key.startswith(prefix) and entry.name not in below and not entry.name.startswith(_TEMPORARY):
                     with contextlib.suppress(FileNotFoundError):
-                        yield _info(key, entry.stat())
+                        found.append(_info(key, entry.stat()))
+        return found, folders
 
     @contextlib.contextmanager
     def _prepared(self, target: Path, fill: Callable[[int], None]) -> Iterator[Path]:
@@ -151,6 +162,17 @@ class FileObjects:
             self._make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
         _sync_folder(folder.parent)
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        return list(os.scandir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _folders_in(entries: Iterable[os.DirEntry[str]]) -> set[str]:
+    return {entry.name for entry in entries if entry.is_dir(follow_symlinks=False)}
 
 
 def _info(key: str, stat: os.stat_result) -> ObjectInfo:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -70,6 +71,27 @@ def test_a_listing_names_what_lies_in_folders_below_and_nothing_beside(objects: 
     assert [i.key for i in objects.list("l/1")] == ["l/1", "l/10"]
     assert [i.key for i in objects.list("l/2/b")] == ["l/2/b/c"]
     assert [i.key for i in objects.list("")] == ["l/1", "l/10", "l/2/a", "l/2/b/c", "l2/1", "m"]
+
+
+def test_a_listing_overtaken_by_a_writer_does_not_find_an_empty_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Checkpoints are made and pruned while another machine looks which there are: there always is one."""
+    objects = FileObjects(tmp_path)
+    for key in ("c/1/m", "c/2/m", "c/note"):
+        objects.put(key, b"x")
+    scandir, news = os.scandir, ["c/3/m", "c/4/m"]
+
+    def slow(folder: str) -> list[os.DirEntry[str]]:
+        entries = list(scandir(folder))
+        if str(folder) == str(tmp_path / "c") and news:
+            while news:
+                objects.put(news.pop(0), b"x")
+            objects.delete(["c/1/m", "c/2/m"])
+        return entries
+
+    monkeypatch.setattr(os, "scandir", slow)
+    assert [i.key for i in objects.list("c/")] == ["c/3/m", "c/4/m", "c/note"]
 
 
 def test_a_listings_version_changes_with_the_content(objects: Objects) -> None:
