@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from fleet.agent.logfile import LogFile
+from fleet.model.base import Seconds
 
 MOST_LINE = 8192
 """A line is looked at up to so many bytes; the log has it whole."""
@@ -33,8 +34,8 @@ class Process(Protocol):
         """The lines printed since the last call, each with the time when it was read."""
         ...
 
-    def ask_to_stop(self) -> None:
-        """SIGTERM to everything that it started."""
+    def ask_to_stop(self, within: Seconds) -> None:
+        """SIGTERM to everything that it started; so many seconds are left until it is killed."""
         ...
 
     def kill(self) -> None:
@@ -68,7 +69,7 @@ class ShellProcess:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            preexec_fn=_own_group,
+            preexec_fn=own_group,
         )
         self._reader = threading.Thread(target=self._read, name="output", daemon=True)
         self._reader.start()
@@ -93,7 +94,7 @@ class ShellProcess:
                 found.append(self._lines.get_nowait())
         return found
 
-    def ask_to_stop(self) -> None:
+    def ask_to_stop(self, within: Seconds) -> None:
         """SIGTERM to the group."""
         self._signal(signal.SIGTERM)
 
@@ -130,6 +131,6 @@ class ShellProcess:
             self._lines.put((self._clock(), rest.decode("utf-8", errors="replace")))
 
 
-def _own_group() -> None:
+def own_group() -> None:
     """A group of its own for signals; the session stays the machine's."""
     os.setpgid(0, 0)

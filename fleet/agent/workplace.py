@@ -13,7 +13,10 @@ from fleet.agent.disk import Disk
 from fleet.model import layout
 from fleet.model.documents import BootDocument
 from fleet.model.errors import CheckpointError, FleetError
+from fleet.model.stackfile import ENGINE_NOTE, project_name
 from fleet.store.objects import Objects
+from fleet.workloads.stack import StackSpec
+from fleet.workloads.stack import environment as compose_environment
 
 
 def unpack(objects: Objects, boot: BootDocument, scratch: Path) -> Path:
@@ -94,6 +97,24 @@ _MARKS = frozenset({"FLEET_INSTANCE_ID"})
 def save_request(scratch: Path) -> Path:
     """The file whose text changes when a checkpoint is wished for."""
     return scratch / "save-request"
+
+
+def stack(
+    boot: BootDocument, instance_id: str, scratch: Path, file: Path, env: Mapping[str, str]
+) -> tuple[StackSpec, dict[str, str]]:
+    """The attempt's stack, and what compose runs with. The wish for a checkpoint needs its file, to be mounted."""
+    wish = save_request(scratch)
+    wish.touch()
+    own = (*boot.job.envs, *boot.job.secrets)
+    spec = StackSpec(
+        file=file,
+        project=project_name(boot.run_id, boot.attempt),
+        own=(scratch / ENGINE_NOTE).parent,
+        labels={"fleet.run": boot.run_id, "fleet.attempt": str(boot.attempt), "fleet.instance": instance_id},
+        names=own,
+        mounts=(env["FLEET_VOLUME"], str(wish)),
+    )
+    return spec, compose_environment(env, own, os.getuid(), os.getgid())
 
 
 def mount(disk: Disk, scratch: Path, where: str) -> None:

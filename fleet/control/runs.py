@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 from fleet.control.controller import Controller
 from fleet.control.names import nearest
+from fleet.control.stacks import refuse_without_engine
 from fleet.core.costs import RunCost, run_cost
 from fleet.core.state import AttemptState, FleetState, RunState
 from fleet.model import layout
@@ -29,6 +30,7 @@ def start_run(
     """
     from fleet.store.workdir import source_path  # not for those who only look: it brings YAML along
 
+    refuse_without_engine(job)
     _refuse_live(controller.state, job)
     key = None
     if job.workdir is not None:
