@@ -222,7 +222,8 @@ class Agent:
             self.phase = "draining"
         elif code == 0:
             self.phase = "training"
-            self._guarded(self.machine.training_begins)
+            if self.boot.job.stack is None:  # a stack says so itself, once its images are there and it runs
+                self._guarded(self.machine.training_begins)
             self._begin(now)
         elif code is not None:
             self._failed("setup", code, now)

@@ -47,8 +47,10 @@ class ComposeProcess:
         log: LogFile,
         wake: Callable[[], None],
         clock: Callable[[], float],
+        begins: Callable[[], None] = lambda: None,
     ) -> None:
-        self._spec, self._env, self._wake = spec, dict(env), wake
+        """``begins`` is called once the training's container runs."""
+        self._spec, self._env, self._wake, self._begins = spec, dict(env), wake, begins
         self._streams = Streams(spec.file.parent, env, log, wake, clock)
         self._lock = threading.Lock()
         self._compose: Compose | None = None
@@ -157,6 +159,7 @@ class ComposeProcess:
             self._training = container
         if self._stop_by is not None:
             self.ask_to_stop(max(1.0, self._stop_by - time.monotonic()))  # asked just as it had started
+        self._begins()
         self._streams.follow([compose.engine.docker, "logs", "--follow", container], training=True)
         self._others = [name for name in config["services"] if name != main]
         if self._others:
