@@ -159,7 +159,8 @@ class ComposeProcess:
             self._training = container
         if self._stop_by is not None:
             self.ask_to_stop(max(1.0, self._stop_by - time.monotonic()))  # asked just as it had started
-        self._begins()
+        with contextlib.suppress(OSError):  # a full disk must not end the training
+            self._begins()
         self._streams.follow([compose.engine.docker, "logs", "--follow", container], training=True)
         self._others = [name for name in config["services"] if name != main]
         if self._others:

@@ -98,9 +98,8 @@ class Streams:
 
     def end(self) -> None:
         """Read what there is, end what goes on, and close."""
-        self.hear_training_out()
         deadline = time.monotonic() + AFTER_EXIT
-        for reader in self._others:
+        for reader in [*([self._training] if self._training else []), *self._others]:
             reader.join(max(0.0, deadline - time.monotonic()))
         for child in self._children:
             signal_group(child, signal.SIGKILL)

@@ -63,6 +63,11 @@ def running(run_id: str) -> list[str]:
     return sorted(asked("docker", "ps", "--format", "{{.Names}}", "--filter", f"label=fleet.run={run_id}").split())
 
 
+def containers(run_id: str) -> set[str]:
+    """The ids of a run's containers that run."""
+    return set(asked("docker", "ps", "--quiet", "--filter", f"label=fleet.run={run_id}").split())
+
+
 def left(run_id: str) -> list[str]:
     """The names of everything that a run's stacks left on the engine."""
     looks = (("ps", "--all", "{{.Names}}"), ("network", "ls", "{{.Name}}"), ("volume", "ls", "{{.Name}}"))

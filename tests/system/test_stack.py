@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import signal
 from collections.abc import Iterator
@@ -204,7 +205,8 @@ def test_neither_a_stack_that_ignores_sigterm_nor_a_machine_killed_whole_leaves_
     machine = [shell.supervisor(), *shell.processes()]
     for number in (signal.SIGSTOP, signal.SIGKILL):
         for process in machine:
-            process.send_signal(number)
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
     assert len(engine.running(run)) == 2
     shell.run("stop", "stack")
     assert engine.left(run) == []
@@ -214,9 +216,10 @@ def test_an_agent_that_was_killed_finds_no_training_that_still_runs(shell: Stack
     controller = shell.start("up", shell.stack(steps=40))
     shell.until(lambda: shell.step() > 5)
     run = shell.runs()[-1]["run"]
-    before = engine.running(run)
+    before = engine.containers(run)
     agent = next(p for p in shell.processes() if "fleet.agent" in " ".join(p.cmdline()))
     agent.kill()
+    shell.until(lambda: engine.containers(run) and not engine.containers(run) & before)
     shell.until(lambda: shell.runs()[-1]["state"] == "succeeded", seconds=60)
     controller.communicate(timeout=20)
     assert len(before) == 2
