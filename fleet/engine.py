@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from fleet.model.errors import FleetError
 
@@ -40,10 +41,12 @@ class Engine:
     """The program."""
     env: Mapping[str, str]
     """Its environment."""
+    folder: Path | None = None
+    """Where it is started, if that matters."""
 
     def ask(self, *words: str, timeout: float | None = LOOK) -> subprocess.CompletedProcess[str]:
         """Run a docker command. Raises FleetError if it cannot be run or hangs; its exit code is the caller's to judge."""
-        return asked([self.docker, *words], self.env, timeout)
+        return asked([self.docker, *words], self.env, timeout, self.folder)
 
     def version(self) -> str:
         """The engine's version. Raises FleetError that says why it cannot be used, and what to do."""
@@ -99,19 +102,22 @@ class Engine:
         return told
 
 
-def find_engine(env: Mapping[str, str]) -> Engine:
+def find_engine(env: Mapping[str, str], folder: Path | None = None) -> Engine:
     """The engine that the environment leads to. Raises FleetError without the docker command."""
     docker = shutil.which("docker", path=env.get("PATH"))
     if docker is None:
         raise FleetError("there is no docker command on this computer", INSTALL)
-    return Engine(docker, env)
+    return Engine(docker, env, folder)
 
 
-def asked(words: Sequence[str], env: Mapping[str, str], timeout: float | None) -> subprocess.CompletedProcess[str]:
+def asked(
+    words: Sequence[str], env: Mapping[str, str], timeout: float | None, folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     """A program's answer. Raises FleetError if it cannot be started, or does not end within ``timeout`` seconds."""
     try:
         return subprocess.run(
             list(words),
+            cwd=folder,
             env=dict(env),
             stdin=subprocess.DEVNULL,
             capture_output=True,

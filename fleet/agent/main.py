@@ -66,8 +66,8 @@ def make_agent(machine: Machine, boot: BootDocument, wake: Callable[[], None]) -
     def start(commands: str, folder: Path, env: dict[str, str]) -> ShellProcess:
         return ShellProcess(commands, folder, env, log, wake, time.time)
 
-    def start_stack(file: str, folder: Path, env: dict[str, str]) -> ComposeProcess:
-        spec, own = workplace.stack(boot, machine.instance_id, machine.scratch, folder / file, env)
+    def start_stack(_file: str, folder: Path, env: dict[str, str]) -> ComposeProcess:
+        spec, own = workplace.stack(boot, machine.instance_id, machine.scratch, folder, env)
         return ComposeProcess(spec, own, log, wake, objects.now, machine.training_begins)
 
     return Agent(machine, objects, boot, lanes, start, log, start_stack=start_stack, version=__version__)

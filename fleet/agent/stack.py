@@ -22,7 +22,7 @@ from fleet.model.base import Seconds
 from fleet.model.errors import FleetError
 from fleet.model.stackfile import main_service
 from fleet.workloads.compose import Compose, find_compose
-from fleet.workloads.stack import StackSpec, override, resolved
+from fleet.workloads.stack import OVERRIDE, StackSpec, override, resolved
 
 SERVING_GRACE: Seconds = 10
 """The other services may take so long to end, once the training has."""
@@ -51,7 +51,7 @@ class ComposeProcess:
     ) -> None:
         """``begins`` is called once the training's container runs."""
         self._spec, self._env, self._wake, self._begins = spec, dict(env), wake, begins
-        self._streams = Streams(spec.file.parent, env, log, wake, clock)
+        self._streams = Streams(spec.folder, env, log, wake, clock)
         self._lock = threading.Lock()
         self._compose: Compose | None = None
         self._training: str | None = None
@@ -139,7 +139,7 @@ class ComposeProcess:
 
     def _run(self) -> int:
         spec = self._spec
-        self._compose = compose = find_compose(self._env)
+        self._compose = compose = find_compose(self._env, spec.folder)
         self._streams.worth_telling = compose.worth_telling
         text = spec.file.read_text(encoding="utf-8")
         main = main_service(text, spec.file.name)
@@ -148,7 +148,7 @@ class ComposeProcess:
         compose.engine.remove(spec.project, settle=0)  # an agent before this one may have left it
         config = self._config(compose)
         base = compose.files_version(text)
-        (spec.own / "override.yaml").write_text(override(spec, config, main, self._env, base), encoding="utf-8")
+        (spec.own / OVERRIDE).write_text(override(spec, config, main, self._env, base), encoding="utf-8")
         code = self._step(self._words("up", "--detach", "--quiet-pull"))
         if self._stop_by is not None or self._killed_at is not None:
             return DID_NOT_START
@@ -175,11 +175,13 @@ class ComposeProcess:
 
     def _words(self, *rest: str) -> list[str]:
         assert self._compose is not None
-        return self._compose.words(self._spec.project, [self._spec.file, self._spec.own / "override.yaml"], *rest)
+        return self._compose.words(self._spec.project, [self._spec.file, self._spec.own / OVERRIDE], *rest)
 
     def _config(self, compose: Compose) -> dict[str, Any]:
         """The user's file as compose understands it. Its text may hold secrets: it is kept nowhere."""
-        answer = asked(compose.words(self._spec.project, [self._spec.file], "config"), self._env, CONFIG_MOST)
+        answer = asked(
+            compose.words(self._spec.project, [self._spec.file], "config"), self._env, CONFIG_MOST, self._spec.folder
+        )
         self._streams.write(answer.stderr.splitlines())
         if answer.returncode != 0:
             raise FleetError(f"compose refuses {self._spec.file.name}", "Try it: docker compose config")
@@ -233,13 +235,13 @@ class ComposeProcess:
 
     def _take_down(self) -> None:
         """End the other services in their order, then remove everything: by the engine, so that no volume of others goes."""
-        if self._compose is None or not (self._spec.own / "override.yaml").exists():
+        if self._compose is None or not (self._spec.own / OVERRIDE).exists():
             return
         if self._others and self._killed_at is None:
             left = self._stop_by - time.monotonic() if self._stop_by is not None else SERVING_GRACE
             grace = str(max(1, int(min(SERVING_GRACE, left))))
             with contextlib.suppress(FleetError):
-                asked(self._words("stop", "--timeout", grace), self._env, SERVING_GRACE + CONFIG_MOST)
+                asked(self._words("stop", "--timeout", grace), self._env, SERVING_GRACE + CONFIG_MOST, self._spec.folder)
         self._streams.end()
         settle = 0.0 if self._training is not None else 0.3
         self._compose.engine.remove(self._spec.project, settle=settle)

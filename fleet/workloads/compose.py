@@ -57,9 +57,9 @@ class Compose:
         return not _OBSOLETE.search(line)
 
 
-def find_compose(env: Mapping[str, str]) -> Compose:
+def find_compose(env: Mapping[str, str], folder: Path | None = None) -> Compose:
     """The compose of this computer, v2 before v1. Raises FleetError that says what is missing and how to get it."""
-    engine = find_engine(env)
+    engine = find_engine(env, folder)
     version = engine.version()
     v2 = (engine.docker, "compose")
     found = _version_of(v2, env)

@@ -17,6 +17,7 @@ from fleet.model.errors import FleetError
 
 LOGGING = {"driver": "json-file", "options": {"max-size": "10m", "max-file": "2"}}
 """Docker keeps a container's output for ever unless told; fleet has it in the run's log."""
+OVERRIDE = "override.yaml"
 MARK = "FLEET_INSTANCE_ID"
 """``local`` knows a machine's processes by it; a container is found by its project."""
 
@@ -27,6 +28,8 @@ class StackSpec:
 
     file: Path
     """The user's compose file, in the unpacked workdir."""
+    folder: Path
+    """The workdir: every command is started there, so that ``fleet exec`` lands in it."""
     project: str
     own: Path
     """A folder on the machine's own disk for what fleet writes about the stack."""

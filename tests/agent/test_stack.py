@@ -31,7 +31,7 @@ def test_a_jobs_stack_is_started_in_its_workdir_after_its_setup(tmp_path: Path) 
     life.until("training")
     assert life.training.commands == "compose.yaml"
     assert not life.machine.trained  # it says so itself, once its container runs
-    spec, env = workplace.stack(life.agent.boot, "i-1", life.machine.scratch, tmp_path / "compose.yaml", life.training.env)
+    spec, env = workplace.stack(life.agent.boot, "i-1", life.machine.scratch, tmp_path, life.training.env)
     assert spec.project == "fleet-racer-1-1"
     assert spec.mounts == (env["FLEET_VOLUME"], env["FLEET_SAVE_REQUEST"])
     assert Path(env["FLEET_SAVE_REQUEST"]).read_text() == ""
@@ -68,7 +68,9 @@ class Bench:
 
     def start(self, **env: str) -> ComposeProcess:
         own = self.folder / "root" / "stack"
-        spec = StackSpec(self.folder / "compose.yaml", PROJECT, own, {"fleet.run": "racer-1"}, ("TOKEN",), ("/volume",))
+        spec = StackSpec(
+            self.folder / "compose.yaml", self.folder, PROJECT, own, {"fleet.run": "racer-1"}, ("TOKEN",), ("/volume",)
+        )
         env = {**self.docker.env, "TOKEN": "a-secret", **env}
         self.children.append(ComposeProcess(spec, env, self.log, lambda: None, time.time, self.began.set))
         return self.children[-1]

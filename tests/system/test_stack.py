@@ -217,6 +217,8 @@ def test_an_agent_that_was_killed_finds_no_training_that_still_runs(shell: Stack
     shell.until(lambda: shell.step() > 5)
     run = shell.runs()[-1]["run"]
     before = engine.containers(run)
+    told, _ = shell.run("exec", "stack", "--", "docker", "compose", "ps", "--quiet")
+    assert len(told.split()) == 2
     agent = next(p for p in shell.processes() if "fleet.agent" in " ".join(p.cmdline()))
     agent.kill()
     shell.until(lambda: engine.containers(run) and not engine.containers(run) & before)

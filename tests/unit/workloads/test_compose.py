@@ -101,7 +101,9 @@ def test_the_remark_on_an_obsolete_key_is_not_told() -> None:
 
 def spec() -> StackSpec:
     labels = {"fleet.run": "racer-1", "fleet.instance": "i-1"}
-    return StackSpec(Path("/w/c.yaml"), "fleet-racer-1-1", Path("/o"), labels, ("LR", "TOKEN"), ("/vol $1", "/wish"))
+    return StackSpec(
+        Path("/w/c.yaml"), Path("/w"), "fleet-racer-1-1", Path("/o"), labels, ("LR", "TOKEN"), ("/vol $1", "/wish")
+    )
 
 
 ENV = {"FLEET_RUN": "racer", "FLEET_INSTANCE_ID": "i-1", "LR": "1", "TOKEN": "secret", "PYTHONUNBUFFERED": "1", "HOME": "/h"}
