@@ -15,6 +15,9 @@ from pathlib import Path
 
 from fleet.model.errors import FleetError
 
+ENGINE_NOTE = "stack/engine.json"
+"""Relative to the machine's own disk: which engine runs its containers, and under which project. Written before the first
+is made, so that whoever ends the machine can take them along."""
 LOOK = 20.0
 """An engine that answers does so within this, also on a busy computer."""
 REMOVE = 60.0

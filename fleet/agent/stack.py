@@ -13,11 +13,12 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from fleet.agent.logfile import LogFile
 from fleet.agent.streams import Streams, signal_group
-from fleet.engine import PROJECT_LABEL, Engine, asked, last_line
+from fleet.engine import ENGINE_NOTE, PROJECT_LABEL, Engine, asked, last_line
 from fleet.model.base import Seconds
 from fleet.model.errors import FleetError
 from fleet.model.stackfile import main_service
@@ -171,7 +172,7 @@ class ComposeProcess:
         """Where the containers run, before there is one: for whoever ends this machine."""
         self._spec.own.mkdir(parents=True, exist_ok=True)
         note = {"docker": compose.engine.docker, "project": self._spec.project, "env": compose.engine.way()}
-        (self._spec.own / "engine.json").write_text(json.dumps(note), encoding="utf-8")
+        (self._spec.own / Path(ENGINE_NOTE).name).write_text(json.dumps(note), encoding="utf-8")
 
     def _words(self, *rest: str) -> list[str]:
         assert self._compose is not None

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fleet.agent.disk import Disk
+from fleet.engine import ENGINE_NOTE
 from fleet.model import layout
 from fleet.model.documents import BootDocument
 from fleet.model.errors import CheckpointError, FleetError
-from fleet.model.stackfile import ENGINE_NOTE, project_name
+from fleet.model.stackfile import project_name
 from fleet.store.objects import Objects
 from fleet.workloads.stack import OVERRIDE, StackSpec
 from fleet.workloads.stack import environment as compose_environment

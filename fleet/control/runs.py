@@ -86,6 +86,7 @@ def resume_run(controller: Controller, name: str, budget: Micros | None = None) 
     run = find_run(controller.state, name)
     if run.ended_at is None:
         raise FleetError(f"run {run.run_id} is live", f"`fleet status {run.name}` shows what it does.")
+    refuse_without_engine(run.job)
     _refuse_live(controller.state, run.job)
     event = RunResumed(at=controller.objects.now(), run_id=run.run_id, budget=budget)
     if not controller.record([event], still=lambda state: live_run(state, run.name) is None):

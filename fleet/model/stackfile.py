@@ -11,9 +11,6 @@ MAIN_NAMES = ("training", "main")
 """A service of one of these names is the training, where none is labelled."""
 MOST_BYTES = 1_000_000
 MOST_DEPTH = 20
-ENGINE_NOTE = "stack/engine.json"
-"""Relative to the machine's own disk: which engine runs its containers, and under which project. Written before the first
-is made, so that whoever ends the machine can take them along."""
 
 
 def project_name(run_id: str, attempt: int) -> str:

@@ -1,6 +1,6 @@
 """The containers of a local machine: no children of its processes, so they are taken along by their compose project.
 
-The agent notes on the machine's own disk where they run, before it makes the first (model/stackfile.py).
+The agent notes on the machine's own disk where they run, before it makes the first (engine.py).
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from fleet.model.stackfile import ENGINE_NOTE
+from fleet.engine import ENGINE_NOTE, Engine
+from fleet.model.errors import FleetError
 from fleet.providers.local import folder as files
 
 LEFT = "containers-left.json"
@@ -43,9 +44,6 @@ def try_again(folder: Path) -> None:
 
 
 def _removed(note: dict[str, Any]) -> str | None:
-    from fleet.engine import Engine
-    from fleet.model.errors import FleetError
-
     try:
         Engine(str(note["docker"]), {**os.environ, **note["env"]}).remove(str(note["project"]))
     except FleetError as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fleet.model.stackfile import ENGINE_NOTE
+from fleet.engine import ENGINE_NOTE
 from fleet.providers.local import containers
 from fleet.providers.local import folder as files
 from fleet.providers.local.provider import LocalProvider, stop_everything
