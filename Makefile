@@ -13,8 +13,8 @@ demo: .venv/.installed-demo ## train a small racing car whose machines are taken
 test: $(DEV) ## the tests that need nothing but Python
 	$(PYTEST) -m "not system"
 
-test-system: $(DEV) ## whole runs, kills, real traces, the built wheel: some minutes
-	$(PYTEST) -m system --durations=10
+test-system: $(DEV) ## whole runs, kills, real traces, containers, the built wheel: some minutes; installs docker if missing
+	sh scripts/system-programs.sh $(PYTEST) -m system --durations=10
 
 check: $(DEV) ## linters, types, import directions, shell scripts
 	.venv/bin/ruff check .

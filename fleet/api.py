@@ -21,6 +21,7 @@ from fleet.control.keeping import keep
 from fleet.control.offering import Plan, offering
 from fleet.control.opened import known_runs, opened, opened_run
 from fleet.control.runs import RunView, add_note, resume_run, start_run, stop_run, view
+from fleet.control.stacks import refuse_without_engine
 from fleet.control.watchers import watching
 from fleet.control.watching import watch
 from fleet.core.state import FleetState, RunState
@@ -45,18 +46,19 @@ def _job(job: JobLike) -> tuple[Job, Path]:
     import yaml
 
     from fleet.model.jobfile import parse_job
-    from fleet.store.workdir import read_job
+    from fleet.store.workdir import check_stack, read_job
 
-    if isinstance(job, Job):
-        return job, Path.cwd()
-    if isinstance(job, Mapping):
-        return parse_job(yaml.safe_dump(dict(job)), "the job"), Path.cwd()
-    return read_job(Path(job))
+    if not isinstance(job, (Job, Mapping)):
+        return read_job(Path(job))
+    made = job if isinstance(job, Job) else parse_job(yaml.safe_dump(dict(job)), "the job")
+    check_stack(made, Path.cwd(), "the job")
+    return made, Path.cwd()
 
 
 def plan(job: JobLike) -> Plan:
     """What a job could run on now, at which price, and what would be chosen. Makes nothing, not even a fleet."""
     wanted, _ = _job(job)
+    refuse_without_engine(wanted)
     home = open_home()
     url = wanted.bucket or home.bucket
     if holds_fleet(url):

@@ -53,7 +53,7 @@ class Leaving:
         self._retry_at = now
         if agent.child is not None and agent.child.poll() is None:
             agent.ask_to_save()
-            agent.child.ask_to_stop()
+            agent.child.ask_to_stop(self._kill_at - now)
 
     def done(self, now: Seconds) -> bool:
         """One round; True once everything is let go of."""

@@ -30,6 +30,8 @@ from fleet.model.errors import StoreError
 from fleet.store.checkpoints import Checkpoints, FencedError, claim
 from fleet.store.objects import Objects
 
+Start = Callable[[str, Path, dict[str, str]], Process]
+"""Starts commands, or a stack by its file, in a folder and with an environment."""
 RETRY: Seconds = 1.0
 RESTART_PAUSE: Seconds = 1.0
 REFUSALS = 5
@@ -59,9 +61,10 @@ class Agent:
         objects: Objects,
         boot: BootDocument,
         lanes: Lanes,
-        start: Callable[[str, Path, dict[str, str]], Process],
+        start: Start,
         log: LogFile,
         *,
+        start_stack: Start | None = None,
         version: str = "",
         wall: Callable[[], Seconds] = time.time,
     ) -> None:
@@ -93,6 +96,7 @@ class Agent:
         self.lease_until = boot.lease_until
         self._version = version
         self._start = start
+        self._start_stack = start_stack or start
         self._rate = Rate()
         self._claimed = False
         self._began_at = self.now()
@@ -194,7 +198,7 @@ class Agent:
             self.saver = Saver(self.boot, self.checkpoints, self.disk, self.lanes.work, self.now, newest, wall=self.wall)
             self.phase = "setup"
             if self.boot.job.setup and self.leaving is None:
-                self._run("setup", self.boot.job.setup, now)
+                self._run("setup", self.boot.job.setup, now, self._start)
 
     def _bring_back(self) -> tuple[Resumed, Manifest | None, int, Path]:
         """In the lane: the workdir, and the checkpoint that training goes on from."""
@@ -241,9 +245,10 @@ class Agent:
             self.phase = "draining"
         elif code == 0:
             self.phase = "training"
-            self._guarded(self.machine.training_begins)
+            if self.boot.job.stack is None:  # a stack says so itself, once its images are there and it runs
+                self._guarded(self.machine.training_begins)
             self.unsaved.begins(now)
-            self._run("training", self.boot.job.run or "true", now)
+            self._begin(now)
         elif code is not None:
             self._failed("setup", code, now)
 
@@ -259,7 +264,7 @@ class Agent:
             self.phase = "draining"
         elif code is None:
             if self.child is None and now >= self._retry_at:
-                self._run("training", self.boot.job.run or "true", now)
+                self._begin(now)
             self.saver.look()
             self.unsaved.look(now, self.disk.checkpoints)
             self.message = self.saver.problem or self.unsaved.message or self._restarted
@@ -278,10 +283,18 @@ class Agent:
         message = f"{what} ended with exit code {code}\n{self.log.tail(TAIL_LINES)}"
         self.leaving.outcome = Outcome(kind="failed", exit_code=code, message=message)
 
-    def _run(self, what: str, commands: str, now: Seconds) -> None:
+    def _begin(self, now: Seconds) -> None:
+        """Start the training: the job's commands, or its stack."""
+        job = self.boot.job
+        if job.stack is not None:
+            self._run("training", job.stack, now, self._start_stack)
+        else:
+            self._run("training", job.run or "true", now, self._start)
+
+    def _run(self, what: str, commands: str, now: Seconds, start: Start) -> None:
         env = workplace.environment(self.boot, self.disk, self.machine.scratch)
         try:
-            self.child = self._start(commands, self.workdir, env)
+            self.child = start(commands, self.workdir, env)
         except (OSError, ValueError) as error:
             self._give_up(f"{what} cannot be started: {error}", now)
 

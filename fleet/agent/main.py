@@ -12,12 +12,14 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from fleet import __version__
+from fleet.agent import workplace
 from fleet.agent.lanes import ThreadLane
 from fleet.agent.local_machine import local_machine
 from fleet.agent.logfile import LogFile
 from fleet.agent.logic import Agent, Lanes
 from fleet.agent.machine import Machine
 from fleet.agent.process import ShellProcess
+from fleet.agent.stack import ComposeProcess
 from fleet.model.documents import BootDocument
 from fleet.store.opening import open_objects
 
@@ -64,4 +66,8 @@ def make_agent(machine: Machine, boot: BootDocument, wake: Callable[[], None]) -
     def start(commands: str, folder: Path, env: dict[str, str]) -> ShellProcess:
         return ShellProcess(commands, folder, env, log, wake, time.time)
 
-    return Agent(machine, objects, boot, lanes, start, log, version=__version__)
+    def start_stack(_file: str, folder: Path, env: dict[str, str]) -> ComposeProcess:
+        spec, own = workplace.stack(boot, machine.instance_id, machine.scratch, folder, env)
+        return ComposeProcess(spec, own, log, wake, time.time, machine.training_begins)
+
+    return Agent(machine, objects, boot, lanes, start, log, start_stack=start_stack, version=__version__)

@@ -15,6 +15,7 @@ from typing import IO, Protocol
 
 from fleet.agent.lines import Lines
 from fleet.agent.logfile import LogFile
+from fleet.model.base import Seconds
 
 AFTER_EXIT = 2.0
 """Output of a child that exited is waited for so long: something that it forked may hold the pipe for ever."""
@@ -31,8 +32,8 @@ class Process(Protocol):
         """The lines printed since the last call, each with the time when it was read; of a flood those of the protocol."""
         ...
 
-    def ask_to_stop(self) -> None:
-        """SIGTERM to everything that it started."""
+    def ask_to_stop(self, within: Seconds) -> None:
+        """SIGTERM to everything that it started; so many seconds are left until it is killed."""
         ...
 
     def kill(self) -> None:
@@ -58,6 +59,7 @@ class ShellProcess:
         self._log = log
         self._lines = Lines(clock)
         self._exited_at: float | None = None
+        self._stopping = self._killed = False
         self._child = subprocess.Popen(
             arguments,
             cwd=folder,
@@ -65,16 +67,19 @@ class ShellProcess:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            preexec_fn=_own_group,
+            preexec_fn=own_group,
         )
         self._reader = threading.Thread(target=self._read, name="output", daemon=True)
         self._reader.start()
         threading.Thread(target=self._wait, name="exit", daemon=True).start()
 
     def poll(self) -> int | None:
-        """The exit code, once the output is read too."""
+        """The exit code, once the output is read too; after a wish to stop, once everything that it started is gone.
+
+        The shell that leads several commands dies of SIGTERM at once, while the training behind it still saves.
+        """
         code = self._child.poll()
-        if code is None:
+        if code is None or (self._stopping and not self._killed and self._group_lives()):
             return None
         if self._exited_at is None:
             self._exited_at = time.monotonic()
@@ -86,13 +91,22 @@ class ShellProcess:
         """What was printed since the last call."""
         return self._lines.take()
 
-    def ask_to_stop(self) -> None:
+    def ask_to_stop(self, within: Seconds) -> None:
         """SIGTERM to the group."""
+        self._stopping = True
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """SIGKILL to the group, also after its leader ended."""
+        self._killed = True
         self._signal(signal.SIGKILL)
+
+    def _group_lives(self) -> bool:
+        try:
+            os.killpg(self._child.pid, 0)
+        except (ProcessLookupError, PermissionError):
+            return False
+        return True
 
     def _signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -117,6 +131,6 @@ class ShellProcess:
         self._lines.finish()
 
 
-def _own_group() -> None:
+def own_group() -> None:
     """A group of its own for signals; the session stays the machine's."""
     os.setpgid(0, 0)

@@ -10,10 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fleet.agent.disk import Disk
+from fleet.engine import ENGINE_NOTE
 from fleet.model import layout
 from fleet.model.documents import BootDocument
 from fleet.model.errors import CheckpointError, FleetError
+from fleet.model.stackfile import project_name
 from fleet.store.objects import Objects
+from fleet.workloads.stack import OVERRIDE, StackSpec
+from fleet.workloads.stack import environment as compose_environment
 
 
 def unpack(objects: Objects, boot: BootDocument, scratch: Path) -> Path:
@@ -94,6 +98,31 @@ _MARKS = frozenset({"FLEET_INSTANCE_ID"})
 def save_request(scratch: Path) -> Path:
     """The file whose text changes when a checkpoint is wished for."""
     return scratch / "save-request"
+
+
+def stack(
+    boot: BootDocument, instance_id: str, scratch: Path, workdir: Path, env: Mapping[str, str]
+) -> tuple[StackSpec, dict[str, str]]:
+    """The attempt's stack, and what compose runs with; a bare ``docker compose`` in that environment means this stack.
+
+    The wish for a checkpoint needs its file, to be mounted.
+    """
+    assert boot.job.stack is not None
+    wish = save_request(scratch)
+    wish.touch()
+    own = (*boot.job.envs, *boot.job.secrets)
+    spec = StackSpec(
+        file=workdir / boot.job.stack,
+        folder=workdir,
+        project=project_name(boot.run_id, boot.attempt),
+        own=(scratch / ENGINE_NOTE).parent,
+        labels={"fleet.run": boot.run_id, "fleet.attempt": str(boot.attempt), "fleet.instance": instance_id},
+        names=own,
+        mounts=(env["FLEET_VOLUME"], str(wish)),
+    )
+    files = os.pathsep.join((str(spec.file), str(spec.own / OVERRIDE)))
+    names = {"COMPOSE_PROJECT_NAME": spec.project, "COMPOSE_FILE": files}
+    return spec, {**compose_environment(env, own, os.getuid(), os.getgid()), **names}
 
 
 def mount(disk: Disk, scratch: Path, where: str) -> None:

@@ -70,7 +70,7 @@ def run(*, as_json: bool, iterations: int | None, keep: Path | None) -> int:
             signal.signal(number, _as_ctrl_c)  # a closed terminal must not leave machines behind
     write = to_stderr if as_json else to_stdout
     with _workplace(keep) as place:
-        write(f"Everything lies in {place}.\nThis training's machines are taken back three times:\n\n")
+        write(f"Everything lies in {place}.\nThis training's machines are taken back, three times if it lasts so long:\n\n")
         interrupted = _train(Home(place / "fleet"), job, folder, write, {"kind": "schedule", "take_backs": TAKE_BACKS})
         write("\nThe same training, left alone:\n\n")
         alone = _train(Home(place / "twin"), job, folder, write, {"kind": "none"})

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from fleet.cli.output import emit
 from fleet.control.home import Home, open_home
+from fleet.engine import find_engine
 from fleet.model.errors import FleetError
 from fleet.store.opening import open_objects
 
@@ -70,6 +71,8 @@ def findings(bucket: str | None) -> Iterator[Finding]:
         ("home", at_home),
         ("bucket", lambda: _bucket(bucket or (home[0].bucket if home else ""))),
         ("processes", _processes),
+        ("docker", _docker),
+        ("compose", _compose),
         ("numpy", lambda: _module("numpy", "the demo trains with it", "demo")),
     ]
     for what, look in looks:
@@ -118,6 +121,23 @@ def _processes() -> Finding:
             "processes", "bad", f"processes cannot be looked at: {error}", "Machines of `local` cannot be ended safely here."
         )
     return Finding("processes", "good", f"{len(psutil.pids())} run; machines of `local` can be found and ended")
+
+
+def _docker() -> Finding:
+    """Only jobs with a ``stack`` need it."""
+    try:
+        return Finding("docker", "good", f"its engine answers, version {find_engine(os.environ).version()}")
+    except FleetError as error:
+        return Finding("docker", "note", f"{error.message}; only jobs with a stack need it", error.hint)
+
+
+def _compose() -> Finding:
+    from fleet.workloads.compose import find_compose
+
+    try:
+        return Finding("compose", "good", find_compose(os.environ).told)
+    except FleetError as error:
+        return Finding("compose", "note", f"{error.message}; only jobs with a stack need it", error.hint)
 
 
 def _module(name: str, why: str, extra: str) -> Finding:

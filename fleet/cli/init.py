@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fleet.cli.init_stack import FILES
 from fleet.cli.output import emit, say
 from fleet.control.names import nearest
 from fleet.model.errors import FleetError
@@ -40,24 +41,25 @@ run: |
 # budget: {run: $5}            # the run is stopped before this is passed, disks included
 """
 KINDS = ("command", "racer", "stack")
+_NAMES = {"stack": tuple(FILES)}
 
 
 def write(kind: str, into: Path, *, force: bool, as_json: bool = False) -> int:
     """Write a job file (and what belongs to it); never over one that is there, unless forced to."""
-    if kind == "stack":
-        raise FleetError(
-            "docker stacks do not work in this version of fleet (not yet)", "`fleet init command` writes a job."
-        )
     if kind not in KINDS:
         raise FleetError(f"there is no kind of job {kind!r}; {nearest(kind, KINDS)}", f"Name one of {', '.join(KINDS)}.")
     target = into / JOB_FILE
-    if target.exists() and not force:
-        raise FleetError(f"{target} is there already", "Name another folder with --into, or replace it with --force.")
+    for there in (into / name for name in _NAMES.get(kind, (JOB_FILE,))):
+        if there.exists() and not force:
+            raise FleetError(f"{there} is there already", "Name another folder with --into, or replace it with --force.")
     into.mkdir(parents=True, exist_ok=True)
     if kind == "racer":
         from fleet.cli.demo import example_folder
 
         shutil.copytree(example_folder(), into, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    elif kind == "stack":
+        for name, text in FILES.items():
+            (into / name).write_text(text, encoding="utf-8")
     else:
         target.write_text(COMMAND, encoding="utf-8")
     say(f"Wrote {target}. Look at what it would cost: fleet plan {target}")

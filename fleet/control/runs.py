@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 from fleet.control.controller import Controller
 from fleet.control.names import nearest
+from fleet.control.stacks import refuse_without_engine
 from fleet.core.costs import RunCost, run_cost
 from fleet.core.state import AttemptState, FleetState, RunState
 from fleet.model import layout
@@ -29,6 +30,7 @@ def start_run(
     """
     from fleet.store.workdir import source_path  # not for those who only look: it brings YAML along
 
+    refuse_without_engine(job)
     _refuse_live(controller.state, job)
     key = None
     if job.workdir is not None:
@@ -84,6 +86,7 @@ def resume_run(controller: Controller, name: str, budget: Micros | None = None) 
     run = find_run(controller.state, name)
     if run.ended_at is None:
         raise FleetError(f"run {run.run_id} is live", f"`fleet status {run.name}` shows what it does.")
+    refuse_without_engine(run.job)
     _refuse_live(controller.state, run.job)
     event = RunResumed(at=controller.objects.now(), run_id=run.run_id, budget=budget)
     if not controller.record([event], still=lambda state: live_run(state, run.name) is None):

@@ -24,14 +24,27 @@ def newest_based(bases: Mapping[int, Base]) -> int | None:
 def valid_refs(head: int | None, bases: Mapping[int, Base], committed: Mapping[int, Sequence[int]]) -> list[CheckpointRef]:
     """The trusted checkpoints, newest first: all of ``head``'s, then those up to its base, and so on down the chain.
 
+    A base of ``head`` that was chosen while its writer went on, and pruned it before the choice was written, is gone. What
+    stands first behind it had been committed before that pruning, which no base forbade yet: it takes the base's place.
+    Further down nothing does: retention removes bases there, and what is left behind them may be late.
+
     ``committed`` holds each attempt's sequence numbers that have a manifest. Attempt numbers only fall along the chain,
     so it ends whatever the documents say.
     """
     found: list[CheckpointRef] = []
     limit: int | None = None
+    newest = head
     while head is not None:
         seqs = sorted(committed.get(head, ()), reverse=True)
-        found.extend(CheckpointRef(attempt=head, seq=seq) for seq in seqs if limit is None or seq <= limit)
+        kept = [seq for seq in seqs if limit is None or seq <= limit]
+        if (
+            not kept
+            and newest is not None
+            and newest in bases
+            and bases[newest].ref == CheckpointRef(attempt=head, seq=limit or 0)
+        ):
+            kept = seqs[-1:]
+        found.extend(CheckpointRef(attempt=head, seq=seq) for seq in kept)
         base = bases.get(head)
         ref = base.ref if base is not None else None
         if ref is None or ref.attempt >= head:

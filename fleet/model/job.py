@@ -117,6 +117,7 @@ class Job(Frozen):
     run: str | None = None
     """Shell commands: the training. Exit code 0 is the end of the run."""
     stack: str | None = None
+    """Instead of run: a docker compose file, relative to the workdir. The end of the service that trains is the run's."""
     deadline: Duration | None = None
     max_duration: Duration | None = None
     """Of all attempts together, from the first launch."""

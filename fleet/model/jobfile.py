@@ -43,7 +43,6 @@ NOT_YET: Mapping[str, Callable[[Any], bool]] = {
     "resources.image_id": _is(None),
     "resources.infra": lambda value: str(value).split("/")[0] == "local",
     "num_nodes": _is(1),
-    "stack": _is(None),
     "deadline": _is(None),
     "budget.day": _is(None),
     "budget.month": _is(None),
@@ -93,6 +92,12 @@ def parse_job(text: str, source: str = "fleet.yaml") -> Job:
         raise JobError("\n".join(f"{source}:{p.line}:{p.column}: {p.message}" for p in sorted(set(problems))))
     assert job is not None
     return job
+
+
+def place(text: str, source: str, *path: str) -> str:
+    """Where the value of a field stands in a job file that was read: ``file:line:column``."""
+    line, column = _read(text, source).marks.get(path, (1, 1))
+    return f"{source}:{line}:{column}"
 
 
 def _read(text: str, source: str) -> _Document:
@@ -216,7 +221,7 @@ def _leaf(document: _Document, path: Path, value: Any) -> Iterator[Problem]:
         yield from _envs(document, value)
     if name == "file_mounts" and isinstance(value, dict):
         yield from _mounts(document, value)
-    if name in ("checkpoint.path", "outputs"):
+    if name in ("checkpoint.path", "outputs", "stack"):
         yield from _inside(document, path, value)
     told = absurd(name, value)
     if told is not None:
@@ -266,7 +271,9 @@ def _contradictions(document: _Document) -> Iterator[Problem]:
     if "run" in value and "stack" in value:
         yield _problem(document, ("stack",), "a job has either run or stack, not both")
     if value.get("run") is None and value.get("stack") is None:
-        yield _problem(document, ("run",), "run is missing: the shell commands that train")
+        yield _problem(document, ("run",), "run is missing: the shell commands that train (or stack, a compose file)")
+    if value.get("stack") is not None and value.get("workdir") is None:
+        yield _problem(document, ("stack",), "stack: a compose file lies in the workdir; add `workdir: .`")
     for path, told in contradictions(value):
         yield _problem(document, path, told)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import posixpath
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ import pathspec
 from fleet.model.errors import JobError
 from fleet.model.job import Job
 from fleet.model.jobfile import MOST_BYTES as MOST_JOB_BYTES
-from fleet.model.jobfile import parse_job
+from fleet.model.jobfile import parse_job, place
+from fleet.model.stackfile import main_service
 
 JOB_FILE = "fleet.yaml"
 IGNORE_FILES = (".gitignore", ".fleetignore")
@@ -59,7 +61,29 @@ def read_job(path: Path) -> tuple[Job, Path]:
     if job.workdir is not None and not (folder / job.workdir).is_dir():
         raise JobError(f"{file}: workdir: there is no folder {folder / job.workdir}", "It is relative to the job file.")
     _check_mounts(file, folder, job)
+    check_stack(job, folder, place(text, str(file), "stack"))
     return job, folder
+
+
+def check_stack(job: Job, folder: Path, where: str) -> None:
+    """A stack's compose file is packed with the workdir, and says which of its services trains.
+
+    Raises JobError; ``where`` is the place of the field ``stack``.
+    """
+    if job.stack is None or job.workdir is None:
+        return
+    workdir = folder / job.workdir
+    path, name = workdir / job.stack, posixpath.normpath(job.stack)
+    if not path.is_file():
+        raise JobError(f"{where}: stack: there is no file {path}", "It is relative to the workdir.")
+    if all(packed != name for packed, _ in _walk(workdir, workdir, [])):
+        raise JobError(
+            f"{where}: stack: {job.stack} is not packed with the workdir", "Take it out of .gitignore or .fleetignore."
+        )
+    try:
+        main_service(path.read_text(encoding="utf-8"), str(path))
+    except UnicodeDecodeError:
+        raise JobError(f"{where}: stack: {path} is not text", "Name a compose file.") from None
 
 
 def pack_workdir(folder: Path, into: Path) -> Packed:

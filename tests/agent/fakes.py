@@ -139,7 +139,7 @@ class FakeProcess:
         temporary.replace(target)
         self.say(f"fleet.saved step={step}")
 
-    def ask_to_stop(self) -> None:
+    def ask_to_stop(self, within: float) -> None:
         self.asked = True
         self.on_stop()
 

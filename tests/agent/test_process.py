@@ -91,7 +91,7 @@ def test_a_flood_of_output_blocks_nothing(start: Start) -> None:
 def test_asking_to_stop_reaches_everything_that_was_started(start: Start) -> None:
     child = start("trap 'echo saved; exit 0' TERM; sleep 600 & echo ready; wait")
     wait_for(child, "ready")
-    child.ask_to_stop()
+    child.ask_to_stop(10)
     assert ended(child) == 0
     assert any(text == "saved" for _, text in child.lines())
 
@@ -103,7 +103,7 @@ def test_killing_takes_children_that_ignore_signals_along(start: Start) -> None:
     while not said and time.monotonic() < deadline:
         said += [text for _, text in child.lines() if text.startswith("pid")]
     grandchild = int(said[0].split()[1])
-    child.ask_to_stop()
+    child.ask_to_stop(10)
     time.sleep(0.2)
     assert child.poll() is None
     child.kill()

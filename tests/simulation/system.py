@@ -113,7 +113,7 @@ class ScriptedTraining:
         said, self._lines = self._lines, []
         return said
 
-    def ask_to_stop(self) -> None:
+    def ask_to_stop(self, within: float) -> None:
         self._go_on()
         self._stop_at = self._stop_at or self._clock() + 5
 

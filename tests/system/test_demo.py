@@ -50,7 +50,7 @@ def test_the_demo_is_interrupted_three_ways_and_ends_with_the_same_model(tmp_pat
     assert told["zone_changes"] == 1
     assert len(told["recover_seconds"]) == 3
     assert max(told["recover_seconds"]) < 20
-    assert 0 < told["steps_lost"] < 60
+    assert 0 <= told["steps_lost"] < 60
     assert 0 < told["cost_usd"] < told["on_demand_usd"]
     for word in (
         "launched", "$0.15/h", "notice", "rebalance", "checkpoint", "released", "attaching", "from the volume",

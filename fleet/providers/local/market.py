@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import time
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -98,7 +99,8 @@ class SeedMarket(_Common):
     up: Seconds = Field(default=60.0, gt=0)
     down: Seconds = Field(default=20.0, gt=0)
     lead: Seconds = Field(default=2.0, ge=0)
-    epoch: Seconds = 0.0
+    epoch: Seconds
+    """When the first stretch began; ``set_market`` puts now if nothing is said."""
 
 
 AnyMarket = Annotated[NoMarket | ScheduleMarket | TraceMarket | SeedMarket, Field(discriminator="kind")]
@@ -108,6 +110,8 @@ _ADAPTER: TypeAdapter[MarketSpec] = TypeAdapter(AnyMarket)
 
 def set_market(home: Path, spec: dict[str, Any]) -> None:
     """Give a local cloud its market; instances that live already keep their fate. Raises FleetError for a wrong one."""
+    if spec.get("kind") == "seed":
+        spec = {"epoch": time.time(), **spec}
     parse_market(spec)
     home.mkdir(parents=True, exist_ok=True)
     write_json(home / "market.json", spec)

@@ -20,6 +20,7 @@ from fleet.model.cloud import Capabilities, Instance, LaunchRequest, Listing, Ma
 from fleet.model.errors import ErrorClass, ProviderError
 from fleet.providers.local import folder as files
 from fleet.providers.local import market as markets
+from fleet.providers.local.containers import remove_containers, try_again
 from fleet.providers.local.processes import kill_machine, living_session
 from fleet.providers.local.volumes import LocalVolumes
 
@@ -219,11 +220,15 @@ class LocalProvider:
     def _looked_after(self, record: dict[str, Any]) -> dict[str, Any]:
         """A machine whose supervisor is gone is dead: kill what is left of it, and say that nobody saw its end."""
         folder = self._folder(record["instance_id"])
-        if record["state"] == "terminated" or files.supervised(folder):
+        if record["state"] == "terminated":
+            try_again(folder)
+            return record
+        if files.supervised(folder):
             return record
         if record["state"] == "pending" and self._clock() - record["launched_at"] < START_GRACE:
             return record
         kill_machine(record["instance_id"], living_session(folder))
+        remove_containers(folder)
         by = "fleet" if (folder / files.TERMINATE).exists() else "unknown"
         seen = files.last_sign(folder) if by == "unknown" else None  # it may have died long before anybody looked
         files.end_instance(self._home, folder, by, seen if seen is not None else self._clock())
@@ -259,5 +264,6 @@ def stop_everything(home: Path) -> None:
         while files.supervised(path.parent) and time.monotonic() < deadline:
             time.sleep(0.02)
         kill_machine(record["instance_id"], living_session(path.parent))
+        remove_containers(path.parent)
         with contextlib.suppress(OSError):
             files.end_instance(home, path.parent, "fleet", time.time())

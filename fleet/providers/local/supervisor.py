@@ -52,10 +52,8 @@ class Supervisor:
             if ended_by is not None:
                 break
             time.sleep(LOOK_EVERY)
-        from fleet.providers.local.processes import kill_machine
-
         at = time.time()
-        kill_machine(self.record["instance_id"], os.getsid(0))
+        self._kill_everything()
         if self.agent is not None:
             self.agent.wait()
         files.end_instance(self.home, self.folder, ended_by, at)
@@ -144,12 +142,17 @@ class Supervisor:
         """Clear what a dead agent left, as a service manager does, and start it again. False: it is time to give up."""
         if self.restarts >= AGENT_RESTARTS or (self.agent is not None and self.agent.returncode == 0):
             return False
-        from fleet.providers.local.processes import kill_machine
-
         self.restarts += 1
-        kill_machine(self.record["instance_id"], os.getsid(0))
+        self._kill_everything()
         self._start_agent()
         return True
+
+    def _kill_everything(self) -> None:
+        from fleet.providers.local.containers import remove_containers
+        from fleet.providers.local.processes import kill_machine
+
+        kill_machine(self.record["instance_id"], os.getsid(0))
+        remove_containers(self.folder)
 
     def _serve(self, listener: socket.socket) -> None:
         from fleet.providers.local.metadata import Metadata, serve

@@ -17,6 +17,9 @@ from fleet.store.checkpoints.restore import Restored, fetch, shallow_problem
 from fleet.store.checkpoints.staging import Staged
 from fleet.store.objects import Objects
 
+LISTINGS = 5
+"""So often a writer that goes on may prune everything between a listing and a look."""
+
 
 class Checkpoints:
     """The checkpoints of a run."""
@@ -65,18 +68,27 @@ class Checkpoints:
         return found
 
     def newest_valid(self, head: int | None) -> tuple[Manifest | None, tuple[Skipped, ...]]:
-        """The newest trusted checkpoint of the chain from ``head`` that verifies as far as listings tell."""
+        """The newest trusted checkpoint of the chain from ``head`` that verifies as far as listings tell.
+
+        Whoever still writes may prune what was listed before it is looked at: then there are newer ones, to be listed again.
+        """
         skipped: list[Skipped] = []
-        for ref in valid_refs(head, self.bases(), self.all_committed()):
-            try:
-                manifest = self.manifest(ref)
-                problem = shallow_problem(self._objects, manifest)
-            except CheckpointError as error:
-                problem = error.message
-            else:
-                if problem is None:
-                    return manifest, tuple(skipped)
-            skipped.append(Skipped(ref=ref, reason=problem))
+        looked: list[CheckpointRef] = []
+        for _ in range(LISTINGS):
+            refs = valid_refs(head, self.bases(), self.all_committed())
+            if refs == looked:
+                break
+            looked, skipped = refs, []
+            for ref in refs:
+                try:
+                    manifest = self.manifest(ref)
+                    problem = shallow_problem(self._objects, manifest)
+                except CheckpointError as error:
+                    problem = error.message
+                else:
+                    if problem is None:
+                        return manifest, tuple(skipped)
+                skipped.append(Skipped(ref=ref, reason=problem))
         return None, tuple(skipped)
 
     def establish_base(self, attempt: int, at: float) -> Base:
@@ -153,7 +165,8 @@ class Checkpoints:
         if newest_based(bases) != head:
             return []  # a later attempt decides now
         refs = valid_refs(head, bases, self.all_committed())
-        safe = {*refs[:keep], *protect, *(base.ref for number, base in bases.items() if number == head and base.ref)}
+        resumed_from = next((ref for ref in refs if ref.attempt != head), None)
+        safe = {*refs[:keep], *protect, *([resumed_from] if resumed_from is not None else [])}
         doomed = [ref for ref in refs if ref not in safe]
         for ref in doomed:
             self._objects.delete([layout.manifest(self._run_id, ref.attempt, ref.seq)])

@@ -114,7 +114,7 @@ class Training:
         said, self._lines = self._lines, []
         return said
 
-    def ask_to_stop(self) -> None:
+    def ask_to_stop(self, within: float) -> None:
         self._go_on()
         if not self.deaf:
             self._stop_at = self._stop_at or self._clock() + LINGERS

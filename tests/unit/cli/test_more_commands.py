@@ -7,13 +7,16 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from fleet.cli.init import COMMAND
+from fleet.cli.init_stack import JOB
 from fleet.model.jobfile import parse_job
 from fleet.providers.local.provider import LocalProvider, stop_everything
+from tests.fake_docker import FakeDocker
 from tests.unit.cli.test_commands import Shell
 from tests.unit.providers.test_local import Local
 
@@ -47,7 +50,12 @@ def test_init_writes_a_job_that_runs_as_it_stands_and_never_over_another(shell: 
     assert "--force" in err
     shell.run("init", "racer", "--into", "car")
     assert (shell.folder / "car" / "reward_function.py").exists()
-    assert "not yet" in shell.run("init", "stack", code=1)[1]
+    shell.run("init", "stack", "--into", "stack")
+    assert (shell.folder / "stack" / "compose.yaml").exists()
+    (shell.folder / "mine").mkdir()
+    (shell.folder / "mine" / "train.sh").write_text("mine")
+    assert "train.sh is there already" in shell.run("init", "stack", "--into", "mine", code=1)[1]
+    assert not (shell.folder / "mine" / "fleet.yaml").exists()
     assert "no kind of job" in shell.run("init", "poem", code=1)[1]
 
 
@@ -216,10 +224,45 @@ def test_doctor_finds_a_home_that_cannot_be_written_and_a_bucket_that_is_a_file(
     assert "bad   home" in out
 
 
+@pytest.mark.parametrize(
+    ("without", "told"), [({"docker": False}, "no docker command"), ({"v2": None}, "no docker compose on this computer")]
+)
+def test_a_stack_is_refused_before_anything_is_recorded_where_it_cannot_run(
+    shell: Shell, without: dict[str, Any], told: str
+) -> None:
+    docker = FakeDocker(shell.folder / "bin", **without)
+    shell.env["PATH"] = docker.env["PATH"]
+    shell.run("init", "stack", "--into", "stack")
+    for command in ("plan", "up"):
+        _, err = shell.run(command, "stack", code=1)
+        assert "the job's stack (compose.yaml) cannot run on this computer" in err
+        assert told in err
+        assert "docs.docker.com" in err
+        assert "fleet doctor" in err
+    assert shell.runs() == []
+    found = {one["what"]: one for one in shell.json("doctor")}
+    assert found["compose"]["state"] == "note"
+    assert told in found["compose"]["told"]
+    assert "only jobs with a stack need it" in found["compose"]["told"]
+    assert found["docker"]["state"] == ("note" if "docker" in without else "good")
+
+
+def test_doctor_names_engine_and_compose(shell: Shell) -> None:
+    shell.env["PATH"] = FakeDocker(shell.folder / "bin").env["PATH"]
+    found = {one["what"]: one for one in shell.json("doctor")}
+    assert (found["docker"]["state"], found["compose"]["state"]) == ("good", "good")
+    assert found["compose"]["told"] == "docker engine 20.10.24, docker compose 2.30.1"
+
+
 def test_the_schema_takes_what_fleet_takes_and_refuses_what_it_refuses(shell: Shell) -> None:
     jsonschema = pytest.importorskip("jsonschema")
     schema = json.loads(shell.run("job", "schema")[0])
-    good = [COMMAND, (Path(__file__).parents[3] / "examples/racer/fleet.yaml").read_text(), Path(shell.job()).read_text()]
+    good = [
+        COMMAND,
+        JOB,
+        (Path(__file__).parents[3] / "examples/racer/fleet.yaml").read_text(),
+        Path(shell.job()).read_text(),
+    ]
     for text in good:
         jsonschema.validate(yaml.safe_load(text), schema)
     base = yaml.safe_load(COMMAND)

@@ -61,3 +61,24 @@ def test_documents_that_contradict_each_other_end_the_chain_and_not_the_program(
     }
     found = valid_refs(newest_based(bases), bases, committed)
     assert len(found) == len(set(found))
+
+
+def test_a_base_that_was_pruned_before_it_was_written_is_stood_in_for_by_the_first_behind_it() -> None:
+    bases = {
+        1: Base(predecessor=None, ref=None, at=0.0),
+        2: Base(predecessor=1, ref=CheckpointRef(attempt=1, seq=7), at=0.0),
+    }
+    survivors = {1: [8, 9, 10, 11, 12]}
+    assert valid_refs(2, bases, survivors) == [CheckpointRef(attempt=1, seq=8)]
+    assert valid_refs(2, bases, {1: [6, 8, 9]}) == [CheckpointRef(attempt=1, seq=6)]
+    assert valid_refs(2, bases, {1: [7, 8]}) == [CheckpointRef(attempt=1, seq=7)]
+
+
+def test_further_down_what_is_late_never_stands_in_for_what_retention_removed() -> None:
+    bases = {
+        1: Base(predecessor=None, ref=None, at=0.0),
+        2: Base(predecessor=1, ref=CheckpointRef(attempt=1, seq=7), at=0.0),
+        3: Base(predecessor=2, ref=CheckpointRef(attempt=2, seq=3), at=0.0),
+    }
+    late = {1: [8], 2: [2, 3], 3: [1]}
+    assert [(r.attempt, r.seq) for r in valid_refs(3, bases, late)] == [(3, 1), (2, 3), (2, 2)]

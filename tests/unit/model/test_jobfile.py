@@ -147,8 +147,15 @@ def test_accelerators_are_a_name_and_a_count(wrong: str) -> None:
     assert "accelerators" in "\n".join(problems(MINIMAL + f"resources: {{accelerators: {wrong}}}\n"))
 
 
-def test_a_stack_is_not_yet_either() -> None:
-    assert any("not yet" in line for line in problems("name: mine\nstack: compose.yaml\n"))
+def test_a_stack_stands_instead_of_commands_and_lies_in_the_workdir() -> None:
+    job = parse_job("name: mine\nworkdir: .\nstack: deploy/compose.yaml\n", "job.yaml")
+    assert (job.stack, job.run) == ("deploy/compose.yaml", None)
+    assert problems("name: mine\nstack: compose.yaml\n") == [
+        "job.yaml:2:8: stack: a compose file lies in the workdir; add `workdir: .`"
+    ]
+    for outside in ("../compose.yaml", "/etc/compose.yaml", "~/compose.yaml", "''"):
+        assert problems(f"name: mine\nworkdir: .\nstack: {outside}\n")[0].startswith("job.yaml:3:8: stack:")
+    assert "no text" in problems("name: mine\nworkdir: .\nstack: [a]\n")[0]
 
 
 def test_the_list_of_what_does_not_work_yet_names_only_known_fields() -> None:

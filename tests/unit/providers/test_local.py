@@ -327,7 +327,7 @@ def test_a_trace_can_be_entered_anywhere(tmp_path: Path) -> None:
 
 def test_a_seed_gives_the_same_ups_and_downs_each_time() -> None:
     def ups(seed: int) -> list[bool]:
-        market = markets.parse_market({"kind": "seed", "seed": seed, "up": 10, "down": 10})
+        market = markets.parse_market({"kind": "seed", "seed": seed, "up": 10, "down": 10, "epoch": 0.0})
         return [markets.capacity(market, "here-a", float(t)) for t in range(300)]
 
     assert ups(1) == ups(1)

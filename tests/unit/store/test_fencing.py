@@ -233,9 +233,12 @@ def _check_the_chain(checkpoints: Checkpoints, found: dict[str, Restored]) -> No
     for number, base in bases.items():
         restored = found.get({2: "new", 3: "newer"}.get(number, ""))
         if restored is not None and restored.manifest is not None:
-            # What was restored is what the base named, or one before it on the chain: never anything behind it.
+            # What was restored is what the base named, or one before it on the chain; or, if all of that was pruned before
+            # the base was written, the first one behind it, which had been committed before that.
             assert base.ref is not None
-            assert (restored.manifest.ref.attempt, restored.manifest.ref.seq) <= (base.ref.attempt, base.ref.seq)
+            ref, left = restored.manifest.ref, checkpoints.committed(base.ref.attempt)
+            stands_in = ref.attempt == base.ref.attempt and min(left) == ref.seq > base.ref.seq
+            assert stands_in or (ref.attempt, ref.seq) <= (base.ref.attempt, base.ref.seq)
     chain = valid_refs(3, bases, {n: checkpoints.committed(n) for n in (1, 2, 3)})
     if 2 not in bases or bases[3].ref is None or bases[3].ref.attempt == 1:
         assert all(trusted.attempt != 2 for trusted in chain)

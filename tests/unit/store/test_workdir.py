@@ -99,3 +99,36 @@ def test_a_job_is_found_in_its_folder_and_its_workdir_beside_it(folder: Path) ->
     (folder / "binary").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(JobError, match="not text"):
         read_job(folder / "binary")
+
+
+def test_a_stacks_file_is_packed_and_names_its_training(folder: Path) -> None:
+    (folder / "fleet.yaml").write_text("name: mine\nworkdir: .\nstack: ./compose.yaml\n")
+    (folder / "compose.yaml").write_text("services: {a: {image: x}}")
+    assert read_job(folder)[0].stack == "./compose.yaml"
+
+
+@pytest.mark.parametrize(
+    ("compose", "ignored", "told"),
+    [
+        (None, "", "fleet.yaml:3:8: stack: there is no file"),
+        ("services: {a: {}}", "*.yaml", "fleet.yaml:3:8: stack: compose.yaml is not packed"),
+        ("services: {a: {}, b: {}}", "", "compose.yaml:1: the end of which service"),
+    ],
+)
+def test_a_stack_that_could_not_start_is_refused_with_its_place(
+    folder: Path, compose: str | None, ignored: str, told: str
+) -> None:
+    (folder / "fleet.yaml").write_text("name: mine\nworkdir: .\nstack: compose.yaml\n")
+    (folder / ".fleetignore").write_text(ignored)
+    if compose is not None:
+        (folder / "compose.yaml").write_text(compose)
+    with pytest.raises(JobError) as error:
+        read_job(folder)
+    assert told in error.value.message
+
+
+def test_a_stacks_file_that_is_not_text_is_refused(folder: Path) -> None:
+    (folder / "fleet.yaml").write_text("name: mine\nworkdir: .\nstack: compose.yaml\n")
+    (folder / "compose.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(JobError, match="not text"):
+        read_job(folder)
