@@ -1,7 +1,7 @@
 """Pictures of the terminal for the documentation, from real commands on a fleet of their own.  Run it: make pictures
 
-Nothing is made up. Only this: paths of this computer are written as ~/.fleet and the like, and where ``…`` stands alone lines
-were left out. Needs no network, neither here nor where a picture is shown.
+Nothing is made up. Only this: paths of this computer are written as ~/.fleet and the like, and where ``…`` stands alone
+lines were left out. Needs no network, neither here nor where a picture is shown.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Terminal:
         lines = self.said(words).splitlines()
         until = next(i for i, line in enumerate(lines) if re.search(r"#2 +resumed", line)) + 2
         end = next(i for i, line in enumerate(lines) if re.match(r"\d+ machines", line))
-        self.draw("demo", "make demo", [*lines[:until], "      …", *lines[end:]], WIDTH)
+        self.draw("demo", words, [*lines[:until], "      …", *lines[end:]], WIDTH)
 
     def picture(self, name: str, words: str, width: int = WIDTH) -> None:
         """A command and all that it printed."""
