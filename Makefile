@@ -25,7 +25,7 @@ check: $(DEV) ## linters, types, import directions, shell scripts, the documenta
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	.venv/bin/shellcheck scripts/*.sh .ci/run examples/resumable/shell/*.sh
-	.venv/bin/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
 
 bench: $(DEV) ## figures: benchmarks/README.md says what they mean
 	.venv/bin/python benchmarks/journal.py
@@ -33,7 +33,8 @@ bench: $(DEV) ## figures: benchmarks/README.md says what they mean
 	.venv/bin/python benchmarks/recovery.py
 
 docs: $(DEV) ## the documentation as a site: site/index.html
-	.venv/bin/mkdocs build --strict
+	.venv/bin/python scripts/embed.py
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict
 
 pictures: $(DEV) ## the pictures of the terminal in docs/pictures, from real commands
 	.venv/bin/python scripts/pictures.py

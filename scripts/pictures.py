@@ -15,28 +15,32 @@ import tempfile
 import time
 from pathlib import Path
 
-from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
 ROOT = Path(__file__).parents[1]
 WIDTH = 118
-FORMAT = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL).replace("Fira Code", "ui-monospace")
+WIDE = 130
+NAMES = ("plan", "up", "status", "ps", "demo")
+FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
+"""They would be fetched from elsewhere; the reader's own monospaced font does as well."""
 
 
 def main() -> None:
     """Run the commands of the tutorial, and the demo."""
     parser = argparse.ArgumentParser(description="Pictures of the terminal for the documentation.")
     parser.add_argument("--into", type=Path, default=ROOT / "docs" / "pictures")
+    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, metavar="NAME")
     parser.add_argument("--iterations", type=int, default=300, help="how long the demo trains")
     options = parser.parse_args()
     options.into.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="fleet-pictures-") as folder:
         terminal = Terminal(Path(folder), options.into)
         try:
-            terminal.tutorial()
-            terminal.demo(options.iterations)
+            terminal.tutorial(set(options.only))
+            if "demo" in options.only:
+                terminal.demo(options.iterations)
         finally:
             terminal.clean_up()
 
@@ -59,18 +63,20 @@ class Terminal:
         (self.home / "local").mkdir(parents=True)
         (self.home / "local" / "market.json").write_text(market[1], encoding="utf-8")
 
-    def tutorial(self) -> None:
+    def tutorial(self, names: set[str]) -> None:
         """The commands of docs/tutorial.md that have a picture there."""
-        self.picture("plan", "fleet plan fleet.yaml")
-        self.picture("up", "fleet up fleet.yaml")
-        self.picture("status", "fleet status mine")
-        self.said("fleet up --detach fleet.yaml")
-        deadline = time.monotonic() + 60
-        while "training" not in self.said("fleet ps") and time.monotonic() < deadline:
-            time.sleep(0.5)
-        time.sleep(3)
-        self.picture("ps", "fleet ps", width=130)
-        self.said("fleet down mine")
+        if "plan" in names:
+            self.picture("plan", "fleet plan fleet.yaml")
+        if names & {"up", "status"}:
+            self.picture("up", "fleet up fleet.yaml")
+            self.picture("status", "fleet status mine")
+        if "ps" in names:
+            self.said("fleet up --detach fleet.yaml")
+            deadline = time.monotonic() + 60
+            while "/s " not in self.said("fleet ps", WIDE) and time.monotonic() < deadline:
+                time.sleep(0.5)
+            self.picture("ps", "fleet ps", WIDE)
+            self.said("fleet down mine")
 
     def demo(self, iterations: int) -> None:
         """``fleet demo``: its first interruption, and the summary."""
@@ -105,7 +111,7 @@ class Terminal:
         console.print(prompt.append(words, style="bold white"))
         for line in lines:
             console.print(styled(line), soft_wrap=False, overflow="fold")
-        svg = console.export_svg(title=words, theme=MONOKAI, code_format=FORMAT, unique_id=f"fleet-{name}")
+        svg = FONTS.sub("", console.export_svg(title=words, theme=MONOKAI, unique_id=f"fleet-{name}"))
         path = self.into / f"{name}.svg"
         path.write_text(re.sub(r"[ \t]+$", "", svg, flags=re.MULTILINE), encoding="utf-8")
         sys.stdout.write(f"wrote {path}\n")

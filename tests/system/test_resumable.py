@@ -93,7 +93,6 @@ def interrupted(place: Place, first: int, second: int) -> None:
     code, said = place.train()
     assert (code, begins(said)) == (0, stopped)
     assert saved(said)[0] == stopped + 1
-    assert place.train()[0] == 0  # and once more, as if it were interrupted just before it would have ended
 
 
 def on_local(shell: RacerShell, name: str, market: dict[str, Any] | None = None, **envs: str) -> tuple[dict[str, Any], Path]:
@@ -153,6 +152,7 @@ def test_a_keras_training_ends_the_same_byte_for_byte(shell: RacerShell) -> None
 def test_plain_files_end_the_same_byte_for_byte(shell: RacerShell, name: str) -> None:
     place = Place(shell.folder / "direct", words(name), {"PACE": "0.003"})
     interrupted(place, 47, 133)
+    assert place.train()[0] == 0  # and once more, as if it had been interrupted just before it ended
     market = {
         "kind": "schedule",
         "take_backs": [
@@ -160,7 +160,7 @@ def test_plain_files_end_the_same_byte_for_byte(shell: RacerShell, name: str) ->
             {"after": 2.0, "from": "training"},
         ],
     }
-    run, model = on_local(shell, name, market, PACE="0.04" if name == "numpy" else "0.06")
+    run, model = on_local(shell, name, market, PACE="0.025" if name == "numpy" else "0.05")
     assert (run["state"], run["interruptions"]) == ("succeeded", 2)
     assert model.read_bytes() == (place.root / "output" / model.name).read_bytes()
     shell.run("checkpoints", "pull", name, "--into", "pulled")
