@@ -2,7 +2,7 @@
 PYTEST = .venv/bin/python -m pytest
 DEV = .venv/.installed-dev
 
-.PHONY: help demo test test-system check bench wheel clean
+.PHONY: help demo test test-system check bench docs pictures wheel clean
 
 help: ## these lines
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -16,12 +16,16 @@ test: $(DEV) ## the tests that need nothing but Python
 test-system: $(DEV) ## whole runs, kills, real traces, containers, the built wheel: some minutes; installs docker if missing
 	sh scripts/system-programs.sh $(PYTEST) -m system --durations=10
 
-check: $(DEV) ## linters, types, import directions, shell scripts
+# The trainings that the documentation shows are tested with the frameworks that they are written for.
+test-system: .venv/.installed-test-frameworks
+
+check: $(DEV) ## linters, types, import directions, shell scripts, the documentation's links
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	.venv/bin/shellcheck scripts/*.sh .ci/run
+	.venv/bin/shellcheck scripts/*.sh .ci/run examples/resumable/shell/*.sh
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
 
 bench: $(DEV) ## figures: benchmarks/README.md says what they mean
 	.venv/bin/python benchmarks/journal.py
@@ -29,11 +33,22 @@ bench: $(DEV) ## figures: benchmarks/README.md says what they mean
 	.venv/bin/python benchmarks/recovery.py
 	.venv/bin/python -m benchmarks.scale
 
+docs: $(DEV) ## the documentation as a site: site/index.html
+	.venv/bin/python scripts/embed.py
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict
+
+pictures: $(DEV) ## the pictures of the terminal in docs/pictures, from real commands
+	.venv/bin/python scripts/pictures.py
+
 wheel: $(DEV) ## dist/fleet-*.whl
 	.venv/bin/python -m build --wheel
 
 clean: ## everything that the other targets made
-	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv dist build site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+.venv/.installed-test-frameworks: tests/requirements-frameworks.txt $(DEV)
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
 
 .venv/.installed-%: pyproject.toml scripts/bootstrap.sh
 	sh scripts/bootstrap.sh $*

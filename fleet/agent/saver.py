@@ -108,9 +108,10 @@ class Saver:
             self._due, self._retry = self.now() + self._retry, min(self._retry * 2, RETRY_MOST)
             return False
         self._retry = RETRY_FIRST
-        self.problem = self._scanner.problem
         if isinstance(done.result, Staged):
             self._held, self._held_until = done.result, self.now() + SAVED_WITHIN
+            return False  # whether it can be committed is not known yet
+        self.problem = self._scanner.problem
         if not isinstance(done.result, Manifest):
             return False
         self.newest, self.count = done.result, self.count + 1

@@ -170,7 +170,7 @@ def execute(
 ) -> None:
     """Run a command on the run's machine, beside its training; its exit code is passed on.
 
-    Example: fleet exec racer -- ls -l checkpoints
+    Example: fleet exec racer -- sh -c 'ls -l $FLEET_CHECKPOINTS'
     """
     from fleet.cli.exec import run_there
 

@@ -158,12 +158,17 @@ def priced(kind: str, price: int, rate: float | None, *, chosen: bool = False) -
     ],
 )
 def test_a_plan_tells_if_the_cheapest_hour_is_not_the_cheapest_work(
-    large_rate: float | None, told: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    large_rate: float | None,
+    told: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     offers = (priced("small", 100_000, 1.0, chosen=True), priced("large", 300_000, large_rate))
     plan = Plan(offers, "why", 0, Job(name="a", run="x"))
     monkeypatch.setattr(api, "plan", lambda _job: plan)
-    show(Path("a.yaml"), as_json=False)
+    (tmp_path / "a.yaml").write_text("name: a\nrun: x\n")
+    show(tmp_path / "a.yaml", as_json=False)
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("steps ")]
     assert [want in line for want, line in zip(told, lines, strict=True)] == [True] * len(told)
 

@@ -35,18 +35,27 @@ def test_the_readmes_commands_do_what_it_says(shell: Shell) -> None:
     lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("fleet ")]
     words = [shlex.split(line, comments=True)[1:] for line in lines]
     assert [" ".join(w) for w in words] == [
-        "up fleet.yaml", "ps", "logs -f mine", "stop mine", "down mine", "controller run",
+        "plan fleet.yaml", "up fleet.yaml", "ps", "status mine", "logs -f mine", "stop mine", "resume mine", "down mine",
+        "controller run",
     ]  # fmt: skip
-    up = shell.start(*words[0])
+    plan, up, ps, status, logs, stop, resume, down, controller = words
+    assert "chosen" in shell.run(*plan)[0]
+    followed = shell.start(*up)
     shell.until(lambda: any(run["step"] for run in shell.runs()))
-    assert "training" in shell.run(*words[1])[0]
-    logs = shell.start(*words[2])
-    assert "stopped" in shell.run(*words[3])[0]
-    assert "begins at 0" in logs.communicate(timeout=30)[0]
-    assert "stopped" in up.communicate(timeout=30)[0]
-    assert up.returncode == 4
-    assert "stopped already" in shell.run(*words[4], code=1)[1]
-    watcher = shell.start(*words[5], start_new_session=True)
+    assert "training" in shell.run(*ps)[0]
+    assert "next " in shell.run(*status)[0]
+    printed = shell.start(*logs)
+    assert "stopped" in shell.run(*stop)[0]
+    assert "begins at 0" in printed.communicate(timeout=30)[0]
+    assert "stopped" in followed.communicate(timeout=30)[0]
+    assert followed.returncode == 4
+    held = shell.runs()[0]["step"]
+    resumed = shell.start(*resume)
+    shell.until(lambda: shell.runs()[0]["state"] == "training" and shell.runs()[0]["step"] > held)
+    assert "stopped" in shell.run(*down)[0]
+    assert resumed.communicate(timeout=30)[0].count("resumed")
+    assert "stopped already" in shell.run(*down, code=1)[1]
+    watcher = shell.start(*controller, start_new_session=True)
     assert watcher.stdout is not None
     assert "watching" in watcher.stdout.readline()
     os.killpg(watcher.pid, signal.SIGINT)

@@ -1,0 +1,154 @@
+"""The documentation as a whole: it builds, its links lead somewhere, and what it shows is what there is."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from urllib.parse import urlparse
+from xml.etree import ElementTree
+
+import pytest
+
+from fleet.cli import app as codes
+from fleet.providers.local.market import parse_market
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
+PICTURES = sorted((ROOT / "docs" / "pictures").glob("*.svg"))
+
+RUN_AS_A_WHOLE = {
+    "README.md": "tests/unit/cli/test_readme.py (its fleet commands)",
+    "docs/tutorial.md": "tests/system/test_tutorial.py",
+}
+RUN_ELSEWHERE = {
+    "make demo": "tests/system/test_demo.py runs the same `fleet demo`",
+    "make test": "this is it",
+    **{
+        f"fleet up examples/resumable/{name}": "tests/system/test_resumable.py runs this folder's job"
+        for name in ("pytorch", "keras", "numpy", "shell")
+    },
+}
+"""Commands in the documentation that are not run from there, each with its reason."""
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def commands(page: Path) -> Iterator[str]:
+    """The lines of a page's shell blocks, without comments; whole programs shown there are files, tested as such."""
+    text = re.sub(r"<!-- file: \S+ -->\n\n```.*?^```$", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    for block in re.findall(r"^```sh\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
+        yield from (re.sub(r"\s+# .*", "", line) for line in block.splitlines() if line.strip())
+
+
+def script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def said_in_code() -> set[str]:
+    """Every text in the code; what is filled in when it runs is written …"""
+    found = set()
+    for file in ROOT.glob("fleet/**/*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.JoinedStr):
+                found.add("".join(str(v.value) if isinstance(v, ast.Constant) else "…" for v in node.values))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.add(node.value)
+    return found
+
+
+def test_the_site_builds_without_a_warning_and_fetches_nothing(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    built = list((tmp_path / "site").glob("**/*.html"))
+    assert len(built) > len(list(ROOT.glob("docs/**/*.md")))  # one page each, and the one for what is not found
+    for page in built:
+        fetched = re.findall(r'<(?:script|img|link)[^>]*(?:src|href)="?(https?://[^" >]+)', page.read_text())
+        assert not [url for url in fetched if not url.startswith("https://github.com/")], page
+
+
+def test_external_links_are_well_formed() -> None:
+    for page in PAGES:
+        for url in re.findall(r"\]\((\w+://[^)]+)\)", page.read_text()):
+            parts = urlparse(url)
+            assert parts.scheme == "https", (page, url)
+            assert re.fullmatch(r"[\w.-]+\.\w+", parts.netloc), (page, url)
+            assert " " not in url, (page, url)
+
+
+def test_what_a_page_shows_of_a_file_is_the_file() -> None:
+    shown = 0
+    for page in PAGES:
+        text = page.read_text()
+        assert script("embed").embedded(text) == text, f"{name_of(page)}: python scripts/embed.py"
+        shown += text.count("<!-- file:")
+    assert shown >= 6
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_command_in_a_page_is_run_by_a_test(page: Path) -> None:
+    for command in commands(page):
+        whole = name_of(page) in RUN_AS_A_WHOLE and not command.startswith("make ")
+        needs_jq = "| jq " in command  # what it is fed with is held by its schema
+        assert whole or needs_jq or command in RUN_ELSEWHERE, f"{name_of(page)}: {command!r} is run by no test"
+
+
+def test_every_example_in_python_or_json_can_be_read() -> None:
+    for page in PAGES:
+        for block in re.findall(r"^```python\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE):
+            compile(block, name_of(page), "exec")
+        for block in re.findall(r"^```json\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE):
+            json.loads(block)
+
+
+def test_the_markets_in_the_documentation_are_markets() -> None:
+    text = (ROOT / "docs" / "local.md").read_text()
+    [block] = re.findall(r"^```json\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    parse_market(json.loads(block))
+    [line] = re.findall(r"echo '(\{.*\})' >", (ROOT / "docs" / "tutorial.md").read_text())
+    parse_market(json.loads(line))
+
+
+def test_the_messages_in_troubleshooting_are_said_by_the_code() -> None:
+    said = said_in_code()
+    rows = re.findall(r"^\| (.*?) \|", (ROOT / "docs" / "troubleshooting.md").read_text(), re.MULTILINE)
+    messages = [message for row in rows for message in re.findall(r"`([^`]*(?: |…)[^`]*)`", row)]
+    messages = [message for message in messages if not message.startswith("fleet ") and message != "fleet.progress"]
+    assert len(messages) > 40
+    for message in messages:
+        fixed = re.escape(message.strip("… ")).replace("…", ".*")
+        assert any(re.search(fixed, text, re.DOTALL) for text in said), message
+
+
+def test_the_exit_codes_in_the_documentation_are_those_of_the_code() -> None:
+    told = {int(code) for code in re.findall(r"^\| (\d+) \|", (ROOT / "docs" / "exit-codes.md").read_text(), re.MULTILINE)}
+    assert told == set(codes.EXIT_CODES)
+
+
+@pytest.mark.parametrize("picture", PICTURES, ids=lambda picture: picture.name)
+def test_a_picture_is_whole_shown_somewhere_and_tells_nothing_of_the_computer(picture: Path) -> None:
+    root = ElementTree.parse(picture).getroot()
+    text = "".join(root.itertext()).replace("\xa0", " ")
+    assert "$ fleet" in text
+    for path in re.findall(r"(?<![\w~.*])/[\w.-]+(?:/[\w.-]+)*", text):
+        assert path.startswith(("/home/you/.fleet", "/tmp/fleet-demo")) or path == "/H", path
+    assert "@font-face" not in picture.read_text()
+    assert any(f"pictures/{picture.name}" in page.read_text() for page in PAGES)
+
+
+def test_there_are_pictures() -> None:
+    assert {picture.stem for picture in PICTURES} == {"demo", "plan", "ps", "status", "up"}
