@@ -33,6 +33,8 @@ class Saver:
     count: int = 0
     """Committed by this attempt."""
     fenced: bool = False
+    pause: Callable[[], None] = lambda: None
+    """Called before each piece that is hashed; it may wait, so that training keeps its share."""
     problem: str = ""
     """Why the last look or commit came to nothing, for people."""
     steps: list[tuple[Seconds, int]] = field(default_factory=list)
@@ -43,7 +45,8 @@ class Saver:
     _retry: Seconds = RETRY_FIRST
 
     def __post_init__(self) -> None:
-        self._scanner = Scanner(self.disk.checkpoints, self.disk.staging, self.boot.job.checkpoint.format)
+        spec = self.boot.job.checkpoint
+        self._scanner = Scanner(self.disk.checkpoints, self.disk.staging, spec.format, pause=self.pause)
         if self.newest is not None:
             self._scanner.mark_committed(signature_of(self.newest.files))  # it was just restored
 

@@ -10,6 +10,7 @@ from fleet.model.documents import CheckpointRef, FileEntry, Manifest
 from fleet.model.errors import CheckpointError
 from fleet.store.checkpoints.claim import create_or_read
 from fleet.store.checkpoints.staging import Staged, StagedFile
+from fleet.store.fileio import sha256_of
 from fleet.store.objects import Objects
 
 
@@ -25,7 +26,11 @@ def upload(
     previous: Manifest | None,
     workers: int,
 ) -> tuple[FileEntry, ...]:
-    """Send the files of a set; one that did not change since ``previous`` is referenced where it lies."""
+    """Send the files of a set; one that did not change since ``previous`` is referenced where it lies.
+
+    Raises CheckpointError if the bytes that were sent are not those that were staged: then a training changes files in
+    place that it should replace.
+    """
     known = {(entry.path, entry.size, entry.sha256): entry for entry in (previous.files if previous else ())}
 
     def send(file: StagedFile) -> FileEntry:
@@ -33,7 +38,8 @@ def upload(
         if entry is not None:
             return entry
         key = layout.checkpoint_file(run_id, ref.attempt, ref.seq, file.path)
-        objects.upload(key, file.source)
+        if (objects.upload(key, file.source) or sha256_of(file.source)) != file.sha256:
+            raise CheckpointError(f"{file.path} was changed in place while it was sent")
         return FileEntry(path=file.path, size=file.size, sha256=file.sha256, key=key)
 
     with ThreadPoolExecutor(max_workers=min(workers, max(1, len(staged.files)))) as pool:

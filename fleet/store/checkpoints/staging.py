@@ -2,6 +2,11 @@
 
 A set is staged by hard links into a folder of the same file system: a training that replaces files by rename cannot change
 what is being uploaded. Only a set whose listing is the same before and after linking is whole.
+
+A file that was hashed is not read again while its device, inode, size and time of change stay the same, and that time lay
+``SETTLED`` seconds or more in the past when it was read: a later write has a later time, since no file system's times are
+coarser than that. What was written just before the look is read once more. (The inode's own time would say no more: the
+links made here change it.) Whatever is sent is hashed on its way (commit.py), so that a manifest never claims other bytes.
 """
 
 from __future__ import annotations
@@ -10,22 +15,32 @@ import contextlib
 import fnmatch
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Protocol
 
-from fleet.store.checkpoints.verify import problem_of, sha256_of
+from fleet.model.base import Seconds
+from fleet.store.checkpoints.verify import problem_of
+from fleet.store.fileio import sha256_of
 
 TEMPORARY = ("*.tmp", "*.tmp.*", "*.partial", "*~", ".tmp*", ".fleet*", ".*.swp", ".nfs*")
 """Hidden files are files like others: PyTorch's distributed checkpoints keep their index in ``.metadata``."""
 MARKERS = ("DONE", ".ready")
-_Listing = dict[str, tuple[int, int, int]]
-"""Path → inode, size, time of change in nanoseconds."""
+SETTLED: Seconds = 2.0
+"""No file system's times of change are coarser (FAT: two seconds; ext4, XFS, APFS: milliseconds and less)."""
+HASHERS = 4
+_is_temporary = re.compile("|".join(fnmatch.translate(pattern) for pattern in TEMPORARY)).match
+_Identity = tuple[int, int, int, int]
+"""Device, inode, size, time of change in nanoseconds."""
+_Listing = dict[str, _Identity]
+"""By path."""
 
 
 class Hashed(Protocol):
@@ -90,24 +105,40 @@ class Scanner:
         staging: Path,
         format: Literal["rename", "marker", "quiet"],  # noqa: A002 - the job file's word
         *,
-        quiet_seconds: float = 5.0,
-        monotonic: Callable[[], float] = time.monotonic,
+        quiet_seconds: Seconds = 5.0,
+        monotonic: Callable[[], Seconds] = time.monotonic,
+        clock: Callable[[], Seconds] = time.time,
+        pause: Callable[[], None] = lambda: None,
     ) -> None:
+        """``clock``: the one that the file system takes its times from. ``pause`` is called before each piece that is read;
+        it may wait (fleet/store/throttle.py).
+        """
         self._folder = folder
         self._staging = staging
         self._format = format
         self._quiet_seconds = quiet_seconds
         self._monotonic = monotonic
+        self._clock = clock
+        self._pause = pause
         self._seen: _Listing = {}
         self._seen_at = float("-inf")
         self._done: _Listing | None = None
+        self._handed_out: tuple[str, _Listing] = ("", {})
+        self._committed: _Listing | None = None
         self._signature = ""
+        self._known: dict[str, tuple[_Identity, str]] = {}
+        """Path → what it was when it was read, and its hash."""
         self.problem = ""
         """Why the last set looked at was not finished or not whole, if so."""
 
     def mark_committed(self, signature: str) -> None:
         """A set with this signature need not be handed out again."""
         self._signature = signature
+        handed_out, listing = self._handed_out
+        if signature == handed_out:
+            self._committed = listing
+            if all(self._known.get(name, ((), ""))[0] == identity for name, identity in listing.items()):
+                self._done = listing
 
     def finished(self, *, settled: bool = False) -> Staged | None:
         """A whole set that differs from the last one committed, or None. OSError is a problem, not an exception.
@@ -124,39 +155,64 @@ class Scanner:
         before = self._listing()
         if before == self._done:
             return None  # looked at already: whole and committed, or broken, and ``problem`` still says why
+        if before == self._committed and not settled and self._fresh(before):
+            return None  # read once more when times have settled, for a write that they do not show
         self.problem = ""
         if not before or not (settled or self._settled(before)):
             return None
         target = self._staging / secrets.token_hex(8)
+        begun = self._clock()
         try:
             for name in before:
                 self._take(self._folder / name, target / name)
             if self._listing() != before:
                 shutil.rmtree(target, ignore_errors=True)
                 return None  # it changed while we looked: soon it will be finished again
-            staged = self._described(target, before)
+            staged = self._described(target, before, begun)
         except OSError:
             shutil.rmtree(target, ignore_errors=True)
             raise
         if staged is None or staged.signature == self._signature:
-            self._done = before
+            if staged is None or not self._fresh(before, begun):
+                self._done = before
+            self._committed = before
             shutil.rmtree(target, ignore_errors=True)
             return None
         self.problem = ""
+        self._handed_out = staged.signature, before
         return staged
 
-    def _described(self, target: Path, listing: _Listing) -> Staged | None:
+    def _described(self, target: Path, listing: _Listing, begun: Seconds) -> Staged | None:
         """The staged set with its hashes; None, and a problem, if a file's content is broken."""
-        found = []
-        for name in sorted(listing):
+        names = sorted(listing)
+        known = {name: sha256 for name, (identity, sha256) in self._known.items() if listing.get(name) == identity}
+
+        def read(name: str) -> tuple[str | None, str]:
+            if name in known:
+                return None, known[name]
             problem = problem_of(target / name, name)
-            if problem is not None:
-                self.problem = problem
-                return None
-            sha256 = sha256_of(target / name)
-            found.append(StagedFile(name, target / name, (target / name).stat().st_size, sha256))
-        modified = max(changed for _, _, changed in listing.values()) / 1e9
-        return Staged(target, tuple(found), signature_of(found), modified)
+            return problem, "" if problem is not None else sha256_of(target / name, self._pause)
+
+        with ThreadPoolExecutor(max_workers=min(HASHERS, len(names))) as pool:
+            found = dict(zip(names, pool.map(read, names), strict=True))
+        whole = {name: sha256 for name, (problem, sha256) in found.items() if problem is None}
+        self._known = {
+            name: (listing[name], sha256)
+            for name, sha256 in whole.items()
+            if not self._fresh({name: listing[name]}, begun) or name in known
+        }
+        problems = [problem for problem, _ in found.values() if problem is not None]
+        if problems:
+            self.problem = problems[0]
+            return None
+        files = [StagedFile(name, target / name, (target / name).stat().st_size, whole[name]) for name in names]
+        modified = max(changed for *_, changed in listing.values()) / 1e9
+        return Staged(target, tuple(files), signature_of(files), modified)
+
+    def _fresh(self, listing: _Listing, now: Seconds | None = None) -> bool:
+        """Something was written so recently that another write might not show in its time of change."""
+        newest = max(changed for *_, changed in listing.values()) / 1e9
+        return (self._clock() if now is None else now) - newest < SETTLED
 
     def _take(self, source: Path, target: Path) -> None:
         """Hold on to a file as it is now: by link where files are replaced whole, by copy where they may be changed."""
@@ -184,7 +240,7 @@ class Scanner:
         for name in names:
             with contextlib.suppress(FileNotFoundError):
                 stat = (self._folder / name).stat()
-                found[name] = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+                found[name] = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
         return found
 
     def _marked(self, name: str) -> bool:
@@ -199,8 +255,7 @@ class Scanner:
         except FileNotFoundError:
             return
         for entry in entries:
-            temporary = any(fnmatch.fnmatchcase(entry.name, pattern) for pattern in TEMPORARY)
-            if temporary:
+            if _is_temporary(entry.name):
                 continue
             if entry.is_dir(follow_symlinks=False):
                 yield from self._names(Path(entry.path), f"{prefix}{entry.name}/")
