@@ -83,7 +83,11 @@ def _print(title: str, costs: dict[str, Cost]) -> None:
     for name, cost in costs.items():
         print(f"  {name:<27} {cost.wall:6.2f} s, {cost.cpu:.2f} s CPU", end="")
         ours = costs["fleet"]
-        print("" if name == "fleet" else f"; fleet takes {ours.wall / cost.wall:.2f} of it, {ours.cpu / cost.cpu:.2f} of its CPU")
+        print(
+            ""
+            if name == "fleet"
+            else f"; fleet takes {ours.wall / cost.wall:.2f} of it, {ours.cpu / cost.cpu:.2f} of its CPU"
+        )
 
 
 def _verified(peer: object, theirs: str, back: Path) -> Cost:

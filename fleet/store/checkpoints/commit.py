@@ -9,7 +9,7 @@ from fleet.model import layout
 from fleet.model.documents import CheckpointRef, FileEntry, Manifest
 from fleet.model.errors import CheckpointError
 from fleet.store.checkpoints.claim import create_or_read
-from fleet.store.checkpoints.staging import Staged, StagedFile
+from fleet.store.checkpoints.staging import Staged, StagedFile, changed_while_read
 from fleet.store.fileio import sha256_of
 from fleet.store.objects import Objects
 
@@ -39,7 +39,7 @@ def upload(
             return entry
         key = layout.checkpoint_file(run_id, ref.attempt, ref.seq, file.path)
         if (objects.upload(key, file.source) or sha256_of(file.source)) != file.sha256:
-            raise CheckpointError(f"{file.path} was changed in place while it was sent")
+            raise changed_while_read(file.path)
         return FileEntry(path=file.path, size=file.size, sha256=file.sha256, key=key)
 
     with ThreadPoolExecutor(max_workers=min(workers, max(1, len(staged.files)))) as pool:

@@ -106,10 +106,12 @@ class Checkpoints:
     ) -> Manifest:
         """Make a staged set a checkpoint of ``attempt``. ``previous`` is what unchanged files are referenced from.
 
-        Raises FencedError if a later attempt has a base, StoreError if the bucket cannot be written; then nothing exists.
+        Raises FencedError if a later attempt has a base, StoreError if the bucket cannot be written, CheckpointError if a
+        file changed meanwhile; then nothing exists.
         """
         ref = CheckpointRef(attempt=attempt, seq=max(self.committed(attempt), default=0) + 1)
         files = committing.upload(self._objects, self._run_id, ref, staged, previous, self._workers)
+        staged.check_unchanged()
         manifest = Manifest(run_id=self._run_id, ref=ref, parent=parent, at=at, step=step, format=format, files=files)
         return committing.seal(self._objects, manifest, lambda: self._refuse_fenced(attempt, self.bases()))
 

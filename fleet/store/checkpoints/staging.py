@@ -27,6 +27,7 @@ from types import TracebackType
 from typing import Literal, Protocol
 
 from fleet.model.base import Seconds
+from fleet.model.errors import CheckpointError
 from fleet.store.checkpoints.verify import problem_of
 from fleet.store.fileio import sha256_of
 
@@ -73,6 +74,8 @@ class StagedFile:
     source: Path
     size: int
     sha256: str
+    changed: int
+    """Time of the last change before it was hashed, in nanoseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +94,21 @@ class Staged:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.discard()
 
+    def check_unchanged(self) -> None:
+        """A training that writes into a file in place changes what was hashed before. Raises CheckpointError."""
+        for file in self.files:
+            stat = file.source.stat()
+            if (stat.st_size, stat.st_mtime_ns) != (file.size, file.changed):
+                raise changed_while_read(file.path)
+
     def discard(self) -> None:
         """Let go of the set."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def changed_while_read(path: str) -> CheckpointError:
+    """A file was written in place."""
+    return CheckpointError(f"{path} changed while it was read", "Write checkpoints under another name, then rename them.")
 
 
 class Scanner:
@@ -184,28 +199,29 @@ class Scanner:
 
     def _described(self, target: Path, listing: _Listing, begun: Seconds) -> Staged | None:
         """The staged set with its hashes; None, and a problem, if a file's content is broken."""
-        names = sorted(listing)
         known = {name: sha256 for name, (identity, sha256) in self._known.items() if listing.get(name) == identity}
 
-        def read(name: str) -> tuple[str | None, str]:
-            if name in known:
-                return None, known[name]
-            problem = problem_of(target / name, name)
-            return problem, "" if problem is not None else sha256_of(target / name, self._pause)
+        def read(name: str) -> StagedFile | str:
+            source = target / name
+            stat = source.stat()
+            problem = problem_of(source, name) if name not in known else None
+            if problem is not None:
+                return problem
+            sha256 = known.get(name) or sha256_of(source, self._pause)
+            return StagedFile(name, source, stat.st_size, sha256, stat.st_mtime_ns)
 
-        with ThreadPoolExecutor(max_workers=min(HASHERS, len(names))) as pool:
-            found = dict(zip(names, pool.map(read, names), strict=True))
-        whole = {name: sha256 for name, (problem, sha256) in found.items() if problem is None}
+        with ThreadPoolExecutor(max_workers=min(HASHERS, len(listing))) as pool:
+            found = list(pool.map(read, sorted(listing)))
+        files = [file for file in found if isinstance(file, StagedFile)]
         self._known = {
-            name: (listing[name], sha256)
-            for name, sha256 in whole.items()
-            if not self._fresh({name: listing[name]}, begun) or name in known
+            file.path: (listing[file.path], file.sha256)
+            for file in files
+            if file.path in known or not self._fresh({file.path: listing[file.path]}, begun)
         }
-        problems = [problem for problem, _ in found.values() if problem is not None]
+        problems = [problem for problem in found if isinstance(problem, str)]
         if problems:
             self.problem = problems[0]
             return None
-        files = [StagedFile(name, target / name, (target / name).stat().st_size, whole[name]) for name in names]
         modified = max(changed for *_, changed in listing.values()) / 1e9
         return Staged(target, tuple(files), signature_of(files), modified)
 
