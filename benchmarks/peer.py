@@ -53,10 +53,7 @@ class Cost:
 
 
 def cost_of(command: Sequence[str], env: dict[str, str] | None = None) -> Cost:
-    """Run a command to its end. Raises CalledProcessError, with what it wrote, if it fails.
-
-    Whatever waits to be written to disk is written first: nobody pays for the one before.
-    """
+    """Run a command to its end. Raises CalledProcessError, with what it wrote, if it fails."""
     os.sync()
     before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(command, env={**os.environ, **(env or {})}, capture_output=True, text=True, check=False)

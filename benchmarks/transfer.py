@@ -11,7 +11,6 @@ which runs already, spends.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import resource
@@ -22,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from peer import Cost, cost_of, installed, load, paired
@@ -49,13 +48,16 @@ def _measure(title: str, folder: Path, s5cmd: Path | None, rounds: int) -> None:
     back = root / "back"
 
     def fleet(what: str) -> Cost:
+        os.sync()  # nobody pays for what the one before left to be written
         with (root / "told.json").open("w") as told:
             environment = {**os.environ, "TOLD": told.name}
             return cost_of([sys.executable, __file__, what, str(folder), str(back)], environment)
 
     def peer(*words: str) -> Cost:
         assert s5cmd is not None
-        return cost_of([str(s5cmd / "s5cmd"), "--log", "error", "--endpoint-url", os.environ["AWS_ENDPOINT_URL_S3"], *words])
+        os.sync()
+        endpoint = os.environ["AWS_ENDPOINT_URL_S3"]
+        return cost_of([str(s5cmd / "s5cmd"), "--log", "error", "--endpoint-url", endpoint, *words])
 
     def told(what: str) -> dict[str, float]:
         fleet(what)
@@ -90,16 +92,16 @@ def _print(title: str, costs: dict[str, Cost]) -> None:
         )
 
 
-def _verified(peer: object, theirs: str, back: Path) -> Cost:
+def _verified(peer: Callable[..., Cost], theirs: str, back: Path) -> Cost:
     """What a script does that wants to be sure: s5cmd itself compares nothing."""
-    got = peer("cp", f"{theirs}*", f"{back}/")  # type: ignore[operator]
+    got = peer("cp", f"{theirs}*", f"{back}/")
     checked = cost_of(["sh", "-c", f"find {back} -type f -print0 | xargs -0 -n 64 -P 2 openssl dgst -sha256 > /dev/null"])
     return Cost(got.wall + checked.wall, got.cpu + checked.cpu)
 
 
-def _emptied(folder: Path, run: object) -> Cost:
+def _emptied(folder: Path, run: Callable[[], Cost]) -> Cost:
     shutil.rmtree(folder, ignore_errors=True)
-    return run()  # type: ignore[operator, no-any-return]
+    return run()
 
 
 def _made(folder: Path, count: int, size: int) -> Path:

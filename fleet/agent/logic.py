@@ -27,6 +27,7 @@ from fleet.model.documents import AgentPhase, Began, BootDocument, Heartbeat, Ma
 from fleet.model.errors import StoreError
 from fleet.store.checkpoints import Checkpoints, FencedError, claim
 from fleet.store.objects import Objects
+from fleet.store.throttle import Throttle
 
 RETRY: Seconds = 1.0
 RESTART_PAUSE: Seconds = 1.0
@@ -58,9 +59,11 @@ class Agent:
         start: Callable[[str, Path, dict[str, str]], Process],
         log: LogFile,
         *,
+        throttle: Throttle | None = None,
         version: str = "",
     ) -> None:
         self.machine, self.objects, self.boot, self.lanes, self.log = machine, objects, boot, lanes, log
+        self.throttle = throttle or Throttle()
         self.now = objects.now
         self.phase: AgentPhase = "booting"
         self.over = False
@@ -164,7 +167,9 @@ class Agent:
         if isinstance(found, tuple):
             self.message = ""
             self.resumed, newest, self.workdir = found
-            self.saver = Saver(self.boot, self.checkpoints, self.disk, self.lanes.work, self.now, newest)
+            self.saver = Saver(
+                self.boot, self.checkpoints, self.disk, self.lanes.work, self.now, newest, self.throttle.pause
+            )
             self.phase = "setup"
             if self.boot.job.setup and self.leaving is None:
                 self._run("setup", self.boot.job.setup, now)
@@ -214,6 +219,7 @@ class Agent:
             self.phase = "draining"
         elif code == 0:
             self.phase = "training"
+            self.throttle.impose()
             self._guarded(self.machine.training_begins)
             self._run("training", self.boot.job.run or "true", now)
         elif code is not None:
@@ -325,6 +331,7 @@ class Agent:
         until = self.signals.notice.until if self.signals.notice is not None else None
         if reason == "lease":
             until = self.lease_until  # then the dead-man switch ends the machine
+        self.throttle.lift()
         self.leaving = Leaving(self, reason, now, until)
 
     def _drain(self, now: Seconds) -> None:

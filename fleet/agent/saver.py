@@ -30,11 +30,11 @@ class Saver:
     now: Callable[[], Seconds]
     newest: Manifest | None = None
     """The newest checkpoint on this attempt's chain."""
+    pause: Callable[[], None] = lambda: None
+    """Called before each piece that is hashed; it may wait, so that training keeps its share."""
     count: int = 0
     """Committed by this attempt."""
     fenced: bool = False
-    pause: Callable[[], None] = lambda: None
-    """Called before each piece that is hashed; it may wait, so that training keeps its share."""
     problem: str = ""
     """Why the last look or commit came to nothing, for people."""
     steps: list[tuple[Seconds, int]] = field(default_factory=list)

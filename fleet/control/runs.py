@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from fleet.control.controller import Controller
 from fleet.core.costs import RunCost, run_cost
@@ -16,11 +15,12 @@ from fleet.model.documents import Heartbeat, Mount
 from fleet.model.errors import FleetError
 from fleet.model.events import NoteAdded, RunCreated, RunResumed, StopRequested
 from fleet.model.job import Job
-from fleet.store.workdir import pack_path, source_path
 
 
 def start_run(controller: Controller, job: Job, folder: Path) -> RunState:
     """Make a run of a job; ``folder`` is where the job file lies. Refuses while a run of the name is live."""
+    from fleet.store.workdir import source_path  # not for those who only look: it brings YAML along
+
     _refuse_live(controller.state, job)
     key = None
     if job.workdir is not None:
@@ -37,6 +37,10 @@ def start_run(controller: Controller, job: Job, folder: Path) -> RunState:
 
 def _packed(controller: Controller, path: Path) -> Mount:
     """Pack a folder or a file, and put it into the bucket under its hash."""
+    from tempfile import TemporaryDirectory
+
+    from fleet.store.workdir import pack_path
+
     with TemporaryDirectory(prefix="fleet-pack-") as temporary:
         packed = pack_path(path, Path(temporary) / "packed.tar")
         key = layout.job_archive(packed.sha256)

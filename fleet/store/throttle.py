@@ -16,7 +16,8 @@ LONGEST: Seconds = 1.0
 
 
 class Throttle:
-    """At most ``share`` of the machine's CPU time (all its cores), over any stretch of time, give or take ``BURST``.
+    """Once imposed: at most ``share`` of the machine's CPU time (all its cores), over any stretch of time, give or take
+    ``BURST`` and a piece of work.
 
     CPU time is that of the whole process, threads of libraries included. Idle time is not saved up. Safe to call from
     several threads.
@@ -35,9 +36,15 @@ class Throttle:
         self._rate = share * (cores or os.cpu_count() or 1) if share is not None else None
         self._now, self._used = now, used
         self._lifted = threading.Event()
+        self._lifted.set()
         self._wait = wait or self._lifted.wait
         self._lock = threading.Lock()
         self._since = (now(), used())
+
+    def impose(self) -> None:
+        """The limit holds from now on: training runs."""
+        self._since = (self._now(), self._used())
+        self._lifted.clear()
 
     def lift(self) -> None:
         """No limit any more: training ends, and what is unsaved goes first. Whoever waits goes on at once."""

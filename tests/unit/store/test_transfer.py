@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fleet.model.errors import CheckpointError
+from fleet.store import fileio
 from fleet.store.checkpoints import Checkpoints, Scanner, staging
 from fleet.store.checkpoints.restore import MANY
 from fleet.store.files import FileObjects
@@ -32,7 +33,7 @@ def volume(tmp_path: Path) -> Volume:
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the files that the scanner read, in order."""
     names: list[str] = []
-    real = staging.sha256_of
+    real = fileio.sha256_of
 
     def counted(path: Path, pause: Callable[[], None]) -> str:
         names.append(path.name)
@@ -150,7 +151,8 @@ def test_a_bucket_that_does_not_hash_is_not_believed(volume: Volume, tmp_path: P
 def test_many_files_come_back_as_they_were(volume: Volume, tmp_path: Path) -> None:
     checkpoints = Checkpoints(FileObjects(tmp_path / "bucket"), "r")
     checkpoints.establish_base(1, 0.0)
-    commit(checkpoints, volume, 1, 10, **{f"part-{n}": str(n) for n in range(2 * MANY)})
+    parts = {f"part-{n}": str(n) for n in range(2 * MANY)}
+    commit(checkpoints, volume, 1, 10, None, **parts)
     assert checkpoints.restore(1, tmp_path / "new").bytes_downloaded > 0
     assert {p.name: p.read_text() for p in (tmp_path / "new").iterdir()} == volume.files()
 
@@ -170,7 +172,9 @@ class Machine:
         self.time += seconds
 
     def throttle(self, share: float | None) -> Throttle:
-        return Throttle(share, cores=2, now=lambda: self.time, used=lambda: self.cpu, wait=self.wait)
+        throttle = Throttle(share, cores=2, now=lambda: self.time, used=lambda: self.cpu, wait=self.wait)
+        throttle.impose()
+        return throttle
 
 
 @pytest.mark.parametrize("share", [0.01, 0.05, 0.25, 0.5])
@@ -209,6 +213,18 @@ def test_a_lifted_limit_waits_no_more() -> None:
     throttle.lift()
     throttle.pause()
     assert machine.time == 100.0
+
+
+def test_a_limit_holds_only_while_it_is_imposed() -> None:
+    machine = Machine()
+    throttle = Throttle(0.01, cores=2, now=lambda: machine.time, used=lambda: machine.cpu, wait=machine.wait)
+    machine.work(100.0)
+    throttle.pause()
+    assert machine.time == 100.0  # what was used before training is no debt
+    throttle.impose()
+    machine.work(1.0)
+    throttle.pause()
+    assert machine.time == pytest.approx(100.0 + 1.0 / 0.02, abs=2 * BURST / 0.02)
 
 
 def test_an_upload_pauses_before_each_part(tmp_path: Path, s3_url: str) -> None:
