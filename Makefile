@@ -26,13 +26,16 @@ check: $(DEV) ## linters, types, import directions, shell scripts
 bench: $(DEV) ## figures: benchmarks/README.md says what they mean
 	.venv/bin/python benchmarks/journal.py
 	.venv/bin/python benchmarks/startup.py
+	.venv/bin/python benchmarks/peers.py
 	.venv/bin/python benchmarks/recovery.py
+	.venv/bin/python benchmarks/at_rest.py
+	.venv/bin/python benchmarks/transfer.py
 
 wheel: $(DEV) ## dist/fleet-*.whl
 	.venv/bin/python -m build --wheel
 
 clean: ## everything that the other targets made
-	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .bench dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 .venv/.installed-%: pyproject.toml scripts/bootstrap.sh
 	sh scripts/bootstrap.sh $*

@@ -23,14 +23,16 @@ RETRY_SECONDS = 8
 CONNECT_SECONDS = 4
 CALL_SECONDS = 60
 """A large part takes its time; a small call that hangs is the network's."""
-PART = 8 << 20
-"""Bytes that are sent in one request. A file that is not larger goes whole, in one."""
+PART = 5 << 20
+"""Bytes that are sent in one request, S3's least. A file that is not larger goes whole, in one."""
 MOST_PARTS = 9_000
 """S3 takes 10,000 to a file; larger files have larger parts."""
 PARTS_AT_ONCE = 2
 LARGE_AT_ONCE = 4
 """Files sent in parts at the same time. Each holds up to four parts in memory: two on their way, one waiting, one being
-read. That makes 128 MiB at most, however many and however large the files are (up to 70 GiB each)."""
+read: 80 MiB. With the small files beside them, eight workers need 160 MiB at most, however many and however large the files
+are (up to 44 GiB each: beyond that parts grow). tests/system/test_transfer.py holds it.
+"""
 GOT_AT_ONCE = 128 << 10
 """Bytes that a download takes from the stream at least: larger pieces cost more, as fresh memory does."""
 
