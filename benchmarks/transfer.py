@@ -60,6 +60,7 @@ def _measure(title: str, folder: Path, s5cmd: Path | None, rounds: int) -> None:
         return cost_of([str(s5cmd / "s5cmd"), "--log", "error", "--endpoint-url", endpoint, *words])
 
     def told(what: str) -> dict[str, float]:
+        time.sleep(2.1)  # the round before wrote files anew
         fleet(what)
         found: dict[str, float] = json.loads((root / "told.json").read_text())
         return found

@@ -9,7 +9,7 @@ from fleet.model import layout
 from fleet.model.documents import CheckpointRef, FileEntry, Manifest
 from fleet.model.errors import CheckpointError
 from fleet.store.checkpoints.claim import create_or_read
-from fleet.store.checkpoints.staging import Staged, StagedFile, changed_while_read
+from fleet.store.checkpoints.staged import Staged, StagedFile, changed_while_read
 from fleet.store.fileio import sha256_of
 from fleet.store.objects import Objects
 
@@ -34,12 +34,14 @@ def upload(
     known = {(entry.path, entry.size, entry.sha256): entry for entry in (previous.files if previous else ())}
 
     def send(file: StagedFile) -> FileEntry:
-        entry = known.get((file.path, file.size, file.sha256))
+        entry = known.get((file.path, file.size, file.hashed)) if file.hashed is not None else None
         if entry is not None:
             return entry
         key = layout.checkpoint_file(run_id, ref.attempt, ref.seq, file.path)
-        if (objects.upload(key, file.source) or sha256_of(file.source)) != file.sha256:
+        sent = objects.upload(key, file.source) or sha256_of(file.source)
+        if file.hashed not in (None, sent):
             raise changed_while_read(file.path)
+        file.hashed = sent
         return FileEntry(path=file.path, size=file.size, sha256=file.sha256, key=key)
 
     with ThreadPoolExecutor(max_workers=min(workers, max(1, len(staged.files)))) as pool:

@@ -7,13 +7,15 @@ A file that was hashed is not read again while its device, inode, size and time 
 ``SETTLED`` seconds or more in the past when it was read: a later write has a later time, since no file system's times are
 coarser than that. What was written just before the look is read once more. (The inode's own time would say no more: the
 links made here change it.) Whatever is sent is hashed on its way (commit.py), so that a manifest never claims other bytes.
+
+A large file is not read here at all if it certainly differs from the one committed before: by its size, or by a sample of
+its blocks. Then the set is new whatever its hash, which is had on the way. Where the samples are equal the hash decides.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fnmatch
-import hashlib
 import os
 import re
 import secrets
@@ -21,94 +23,27 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Protocol
+from typing import Literal
 
 from fleet.model.base import Seconds
-from fleet.model.errors import CheckpointError
+from fleet.store.checkpoints.staged import HASHERS, Staged, StagedFile, sample_of
 from fleet.store.checkpoints.verify import problem_of
-from fleet.store.fileio import sha256_of
 
 TEMPORARY = ("*.tmp", "*.tmp.*", "*.partial", "*~", ".tmp*", ".fleet*", ".*.swp", ".nfs*")
 """Hidden files are files like others: PyTorch's distributed checkpoints keep their index in ``.metadata``."""
 MARKERS = ("DONE", ".ready")
 SETTLED: Seconds = 2.0
 """No file system's times of change are coarser (FAT: two seconds; ext4, XFS, APFS: milliseconds and less)."""
-HASHERS = 4
+LARGE = 1 << 20
+"""Bytes of a file that is worth sampling before it is read."""
+JUST_NOW: Seconds = 0.1
+"""Longer than the ticks that Linux takes times of change from: a write after it shows."""
 _is_temporary = re.compile("|".join(fnmatch.translate(pattern) for pattern in TEMPORARY)).match
 _Identity = tuple[int, int, int, int]
 """Device, inode, size, time of change in nanoseconds."""
 _Listing = dict[str, _Identity]
 """By path."""
-
-
-class Hashed(Protocol):
-    """A file of a set, staged or in a manifest."""
-
-    @property
-    def path(self) -> str:
-        """Relative to the checkpoint folder."""
-        ...
-
-    @property
-    def sha256(self) -> str:
-        """Of its content."""
-        ...
-
-
-def signature_of(files: Iterable[Hashed]) -> str:
-    """Hash over paths and contents: equal sets, equal signatures."""
-    digest = hashlib.sha256()
-    for file in sorted(files, key=lambda f: f.path):
-        digest.update(f"{file.path}\0{file.sha256}\n".encode())
-    return digest.hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class StagedFile:
-    """One file of a staged set."""
-
-    path: str
-    source: Path
-    size: int
-    sha256: str
-    changed: int
-    """Time of the last change before it was hashed, in nanoseconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Staged:
-    """A whole, verified set. As a context manager it removes its folder at the end."""
-
-    folder: Path
-    files: tuple[StagedFile, ...]
-    signature: str
-    modified: float
-    """The newest file's time of change, seconds since 1970."""
-
-    def __enter__(self) -> Staged:  # noqa: PYI034 - the class is final in all but name
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.discard()
-
-    def check_unchanged(self) -> None:
-        """A training that writes into a file in place changes what was hashed before. Raises CheckpointError."""
-        for file in self.files:
-            stat = file.source.stat()
-            if (stat.st_size, stat.st_mtime_ns) != (file.size, file.changed):
-                raise changed_while_read(file.path)
-
-    def discard(self) -> None:
-        """Let go of the set."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def changed_while_read(path: str) -> CheckpointError:
-    """A file was written in place."""
-    return CheckpointError(f"{path} changed while it was read", "Write checkpoints under another name, then rename them.")
 
 
 class Scanner:
@@ -138,7 +73,10 @@ class Scanner:
         self._seen: _Listing = {}
         self._seen_at = float("-inf")
         self._done: _Listing | None = None
-        self._handed_out: tuple[str, _Listing] = ("", {})
+        self._handed_out: tuple[Staged, _Listing, Seconds] | None = None
+        self._samples: dict[str, bytes] | None = None
+        """Of the large files of the set that was committed last, if they are known."""
+        self._next_samples: dict[str, bytes] = {}
         self._committed: _Listing | None = None
         self._signature = ""
         self._known: dict[str, tuple[_Identity, str]] = {}
@@ -148,12 +86,28 @@ class Scanner:
 
     def mark_committed(self, signature: str) -> None:
         """A set with this signature need not be handed out again."""
-        self._signature = signature
-        handed_out, listing = self._handed_out
-        if signature == handed_out:
-            self._committed = listing
-            if all(self._known.get(name, ((), ""))[0] == identity for name, identity in listing.items()):
-                self._done = listing
+        handed_out, self._handed_out = self._handed_out, None
+        self._signature, self._samples = signature, None
+        if handed_out is None or any(file.hashed is None for file in handed_out[0].files):
+            return
+        staged, listing, begun = handed_out
+        if signature == staged.signature:
+            self._committed, self._samples = listing, self._next_samples
+            self._remember(staged.files, listing, begun)
+
+    def _remember(self, files: Iterable[StagedFile], listing: _Listing, begun: Seconds) -> None:
+        """Keep the hashes of files that had settled when they were looked at; if those are all, the set is done with."""
+        self._known = {
+            file.path: (listing[file.path], file.hashed)
+            for file in files
+            if file.hashed is not None
+            and (self._is_known(file.path, listing) or not self._fresh({file.path: listing[file.path]}, begun))
+        }
+        if listing == self._committed and all(self._is_known(name, listing) for name in listing):
+            self._done = listing
+
+    def _is_known(self, name: str, listing: _Listing) -> bool:
+        return name in self._known and self._known[name][0] == listing[name]
 
     def finished(self, *, settled: bool = False) -> Staged | None:
         """A whole set that differs from the last one committed, or None. OSError is a problem, not an exception.
@@ -187,43 +141,54 @@ class Scanner:
         except OSError:
             shutil.rmtree(target, ignore_errors=True)
             raise
-        if staged is None or staged.signature == self._signature:
+        new = staged is not None and any(file.hashed is None for file in staged.files)
+        if staged is None or (not new and staged.signature == self._signature):
             if staged is None or not self._fresh(before, begun):
                 self._done = before
             self._committed = before
             shutil.rmtree(target, ignore_errors=True)
             return None
         self.problem = ""
-        self._handed_out = staged.signature, before
+        self._handed_out = staged, before, begun
         return staged
 
     def _described(self, target: Path, listing: _Listing, begun: Seconds) -> Staged | None:
         """The staged set with its hashes; None, and a problem, if a file's content is broken."""
-        known = {name: sha256 for name, (identity, sha256) in self._known.items() if listing.get(name) == identity}
+        samples: dict[str, bytes] = {}
 
         def read(name: str) -> StagedFile | str:
             source = target / name
             stat = source.stat()
-            problem = problem_of(source, name) if name not in known else None
+            known = self._known[name][1] if self._is_known(name, listing) else None
+            problem = problem_of(source, name) if known is None else None
             if problem is not None:
                 return problem
-            sha256 = known.get(name) or sha256_of(source, self._pause)
-            return StagedFile(name, source, stat.st_size, sha256, stat.st_mtime_ns)
+            file = StagedFile(name, source, stat.st_size, stat.st_mtime_ns, self._pause, known)
+            if file.size > LARGE:
+                samples[name] = sample_of(source, file.size)
+            if not self._surely_new(file, samples.get(name), begun):
+                file.hashed = file.sha256
+            return file
 
         with ThreadPoolExecutor(max_workers=min(HASHERS, len(listing))) as pool:
             found = list(pool.map(read, sorted(listing)))
         files = [file for file in found if isinstance(file, StagedFile)]
-        self._known = {
-            file.path: (listing[file.path], file.sha256)
-            for file in files
-            if file.path in known or not self._fresh({file.path: listing[file.path]}, begun)
-        }
+        self._remember(files, listing, begun)
+        self._next_samples = samples
         problems = [problem for problem in found if isinstance(problem, str)]
         if problems:
             self.problem = problems[0]
             return None
         modified = max(changed for *_, changed in listing.values()) / 1e9
-        return Staged(target, tuple(files), signature_of(files), modified)
+        return Staged(target, tuple(files), modified)
+
+    def _surely_new(self, file: StagedFile, sample: bytes | None, begun: Seconds) -> bool:
+        """The file differs from the one of its name that was committed last, for certain: nobody needs its hash to know."""
+        if sample is None or file.hashed is not None or begun - file.changed / 1e9 < JUST_NOW:
+            return False
+        if not self._signature:
+            return True  # nothing was committed
+        return self._samples is not None and self._samples.get(file.path) != sample
 
     def _fresh(self, listing: _Listing, now: Seconds | None = None) -> bool:
         """Something was written so recently that another write might not show in its time of change."""

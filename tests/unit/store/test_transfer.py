@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from fleet.model.documents import Manifest
 from fleet.model.errors import CheckpointError
 from fleet.store import fileio
-from fleet.store.checkpoints import Checkpoints, Scanner, staging
+from fleet.store.checkpoints import Checkpoints, Scanner, signature_of, staged, staging
 from fleet.store.checkpoints.restore import MANY
 from fleet.store.files import FileObjects
 from fleet.store.objects import Objects
@@ -39,7 +40,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names.append(path.name)
         return real(path, pause)
 
-    monkeypatch.setattr(staging, "sha256_of", counted)
+    monkeypatch.setattr(staged, "sha256_of", counted)
     return names
 
 
@@ -106,6 +107,121 @@ def test_a_write_that_its_time_does_not_show_is_found_when_times_have_settled(vo
     assert not looked(scanner)
     now[0] += staging.SETTLED
     assert looked(scanner)
+
+
+class Training:
+    """Saves a large file, whose bytes are a matter of its seed, and a small one; committed as the agent does."""
+
+    def __init__(self, volume: Volume, checkpoints: Checkpoints) -> None:
+        self.volume, self.checkpoints = volume, checkpoints
+        self.scanner = Scanner(volume.folder, volume.staging, "rename")
+        self.newest: Manifest | None = None
+        checkpoints.establish_base(1, 0.0)
+
+    def save(self, name: str, data: bytes) -> None:
+        temporary = self.volume.folder / f"{name}.tmp"
+        temporary.write_bytes(data)
+        age(temporary)
+        temporary.replace(self.volume.folder / name)
+
+    def commit(self) -> Manifest | None:
+        found = self.scanner.finished()
+        if found is None:
+            return None
+        with found:
+            self.newest = self.checkpoints.commit(
+                1, found, parent=None, step=None, at=0.0, format="rename", previous=self.newest
+            )
+        self.scanner.mark_committed(found.signature)
+        return self.newest
+
+
+LARGE_DATA = bytes(range(256)) * (staging.LARGE // 128)
+
+
+@pytest.fixture
+def training(volume: Volume, tmp_path: Path) -> Training:
+    return Training(volume, Checkpoints(FileObjects(tmp_path / "bucket"), "r"))
+
+
+def test_a_large_file_that_is_certainly_new_is_read_only_to_be_sent(training: Training, read: list[str]) -> None:
+    training.save("large", LARGE_DATA)
+    first = training.commit()
+    training.save("large", bytes(len(LARGE_DATA)))
+    second = training.commit()
+    training.save("large", bytes(len(LARGE_DATA) + 1))
+    third = training.commit()
+    assert read == []
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    sums = [hashlib.sha256(data).hexdigest() for data in (LARGE_DATA, bytes(len(LARGE_DATA)), bytes(len(LARGE_DATA) + 1))]
+    assert [manifest.files[0].sha256 for manifest in (first, second, third)] == sums
+    assert training.commit() is None
+    assert read == []
+
+
+def test_a_large_file_whose_samples_are_equal_is_told_by_its_hash(training: Training, read: list[str]) -> None:
+    training.save("large", LARGE_DATA)
+    first = training.commit()
+    changed = bytearray(LARGE_DATA)
+    changed[staged.SAMPLE + 1] ^= 1  # between two samples
+    training.save("large", bytes(changed))
+    second = training.commit()
+    assert read == ["large"]
+    training.save("large", bytes(changed))
+    assert training.commit() is None
+    assert read == ["large", "large"]
+    assert first is not None
+    assert second is not None
+    assert second.files[0].sha256 == hashlib.sha256(changed).hexdigest() != first.files[0].sha256
+
+
+def test_a_large_file_written_anew_with_the_same_bytes_is_not_sent_again(training: Training) -> None:
+    training.save("large", LARGE_DATA)
+    training.save("small", b"1")
+    first = training.commit()
+    training.save("large", LARGE_DATA)
+    training.save("small", b"2")
+    second = training.commit()
+    assert first is not None
+    assert second is not None
+    assert second.files[0] == first.files[0]
+    assert second.files[1].key != first.files[1].key
+
+
+def test_after_a_restore_everything_is_compared_by_its_hash(training: Training, read: list[str]) -> None:
+    training.save("large", LARGE_DATA)
+    first = training.commit()
+    assert first is not None
+    restarted = Scanner(training.volume.folder, training.volume.staging, "rename")
+    restarted.mark_committed(signature_of(first.files))
+    assert restarted.finished() is None
+    assert read == ["large"]
+
+
+def test_a_signature_that_nobody_knows_yet_is_had_when_it_is_asked_for(training: Training) -> None:
+    training.save("large", LARGE_DATA)
+    training.save("small", b"1")
+    found = training.scanner.finished()
+    assert found is not None
+    assert [file.hashed is None for file in found.files] == [True, False]
+    assert found.signature == signature_of(found.files)
+    assert found.files[0].hashed == hashlib.sha256(LARGE_DATA).hexdigest()
+
+
+def test_a_large_file_that_grows_while_it_is_sent_commits_nothing(volume: Volume, tmp_path: Path) -> None:
+    class Racing(FileObjects):
+        def upload(self, key: str, path: Path) -> str | None:
+            with path.open("ab") as file:
+                file.write(b"more")
+            return super().upload(key, path)
+
+    training = Training(volume, Checkpoints(Racing(tmp_path / "bucket"), "r"))
+    training.save("large", LARGE_DATA)
+    with pytest.raises(CheckpointError, match="large changed while it was read"):
+        training.commit()
+    assert training.checkpoints.committed(1) == []
 
 
 def test_the_last_look_reads_what_had_not_settled(volume: Volume, read: list[str]) -> None:
