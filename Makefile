@@ -30,8 +30,11 @@ check: $(DEV) ## linters, types, import directions, shell scripts, the documenta
 bench: $(DEV) ## figures: benchmarks/README.md says what they mean
 	.venv/bin/python benchmarks/journal.py
 	.venv/bin/python benchmarks/startup.py
-	.venv/bin/python benchmarks/recovery.py
+	.venv/bin/python -m benchmarks.peers
+	.venv/bin/python -m benchmarks.recovery
 	.venv/bin/python -m benchmarks.scale
+	.venv/bin/python -m benchmarks.at_rest
+	.venv/bin/python -m benchmarks.transfer
 
 docs: $(DEV) ## the documentation as a site: site/index.html
 	.venv/bin/python scripts/embed.py
@@ -44,7 +47,7 @@ wheel: $(DEV) ## dist/fleet-*.whl
 	.venv/bin/python -m build --wheel
 
 clean: ## everything that the other targets made
-	rm -rf .venv dist build site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .bench dist build site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 .venv/.installed-test-frameworks: tests/requirements-frameworks.txt $(DEV)
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import queue
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+LOW_PRIORITY = 10
+"""Against training, which has 0, a tenth of a contested core."""
 T = TypeVar("T")
 
 
@@ -37,9 +42,15 @@ class Lane(Protocol):
 
 
 class ThreadLane:
-    """A lane with a thread of its own; ``wake`` is called when a piece of work ends."""
+    """A lane with a thread of its own; ``wake`` is called when a piece of work ends.
 
-    def __init__(self, name: str, wake: Callable[[], None]) -> None:
+    ``nice`` lowers its priority, and that of every thread started from it, a library's included, where the system has
+    priorities for threads (Linux). The disk's follows from it. It cannot be raised again, and need not be: work in this lane
+    competes with training alone.
+    """
+
+    def __init__(self, name: str, wake: Callable[[], None], *, nice: int = 0) -> None:
+        self._nice = nice
         self._wake = wake
         self._todo: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[Done[object]] = queue.SimpleQueue()
@@ -62,6 +73,9 @@ class ThreadLane:
         return done
 
     def _work(self) -> None:
+        if self._nice and sys.platform == "linux":
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._nice)
         while True:
             work = self._todo.get()
             self._done.put(attempted(work))

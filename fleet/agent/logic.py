@@ -29,6 +29,7 @@ from fleet.model.documents import AgentPhase, Began, BootDocument, Heartbeat, Ma
 from fleet.model.errors import StoreError
 from fleet.store.checkpoints import Checkpoints, FencedError, claim
 from fleet.store.objects import Objects
+from fleet.store.throttle import Throttle
 
 Start = Callable[[str, Path, dict[str, str]], Process]
 """Starts commands, or a stack by its file, in a folder and with an environment."""
@@ -65,11 +66,13 @@ class Agent:
         log: LogFile,
         *,
         start_stack: Start | None = None,
+        throttle: Throttle | None = None,
         version: str = "",
         wall: Callable[[], Seconds] = time.time,
     ) -> None:
         """``wall`` is this machine's own clock, which stamps files and lines; every other time is the bucket's."""
         self.machine, self.objects, self.boot, self.lanes, self.log = machine, objects, boot, lanes, log
+        self.throttle = throttle or Throttle()
         self.now = objects.now
         self.wall = wall
         self.phase: AgentPhase = "booting"
@@ -195,7 +198,8 @@ class Agent:
         if isinstance(found, tuple):
             self.message = ""
             self.resumed, newest, self.restarts, self.workdir = found
-            self.saver = Saver(self.boot, self.checkpoints, self.disk, self.lanes.work, self.now, newest, wall=self.wall)
+            lane, pause = self.lanes.work, self.throttle.pause
+            self.saver = Saver(self.boot, self.checkpoints, self.disk, lane, self.now, newest, pause=pause, wall=self.wall)
             self.phase = "setup"
             if self.boot.job.setup and self.leaving is None:
                 self._run("setup", self.boot.job.setup, now, self._start)
@@ -245,6 +249,7 @@ class Agent:
             self.phase = "draining"
         elif code == 0:
             self.phase = "training"
+            self.throttle.impose()
             if self.boot.job.stack is None:  # a stack says so itself, once its images are there and it runs
                 self._guarded(self.machine.training_begins)
             self.unsaved.begins(now)
@@ -369,6 +374,7 @@ class Agent:
         until = self.signals.notice.until if self.signals.notice is not None else None
         if reason == "lease":
             until = self.lease_until  # then the dead-man switch ends the machine
+        self.throttle.lift()
         self.leaving = Leaving(self, reason, now, until)
 
     def _drain(self, now: Seconds) -> None:

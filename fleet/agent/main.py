@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from fleet import __version__
 from fleet.agent import workplace
-from fleet.agent.lanes import ThreadLane
+from fleet.agent.lanes import LOW_PRIORITY, ThreadLane
 from fleet.agent.local_machine import local_machine
 from fleet.agent.logfile import LogFile
 from fleet.agent.logic import Agent, Lanes
@@ -22,6 +22,7 @@ from fleet.agent.process import ShellProcess
 from fleet.agent.stack import ComposeProcess
 from fleet.model.documents import BootDocument
 from fleet.store.opening import open_objects
+from fleet.store.throttle import Throttle
 
 METADATA_WAIT = 10.0
 """A machine's metadata service may come up a little after the agent."""
@@ -58,10 +59,12 @@ def _machine() -> Machine:
 
 def make_agent(machine: Machine, boot: BootDocument, wake: Callable[[], None]) -> Agent:
     """An agent with real lanes, children and bucket."""
-    objects = open_objects(boot.root)
+    throttle = Throttle(boot.job.checkpoint.cpu)
+    objects = open_objects(boot.root, pause=throttle.pause)
     values = [os.environ[name] for name in boot.job.secrets if name in os.environ]
     log = LogFile(machine.scratch / "log" / "training.log", hide=values)
-    lanes = Lanes(*(ThreadLane(name, wake) for name in ("beats", "wishes", "work", "logs")))
+    work = ThreadLane("work", wake, nice=LOW_PRIORITY)  # the first that uses the bucket: its library's threads follow suit
+    lanes = Lanes(ThreadLane("beats", wake), ThreadLane("wishes", wake), work, ThreadLane("logs", wake))
 
     def start(commands: str, folder: Path, env: dict[str, str]) -> ShellProcess:
         return ShellProcess(commands, folder, env, log, wake, time.time)
@@ -70,4 +73,6 @@ def make_agent(machine: Machine, boot: BootDocument, wake: Callable[[], None]) -
         spec, own = workplace.stack(boot, machine.instance_id, machine.scratch, folder, env)
         return ComposeProcess(spec, own, log, wake, time.time, machine.training_begins)
 
-    return Agent(machine, objects, boot, lanes, start, log, start_stack=start_stack, version=__version__)
+    return Agent(
+        machine, objects, boot, lanes, start, log, start_stack=start_stack, throttle=throttle, version=__version__
+    )  # fmt: skip

@@ -35,6 +35,8 @@ class Saver:
     now: Callable[[], Seconds]
     newest: Manifest | None = None
     """The newest checkpoint on this attempt's chain."""
+    pause: Callable[[], None] = lambda: None
+    """Called before each piece that is hashed; it may wait, so that training keeps its share."""
     count: int = 0
     """Committed by this attempt."""
     fenced: bool = False
@@ -55,7 +57,8 @@ class Saver:
     """Whether training may be expected to name what it saves: a wait in vain says no, until it does again."""
 
     def __post_init__(self) -> None:
-        self._scanner = Scanner(self.disk.checkpoints, self.disk.staging, self.boot.job.checkpoint.format)
+        spec = self.boot.job.checkpoint
+        self._scanner = Scanner(self.disk.checkpoints, self.disk.staging, spec.format, pause=self.pause)
         if self.newest is not None:
             self._scanner.mark_committed(signature_of(self.newest.files))  # it was just restored
 

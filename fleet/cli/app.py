@@ -5,9 +5,10 @@ so that help is quick.
 from __future__ import annotations
 
 from enum import Enum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from fleet import __version__
 from fleet.cli.complete import run_names
@@ -30,13 +31,26 @@ EXIT_CODES = {
 }
 """Every exit code of every command but ``exec``, which passes on its command's own."""
 
+
+class Commands(TyperGroup):
+    """A group whose help tells its commands' first sentences in full: they wrap where they are long."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """A name and a sentence each."""
+        rows = [(name, command.get_short_help_str(limit=1000)) for name, command in self.commands.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
 app = typer.Typer(
     name="fleet",
+    cls=Commands,
     help="Cheap training on spot machines that survives every interruption.\n\nExit codes: 0 done · 1 not done "
     "· 2 wrong usage · 3 wrong job file · 4 the run did not succeed · 130 Ctrl-C.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: importing rich would take longer than everything else together
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from fleet.cli.app import BucketOption, Output, OutputOption, RunArgument, app
+from fleet.cli.app import BucketOption, Commands, Output, OutputOption, RunArgument, app
 from fleet.cli.complete import checkpoint_refs, schema_names, shells, volume_ids
 
-controllers = typer.Typer(help="Run the loop that keeps runs alive.", no_args_is_help=True)
-journals = typer.Typer(help="Look after the journal.", no_args_is_help=True)
-saved = typer.Typer(help="Look at a run's checkpoints, and get them.", no_args_is_help=True)
-disks = typer.Typer(help="Look at volumes, and delete them.", no_args_is_help=True)
-jobs = typer.Typer(help="What a job file may hold.", no_args_is_help=True)
+controllers = typer.Typer(cls=Commands, help="Run the loop that keeps runs alive.", no_args_is_help=True)
+journals = typer.Typer(cls=Commands, help="Look after the journal.", no_args_is_help=True)
+saved = typer.Typer(cls=Commands, help="Look at a run's checkpoints, and get them.", no_args_is_help=True)
+disks = typer.Typer(cls=Commands, help="Look at volumes, and delete them.", no_args_is_help=True)
+jobs = typer.Typer(cls=Commands, help="What a job file may hold.", no_args_is_help=True)
 app.add_typer(controllers, name="controller")
 app.add_typer(journals, name="journal")
 app.add_typer(saved, name="checkpoints")

@@ -7,16 +7,14 @@ import gc
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from fleet.control.act import Effects
 from fleet.control.observe import Observer
-from fleet.core.actions import Action, WriteDesired
-from fleet.core.facts import facts
 from fleet.core.fold import Folded, fold, fold_all
 from fleet.core.observed import Observed
-from fleet.core.plan import plan
 from fleet.core.state import FOLD_VERSION, FleetState
 from fleet.core.upcast import decode, encode
 from fleet.model.base import Seconds
@@ -26,6 +24,10 @@ from fleet.providers.base import Provider
 from fleet.store import snapshots
 from fleet.store.journal import Entry, Journal
 from fleet.store.objects import Objects
+
+if TYPE_CHECKING:
+    from fleet.control.act import Effects
+    from fleet.core.actions import Action
 
 log = logging.getLogger("fleet.control")
 
@@ -76,13 +78,19 @@ class Controller:
         self.objects = objects
         self.journal = journal
         self.observer = Observer(objects, providers)
-        self.effects = Effects(objects, providers)
         self.state = FleetState(fleet_id=fleet_id)
         self.read_only = ""
         """Why this controller may not act, if so: the journal is newer than it."""
         self.on_event = on_event
         """Called with each event as it is folded, whoever recorded it."""
         self._snapshot_at = 0
+
+    @cached_property
+    def effects(self) -> Effects:
+        """What carries actions out: imported by those who act, not by those who only look."""
+        from fleet.control.act import Effects
+
+        return Effects(self.objects, self.observer.providers)
 
     def load(self) -> None:
         """Start from the newest snapshot, then read what came after it."""
@@ -159,6 +167,9 @@ class Controller:
 
     def _decide(self, observed: Observed) -> tuple[list[Event], list[Action]]:
         """Record the facts and the intentions of one plan in one entry; plan anew if another controller was first."""
+        from fleet.core.facts import facts
+        from fleet.core.plan import plan
+
         for _ in range(ROUNDS):
             new = facts(self.state, observed)
             ahead = fold(self.state, self.state.head + 1, observed.now, new) if new else self.state
@@ -183,6 +194,8 @@ class Controller:
         return not (now - observed.now > STALE_PLAN and self.catch_up())
 
     def _do(self, action: Action) -> list[Event]:
+        from fleet.core.actions import WriteDesired
+
         outcome = self.effects.perform(action, self.state)
         self.observer.acted[action.key] = self.objects.now()
         if isinstance(action, WriteDesired):

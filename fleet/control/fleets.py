@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
-import uuid
+import os
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -18,7 +18,6 @@ from fleet.model.base import canonical_json
 from fleet.model.errors import AlreadyExistsError, FleetError, NotFoundError, StoreError
 from fleet.model.events import Event
 from fleet.providers.base import Provider
-from fleet.store.cache import EntryCache
 from fleet.store.fleetfile import ensure_fleet, read_fleet
 from fleet.store.journal import Journal
 from fleet.store.objects import Objects
@@ -27,7 +26,11 @@ from fleet.store.opening import open_objects
 
 def controller_name() -> str:
     """Names this controller in the journal: computer, process and a random part."""
-    return f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+    return f"{_hostname()}-{secrets.token_hex(4)}"
+
+
+def _hostname() -> str:
+    return os.uname().nodename
 
 
 def providers_for(home: Home, fleet_id: str, objects: Objects) -> dict[str, Provider]:
@@ -41,7 +44,7 @@ def providers_for(home: Home, fleet_id: str, objects: Objects) -> dict[str, Prov
     from fleet.providers.wrap import Guard
 
     local = LocalProvider(home.local, fleet_id)
-    mine = {"home": home.identity(), "where": f"{socket.gethostname()}:{home.path}"}
+    mine = {"home": home.identity(), "where": f"{_hostname()}:{home.path}"}
     owner = _owner_of_local(objects, mine)
     if owner["home"] != mine["home"]:
         return {"local": Elsewhere(local, owner["where"])}
@@ -85,7 +88,11 @@ def open_fleet(
     info = ensure_fleet(objects) if create else read_fleet(objects)
     if info is None:
         raise FleetError(f"there is no fleet in {url}", "`fleet up JOB` makes one.")
-    cache = None if url.startswith(("file:", "memory:")) else EntryCache(home.cache, info.fleet_id)
+    cache = None
+    if not url.startswith(("file:", "memory:")):
+        from fleet.store.cache import EntryCache
+
+        cache = EntryCache(home.cache, info.fleet_id)
     journal = Journal(objects, info.fleet_id, by=controller_name(), version=__version__, cache=cache)
     controller = Controller(objects, journal, info.fleet_id, providers_for(home, info.fleet_id, objects), on_event=on_event)
     controller.load()

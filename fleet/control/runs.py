@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from fleet.control.controller import Controller
 from fleet.control.names import nearest
@@ -47,6 +46,8 @@ def start_run(
 
 def _packed(controller: Controller, path: Path) -> Mount:
     """Pack a folder or a file, and put it into the bucket under its hash."""
+    from tempfile import TemporaryDirectory
+
     from fleet.store.workdir import pack_path
 
     with TemporaryDirectory(prefix="fleet-pack-") as temporary:

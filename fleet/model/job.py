@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from fleet.model.base import Frozen
-from fleet.model.units import Duration, Money, SizeGB
+from fleet.model.units import Duration, Money, Share, SizeGB
 
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
 
@@ -75,6 +75,9 @@ class CheckpointSpec(Frozen):
     """Commit at most so often (a notice, a stop and the end commit at once)."""
     keep: int = Field(default=5, ge=2)
     """The last so many are kept in the bucket; the one being resumed from always is."""
+    cpu: Share | None = None
+    """Of the machine's CPU time (all its cores), what hashing and sending may take while training runs, at most. In any
+    case they run at a low priority."""
 
 
 class Budget(Frozen):

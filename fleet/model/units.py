@@ -55,6 +55,18 @@ def parse_money(value: Any) -> int:
         raise ValueError(f"{value!r} is no amount of money; write for example $15 or $0.30") from None
 
 
+def parse_share(value: Any) -> float:
+    """A share above 0 and up to 1, of ``25%`` or of such a number. Raises ValueError."""
+    text = str(value).strip()
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = 0.0
+    if isinstance(value, bool) or not 0 < share <= 1:
+        raise ValueError(f"{value!r} is no share; write for example 25%")
+    return share
+
+
 def format_money(micros: int) -> str:
     """``$1.23``, with four digits below ten cents and six below a hundredth of a cent: never rounded to nothing."""
     dollars = Decimal(micros) / MICROS_PER_DOLLAR
@@ -76,4 +88,5 @@ def format_duration(seconds: float) -> str:
 
 Duration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0)]
 SizeGB = Annotated[int, BeforeValidator(parse_size_gb), Field(gt=0)]
+Share = Annotated[float, BeforeValidator(parse_share)]
 Money = Annotated[int, BeforeValidator(parse_money), Field(ge=0)]

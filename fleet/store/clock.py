@@ -5,10 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
-from email.utils import parsedate_to_datetime
 
 MEASURE_EVERY = 300.0
 
@@ -66,6 +63,10 @@ class BucketClock:
 
 def date_of(url: str, timeout: float = 5.0) -> float:
     """The Date of a server's answer to an unsigned HEAD; a refusal has one as well. Raises OSError."""
+    import urllib.error
+    import urllib.request
+    from email.utils import parsedate_to_datetime
+
     request = urllib.request.Request(url, method="HEAD")
     try:
         with urllib.request.urlopen(request, timeout=timeout) as answer:

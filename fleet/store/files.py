@@ -6,15 +6,16 @@ Temporary file, fsync, rename or link into place, fsync of the folder: readers s
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import os
 import secrets
-import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from fleet.model.errors import AlreadyExistsError, NotFoundError, StoreError
+from fleet.store.fileio import pieces_of, write_all
 from fleet.store.objects import ObjectInfo
 
 _TEMPORARY = ".tmp-"
@@ -26,9 +27,13 @@ removed and a third one made, one that walks slowly would find none at all."""
 class FileObjects:
     """A bucket that is a folder on this computer."""
 
-    def __init__(self, root: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, root: Path, clock: Callable[[], float] = time.time, *, pause: Callable[[], None] = lambda: None
+    ) -> None:
+        """``pause`` is called before each piece of an upload; it may wait (fleet/store/throttle.py)."""
         self._root = root.absolute()
         self._clock = clock
+        self._pause = pause
 
     @property
     def url(self) -> str:
@@ -48,30 +53,42 @@ class FileObjects:
     def put(self, key: str, data: bytes) -> None:
         """Write durably, replacing what was there."""
         path = self._path(key)
-        with _translated(key), self._prepared(path, lambda fd: _write_all(fd, data)) as temporary:
+        with _translated(key), self._prepared(path, lambda fd: write_all(fd, data)) as temporary:
             temporary.replace(path)
 
     def create(self, key: str, data: bytes) -> None:
         """Write only if the key is absent: a hard link fails where one stands, whoever else tries."""
         path = self._path(key)
-        with _translated(key), self._prepared(path, lambda fd: _write_all(fd, data)) as temporary:
+        with _translated(key), self._prepared(path, lambda fd: write_all(fd, data)) as temporary:
             os.link(temporary, path)
 
-    def upload(self, key: str, path: Path) -> None:
+    def upload(self, key: str, path: Path) -> str | None:
         """``put`` from a file, copied in pieces."""
         target = self._path(key)
+        digest = hashlib.sha256()
 
         def copy(fd: int) -> None:
-            with path.open("rb") as source, os.fdopen(os.dup(fd), "wb") as sink:
-                shutil.copyfileobj(source, sink, 1 << 20)
+            for piece in self._pieces(path):
+                digest.update(piece)
+                write_all(fd, piece)
 
         with _translated(key), self._prepared(target, copy) as temporary:
             temporary.replace(target)
+        return digest.hexdigest()
 
-    def download(self, key: str, path: Path) -> None:
+    def download(self, key: str, path: Path) -> str | None:
         """``get`` into a file."""
-        with _translated(key):
-            shutil.copyfile(self._path(key), path)
+        digest = hashlib.sha256()
+        with _translated(key), path.open("wb", buffering=0) as sink:
+            for piece in pieces_of(self._path(key)):
+                digest.update(piece)
+                write_all(sink.fileno(), piece)
+        return digest.hexdigest()
+
+    def _pieces(self, path: Path) -> Iterator[memoryview]:
+        for piece in pieces_of(path):
+            self._pause()
+            yield piece
 
     def list(self, prefix: str) -> Sequence[ObjectInfo]:
         """Every object whose key begins with ``prefix``, sorted."""
@@ -178,12 +195,6 @@ def _folders_in(entries: Iterable[os.DirEntry[str]]) -> set[str]:
 def _info(key: str, stat: os.stat_result) -> ObjectInfo:
     version = f"{stat.st_mtime_ns}-{stat.st_size}-{stat.st_ino}"
     return ObjectInfo(key=key, size=stat.st_size, version=version, modified=stat.st_mtime)
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
 
 
 def _sync_folder(folder: Path) -> None:

@@ -50,12 +50,18 @@ class Objects(Protocol):
         stores retry by themselves, so ask the key what it holds)."""
         ...
 
-    def upload(self, key: str, path: Path) -> None:
-        """``put`` from a file, in parts if it is large."""
+    def upload(self, key: str, path: Path) -> str | None:
+        """``put`` from a file, in parts if it is large.
+
+        The SHA-256 of the very bytes that were sent, in hexadecimal; None from a bucket that did not look at them.
+        """
         ...
 
-    def download(self, key: str, path: Path) -> None:
-        """``get`` into a file (created or truncated; the caller renames it when it is whole). Raises NotFoundError."""
+    def download(self, key: str, path: Path) -> str | None:
+        """``get`` into a file (created or truncated; the caller renames it when it is whole). Raises NotFoundError.
+
+        The SHA-256 of the very bytes that came, in hexadecimal; None from a bucket that did not look at them.
+        """
         ...
 
     def list(self, prefix: str) -> Sequence[ObjectInfo]:

@@ -16,37 +16,40 @@ from fleet.store.objects import Objects
 SCHEMES = ("file", "s3", "gs", "memory")
 
 
-def open_objects(url: str, *, clock: Callable[[], float] | None = None) -> Objects:
+def open_objects(url: str, *, clock: Callable[[], float] | None = None, pause: Callable[[], None] = lambda: None) -> Objects:
     """The bucket at a URL: ``file:///folder``, ``s3://bucket/prefix``, ``gs://bucket/prefix``, ``memory://``.
 
-    ``clock`` replaces the bucket's clock, for tests. Raises UnsuitableStoreError for anything else.
+    ``clock`` replaces the bucket's clock, for tests. ``pause`` is called before each part of an upload; it may wait.
+    Raises UnsuitableStoreError for anything else.
     """
     parts = urlsplit(url)
     if parts.scheme == "file":
-        return _open_folder(parts.netloc, unquote(parts.path), clock)
+        return _open_folder(parts.netloc, unquote(parts.path), clock, pause)
     if parts.scheme in ("s3", "gs", "memory"):
-        return _open_remote(parts.scheme, parts.netloc, parts.path.strip("/"), url, clock)
+        return _open_remote(parts.scheme, parts.netloc, parts.path.strip("/"), url, clock, pause)
     raise UnsuitableStoreError(
         f"{url!r} is no bucket that fleet knows", f"Write {', '.join(f'{s}://…' for s in SCHEMES[:3])}."
     )
 
 
-def _open_folder(host: str, path: str, clock: Callable[[], float] | None) -> FileObjects:
+def _open_folder(host: str, path: str, clock: Callable[[], float] | None, pause: Callable[[], None]) -> FileObjects:
     if host or not path.startswith("/"):
         raise UnsuitableStoreError(f"file://{host}{path} is no absolute folder", "Write file:///an/absolute/folder.")
     folder = Path(path)
     if folder.exists() and not folder.is_dir():
         raise UnsuitableStoreError(f"{folder} is a file", "Name a folder.")
-    return FileObjects(folder, clock or time.time)
+    return FileObjects(folder, clock or time.time, pause=pause)
 
 
-def _open_remote(scheme: str, bucket: str, prefix: str, url: str, clock: Callable[[], float] | None) -> Objects:
+def _open_remote(
+    scheme: str, bucket: str, prefix: str, url: str, clock: Callable[[], float] | None, pause: Callable[[], None]
+) -> Objects:
     from obstore.store import GCSStore, MemoryStore, S3Store
 
     from fleet.store.remote import RemoteObjects, client_options, retry_config
 
     if scheme == "memory":
-        return RemoteObjects(MemoryStore(), url, clock or time.time)
+        return RemoteObjects(MemoryStore(), url, clock or time.time, pause=pause)
     if not bucket:
         raise UnsuitableStoreError(f"{url!r} names no bucket", f"Write {scheme}://bucket or {scheme}://bucket/prefix.")
     if scheme == "gs":
@@ -54,7 +57,7 @@ def _open_remote(scheme: str, bucket: str, prefix: str, url: str, clock: Callabl
         store = GCSStore(
             bucket, prefix=prefix or None, client_options=client_options(allow_http=False), retry_config=retry_config()
         )
-        return RemoteObjects(store, url, clock or google.now)
+        return RemoteObjects(store, url, clock or google.now, pause=pause)
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
     amazon = BucketClock(lambda: date_of(endpoint or f"https://s3.{region}.amazonaws.com"))
@@ -68,4 +71,4 @@ def _open_remote(scheme: str, bucket: str, prefix: str, url: str, clock: Callabl
         client_options=client_options(allow_http=http),
         retry_config=retry_config(),
     )
-    return RemoteObjects(s3, url, clock or amazon.now)
+    return RemoteObjects(s3, url, clock or amazon.now, pause=pause)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import os
 import re
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from fleet.model.errors import AlreadyExistsError, NotFoundError, StoreError, UnsuitableStoreError
+from fleet.store.fileio import write_all
 from fleet.store.objects import ObjectInfo
 
 if TYPE_CHECKING:
@@ -20,6 +24,18 @@ RETRY_SECONDS = 8
 CONNECT_SECONDS = 4
 CALL_SECONDS = 60
 """A large part takes its time; a small call that hangs is the network's."""
+PART = 5 << 20
+"""Bytes that are sent in one request, S3's least. A file that is not larger goes whole, in one."""
+MOST_PARTS = 9_000
+"""S3 takes 10,000 to a file; larger files have larger parts."""
+PARTS_AT_ONCE = 2
+LARGE_AT_ONCE = 4
+"""Files sent in parts at the same time. Each holds up to four parts in memory: two on their way, one waiting, one being
+read: 80 MiB. With the small files beside them, eight workers need 160 MiB at most, however many and however large the files
+are (up to 44 GiB each: beyond that parts grow). tests/system/test_transfer.py holds it.
+"""
+GOT_AT_ONCE = 128 << 10
+"""Bytes that a download takes from the stream at least: larger pieces cost more, as fresh memory does."""
 
 
 def retry_config() -> RetryConfig:
@@ -39,10 +55,15 @@ def client_options(*, allow_http: bool) -> ClientConfig:
 class RemoteObjects:
     """A bucket behind obstore."""
 
-    def __init__(self, store: ObjectStore, url: str, now: Callable[[], float]) -> None:
+    def __init__(
+        self, store: ObjectStore, url: str, now: Callable[[], float], *, pause: Callable[[], None] = lambda: None
+    ) -> None:
+        """``pause`` is called before each part of an upload; it may wait (fleet/store/throttle.py)."""
         self._store = store
         self._url = url.rstrip("/")
         self._now = now
+        self._pause = pause
+        self._large = threading.BoundedSemaphore(LARGE_AT_ONCE)
 
     @property
     def url(self) -> str:
@@ -74,22 +95,45 @@ class RemoteObjects:
         with _translated(key):
             obstore.put(self._store, key, data, mode="create", use_multipart=False)
 
-    def upload(self, key: str, path: Path) -> None:
-        """``put`` from a file, in parts if it is large."""
+    def upload(self, key: str, path: Path) -> str | None:
+        """``put`` from a file, in parts if it is large; hashed as it is read, once."""
         import obstore
 
-        with _translated(key):
-            obstore.put(self._store, key, path)
+        digest = hashlib.sha256()
+        with _translated(key), path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size <= PART:
+                self._pause()
+                data = file.read(size + 1)
+                if len(data) <= PART:
+                    digest.update(data)
+                    obstore.put(self._store, key, data, use_multipart=False)
+                    return digest.hexdigest()
+                file.seek(0)  # it grew
+            part = max(PART, -(-size // MOST_PARTS))
+            with self._large:
+                parts = self._parts(file, part, digest)
+                obstore.put(self._store, key, parts, chunk_size=part, max_concurrency=PARTS_AT_ONCE, use_multipart=True)
+        return digest.hexdigest()
 
-    def download(self, key: str, path: Path) -> None:
-        """``get`` into a file."""
+    def _parts(self, file: IO[bytes], part: int, digest: hashlib._Hash) -> Iterator[bytes]:
+        while data := file.read(part):
+            self._pause()
+            digest.update(data)
+            yield data
+
+    def download(self, key: str, path: Path) -> str | None:
+        """``get`` into a file, hashed on its way."""
         import obstore
 
+        digest = hashlib.sha256()
         with _translated(key):
             answer = obstore.get(self._store, key)
-            with path.open("wb") as sink:
-                for piece in answer.stream(min_chunk_size=1 << 20):
-                    sink.write(piece)
+            with path.open("wb", buffering=0) as sink:
+                for piece in answer.stream(min_chunk_size=GOT_AT_ONCE):
+                    digest.update(piece)
+                    write_all(sink.fileno(), piece)
+        return digest.hexdigest()
 
     def list(self, prefix: str) -> Sequence[ObjectInfo]:
         """Every object whose key begins with ``prefix``, sorted. obstore's own prefixes are whole folders."""

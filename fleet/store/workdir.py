@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pathspec
-
 from fleet.model.errors import JobError
 from fleet.model.job import Job
 from fleet.model.jobfile import MOST_BYTES as MOST_JOB_BYTES
@@ -173,7 +171,11 @@ def _own_rules(root: Path, folder: Path) -> _Rules:
     for name in IGNORE_FILES:
         if (folder / name).is_file():
             lines += (folder / name).read_text(encoding="utf-8", errors="replace").splitlines()
-    return [(prefix, pathspec.GitIgnoreSpec.from_lines(lines))] if lines else []
+    if not lines:
+        return []
+    import pathspec
+
+    return [(prefix, pathspec.GitIgnoreSpec.from_lines(lines))]
 
 
 def _ignored(name: str, rules: _Rules) -> bool:

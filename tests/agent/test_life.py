@@ -738,3 +738,18 @@ def test_an_attempt_that_dies_while_it_saves_what_only_the_volume_holds_leaves_i
     third.live(1)
     assert third.beat.resumed is not None
     assert (third.beat.resumed.step, third.beat.resumed.source) == (900, "volume")
+
+
+def test_the_limit_to_saving_holds_while_training_runs_and_is_lifted_on_the_way_out(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life = world.attempt(disk=world.disk())
+    said: list[str] = []
+    monkeypatch.setattr(life.agent.throttle, "impose", lambda: said.append("impose"))
+    monkeypatch.setattr(life.agent.throttle, "lift", lambda: said.append("lift"))
+    life.until("training")
+    life.live(5)
+    assert said == ["impose"]
+    life.machine.notice_until = world.clock() + 30
+    life.live(2)
+    assert said == ["impose", "lift"]

@@ -21,6 +21,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+REGION = "here"
+"""The only one."""
 INSTANCE = "instance.json"
 SUPERVISOR_LOCK = "supervisor.lock"
 TERMINATE = "terminate"

@@ -20,9 +20,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 from fleet.model.base import Frozen, Micros, Seconds
 from fleet.model.cloud import Market, Offer
 from fleet.model.errors import FleetError
-from fleet.providers.local.folder import read_json, write_json
+from fleet.providers.local.folder import REGION, read_json, write_json
 
-REGION = "here"
 ZONES = ("here-a", "here-b", "here-c")
 SPOT_SHARE = 0.3
 """Spot costs about this share of on-demand, as on EC2 for GPUs (policy.md: 0.318)."""

@@ -8,21 +8,22 @@ import json
 import os
 import secrets
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fleet.model.base import document_bytes
 from fleet.model.cloud import Capabilities, Instance, LaunchRequest, Listing, Market, NewVolume, Offer, PriceSince, Volume
 from fleet.model.errors import ErrorClass, ProviderError
 from fleet.providers.local import folder as files
-from fleet.providers.local import market as markets
 from fleet.providers.local.containers import remove_containers, try_again
-from fleet.providers.local.processes import kill_machine, living_session
+from fleet.providers.local.folder import REGION
 from fleet.providers.local.volumes import LocalVolumes
+
+if TYPE_CHECKING:
+    from fleet.providers.local.market import MarketSpec
 
 START_GRACE = 10.0
 """A supervisor that was just started may not hold its lock yet."""
@@ -54,11 +55,13 @@ class LocalProvider:
 
     def regions(self) -> Sequence[str]:
         """One: this computer."""
-        return (markets.REGION,)
+        return (REGION,)
 
     def offers(self, region: str | None = None) -> Sequence[Offer]:
         """Every declared type in every zone, on spot and on demand."""
-        return markets.offers(markets.read_market(self._home)) if region in (None, markets.REGION) else ()
+        from fleet.providers.local import market as markets
+
+        return markets.offers(markets.read_market(self._home)) if region in (None, REGION) else ()
 
     def price_history(self, offer: Offer, since: float, until: float) -> Sequence[PriceSince]:
         """None is kept: a machine's price is what its listing says."""
@@ -83,7 +86,7 @@ class LocalProvider:
 
     def list(self, region: str) -> Listing:
         """Everything with this fleet's tag; what died unseen is found out here."""
-        if region != markets.REGION:
+        if region != REGION:
             return Listing(region=region, at=self._clock())
         records = [files.read_json(path) for path in (self._home / "instances").glob(f"*/{files.INSTANCE}")]
         mine = [r for r in records if r is not None and r["tags"].get("fleet") == self._fleet_id]
@@ -92,12 +95,12 @@ class LocalProvider:
 
     def get(self, region: str, instance_id: str) -> Instance | None:
         """One machine by id."""
-        record = self._record(instance_id) if region == markets.REGION else None
+        record = self._record(instance_id) if region == REGION else None
         return self._seen(self._looked_after(record)) if record is not None else None
 
     def terminate(self, region: str, instance_id: str) -> None:
         """Tell the supervisor to end the machine; do it here if it has none."""
-        record = self._record(instance_id) if region == markets.REGION else None
+        record = self._record(instance_id) if region == REGION else None
         if record is None or record["state"] == "terminated":
             return
         folder = self._folder(instance_id)
@@ -141,6 +144,8 @@ class LocalProvider:
 
     def _choose(self, request: LaunchRequest) -> Offer:
         """The first offer that can be had. Raises the most hopeful refusal."""
+        from fleet.providers.local import market as markets
+
         market, now = markets.read_market(self._home), self._clock()
         priced = {offer.key: offer for offer in markets.offers(market)}
         refusals: list[ProviderError] = []
@@ -162,9 +167,11 @@ class LocalProvider:
         none = ProviderError(ErrorClass.INVALID, "MissingParameter", "the request names no offer")
         raise min(refusals, key=lambda refusal: hope.index(refusal.error_class), default=none)
 
-    def _has_capacity(self, market: markets.MarketSpec, zone: str, now: float) -> bool:
+    def _has_capacity(self, market: MarketSpec, zone: str, now: float) -> bool:
+        from fleet.providers.local.market import capacity
+
         outage = files.read_json(self._home / "outages" / zone)
-        return (outage is None or now >= float(outage["until"])) and markets.capacity(market, zone, now)
+        return (outage is None or now >= float(outage["until"])) and capacity(market, zone, now)
 
     def _make(self, request: LaunchRequest, digest: str, offer: Offer) -> dict[str, Any]:
         """The machine's folder, its dead-man switch armed before anything runs. The record comes last."""
@@ -201,10 +208,14 @@ class LocalProvider:
             return None
         records = [files.read_json(path) for path in (self._home / "instances").glob(f"*/{files.INSTANCE}")]
         before = sum(1 for r in records if r is not None and r["offer"]["market"] == Market.SPOT.value)
+        from fleet.providers.local import market as markets
+
         return markets.fate(markets.read_market(self._home), offer.zone, before, now)
 
     def _power_on(self, folder: Path) -> None:
         """Start the supervisor; it detaches itself, so what is started here ends at once and leaves no zombie."""
+        import subprocess
+
         env = {**os.environ, "PYTHONDONTWRITEBYTECODE": os.environ.get("PYTHONDONTWRITEBYTECODE", "")}
         with (folder / "console.log").open("ab") as console:
             subprocess.run(
@@ -227,6 +238,8 @@ class LocalProvider:
             return record
         if record["state"] == "pending" and self._clock() - record["launched_at"] < START_GRACE:
             return record
+        from fleet.providers.local.processes import kill_machine, living_session
+
         kill_machine(record["instance_id"], living_session(folder))
         remove_containers(folder)
         by = "fleet" if (folder / files.TERMINATE).exists() else "unknown"
@@ -255,6 +268,8 @@ def _instance_id(token: str) -> str:
 
 def stop_everything(home: Path) -> None:
     """End every machine of a home, whosever it is: no process and no port is left afterwards."""
+    from fleet.providers.local.processes import kill_machine, living_session
+
     for path in sorted((home / "instances").glob(f"*/{files.INSTANCE}")):
         record = files.read_json(path)
         if record is None or record["state"] == "terminated":

@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-import tenacity
-
 from fleet.model.base import Seconds
 from fleet.model.errors import ErrorClass, ProviderError
 from fleet.providers.base import Provider
@@ -35,6 +33,8 @@ class Retry(Wrapper):
         most: Seconds = 5.0,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        import tenacity
+
         super().__init__(inner)
         self._retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(_worth_it),

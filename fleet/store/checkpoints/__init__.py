@@ -4,6 +4,7 @@ from fleet.store.checkpoints.claim import claim
 from fleet.store.checkpoints.commit import FencedError
 from fleet.store.checkpoints.repository import Checkpoints
 from fleet.store.checkpoints.restore import Restored
-from fleet.store.checkpoints.staging import Scanner, Staged, StagedFile, signature_of
+from fleet.store.checkpoints.staged import Staged, StagedFile, signature_of
+from fleet.store.checkpoints.staging import Scanner
 
 __all__ = ["Checkpoints", "FencedError", "Restored", "Scanner", "Staged", "StagedFile", "claim", "signature_of"]

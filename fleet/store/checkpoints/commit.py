@@ -9,7 +9,8 @@ from fleet.model import layout
 from fleet.model.documents import CheckpointRef, FileEntry, Manifest
 from fleet.model.errors import CheckpointError
 from fleet.store.checkpoints.claim import create_or_read
-from fleet.store.checkpoints.staging import Staged, StagedFile
+from fleet.store.checkpoints.staged import Staged, StagedFile, changed_while_read
+from fleet.store.fileio import sha256_of
 from fleet.store.objects import Objects
 
 
@@ -25,15 +26,22 @@ def upload(
     previous: Manifest | None,
     workers: int,
 ) -> tuple[FileEntry, ...]:
-    """Send the files of a set; one that did not change since ``previous`` is referenced where it lies."""
+    """Send the files of a set; one that did not change since ``previous`` is referenced where it lies.
+
+    Raises CheckpointError if the bytes that were sent are not those that were staged: then a training changes files in
+    place that it should replace.
+    """
     known = {(entry.path, entry.size, entry.sha256): entry for entry in (previous.files if previous else ())}
 
     def send(file: StagedFile) -> FileEntry:
-        entry = known.get((file.path, file.size, file.sha256))
+        entry = known.get((file.path, file.size, file.hashed)) if file.hashed is not None else None
         if entry is not None:
             return entry
         key = layout.checkpoint_file(run_id, ref.attempt, ref.seq, file.path)
-        objects.upload(key, file.source)
+        sent = objects.upload(key, file.source) or sha256_of(file.source)
+        if file.hashed not in (None, sent):
+            raise changed_while_read(file.path)
+        file.hashed = sent
         return FileEntry(path=file.path, size=file.size, sha256=file.sha256, key=key)
 
     with ThreadPoolExecutor(max_workers=min(workers, max(1, len(staged.files)))) as pool:

@@ -14,7 +14,7 @@ from fleet.model.errors import CheckpointError, NotFoundError
 from fleet.store.checkpoints import commit as committing
 from fleet.store.checkpoints.claim import create_or_read
 from fleet.store.checkpoints.restore import Restored, fetch, shallow_problem
-from fleet.store.checkpoints.staging import Staged
+from fleet.store.checkpoints.staged import Staged
 from fleet.store.objects import Objects
 
 LISTINGS = 5

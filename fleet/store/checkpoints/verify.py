@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import zipfile
 from pathlib import Path
 
-BLOCK = 1 << 20
 ZIPPED = (".npz", ".zip", ".keras")
 MAYBE_ZIPPED = (".pt", ".pth", ".ckpt")
 """PyTorch's files are zip archives today, and were not always."""
-
-
-def sha256_of(path: Path) -> str:
-    """A file's SHA-256, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def problem_of(path: Path, name: str) -> str | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fleet.model.errors import CheckpointError
 from fleet.store.checkpoints import Checkpoints
-from fleet.store.checkpoints.verify import sha256_of
+from fleet.store.fileio import sha256_of
 from fleet.store.files import FileObjects
 from tests.agent.fakes import Life, World
 from tests.unit.bad_luck.conftest import Make
@@ -82,13 +83,13 @@ def test_a_file_that_is_written_into_while_it_is_read_is_not_committed(
             if when == "while it is sent":
                 write_into(volume.folder / "state")
 
-    def hashing(path: Path) -> str:
-        found = sha256_of(path)
+    def hashing(path: Path, pause: Callable[[], None] = lambda: None) -> str:
+        found = sha256_of(path, pause)
         if when == "while it is hashed":
             write_into(volume.folder / "state")
         return found
 
-    monkeypatch.setattr("fleet.store.checkpoints.staging.sha256_of", hashing)
+    monkeypatch.setattr("fleet.store.checkpoints.staged.sha256_of", hashing)
     checkpoints = Checkpoints(Sending(tmp_path / "bucket"), RUN)
     with pytest.raises(CheckpointError, match=r"state changed while it was read(?s:.*)rename"):
         commit(checkpoints, volume, 1, 10)

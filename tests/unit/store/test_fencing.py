@@ -254,7 +254,7 @@ def test_whatever_the_bucket_loses_what_was_committed_can_be_restored(tmp_path: 
     script = iter(faults)
 
     class Faulty(FileObjects):
-        def _faulty(self, do: Callable[[], None]) -> None:
+        def _faulty(self, do: Callable[[], object]) -> None:
             turn = next(script, ".")
             if turn == "b":
                 raise StoreError("before")
