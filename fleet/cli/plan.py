@@ -26,7 +26,7 @@ def show(path: Path, *, as_json: bool) -> int:
     """A table of offers, and what would be made. Nothing is written, not even a fleet."""
     job, folder = read_job(path)
     warn_of_missing_scripts(job, folder)
-    plan = api.plan(job)
+    plan = api.plan(path)
     if as_json:
         emit(plan_object(plan))
         return 0
