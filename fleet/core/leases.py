@@ -7,7 +7,7 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fleet.core.allowed import bid
@@ -16,6 +16,7 @@ from fleet.core.pace import Pace
 from fleet.core.state import AttemptState, RunState
 from fleet.model.base import Micros, Seconds
 from fleet.model.cloud import Billing, Market, Offer
+from fleet.model.job import Resources
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,14 @@ def worst_price(offer: Offer, max_price: Micros | None) -> Micros:
     return max(offer.price, max_price if max_price is not None else offer.on_demand_price)
 
 
+def dearest(offers: Sequence[Offer], resources: Resources) -> Offer:
+    """The one that can come to the highest price: a launch takes any of them."""
+    return max(offers, key=lambda offer: worst_price(offer, bid(offer, resources)))
+
+
 def committed(run: RunState, attempt: AttemptState, now: Seconds, pace: Pace) -> Micros:
     """Micro-dollars that a live attempt may still spend from ``now`` on, without another word from fleet."""
-    offer = attempt.offer or (attempt.offers[0] if attempt.offers else None)
+    offer = attempt.offer or (dearest(attempt.offers, run.job.resources) if attempt.offers else None)
     if offer is None or not attempt.live or attempt.lease_until is None:
         return 0
     end = attempt.lease_until

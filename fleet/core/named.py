@@ -27,10 +27,11 @@ def has_its_volume(run: RunState) -> bool:
     return volume is not None and volume.held and volume.delete_at is None and volume.name == run.job.volume.name
 
 
-def asks_before(state: FleetState, run: RunState) -> RunState | None:
+def asks_before(state: FleetState, run: RunState, offers: Iterable[Offer]) -> RunState | None:
     """The run that has, or gets first, the volume that this one asks for; None if it is this one's turn.
 
-    The holder comes first, then those that asked earlier: no two runs ever wait for each other.
+    The holder comes first, then those that asked earlier, but for those that could not use it where it is: no two runs ever
+    wait for each other.
     """
     name = run.job.volume.name
     if name is None or has_its_volume(run):
@@ -41,7 +42,8 @@ def asks_before(state: FleetState, run: RunState) -> RunState | None:
     for other in state.runs.values():
         if other.run_id == run.run_id:
             return None
-        if other.job.volume.name == name and not other.over:
+        asks = other.job.volume.name == name and not other.over
+        if asks and (holder is None or usable(holder[1], offers, other.job.resources)):
             return other
     return None
 

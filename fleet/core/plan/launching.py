@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 
 from fleet.core.actions import Action, Launch, Record
 from fleet.core.allowed import described, providers_of
-from fleet.core.leases import Lease, NoLease, grant, used_up
+from fleet.core.leases import Lease, NoLease, dearest, grant, used_up
 from fleet.core.named import asks_before, usable, volume_to_take
 from fleet.core.observed import Observed
 from fleet.core.pace import pace_of
 from fleet.core.placement import Nothing, Placement, place
 from fleet.core.plan.horizon import not_after
 from fleet.core.state import FleetState, RunState
-from fleet.model.cloud import NewVolume
+from fleet.model.cloud import NewVolume, Offer
 from fleet.model.events import LaunchIntended, RunEnded, VolumePassed
 
 MOST_MACHINES = 3
@@ -69,15 +70,20 @@ def _decide(state: FleetState, run: RunState, observed: Observed) -> Launch | No
         return "earlier machines have not ended yet"
     if any(a.outcome is not None and a.notice is None for a in run.live_attempts):
         return "the machine before it still lets go"
-    before = asks_before(state, run)
+    before = asks_before(state, run, _for_sale(observed))
     if before is not None:
         return f"the volume {run.job.volume.name!r} is for run {before.run_id}, until that is over"
     return _next(state, run, observed)
 
 
+def _for_sale(observed: Observed) -> list[Offer]:
+    """What can be bought where this controller can also see what it bought."""
+    offers = (offer for of_provider in observed.offers.values() for offer in of_provider)
+    return [offer for offer in offers if (offer.provider, offer.region) in observed.listings]
+
+
 def _next(state: FleetState, run: RunState, observed: Observed) -> Launch | NoLease | VolumePassed | str:
-    offers = [offer for of_provider in observed.offers.values() for offer in of_provider]
-    offers = [offer for offer in offers if (offer.provider, offer.region) in observed.listings]
+    offers = _for_sale(observed)
     found = volume_to_take(state, run)
     if found is not None:
         giver, volume = found
@@ -87,21 +93,27 @@ def _next(state: FleetState, run: RunState, observed: Observed) -> Launch | NoLe
     placement = place(run, offers, state.cooling, observed.now, state.resting)
     if isinstance(placement, Nothing):
         return placement.reason
-    best = placement.offers[0]
-    capabilities = observed.capabilities[best.provider]
-    billing = {name: c.billing for name, c in observed.capabilities.items()}
-    lease = grant(
-        run,
-        best,
-        observed.now,
-        pace_of(best.provider),
-        billing,
-        capabilities.volume_price,
-        new_volume=isinstance(placement.volume, NewVolume),
-    )
+    lease = _lease(run, placement, observed)
+    if isinstance(lease, NoLease) and len(placement.offers) > 1:
+        placement = replace(placement, offers=placement.offers[:1])  # what the cheapest may cost can still be paid
+        lease = _lease(run, placement, observed)
     if isinstance(lease, NoLease):
         return lease
     return _intend(state, run, placement, lease, observed)
+
+
+def _lease(run: RunState, placement: Placement, observed: Observed) -> Lease | NoLease:
+    """What the budget pays for, whichever of the offers the launch becomes."""
+    offer = dearest(placement.offers, run.job.resources)
+    return grant(
+        run,
+        offer,
+        observed.now,
+        pace_of(offer.provider),
+        {name: c.billing for name, c in observed.capabilities.items()},
+        observed.capabilities[offer.provider].volume_price,
+        new_volume=isinstance(placement.volume, NewVolume),
+    )
 
 
 def _intend(state: FleetState, run: RunState, placement: Placement, lease: Lease, observed: Observed) -> Launch:

@@ -298,6 +298,7 @@ class World:
             self.laptops.remove(who)
         elif not who.runs:
             self.machines.pop(who.instance_id, None)
+            who.gone()
         self.laws.after_step()
 
     def at(self, delay: Seconds, do: Callable[[], None]) -> None:
