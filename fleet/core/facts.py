@@ -115,7 +115,7 @@ def _from_cloud(
     who = {"at": now, "run_id": run.run_id, "attempt": attempt.number}
     last_word: dict[str, Any] = {"step": beat.step, "rate": beat.rate} if beat is not None else {}
     if instance is not None and instance.state in GONE_STATES:
-        last = beat.at if beat is not None else attempt.launched_at or now
+        last = _last_sign(attempt, beat, now)
         ended_at = instance.ended_at if instance.ended_at is not None else last
         by = instance.ended_by or "unknown"
         unseen = instance.ended_at is None or by == "unknown"
@@ -123,10 +123,17 @@ def _from_cloud(
             by = "fleet"
         yield ev.AttemptGone(**who, ended_at=ended_at, ended_by=by, estimate=unseen, **last_word)
     elif instance is None and lookup is not None and _absence_believed(attempt, lookup, now, pace):
-        last = beat.at if beat is not None else attempt.launched_at or now
+        last = _last_sign(attempt, beat, now)
         yield ev.AttemptGone(**who, ended_at=last, ended_by="unknown", estimate=True, **last_word)
     elif instance is not None and attempt.prices and attempt.prices[-1].price != instance.offer.price:
         yield ev.PriceChanged(**who, price=instance.offer.price)
+
+
+def _last_sign(attempt: AttemptState, beat: Heartbeat | None, now: float) -> float:
+    """Until when a machine whose end nobody saw is counted: its last word; if it never spoke, until its lease ended it."""
+    if beat is not None:
+        return beat.at
+    return min(now, attempt.lease_until) if attempt.lease_until is not None else now
 
 
 def _prices(run: RunState, attempt: AttemptState, observed: Observed, ended: float | None) -> Iterator[ev.Event]:

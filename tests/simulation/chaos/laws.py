@@ -276,21 +276,20 @@ class Laws:
             self.broken("what nobody owns is collected", f"{made.instance_id} since {(now - since) / 3600:.1f} h")
 
     def check_budget(self, run: RunState) -> None:
-        """Not passed by more than a minute of the machines that run."""
+        """Not passed by more than a minute of the machines that run. Once none does, the disk is kept as the user said."""
         cloud, now = self.world.cloud, self.world.clock()
         spent = slack = 0
+        last = 0.0
         for made in cloud.instances.values():
             if made.request.tags.get("run") == run.run_id and made.request.tags.get("fleet") == self.world.fleet_id:
                 spent += invoice.machine_by_the_hour(cloud, made)
-                if made.ended_by is None:
-                    slack += made.offer.on_demand_price // 60
+                slack += made.offer.on_demand_price // 60 if made.ended_by is None else 0
+                last = max(last, made.ended_at(now) or now)
         for record in run.volumes.values():
             disk = cloud.volumes.get(record.volume_id)
             if disk is not None:
-                spent += sum(invoice.disk(cloud, disk, since, until) for since, until in _held(record, now))
+                spent += sum(invoice.disk(cloud, disk, since, until) for since, until in _held(record, last))
         assert run.job.budget.run is not None
-        if not run.live_attempts:
-            return  # what is left is the disk, which is kept as long as the user said
         if spent > run.job.budget.run + slack:
             self.broken("a budget is not passed", f"run {run.run_id}: {spent} of {run.job.budget.run} micro-dollars")
 

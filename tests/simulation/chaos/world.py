@@ -134,7 +134,9 @@ class World:
         chance, luck, now = self.chance, self.luck, self.clock()
         if chance.random() < luck.never_boots:
             made.state.set(now, InstanceState.PENDING)
-            made.power_off_at = None  # its first step, which arms the switch, never comes
+            made.power_off_at = None  # its first step, which arms the switch, never comes; the cloud gives up some time
+            self.cloud.take(made.instance_id, at=now + chance.uniform(300, 2400), notice=False, rebalance=False)
+            self._expect(made)
             self.says(machine.name, "will never boot")
             return
         running = made.state.since(InstanceState.RUNNING) or now
