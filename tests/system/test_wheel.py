@@ -48,9 +48,9 @@ def test_demo_and_tests_run_from_it_outside_the_checkout(wheel: Path, tmp_path: 
     told = subprocess.run(words, env=env, cwd=elsewhere, check=True, capture_output=True, text=True)
     assert json.loads(told.stdout)["identical"] is True
 
-    for name in ("tests", "docs", "examples", "benchmarks", "userdata", "ami"):
+    for name in ("tests", "docs", "examples", "benchmarks", "scripts", "userdata", "ami"):
         shutil.copytree(ROOT / name, elsewhere / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("README.md", "Makefile", "pyproject.toml"):
+    for name in ("README.md", "Makefile", "pyproject.toml", "mkdocs.yml"):
         shutil.copy(ROOT / name, elsewhere / name)
     words = [
         python,

@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+import fleet
 from fleet.cli import app as codes
 from fleet.providers.local.market import parse_market
 
@@ -62,7 +63,7 @@ def script(name: str) -> ModuleType:
 def said_in_code() -> set[str]:
     """Every text in the code; what is filled in when it runs is written …"""
     found = set()
-    for file in ROOT.glob("fleet/**/*.py"):
+    for file in Path(fleet.__file__).parent.glob("**/*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.JoinedStr):
                 found.add("".join(str(v.value) if isinstance(v, ast.Constant) else "…" for v in node.values))
