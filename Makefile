@@ -2,7 +2,9 @@
 PYTEST = .venv/bin/python -m pytest
 DEV = .venv/.installed-dev
 
-.PHONY: help demo test test-system check bench docs pictures wheel clean
+MINUTES = 10
+
+.PHONY: help demo test test-system check bench soak docs pictures wheel clean
 
 help: ## these lines
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -35,6 +37,9 @@ bench: $(DEV) ## figures: benchmarks/README.md says what they mean
 	.venv/bin/python -m benchmarks.scale
 	.venv/bin/python -m benchmarks.at_rest
 	.venv/bin/python -m benchmarks.transfer
+
+soak: $(DEV) ## search for broken laws in simulated storms of faults: make soak MINUTES=60
+	.venv/bin/python -m tests.simulation.chaos soak $(MINUTES)
 
 docs: $(DEV) ## the documentation as a site: site/index.html
 	.venv/bin/python scripts/embed.py

@@ -113,7 +113,9 @@ def what_next(seen: RunView, now: float) -> str:
     pause = run.pause
     if pause is not None and (pause.until is None or pause.until > now):
         waits = (
-            "waits for a word of yours" if pause.until is None else f"tries again in {format_duration(pause.until - now)}"
+            f"waits for a word of yours (`fleet resume {run.name}` tries again)"
+            if pause.until is None
+            else f"tries again in {format_duration(pause.until - now)}"
         )
         return f"{waits}: {pause.reason}"
     if attempt is None or not attempt.serving:

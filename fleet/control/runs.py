@@ -83,8 +83,16 @@ def stop_run(controller: Controller, name: str, how: str) -> RunState:
 
 
 def resume_run(controller: Controller, name: str, budget: Micros | None = None) -> RunState:
-    """Let a run that ended go on from its newest checkpoint. Raises FleetError if it lives, or another of its name does."""
+    """Let a run that ended go on from its newest checkpoint, or one that waits for its user's word try again.
+
+    Raises FleetError if it lives otherwise, or another of its name does.
+    """
     run = find_run(controller.state, name)
+    if run.waits_for_user:
+        said = RunResumed(at=controller.objects.now(), run_id=run.run_id, budget=budget)
+        if not controller.record([said]):
+            _refuse_newer(controller)
+        return controller.state.runs[run.run_id]
     if run.ended_at is None:
         raise FleetError(f"run {run.run_id} is live", f"`fleet status {run.name}` shows what it does.")
     refuse_without_engine(run.job)

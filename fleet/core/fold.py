@@ -286,9 +286,12 @@ def _stop_requested(run: RunState, event: ev.StopRequested) -> RunState:
 
 
 def _run_resumed(run: RunState, event: ev.RunResumed) -> RunState:
-    if run.ended_at is None:
+    if run.ended_at is None and not run.waits_for_user:
         return run
     budget = run.job.budget if event.budget is None else run.job.budget.model_copy(update={"run": event.budget})
+    if run.ended_at is None:
+        again = {"pause": None, "boot_failures": 0, "crashes": 0, "unknown_errors": 0}
+        return run.model_copy(update={"job": run.job.model_copy(update={"budget": budget}), **again})
     return run.model_copy(
         update={
             "job": run.job.model_copy(update={"budget": budget}),

@@ -11,7 +11,7 @@ from fleet.model.cloud import EndedBy, ExistingVolume, Market, NewVolume, Offer,
 from fleet.model.documents import Mount, Notice, Outcome, Resumed
 from fleet.model.job import Job
 
-FOLD_VERSION = 3
+FOLD_VERSION = 4
 """Changes whenever the fold's result for the same journal could: snapshots of other versions are not used."""
 
 AttemptPhase = Literal["intended", "refused", "launched", "running", "draining", "released", "ending", "gone"]
@@ -158,6 +158,11 @@ class RunState(Frozen):
     def newest(self) -> AttemptState | None:
         """The attempt with the greatest number."""
         return self.attempts[max(self.attempts)] if self.attempts else None
+
+    @property
+    def waits_for_user(self) -> bool:
+        """It is live, and launches nothing until its user says so: something was denied, or is not known."""
+        return self.ended_at is None and self.pause is not None and self.pause.until is None
 
     @property
     def over(self) -> bool:

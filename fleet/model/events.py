@@ -44,7 +44,7 @@ class StopRequested(_Event):
 
 
 class RunResumed(_Event):
-    """The user's word: a run that ended goes on, from its newest checkpoint."""
+    """The user's word: a run that ended goes on from its newest checkpoint, or one that waits for a word tries again."""
 
     type: Literal["run-resumed"] = "run-resumed"
     v: Literal[1] = 1

@@ -32,6 +32,8 @@ RUN_AS_A_WHOLE = {
 RUN_ELSEWHERE = {
     "make demo": "tests/system/test_demo.py runs the same `fleet demo`",
     "make test": "this is it",
+    "make soak MINUTES=60": "tests/simulation/test_chaos.py lets the same happen for a few seeds",
+    "python -m tests.simulation.chaos replay 1 --hours 24 --runs 6 --trace": "tests/simulation/test_chaos.py",
     **{
         f"fleet up examples/resumable/{name}": "tests/system/test_resumable.py runs this folder's job"
         for name in ("pytorch", "keras", "numpy", "shell")

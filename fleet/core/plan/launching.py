@@ -58,7 +58,7 @@ def _decide(state: FleetState, run: RunState, observed: Observed) -> Launch | No
         return f"this controller has no {', '.join(missing)} in its environment: a secret of the job's"
     pause = run.pause
     if pause is not None and (pause.until is None or pause.until > observed.now):
-        return pause.reason if pause.until is None else f"{pause.reason}; tries again"
+        return f"{pause.reason}; it waits for a word of yours" if pause.until is None else f"{pause.reason}; tries again"
     serving = next((a for a in reversed(list(run.attempts.values())) if a.serving), None)
     if serving is not None:
         if serving.phase != "intended":

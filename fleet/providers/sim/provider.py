@@ -76,7 +76,10 @@ class SimProvider:
             if known.digest != digest:
                 raise refusal("IdempotentParameterMismatch", "this token was used for another request")
             return self._seen(known, self._cloud.clock())
-        made = self._cloud.make_instance(request, digest, choose(self._cloud, request))
+        offer = choose(self._cloud, request)
+        if isinstance(request.volume, NewVolume):
+            self._check_volume_quota()  # a launch that is refused has made nothing
+        made = self._cloud.make_instance(request, digest, offer)
         if self._cloud.half_launch:
             self._cloud.half_launch = False
             self._refuse("InternalError", "something went wrong")
@@ -209,14 +212,17 @@ class SimProvider:
             self._refuse("InvalidParameterValue", f"there is no zone {zone!r} in {region}")
         if tags.get("fleet") != self._fleet_id:
             self._refuse("UnauthorizedOperation", "the policy wants every volume tagged")
-        if len([v for v in self._cloud.disks.values() if v.deleted_at is None]) >= self._cloud.manners.volume_quota:
-            self._refuse("VolumeLimitExceeded", "too many volumes")
+        self._check_volume_quota()
         visible = now + self._cloud.draw(f"{volume_id}/visible", (0, self._cloud.manners.lag))
         made = SimVolume(volume_id, region, zone, volume.size_gb, now, dict(tags), digest, visible)
         made.held.set(now, (VolumeState.CREATING, None))
         made.held.foresee(now + self._disk_time(made, now), (VolumeState.AVAILABLE, None))
         self._cloud.volumes[volume_id] = self._cloud.disks[volume_id] = made
         return made
+
+    def _check_volume_quota(self) -> None:
+        if len([v for v in self._cloud.disks.values() if v.deleted_at is None]) >= self._cloud.manners.volume_quota:
+            self._refuse("VolumeLimitExceeded", "too many volumes")
 
     def _disk_time(self, volume: SimVolume, now: Seconds) -> Seconds:
         return self._cloud.draw(f"{volume.volume_id}/{now}", self._cloud.manners.disk)

@@ -56,7 +56,9 @@ class Explorer:
         self.storm = Storm(seed, on=False)
         weather = Weather(up=8 * HOUR, down=1 * HOUR, epoch=1_700_000_000.0)
         self.world = World(seed, self.storm, weather=weather, trace=trace)
-        self.world.cloud.manners = self.world.cloud.manners.__class__(weather=weather, spot_quota=60, on_demand_quota=60)
+        self.world.cloud.manners = self.world.cloud.manners.__class__(
+            weather=weather, spot_quota=60, on_demand_quota=60, volume_quota=200
+        )
         self.chance, self.hours, self.most = self.world.chance, hours, runs
         self.count = 0
         self.stopped: set[str] = set()

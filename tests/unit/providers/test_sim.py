@@ -242,3 +242,23 @@ def test_a_timeline_tells_the_last_change_before_a_moment(changes: list[tuple[fl
 def test_seen_instances_are_values() -> None:
     _, provider, _ = cloud()
     assert isinstance(provider.launch(request(cheapest(provider))), Instance)
+
+
+def test_a_launch_that_is_refused_for_its_disk_has_made_no_machine() -> None:
+    made, provider, _ = cloud(volume_quota=1)
+    provider.launch(request(cheapest(provider), "first", volume=NewVolume(size_gb=8)))
+    with pytest.raises(ProviderError) as told:
+        provider.launch(request(cheapest(provider), "second", volume=NewVolume(size_gb=8)))
+    assert told.value.code == "VolumeLimitExceeded"
+    assert len(made.instances) == 1
+
+
+def test_prices_of_the_past_are_what_the_invoice_charges() -> None:
+    made, provider, clock = cloud(3)
+    instance = provider.launch(request(cheapest(provider)))
+    clock.advance(3 * 3600)
+    history = provider.price_history(instance.offer, instance.launched_at, clock())
+    sim = made.instances[instance.instance_id]
+    assert history[0].at == instance.launched_at
+    assert [point.price for point in history] == [made.price_in_force(sim, point.at) for point in history]
+    assert len(history) == 4
