@@ -4,7 +4,9 @@ importing and building the tree of all commands takes as long as reading the jou
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import io
 import os
 import sys
 
@@ -26,13 +28,25 @@ def _quick(*, as_json: bool) -> None:
     """Answer and exit. What goes wrong is left to the whole command line: it asks again, and knows how to say it."""
     gc.disable()  # importing makes many objects and no garbage; looking for it takes a tenth of the time
     from fleet.cli.ps import show
+    from fleet.cli.streams import never_fail_to_encode, open_closed_streams
 
+    open_closed_streams()
+    never_fail_to_encode()
+    out, err = io.StringIO(), io.StringIO()
     try:
-        code = show(None, everything=False, last=None, as_json=as_json)
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = show(None, everything=False, last=None, as_json=as_json)
     except Exception:  # noqa: BLE001 - told by the second try
         return
     except KeyboardInterrupt:
         sys.exit(130)
+    try:
+        sys.stderr.write(err.getvalue())
+        sys.stdout.write(out.getvalue())
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError as error:
+        from fleet.cli.main import cannot_write
+
+        cannot_write(error)
     os._exit(code)  # everything is said and nothing is open: taking the interpreter apart would take a tenth of the time

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
+from typing import NoReturn
 
 from fleet.cli import group_commands, run_commands
 from fleet.cli.app import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_JOB, app
@@ -38,14 +39,8 @@ def main() -> None:
         _fail(error, EXIT_FAILED, debug)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        give_up_stdout()
-        sys.exit(EXIT_FAILED)  # whoever read has gone: nothing to say, and nobody to say it to
     except OSError as error:
-        give_up_stdout()
-        where = f"{error.filename}: " if error.filename else ""
-        remedy = _REMEDIES.get(error.errno or 0, "`fleet --debug …` shows where it happened.")
-        _fail(FleetError(f"{where}{error.strerror or error}", remedy), EXIT_FAILED, debug)
+        cannot_write(error, debug=debug)
     except Exception as error:  # the last line of defence: a message, not a traceback
         if debug:
             raise
@@ -55,7 +50,17 @@ def main() -> None:
         sys.exit(EXIT_FAILED)
 
 
-def _fail(error: FleetError, code: int, debug: bool) -> None:
+def cannot_write(error: OSError, *, debug: bool = False) -> NoReturn:
+    """Exit: what was to be said cannot be written, or nobody reads it; or another file is in the way."""
+    give_up_stdout()
+    if isinstance(error, BrokenPipeError):
+        sys.exit(EXIT_FAILED)  # whoever read has gone: nothing to say, and nobody to say it to
+    where = f"{error.filename}: " if error.filename else ""
+    remedy = _REMEDIES.get(error.errno or 0, "`fleet --debug …` shows where it happened.")
+    _fail(FleetError(f"{where}{error.strerror or error}", remedy), EXIT_FAILED, debug)
+
+
+def _fail(error: FleetError, code: int, debug: bool) -> NoReturn:
     if debug:
         raise error
     sys.stderr.write(plain(f"fleet: {error}") + "\n")
