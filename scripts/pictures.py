@@ -82,7 +82,7 @@ class Terminal:
         """``fleet demo``: its first interruption, and the summary."""
         words = "fleet demo" if iterations == 300 else f"fleet demo --iterations {iterations}"
         lines = self.said(words).splitlines()
-        until = next(i for i, line in enumerate(lines) if re.search(r"#2 +resumed", line)) + 2
+        until = next((i + 2 for i, line in enumerate(lines) if re.search(r"#2 +resumed", line)), len(lines))
         end = next(i for i, line in enumerate(lines) if re.match(r"\d+ machines", line))
         self.draw("demo", words, [*lines[:until], "      …", *lines[end:]], WIDTH)
 

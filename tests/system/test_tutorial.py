@@ -59,7 +59,7 @@ def test_the_tutorial_does_what_it_says(place: Path) -> None:
 
 def test_the_pictures_are_drawn_from_commands_that_run(place: Path) -> None:
     words = [sys.executable, str(ROOT / "scripts" / "pictures.py"), "--into", str(place / "drawn")]
-    less = ["--only", "plan", "ps", "demo", "--iterations", "70"]  # the others are drawn in the same way
+    less = ["--only", "plan", "ps", "demo", "--iterations", "160"]  # the others are drawn in the same way
     done = subprocess.run(
         [*words, *less], env={**os.environ, "TMPDIR": str(place)}, capture_output=True, text=True, check=False
     )
