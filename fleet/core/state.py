@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, TypeVar, cast
 
 from pydantic import Field, field_validator
 
@@ -13,6 +14,8 @@ from fleet.model.job import Job
 
 FOLD_VERSION = 4
 """Changes whenever the fold's result for the same journal could: snapshots of other versions are not used."""
+
+T = TypeVar("T")
 
 AttemptPhase = Literal["intended", "refused", "launched", "running", "draining", "released", "ending", "gone"]
 
@@ -171,8 +174,8 @@ class RunState(Frozen):
 
     @property
     def live_attempts(self) -> list[AttemptState]:
-        """Attempts that have, or may have, an instance."""
-        return [attempt for attempt in self.attempts.values() if attempt.live]
+        """Attempts that have, or may have, an instance. Not to be changed by who asks."""
+        return _once(self, self.attempts, lambda: [attempt for attempt in self.attempts.values() if attempt.live])
 
 
 class FleetState(Frozen):
@@ -195,5 +198,14 @@ class FleetState(Frozen):
 
     @property
     def busy_runs(self) -> list[RunState]:
-        """Runs that still want something done: not ended, or with an instance that may live."""
-        return [run for run in self.runs.values() if run.ended_at is None or run.live_attempts]
+        """Runs that still want something done: not ended, or with an instance that may live. Not to be changed."""
+        return _once(self, self.runs, lambda: [r for r in self.runs.values() if r.ended_at is None or r.live_attempts])
+
+
+def _once(of: Frozen, source: object, make: Callable[[], list[T]]) -> list[T]:
+    """What every rule asks for again and again, worked out once. A copy with other fields takes it along: so it is kept with
+    what it was made from, which is never changed in place."""
+    known = of.__dict__.get("_once")
+    if known is None or known[0] is not source:
+        known = of.__dict__["_once"] = (source, make())
+    return cast("list[T]", known[1])

@@ -69,6 +69,8 @@ class SimCloud:
         """Volumes that were not deleted a while ago."""
         self._quiet_until: Seconds = 0.0
         """Nothing is due before that."""
+        self._for_sale: dict[str, tuple[float, tuple[Offer, ...]]] = {}
+        """By region: the hour, and its offers."""
         self.slow_detach: Seconds = 0.0
         """A detach takes so much longer: EBS volumes stick at times."""
         self.half_launch = False
@@ -90,8 +92,15 @@ class SimCloud:
 
     # --- offers
 
-    def offers(self, region: str) -> Iterator[Offer]:
-        """What is for sale in a region now."""
+    def offers(self, region: str) -> tuple[Offer, ...]:
+        """What is for sale in a region now: prices stand for an hour."""
+        hour = self.clock() // HOUR
+        known = self._for_sale.get(region)
+        if known is None or known[0] != hour:
+            known = self._for_sale[region] = (hour, tuple(self._offers(region)))
+        return known[1]
+
+    def _offers(self, region: str) -> Iterator[Offer]:
         now = self.clock()
         for zone in self.manners.regions.get(region, ()):
             for name, kind in self.manners.types.items():

@@ -99,10 +99,13 @@ class SimProvider:
         then = now - lag
         machines = [i for i in self._mine(region) if i.visible_at <= now and not self._forgotten(i, now)]
         disks = [v for v in self._my_volumes(region) if v.visible_at <= now]
+        where = self._holders(then)
         return Listing(
             region=region,
             at=now,
-            instances=tuple(self._seen(i, max(then, i.launched_at)) for i in machines),
+            instances=tuple(
+                self._seen(i, then, where) if i.launched_at <= then else self._seen(i, i.launched_at) for i in machines
+            ),
             volumes=tuple(s for v in disks if (s := self._volume(v, max(then, v.created_at))) is not None),
         )
 
@@ -246,36 +249,54 @@ class SimProvider:
         gone = instance.state.since(InstanceState.TERMINATED)
         return gone is not None and now - gone > self._cloud.manners.remembered
 
-    def _seen(self, made: SimInstance, at: Seconds) -> Instance:
+    def _holders(self, at: Seconds) -> dict[str, list[str]]:
+        """Which disks were where."""
+        found: dict[str, list[str]] = {}
+        for volume in self._cloud.disks.values():
+            holder = (volume.held.at(at) or (None, None))[1]
+            if holder is not None and volume.deleted_at is None:
+                found.setdefault(holder, []).append(volume.volume_id)
+        return found
+
+    def _seen(self, made: SimInstance, at: Seconds, holders: dict[str, list[str]] | None = None) -> Instance:
         """A machine as it was at a moment."""
         state = made.state.at(at) or InstanceState.PENDING
         ended = made.ended_at(at)
-        here = (v for v in self._cloud.disks.values() if v.zone == made.offer.zone and v.deleted_at is None)
-        held = [v.volume_id for v in here if (v.held.at(at) or (None, None))[1] == made.instance_id]
+        held = tuple((self._holders(at) if holders is None else holders).get(made.instance_id, ()))
         price = self._cloud.price_in_force(made, at)
-        return Instance(
+        by = made.ended_by if ended is not None else None
+        depends = (state, ended, by, held, price)
+        if made.shown is not None and made.shown[0] == depends:
+            return made.shown[1]
+        seen = Instance(
             instance_id=made.instance_id,
             offer=made.offer.model_copy(update={"price": price}),
             state=state,
             launched_at=made.launched_at,
             ended_at=ended,
-            ended_by=made.ended_by if ended is not None else None,
+            ended_by=by,
             tags=dict(made.request.tags),
-            volume_ids=tuple(held),
+            volume_ids=held,
         )
+        made.shown = (depends, seen)
+        return seen
 
     def _volume(self, made: SimVolume, at: Seconds) -> Volume | None:
         if made.deleted_at is not None and made.deleted_at <= at:
             return None
-        state, holder = made.held.at(at) or (VolumeState.CREATING, None)
-        return Volume(
+        held = made.held.at(at) or (VolumeState.CREATING, None)
+        if made.shown is not None and made.shown[0] == held:
+            return made.shown[1]
+        seen = Volume(
             volume_id=made.volume_id,
             region=made.region,
             zone=made.zone,
             size_gb=made.size_gb,
-            state=state,
-            attached_to=holder,
+            state=held[0],
+            attached_to=held[1],
             created_at=made.created_at,
             price=self._cloud.manners.volume_price,
             tags=dict(made.tags),
         )
+        made.shown = (held, seen)
+        return seen

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from fleet.model.base import Micros, Seconds
-from fleet.model.cloud import EndedBy, InstanceState, LaunchRequest, Offer, VolumeState
+from fleet.model.cloud import EndedBy, Instance, InstanceState, LaunchRequest, Offer, Volume, VolumeState
 from fleet.providers.sim.timeline import Timeline
 
 Held = tuple[VolumeState, str | None]
@@ -30,6 +30,8 @@ class SimInstance:
     """When the cloud takes it back."""
     power_off_at: Seconds | None = None
     """Its dead-man switch: armed by the launch, renewed by the agent."""
+    shown: tuple[object, Instance] | None = None
+    """How it was last shown, and what that depends on: most listings show what the one before showed."""
 
     def ended_at(self, now: Seconds) -> Seconds | None:
         """When it ended, if it has: charging stops as it begins to shut down."""
@@ -51,6 +53,7 @@ class SimVolume:
     visible_at: Seconds
     held: Timeline[Held] = field(default_factory=Timeline)
     deleted_at: Seconds | None = None
+    shown: tuple[object, Volume] | None = None
 
 
 @dataclass(frozen=True, slots=True)

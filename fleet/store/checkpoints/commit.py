@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 from fleet.model import layout
 from fleet.model.documents import CheckpointRef, FileEntry, Manifest
@@ -12,6 +11,7 @@ from fleet.store.checkpoints.claim import create_or_read
 from fleet.store.checkpoints.staged import Staged, StagedFile, changed_while_read
 from fleet.store.fileio import sha256_of
 from fleet.store.objects import Objects
+from fleet.store.parallel import each
 
 
 class FencedError(CheckpointError):
@@ -44,8 +44,7 @@ def upload(
         file.hashed = sent
         return FileEntry(path=file.path, size=file.size, sha256=file.sha256, key=key)
 
-    with ThreadPoolExecutor(max_workers=min(workers, max(1, len(staged.files)))) as pool:
-        return tuple(pool.map(send, staged.files))
+    return tuple(each(send, staged.files, workers))
 
 
 def seal(objects: Objects, manifest: Manifest, refuse: Callable[[], None]) -> Manifest:

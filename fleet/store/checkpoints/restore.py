@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,6 +13,7 @@ from fleet.model.documents import FileEntry, Manifest, Skipped
 from fleet.model.errors import CheckpointError, NotFoundError
 from fleet.store.fileio import sha256_of, sync_file_system
 from fleet.store.objects import Objects
+from fleet.store.parallel import each
 
 MANY = 64
 """More files than these are not synced one by one."""
@@ -42,8 +42,7 @@ def fetch(objects: Objects, manifest: Manifest, into: Path, have: Path | None, w
     fresh = into.with_name(f".{into.name}.restoring-{secrets.token_hex(4)}")
     try:
         fresh.mkdir(parents=True)
-        with ThreadPoolExecutor(max_workers=workers) as pool:
-            sizes = list(pool.map(lambda entry: _bring(objects, entry, fresh, have), manifest.files))
+        sizes = each(lambda entry: _bring(objects, entry, fresh, have), manifest.files, workers)
         _make_durable(fresh, manifest.files)
         _swap(fresh, into)
     finally:
@@ -111,8 +110,7 @@ def _is_exactly(manifest: Manifest, folder: Path, workers: int) -> bool:
     present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     if present != wanted:
         return False
-    with ThreadPoolExecutor(max_workers=workers) as pool:
-        return all(pool.map(lambda entry: _is_same(_inside(folder, entry.path), entry), manifest.files))
+    return all(each(lambda entry: _is_same(_inside(folder, entry.path), entry), manifest.files, workers))
 
 
 def _swap(fresh: Path, into: Path) -> None:

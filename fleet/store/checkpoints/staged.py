@@ -6,7 +6,6 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +13,7 @@ from typing import Protocol
 
 from fleet.model.errors import CheckpointError
 from fleet.store.fileio import sha256_of
+from fleet.store.parallel import each
 
 HASHERS = 4
 SAMPLES = 16
@@ -83,8 +83,7 @@ class Staged:
         """Over paths and contents; what nobody has hashed yet is hashed now, unless the set was let go of."""
         missing = [file for file in self.files if file.hashed is None]
         if missing:
-            with ThreadPoolExecutor(max_workers=min(HASHERS, len(missing))) as pool:
-                list(pool.map(lambda file: file.sha256, missing))
+            each(lambda file: file.sha256, missing, HASHERS)
         return signature_of(self.files)
 
     def check_unchanged(self) -> None:

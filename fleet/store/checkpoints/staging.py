@@ -22,13 +22,13 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
 from fleet.model.base import Seconds
 from fleet.store.checkpoints.staged import HASHERS, Staged, StagedFile, sample_of
 from fleet.store.checkpoints.verify import problem_of
+from fleet.store.parallel import each
 
 TEMPORARY = ("*.tmp", "*.tmp.*", "*.partial", "*~", ".tmp*", ".fleet*", ".*.swp", ".nfs*")
 """Hidden files are files like others: PyTorch's distributed checkpoints keep their index in ``.metadata``."""
@@ -170,8 +170,7 @@ class Scanner:
                 file.hashed = file.sha256
             return file
 
-        with ThreadPoolExecutor(max_workers=min(HASHERS, len(listing))) as pool:
-            found = list(pool.map(read, sorted(listing)))
+        found = each(read, sorted(listing), HASHERS)
         files = [file for file in found if isinstance(file, StagedFile)]
         self._remember(files, listing, begun)
         self._next_samples = samples

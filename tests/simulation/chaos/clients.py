@@ -25,8 +25,12 @@ from tests.simulation.chaos.training import Training
 if TYPE_CHECKING:
     from tests.simulation.chaos.world import World
 
-QUIET: Seconds = 300.0
-"""Nobody looks less often than this, give or take a half."""
+QUIETS: tuple[Seconds, ...] = (300.0, 1200.0, 2400.0)
+"""A controller looks so often at least when nothing changes, give or take a half: each has its own."""
+AGENT_QUIET: Seconds = 800.0
+"""An agent looks so often at least: its dead-man switch wants to be renewed within 15 minutes."""
+PACES: tuple[Seconds, ...] = (10.0, 60.0, 300.0, 900.0)
+"""How soon a controller sees that something changed, at most: one on a laptop at once, one on a schedule later."""
 
 
 class Killed(BaseException):
@@ -46,6 +50,12 @@ class Laptop:
     inside: bool = False
     """In the middle of a tick."""
     due: Seconds = 0.0
+    pace: Seconds = 10.0
+    quiet: Seconds = 300.0
+
+    def soon(self) -> Seconds:
+        """Until it sees news."""
+        return self.world.chance.uniform(1, 5 + self.pace)
 
     def open(self) -> Controller:
         """Load the fleet. Raises StoreError, Killed."""
@@ -78,8 +88,8 @@ class Laptop:
         acted = [a for a in tick.actions if type(a).__name__ not in ("WriteDesired", "ForgetBeat")]
         if tick.events or acted:
             self.world.news(self)
-            return self.world.chance.uniform(2, 15)
-        return QUIET * self.world.chance.uniform(0.5, 1.0)
+            return self.soon()
+        return self.quiet * self.world.chance.uniform(0.5, 1.0)
 
 
 @dataclass(eq=False)
@@ -188,6 +198,10 @@ class Machine:
             if self.agent.over:
                 return None
             self.agent.tick()
+            for _ in range(3):  # what its lanes did is mostly ready at once; at times others are quicker
+                if self.agent.over or not self.busy or self.world.chance.random() < 0.2:
+                    break
+                self.agent.tick()
         except Killed:
             self.world.says(self.name, "its agent is killed")
             if self.training is not None:
@@ -198,6 +212,12 @@ class Machine:
             self.inside = False
         return self._next_look()
 
+    @property
+    def busy(self) -> bool:
+        """A lane has been given something, and its result was not looked at yet."""
+        lanes = self.agent.lanes if self.agent is not None else None
+        return lanes is not None and (lanes.beats.busy or lanes.work.busy or lanes.wishes.busy or lanes.logs.busy)
+
     def _next_look(self) -> Seconds | None:
         agent, world = self.agent, self.world
         if agent is None or agent.over:
@@ -207,12 +227,12 @@ class Machine:
         if said != self._essence:
             self._essence = said
             world.news(self)
-        lanes = agent.lanes
-        busy = lanes.beats.busy or lanes.work.busy or lanes.wishes.busy or lanes.logs.busy
         waits = agent.saver is not None and agent.saver._held is not None
-        if agent.phase != "training" or agent.leaving is not None or agent.child is None or busy or waits:
+        if agent.phase in ("waiting-volume", "waiting-predecessor") and not self.busy:
+            return chance.uniform(2, 40)
+        if agent.phase != "training" or agent.leaving is not None or agent.child is None or self.busy or waits:
             return chance.uniform(20, 40) if now < self.cut_off_until else chance.uniform(1, 3)
-        due = now + QUIET * chance.uniform(0.5, 1.0)
+        due = now + AGENT_QUIET * chance.uniform(0.8, 1.0)
         if self.training is not None:
             due = min(due, self.training.next_event() + chance.uniform(0.1, 2))
         if agent.lease_until is not None:

@@ -215,7 +215,7 @@ class Explorer:
             return
         chance = self.chance
         self.count += 1
-        steps = chance.choice([5, 40, 150, 400])
+        steps = chance.choice([5, 40, 150, 400] if self.hours < 200 else [5, 150, 1000, 3000])
         volume: dict[str, object] = {"size": chance.choice(["20GB", "500GB"])}
         if chance.random() < 0.2:
             volume["name"] = chance.choice(["data", "more"])

@@ -22,8 +22,9 @@ from fleet.providers.sim.cloud import Manners, SimCloud
 from fleet.providers.sim.market import Weather
 from fleet.providers.sim.things import SimInstance
 from fleet.providers.wrap.around import Call
+from fleet.store import parallel
 from tests.simulation.chaos.bucket import DictObjects, out_of_reach
-from tests.simulation.chaos.clients import Killed, Laptop, Machine
+from tests.simulation.chaos.clients import PACES, QUIETS, Killed, Laptop, Machine
 from tests.simulation.chaos.faults import Calm, Chaos, Fault
 from tests.simulation.chaos.laws import Laws
 
@@ -59,6 +60,7 @@ class World:
         self, seed: int, chaos: Chaos | None = None, *, weather: Weather | None = None, trace: bool = False
     ) -> None:
         self.seed = seed
+        self._share, parallel.SHARE = parallel.SHARE, 1 << 30  # no threads: they would come in another order each time
         self.chance = random.Random(f"world {seed}")
         self.clock = VirtualClock()
         self.began = self.clock()
@@ -86,6 +88,7 @@ class World:
         for machine in self.machines.values():
             machine.gone()
         self._temporary.cleanup()
+        parallel.SHARE = self._share
 
     # --- what is told
 
@@ -108,7 +111,7 @@ class World:
 
     def laptop(self) -> Laptop:
         """One more controller, awake from now on."""
-        made = Laptop(self, f"c{len(self.laptops) + 1}")
+        made = Laptop(self, f"c{len(self.laptops) + 1}", pace=self.chance.choice(PACES), quiet=self.chance.choice(QUIETS))
         self.laptops.append(made)
         self._push(self.clock(), made)
         return made
@@ -121,7 +124,7 @@ class World:
         """Something changed: every controller sees it at its next look, which is soon."""
         for laptop in self.laptops:
             if laptop is not who and laptop.controller is not None:
-                self._push(self.clock() + self.chance.uniform(1, 15), laptop)
+                self._push(self.clock() + laptop.soon(), laptop)
 
     def cloud_due(self, at: Seconds) -> None:
         """At that time something happens in the cloud by itself."""
