@@ -109,7 +109,7 @@ def test_an_older_controller_only_reads_once_it_meets_what_it_does_not_know_and_
     newer = system.controller()
     old, calls = older(system, known)
     system.start(newer, steps=360)
-    system.controllers = [old, newer]
+    system.controllers = [newer, old]
     system.until(lambda: trains(system))
     assert not old.read_only
     add_note(newer, "racer", "written by the newer fleet")
@@ -118,7 +118,6 @@ def test_an_older_controller_only_reads_once_it_meets_what_it_does_not_know_and_
     since, wrote = system.clock(), entries_by(system, "older")
     assert "which this fleet does not know" in old.read_only
     assert "pip install -U fleet" in old.read_only
-    system.controllers = [newer, old]
     system.until(ended(system))
     run = system.state()
     assert (run.outcome, system.model(), system.alive()) == ("succeeded", model_after(360), [])
