@@ -82,7 +82,7 @@ class Observer:
             now=now,
             listings=listings,
             lookups=self._ask_for_missing(runs, listings, now),
-            heartbeats=self._heartbeats(runs),
+            heartbeats=self._heartbeats(state, runs),
             heard=dict(self._heard),
             listed_beats=frozenset(self._listed),
             offers=self._offers_now(runs, now),
@@ -115,7 +115,7 @@ class Observer:
 
     def read_beats(self, state: FleetState) -> None:
         """Read the heartbeats alone, for those who only look."""
-        self._heartbeats(state.busy_runs)
+        self._heartbeats(state, state.busy_runs)
 
     def _listings(self, state: FleetState, runs: list[RunState], now: Seconds) -> Iterator[tuple[Place, Listing]]:
         places = {place_of(attempt) for run in runs for attempt in run.live_attempts}
@@ -200,12 +200,13 @@ class Observer:
         self._lookups = found
         return found
 
-    def _heartbeats(self, runs: list[RunState]) -> dict[AttemptKey, Heartbeat]:
+    def _heartbeats(self, state: FleetState, runs: list[RunState]) -> dict[AttemptKey, Heartbeat]:
         wanted = {(run.run_id, attempt.number): attempt for run in runs for attempt in run.live_attempts}
         keys = {layout.heartbeat(*who): who for who in wanted}
+        left = any(run_id in state.runs for run_id, _ in self._listed)  # the last of all is still to be forgotten
         self._listed.clear()
         try:
-            listed = self.objects.list(layout.HEARTBEATS) if wanted else ()
+            listed = self.objects.list(layout.HEARTBEATS) if wanted or left else ()
         except StoreError as error:
             self.troubles["heartbeats"] = error.message
             listed = ()
