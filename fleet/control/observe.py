@@ -16,7 +16,7 @@ from fleet.core.pace import pace_of
 from fleet.core.state import FleetState, RunState
 from fleet.model import layout
 from fleet.model.base import Frozen, Seconds
-from fleet.model.cloud import Listing, Market, Offer
+from fleet.model.cloud import GONE_STATES, Listing, Market, Offer
 from fleet.model.documents import Desired, Heartbeat
 from fleet.model.errors import NotFoundError, ProviderError, StoreError
 from fleet.providers.base import Provider
@@ -26,7 +26,7 @@ from fleet.store.parallel import in_shares
 Document = TypeVar("Document", bound=Frozen)
 
 SWEEP_EVERY: Seconds = 3600
-"""All regions are listed so often, for orphans where no run is."""
+"""All regions are listed so often, for orphans where no run is; where one is found, it is looked at until it is gone."""
 DESIRED_EVERY: Seconds = 30
 """desired.json is read again so often: another controller may have written it."""
 CLOCK_BACK: Seconds = 1
@@ -53,6 +53,8 @@ class Observer:
     """What could not be asked in the last look, in words, by what was asked."""
     acted: dict[str, Seconds] = field(default_factory=dict)
     _swept: Seconds = float("-inf")
+    _alive: set[Place] = field(default_factory=set)
+    """Where something of this fleet lived when it was last listed: it is looked at until nothing does."""
     _beats: dict[AttemptKey, tuple[str, Heartbeat]] = field(default_factory=dict)
     _heard: dict[AttemptKey, Seconds] = field(default_factory=dict)
     _looked: Seconds = 0.0
@@ -80,7 +82,7 @@ class Observer:
             now=now,
             listings=listings,
             lookups=self._ask_for_missing(runs, listings, now),
-            heartbeats=self._heartbeats(runs),
+            heartbeats=self._heartbeats(state, runs),
             heard=dict(self._heard),
             listed_beats=frozenset(self._listed),
             offers=self._offers_now(runs, now),
@@ -113,7 +115,7 @@ class Observer:
 
     def read_beats(self, state: FleetState) -> None:
         """Read the heartbeats alone, for those who only look."""
-        self._heartbeats(state.busy_runs)
+        self._heartbeats(state, state.busy_runs)
 
     def _listings(self, state: FleetState, runs: list[RunState], now: Seconds) -> Iterator[tuple[Place, Listing]]:
         places = {place_of(attempt) for run in runs for attempt in run.live_attempts}
@@ -126,15 +128,19 @@ class Observer:
             self._swept = now
             places |= {(name, region) for name, p in self.providers.items() for region in p.regions()}
             places |= {(v.provider, v.region) for r in state.runs.values() for v in r.volumes.values()}
-        for place in sorted(places):
+        for place in sorted(places | self._alive):
             provider = self.providers.get(place[0])
             if provider is None:
                 self.troubles[place[0]] = f"no provider {place[0]!r} is set up here"
                 continue
             try:
-                yield place, provider.list(place[1])
+                listing = provider.list(place[1])
             except ProviderError as error:
                 self.troubles["/".join(place)] = f"{error.error_class.value}: {error.message}"
+                continue
+            alive = any(instance.state not in GONE_STATES for instance in listing.instances)
+            (self._alive.add if alive else self._alive.discard)(place)
+            yield place, listing
 
     def _histories(
         self, state: FleetState, runs: list[RunState], listings: Mapping[Place, Listing], now: Seconds
@@ -194,12 +200,13 @@ class Observer:
         self._lookups = found
         return found
 
-    def _heartbeats(self, runs: list[RunState]) -> dict[AttemptKey, Heartbeat]:
+    def _heartbeats(self, state: FleetState, runs: list[RunState]) -> dict[AttemptKey, Heartbeat]:
         wanted = {(run.run_id, attempt.number): attempt for run in runs for attempt in run.live_attempts}
         keys = {layout.heartbeat(*who): who for who in wanted}
+        left = any(run_id in state.runs for run_id, _ in self._listed)  # the last of all is still to be forgotten
         self._listed.clear()
         try:
-            listed = self.objects.list(layout.HEARTBEATS) if wanted else ()
+            listed = self.objects.list(layout.HEARTBEATS) if wanted or left else ()
         except StoreError as error:
             self.troubles["heartbeats"] = error.message
             listed = ()

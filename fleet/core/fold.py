@@ -6,6 +6,7 @@ the same fact, and a record may come after the state has moved on.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -17,6 +18,8 @@ from fleet.model import events as ev
 from fleet.model.cloud import PriceSince
 from fleet.model.errors import ErrorClass
 
+MOST_DOUBLINGS = 4
+"""A cloud that is overloaded or away is asked more and more seldom, but every few minutes at least."""
 Folded = tuple[int, float, Sequence[ev.Event]]
 """A journal entry: its number, its time by the bucket's clock, its events."""
 
@@ -222,7 +225,7 @@ def _consequences(run: RunState, before: AttemptState | None, event: Any) -> Run
     if isinstance(event, (ev.LaunchFailed, ev.CallFailed)):
         return _paused(run, event)
     if isinstance(event, ev.LaunchSucceeded):
-        return run.model_copy(update={"pause": None, "unknown_errors": 0})
+        return run.model_copy(update={"pause": None, "unknown_errors": 0, "hindered": 0})
     if isinstance(event, ev.AttemptBegan):
         return run.model_copy(update={"boot_failures": 0})
     if isinstance(event, ev.AttemptGone) and before is not None and before.phase != "gone":
@@ -275,9 +278,17 @@ def _paused(run: RunState, event: ev.LaunchFailed | ev.CallFailed) -> RunState:
         count = run.unknown_errors
         until = event.at + UNKNOWN_RETRY[count] if count < len(UNKNOWN_RETRY) else None
         return run.model_copy(update={"unknown_errors": count + 1, "pause": Pause(reason=what, until=until)})
-    if event.error_class in (ErrorClass.TRANSIENT, ErrorClass.THROTTLED, ErrorClass.NOT_YET, ErrorClass.CREDENTIALS):
+    if event.error_class in (ErrorClass.TRANSIENT, ErrorClass.THROTTLED):
+        wait = pace.pause_transient * 2 ** min(run.hindered, MOST_DOUBLINGS) * (1 + _share(run.run_id, run.hindered) / 2)
+        return run.model_copy(update={"hindered": run.hindered + 1, "pause": Pause(reason=what, until=event.at + wait)})
+    if event.error_class in (ErrorClass.NOT_YET, ErrorClass.CREDENTIALS):
         return run.model_copy(update={"pause": Pause(reason=what, until=event.at + pace.pause_transient)})
-    return run  # the offers cool down; another may be tried at once
+    return run.model_copy(update={"hindered": 0})  # the offers cool down; another may be tried at once
+
+
+def _share(run_id: str, count: int) -> float:
+    """From 0 to 1: the runs of a fleet that were refused together do not come back together, whoever folds this."""
+    return hashlib.sha256(f"{run_id}/{count}".encode()).digest()[0] / 255
 
 
 def _stop_requested(run: RunState, event: ev.StopRequested) -> RunState:
@@ -290,7 +301,7 @@ def _run_resumed(run: RunState, event: ev.RunResumed) -> RunState:
         return run
     budget = run.job.budget if event.budget is None else run.job.budget.model_copy(update={"run": event.budget})
     if run.ended_at is None:
-        again = {"pause": None, "boot_failures": 0, "crashes": 0, "unknown_errors": 0}
+        again = {"pause": None, "boot_failures": 0, "crashes": 0, "unknown_errors": 0, "hindered": 0}
         return run.model_copy(update={"job": run.job.model_copy(update={"budget": budget}), **again})
     return run.model_copy(
         update={
@@ -301,6 +312,7 @@ def _run_resumed(run: RunState, event: ev.RunResumed) -> RunState:
             "boot_failures": 0,
             "crashes": 0,
             "unknown_errors": 0,
+            "hindered": 0,
             "resumed_after": max(run.attempts, default=0),
             "ended_at": None,
             "outcome": None,

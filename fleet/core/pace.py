@@ -39,6 +39,7 @@ class Pace:
     cool_price: Seconds = 300
     cool_quota: Seconds = 3600
     pause_transient: Seconds = 20
+    """After a launch that was not answered, or throttled; doubles a few times with each in a row."""
     settle: Seconds = 86_400
     """For so long after an end its last prices are asked for."""
     boot_pause: Seconds = 30

@@ -12,7 +12,7 @@ from fleet.model.cloud import EndedBy, ExistingVolume, Market, NewVolume, Offer,
 from fleet.model.documents import Mount, Notice, Outcome, Resumed
 from fleet.model.job import Job
 
-FOLD_VERSION = 4
+FOLD_VERSION = 5
 """Changes whenever the fold's result for the same journal could: snapshots of other versions are not used."""
 
 T = TypeVar("T")
@@ -143,6 +143,8 @@ class RunState(Frozen):
     """The furthest step that a machine was seen to reach before its end."""
     unknown_errors: int = 0
     """In a row: errors that no class is known for."""
+    hindered: int = 0
+    """In a row: launches that a cloud did not answer, or throttled."""
     resumed_after: int = 0
     """The newest attempt when the user last resumed the run: what its attempts came to until then counts no more."""
     notes: tuple[str, ...] = ()

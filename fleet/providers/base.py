@@ -54,7 +54,8 @@ class Provider(Protocol):
         """Start one instance of the first offer in ``request.offers`` that can be had, everything tagged at once.
 
         The same token gives the same instance however often it is called, also after that instance ended (then it is
-        returned as terminated, and nothing is started). The same token with another request is ``invalid``. A new
+        returned as terminated, and nothing is started; once the cloud has forgotten it, that is a refusal of the class
+        ``capacity``: the try is over). The same token with another request is ``invalid``. A new
         volume is made, tagged and attached in the same call, in the zone the instance got, and outlives it. An existing
         volume is *not* attached here. If no offer can be had, the error has the class of the most hopeful refusal
         (capacity before price before quota) and nothing was made. Never launched above ``request.max_price``.

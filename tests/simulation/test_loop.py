@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -348,6 +349,22 @@ def test_a_stop_is_a_checkpoint_and_then_the_end_and_the_next_run_is_another(mak
     assert run.attempts[1].step > 100
     assert [i.key for i in system.objects.list(layout.checkpoints(run_id, 1)) if i.key.endswith("manifest.json")]
     assert system.alive() == []
+
+
+@pytest.mark.parametrize("how", ["stop", "down"])
+def test_the_word_of_a_fleets_last_machine_is_forgotten_too(make: Make, how: Literal["stop", "down"]) -> None:
+    from fleet.control.runs import stop_run
+
+    system = make()
+    controller = system.controller()
+    system.controllers = [controller]
+    system.start(controller, steps=10_000)
+    system.live(600)
+    assert system.objects.list(layout.HEARTBEATS)
+    stop_run(controller, "racer", how)
+    system.until(ended(system), most=1200)
+    system.live(60)
+    assert system.objects.list(layout.HEARTBEATS) == []
 
 
 def test_down_ends_every_machine_at_once(make: Make) -> None:

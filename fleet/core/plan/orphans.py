@@ -9,25 +9,33 @@ from fleet.core.observed import Observed, Place
 from fleet.core.pace import pace_of
 from fleet.core.plan.horizon import not_after
 from fleet.core.state import FleetState
+from fleet.model.base import Seconds
 from fleet.model.cloud import GONE_STATES, Instance, InstanceState
 from fleet.model.events import OrphanIntended
 
 MOST_AT_ONCE = 5
 """A mistake of ours must not end everything at once."""
+AT_ONCE: Seconds = 60
+"""Within so long, whichever controllers found them: what one has recorded counts for all."""
 
 
 def collect_orphans(state: FleetState, observed: Observed) -> Iterator[Action]:
-    """End what nobody owns."""
-    found = 0
+    """End what nobody owns. What was asked to end is asked again, and takes no place from what was not."""
+    new: dict[str, tuple[Instance, Place, str]] = {}  # a listing may show a machine twice
     for place, listing in observed.listings.items():
         for instance in listing.instances:
             if instance.state in GONE_STATES or instance.state is InstanceState.SHUTTING_DOWN:
                 continue
             reason = _nobodys(state, instance, place, observed)
-            if reason is None or found >= MOST_AT_ONCE:
-                continue
-            found += 1
-            yield _terminate(state, instance, place, reason, observed)
+            if reason is not None and instance.instance_id in state.orphans:
+                yield _terminate(instance, place, observed)
+            elif reason is not None:
+                new[instance.instance_id] = (instance, place, reason)
+    lately = sum(1 for at in state.orphans.values() if observed.now - at < AT_ONCE)
+    room = max(0, MOST_AT_ONCE - lately)
+    waiting = f"; {len(new) - room} more wait" if len(new) > room else ""
+    for instance, place, reason in list(new.values())[:room]:
+        yield _terminate(instance, place, observed, reason + waiting)
 
 
 def _nobodys(state: FleetState, instance: Instance, place: Place, observed: Observed) -> str | None:
@@ -50,13 +58,16 @@ def _nobodys(state: FleetState, instance: Instance, place: Place, observed: Obse
     return None
 
 
-def _terminate(state: FleetState, instance: Instance, place: Place, reason: str, observed: Observed) -> Terminate:
-    intention = OrphanIntended(
-        at=observed.now, provider=place[0], region=place[1], instance_id=instance.instance_id, reason=reason
-    )
+def _terminate(instance: Instance, place: Place, observed: Observed, reason: str | None = None) -> Terminate:
+    """End it; with a reason it is recorded first, else it is already."""
+    intention = None
+    if reason is not None:
+        intention = OrphanIntended(
+            at=observed.now, provider=place[0], region=place[1], instance_id=instance.instance_id, reason=reason
+        )
     return Terminate(
         not_after=not_after(observed),
-        intention=intention if instance.instance_id not in state.orphans else None,
+        intention=intention,
         run_id="",
         attempt=0,
         provider=place[0],

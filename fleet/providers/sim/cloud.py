@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 
 from fleet.model.base import Micros, Seconds
 from fleet.model.cloud import EndedBy, InstanceState, LaunchRequest, Market, Offer, VolumeState
+from fleet.providers.sim.lies import Lies
 from fleet.providers.sim.market import HOUR, SimType, SpotMarket, Weather
 from fleet.providers.sim.things import Charge, SimInstance, SimVolume
+from fleet.providers.sim.throttle import Allowance
 
 MONTH_HOURS = 730
 _TYPES = {
@@ -42,7 +44,7 @@ class Manners:
     volume_quota: int = 50
     calls_burst: float = 40
     calls_per_second: float = 4
-    """Per region; beyond them RequestLimitExceeded."""
+    """Per region, whoever in the account calls; beyond them RequestLimitExceeded."""
     first_dead_man: Seconds = 1800
     """Armed by the first step of the boot, before any agent runs."""
     remembered: Seconds = HOUR
@@ -75,6 +77,8 @@ class SimCloud:
         """A detach takes so much longer: EBS volumes stick at times."""
         self.half_launch = False
         """The next launch makes its machine and answers with an error, without its disk."""
+        self.lies = Lies()
+        self.allowance = Allowance()
         self.on_made: Callable[[SimInstance], None] = lambda _made: None
         """Told of each new machine."""
         self.calls: dict[str, int] = {}
@@ -182,7 +186,7 @@ class SimCloud:
             held = volume.held.at(at)
             if held is not None and held[1] == instance_id:
                 volume.held.set(at, (VolumeState.IN_USE, instance_id))
-                volume.held.foresee(off, (VolumeState.AVAILABLE, None))
+                volume.held.foresee(self.lies.free_at(volume.volume_id, off), (VolumeState.AVAILABLE, None))
 
     def arm(self, instance_id: str, at: Seconds) -> None:
         """The machine's dead-man switch."""

@@ -6,6 +6,9 @@ from fleet.model.errors import ErrorClass, ProviderError
 
 CLASSES = {
     "InsufficientInstanceCapacity": ErrorClass.CAPACITY,
+    "UnfulfillableCapacity": ErrorClass.CAPACITY,
+    "InsufficientFreeAddressesInSubnet": ErrorClass.CAPACITY,
+    "IdempotentInstanceTerminated": ErrorClass.CAPACITY,  # the try is over, the offer may do with another token
     "Unsupported": ErrorClass.UNAVAILABLE,
     "SpotMaxPriceTooLow": ErrorClass.PRICE,
     "MaxSpotInstanceCountExceeded": ErrorClass.QUOTA,
@@ -13,9 +16,11 @@ CLASSES = {
     "VolumeLimitExceeded": ErrorClass.QUOTA,
     "RequestLimitExceeded": ErrorClass.THROTTLED,
     "InternalError": ErrorClass.TRANSIENT,
+    "RequestExpired": ErrorClass.TRANSIENT,  # the caller's clock, or a request that slept on its way
     "RequestTimeout": ErrorClass.TRANSIENT,
     "Unavailable": ErrorClass.TRANSIENT,
     "IncorrectState": ErrorClass.NOT_YET,
+    "PendingVerification": ErrorClass.NOT_YET,
     "VolumeInUse": ErrorClass.NOT_YET,
     "ExpiredToken": ErrorClass.CREDENTIALS,
     "UnauthorizedOperation": ErrorClass.DENIED,

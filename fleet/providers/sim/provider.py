@@ -28,14 +28,13 @@ from fleet.providers.sim.things import SimInstance, SimVolume
 
 
 class SimProvider:
-    """``provider: sim``. Keeps nothing but its throttle; any number share one cloud."""
+    """``provider: sim``. Keeps nothing; any number share one cloud, and its allowance of calls."""
 
     name = "sim"
 
     def __init__(self, cloud: SimCloud, fleet_id: str) -> None:
         self._cloud = cloud
         self._fleet_id = fleet_id
-        self._calls: dict[str, tuple[Seconds, float]] = {}
         manners = cloud.manners
         self.capabilities = Capabilities(
             notice_seconds=manners.notice,
@@ -75,6 +74,8 @@ class SimProvider:
         if known is not None:
             if known.digest != digest:
                 raise refusal("IdempotentParameterMismatch", "this token was used for another request")
+            if self._forgotten(known, self._cloud.clock()):
+                raise refusal("IdempotentInstanceTerminated", "the machine of this token ended long ago")
             return self._seen(known, self._cloud.clock())
         offer = choose(self._cloud, request)
         if isinstance(request.volume, NewVolume):
@@ -121,7 +122,8 @@ class SimProvider:
     def terminate(self, region: str, instance_id: str) -> None:
         """End a machine; see the contract."""
         self._called(region, "terminate")
-        if any(i.instance_id == instance_id for i in self._mine(region)):
+        mine = any(i.instance_id == instance_id for i in self._mine(region))
+        if mine and not self._cloud.lies.ignores_end(instance_id):
             self._cloud.end(instance_id, "fleet", self._cloud.clock())
 
     def create_volume(self, region: str, zone: str, volume: NewVolume, token: str, tags: dict[str, str]) -> Volume:
@@ -168,7 +170,7 @@ class SimProvider:
             return  # it comes free by itself
         volume.held.set(now, (VolumeState.DETACHING, instance_id))
         free_at = now + self._disk_time(volume, now) + self._cloud.slow_detach
-        volume.held.foresee(free_at, (VolumeState.AVAILABLE, None))
+        volume.held.foresee(self._cloud.lies.free_at(volume_id, free_at), (VolumeState.AVAILABLE, None))
 
     def delete_volume(self, region: str, volume_id: str) -> None:
         """Delete a disk; see the contract."""
@@ -193,13 +195,9 @@ class SimProvider:
         self._cloud.calls[what] = self._cloud.calls.get(what, 0) + 1
         if region not in self._cloud.manners.regions:
             self._refuse("InvalidParameterValue", f"there is no region {region!r}")
-        manners, now = self._cloud.manners, self._cloud.clock()
-        at, left = self._calls.get(region, (now, manners.calls_burst))
-        left = min(manners.calls_burst, left + (now - at) * manners.calls_per_second)
-        if left < 1:
-            self._calls[region] = (now, left)
+        manners = self._cloud.manners
+        if not self._cloud.allowance.take(region, self._cloud.clock(), manners.calls_burst, manners.calls_per_second):
             self._refuse("RequestLimitExceeded", "too many calls")
-        self._calls[region] = (now, left - 1)
 
     # --- things
 
@@ -260,8 +258,9 @@ class SimProvider:
 
     def _seen(self, made: SimInstance, at: Seconds, holders: dict[str, list[str]] | None = None) -> Instance:
         """A machine as it was at a moment."""
-        state = made.state.at(at) or InstanceState.PENDING
-        ended = made.ended_at(at)
+        state, ended = made.state.at(at) or InstanceState.PENDING, made.ended_at(at)
+        if self._cloud.lies.calls_ended(made.instance_id, at):
+            state, ended = InstanceState.TERMINATED, ended if ended is not None else at
         held = tuple((self._holders(at) if holders is None else holders).get(made.instance_id, ()))
         price = self._cloud.price_in_force(made, at)
         by = made.ended_by if ended is not None else None
