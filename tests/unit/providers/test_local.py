@@ -301,6 +301,31 @@ def test_after_an_outage_a_zone_has_no_spot_capacity_for_a_while(local: Local) -
     assert local.provider.launch(local.request("t3", offers=(elsewhere,))).offer.zone == elsewhere.zone
 
 
+def test_a_listing_reads_every_record_once_however_many_machines_and_disks_there_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, count = tmp_path / "local", 20
+    provider = LocalProvider(home, "f", clock=lambda: 100.0)
+    offer = json.loads(provider.offers()[0].model_dump_json())
+    ended = {"offer": offer, "state": "terminated", "launched_at": 1.0, "ended_at": 2.0, "ended_by": "cloud"}
+    for number in range(count):
+        provider.create_volume("here", "here-a", NewVolume(size_gb=1), f"v-{number}", {"fleet": "f"})
+        folder = home / "instances" / f"i-{number}"
+        folder.mkdir(parents=True)
+        files.write_json(folder / files.INSTANCE, {**ended, "instance_id": folder.name, "tags": {"fleet": "f"}})
+    read: list[Path] = []
+    real = Path.read_text
+
+    def counted(path: Path, encoding: str | None = None, errors: str | None = None) -> str:
+        read.append(path)
+        return real(path, encoding, errors)
+
+    monkeypatch.setattr(Path, "read_text", counted)
+    listing = provider.list("here")
+    assert (len(listing.instances), len(listing.volumes)) == (count, count)
+    assert len(read) == len(set(read)) == 2 * count
+
+
 def trace(path: Path, data: list[int]) -> str:
     path.write_text(json.dumps({"metadata": {"gap_seconds": 60}, "data": data}))
     return str(path)
