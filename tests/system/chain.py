@@ -8,7 +8,7 @@ import signal
 import time
 from pathlib import Path
 
-SAVE_EVERY, REPORT_EVERY = 8, 4
+SAVE_EVERY, REPORT_EVERY = 20, 4
 QUICK = 0.004
 
 steps, pace = int(os.environ["STEPS"]), float(os.environ.get("PACE", "0"))

@@ -21,19 +21,20 @@ from fleet.providers.local.processes import kill_machine
 
 KILL_EVERY = 10.0
 """A controller dies so often."""
-CUT_EVERY = 5.0
+CUT_EVERY = 4.0
 """On average: a machine loses its power, its hypervisor and all."""
 FATES = 1000
-LONGEST, LEAD = 50.0, (1.5, 4.0)
+"""Of so many machines: more than will be launched."""
+LONGEST, LEAD = 45.0, (1.5, 4.0)
 
 
 def fates(chance: random.Random) -> list[dict[str, Any]]:
-    """What the market has in store for each machine: half are left alone, and wait for a cut."""
+    """What the market has in store for each machine; a third are left alone, unless their power is cut."""
     found = []
     for _ in range(FATES):
         signals = chance.choice([["notice"], ["notice"], ["rebalance", "notice"], []])
         fate = {
-            "after": chance.uniform(1.0, LONGEST) if chance.random() < 0.6 else 86_400.0,
+            "after": chance.uniform(1.0, LONGEST) if chance.random() < 0.65 else 86_400.0,
             "from": chance.choice(["launch", "training"]),
             "signals": signals,
             "lead": chance.uniform(*LEAD) if signals else 0.0,
@@ -54,7 +55,8 @@ class Storm:
     logs: Path
     controllers: list[subprocess.Popen[bytes]] = field(default_factory=list)
     killed: int = 0
-    cut: int = 0
+    cuts: dict[str, float] = field(default_factory=dict)
+    """When which machine lost its power."""
     ports: set[int] = field(default_factory=set)
     """Where machines were seen to listen."""
 
@@ -75,7 +77,7 @@ class Storm:
             if now >= kill_at:
                 kill_at += KILL_EVERY
                 self._kill_controller()
-                self.ports |= {port for port in listening(self.home)}
+                self.ports |= listening(self.home)
             if now >= cut_at:
                 cut_at += self.chance.expovariate(1 / CUT_EVERY)
                 self._cut_power()
@@ -97,12 +99,12 @@ class Storm:
         if not living:
             return
         machine = self.chance.choice(living)
+        self.cuts[machine.name] = time.time()
         for process in processes(self.home):
             with contextlib.suppress(psutil.Error):
                 if str(machine) in process.cmdline():
                     process.kill()
         kill_machine(machine.name, None)
-        self.cut += 1
 
     def end(self) -> None:
         """Ctrl-C in both controllers: they end as such programs do."""
@@ -135,5 +137,5 @@ def listening(home: Home) -> set[int]:
     mine = {process.pid for process in processes(home)}
     with contextlib.suppress(psutil.Error):
         found = psutil.net_connections(kind="inet")
-        return {c.laddr.port for c in found if c.status == psutil.CONN_LISTEN and c.pid in mine}
+        return {c.laddr.port for c in found if c.laddr and c.status == psutil.CONN_LISTEN and c.pid in mine}
     return set()
