@@ -229,6 +229,18 @@ def test_a_machine_whose_supervisor_was_killed_is_dead_and_nobody_saw_its_end(lo
     assert local.processes(made) == []
 
 
+def test_an_end_that_nobody_saw_is_known_to_about_a_second_however_rarely_the_agent_gives_a_sign(local: Local) -> None:
+    made = local.running()
+    session = files.session_of(local.folder(made))
+    assert session is not None
+    until(lambda: (files.last_sign(local.folder(made)) or 0.0) > session[1] + 1.0)
+    killed = time.time()
+    os.kill(session[0], 9)
+    ended = local.ended(made).ended_at
+    assert ended is not None
+    assert killed - 3.0 < ended <= killed + 0.1
+
+
 def test_a_volume_survives_its_machine(local: Local) -> None:
     made = local.running(volume=NewVolume(size_gb=1))
     volume = local.provider.list("here").volumes[0]
