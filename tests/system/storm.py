@@ -55,8 +55,7 @@ class Storm:
     logs: Path
     controllers: list[subprocess.Popen[bytes]] = field(default_factory=list)
     killed: int = 0
-    cuts: dict[str, float] = field(default_factory=dict)
-    """When which machine lost its power."""
+    cut: int = 0
     ports: set[int] = field(default_factory=set)
     """Where machines were seen to listen."""
 
@@ -99,12 +98,12 @@ class Storm:
         if not living:
             return
         machine = self.chance.choice(living)
-        self.cuts[machine.name] = time.time()
         for process in processes(self.home):
             with contextlib.suppress(psutil.Error):
                 if str(machine) in process.cmdline():
                     process.kill()
         kill_machine(machine.name, None)
+        self.cut += 1
 
     def end(self) -> None:
         """Ctrl-C in both controllers: they end as such programs do."""
