@@ -9,13 +9,13 @@ import time
 from pathlib import Path
 
 SAVE_EVERY, REPORT_EVERY = 20, 4
-QUICK = 0.004
+QUICK = 0.01
 
 steps, pace = int(os.environ["STEPS"]), float(os.environ.get("PACE", "0"))
 checkpoint = Path(os.environ["FLEET_CHECKPOINTS"]) / "state"
 model = Path(os.environ["FLEET_VOLUME"]) / "output" / "model.txt"
 hurry = Path(os.environ.get("HURRY", "/nowhere"))
-"""Once this file is there, a step takes no time any more: the state does not depend on it."""
+"""Once this file is there, a step takes hardly any time: the state does not depend on it."""
 wish = Path(os.environ.get("FLEET_SAVE_REQUEST", "/nowhere"))
 
 

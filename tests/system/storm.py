@@ -125,8 +125,7 @@ def processes(home: Home) -> list[psutil.Process]:
         with contextlib.suppress(psutil.Error, OSError):
             if process.status() == psutil.STATUS_ZOMBIE or process.pid == os.getpid():
                 continue
-            mark = process.environ().get("FLEET_HOME") == str(home.path)
-            if mark or any(str(home.path) in word for word in [*process.environ().values(), *process.cmdline()]):
+            if any(str(home.path) in word for word in (*process.environ().values(), *process.cmdline())):
                 found.append(process)
     return found
 
