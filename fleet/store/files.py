@@ -19,6 +19,8 @@ from fleet.store.fileio import pieces_of, write_all
 from fleet.store.objects import ObjectInfo
 
 _TEMPORARY = ".tmp-"
+ABANDONED = 86_400.0
+"""Nothing was written to a temporary file for so long: its writer is dead, and a folder has nobody else to clear it away."""
 WALKS = 8
 """A listing during which folders came or went is made again, so often at most: while the older of two checkpoints is
 removed and a third one made, one that walks slowly would find none at all."""
@@ -139,10 +141,19 @@ class FileObjects:
                 pending.extend((f"{path}/{name}", f"{within}{name}/") for name in below)
             for entry in entries:
                 key = within + entry.name
-                if key.startswith(prefix) and entry.name not in below and not entry.name.startswith(_TEMPORARY):
+                if entry.name.startswith(_TEMPORARY):
+                    self._clear_away(entry)
+                elif key.startswith(prefix) and entry.name not in below:
                     with contextlib.suppress(FileNotFoundError):
                         found.append(_info(key, entry.stat()))
         return found, folders
+
+    def _clear_away(self, temporary: os.DirEntry[str]) -> None:
+        """Remove what a writer that was killed left, as a bucket's rule ends uploads that nobody goes on with."""
+        with contextlib.suppress(OSError):
+            if self._clock() - temporary.stat().st_mtime > ABANDONED:
+                Path(temporary.path).unlink()
+                self._remove_empty(Path(temporary.path).parent)
 
     @contextlib.contextmanager
     def _prepared(self, target: Path, fill: Callable[[int], None]) -> Iterator[Path]:

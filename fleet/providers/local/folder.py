@@ -84,7 +84,7 @@ def supervised(folder: Path) -> bool:
 
 
 def session_of(folder: Path) -> tuple[int, float] | None:
-    """The session id that the machine's supervisor had, and when it wrote it down; None if it never ran."""
+    """The session id that the machine's supervisor had, and when it was last there; None if it never ran."""
     try:
         path = folder / SESSION
         return int(path.read_text(encoding="utf-8")), path.stat().st_mtime
@@ -93,7 +93,7 @@ def session_of(folder: Path) -> tuple[int, float] | None:
 
 
 def last_sign(folder: Path) -> float | None:
-    """When the machine last did something: its agent renews the dead-man switch every few seconds."""
+    """When the machine last did something: its supervisor touches the session every second."""
     times = []
     for name in (DEAD_MAN, SESSION, TRAINING):
         with contextlib.suppress(OSError):

@@ -82,7 +82,7 @@ class LocalProvider:
             folder = self._folder(known["instance_id"])
             if known["state"] == "pending" and not files.supervised(folder):
                 self._power_on(folder)
-        return self._seen(known)
+        return self._seen(known, self._volumes.all())
 
     def list(self, region: str) -> Listing:
         """Everything with this fleet's tag; what died unseen is found out here."""
@@ -90,13 +90,15 @@ class LocalProvider:
             return Listing(region=region, at=self._clock())
         records = [files.read_json(path) for path in (self._home / "instances").glob(f"*/{files.INSTANCE}")]
         mine = [r for r in records if r is not None and r["tags"].get("fleet") == self._fleet_id]
-        instances = sorted((self._seen(self._looked_after(r)) for r in mine), key=lambda i: i.launched_at)
-        return Listing(region=region, at=self._clock(), instances=tuple(instances), volumes=tuple(self._volumes.all()))
+        now = [self._looked_after(record) for record in mine]
+        volumes = self._volumes.all()  # once for all: a home keeps a record of every machine and disk that it ever had
+        instances = sorted((self._seen(record, volumes) for record in now), key=lambda i: i.launched_at)
+        return Listing(region=region, at=self._clock(), instances=tuple(instances), volumes=tuple(volumes))
 
     def get(self, region: str, instance_id: str) -> Instance | None:
         """One machine by id."""
         record = self._record(instance_id) if region == REGION else None
-        return self._seen(self._looked_after(record)) if record is not None else None
+        return self._seen(self._looked_after(record), self._volumes.all()) if record is not None else None
 
     def terminate(self, region: str, instance_id: str) -> None:
         """Tell the supervisor to end the machine; do it here if it has none."""
@@ -247,9 +249,9 @@ class LocalProvider:
         files.end_instance(self._home, folder, by, seen if seen is not None else self._clock())
         return files.read_json(folder / files.INSTANCE) or record
 
-    def _seen(self, record: dict[str, Any]) -> Instance:
+    def _seen(self, record: dict[str, Any], volumes: Sequence[Volume]) -> Instance:
         offer = Offer.model_validate(record["offer"])
-        held = [v.volume_id for v in self._volumes.all() if v.attached_to == record["instance_id"]]
+        held = [volume.volume_id for volume in volumes if volume.attached_to == record["instance_id"]]
         return Instance(
             instance_id=record["instance_id"],
             offer=offer,

@@ -5,6 +5,7 @@ It is a daemon of its own, so that the instance outlives every controller. It im
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -17,6 +18,8 @@ from typing import Any
 from fleet.providers.local import folder as files
 
 LOOK_EVERY = 0.05
+SIGN_EVERY = 1.0
+"""Should nobody see the machine's end, it is counted up to the last of these."""
 SLEPT = 5.0
 """Not looking for so long means that the computer was suspended."""
 WAKING = 10.0
@@ -39,6 +42,7 @@ class Supervisor:
         self.restarts = 0
         self.looked_at = time.time()
         self.awake_since = 0.0
+        self.signed_at = float("-inf")
 
     def run(self) -> None:
         """Start the agent, then watch until something ends the machine."""
@@ -51,6 +55,7 @@ class Supervisor:
             ended_by = self._look(time.time())
             if ended_by is not None:
                 break
+            self._give_sign(time.monotonic())
             time.sleep(LOOK_EVERY)
         at = time.time()
         self._kill_everything()
@@ -74,6 +79,13 @@ class Supervisor:
         if self.agent is not None and self.agent.poll() is not None and not self._restart_agent():
             return "itself"
         return self._market(now)
+
+    def _give_sign(self, now: float) -> None:
+        """Leave word, now and then, that the machine is on: its agent renews the dead-man switch much more rarely."""
+        if now - self.signed_at >= SIGN_EVERY:
+            self.signed_at = now
+            with contextlib.suppress(OSError):
+                os.utime(self.folder / files.SESSION)
 
     def _market(self, now: float) -> str | None:
         """Give the signals that the market has in store, then take the machine."""

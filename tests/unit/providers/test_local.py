@@ -229,6 +229,18 @@ def test_a_machine_whose_supervisor_was_killed_is_dead_and_nobody_saw_its_end(lo
     assert local.processes(made) == []
 
 
+def test_an_end_that_nobody_saw_is_known_to_about_a_second_however_rarely_the_agent_gives_a_sign(local: Local) -> None:
+    made = local.running()
+    session = files.session_of(local.folder(made))
+    assert session is not None
+    until(lambda: (files.last_sign(local.folder(made)) or 0.0) > session[1] + 1.0)
+    killed = time.time()
+    os.kill(session[0], 9)
+    ended = local.ended(made).ended_at
+    assert ended is not None
+    assert killed - 3.0 < ended <= killed + 0.1
+
+
 def test_a_volume_survives_its_machine(local: Local) -> None:
     made = local.running(volume=NewVolume(size_gb=1))
     volume = local.provider.list("here").volumes[0]
@@ -299,6 +311,31 @@ def test_after_an_outage_a_zone_has_no_spot_capacity_for_a_while(local: Local) -
     assert told.value.error_class is ErrorClass.CAPACITY
     elsewhere = next(o for o in local.provider.offers() if o.zone != made.offer.zone and o.market is Market.SPOT)
     assert local.provider.launch(local.request("t3", offers=(elsewhere,))).offer.zone == elsewhere.zone
+
+
+def test_a_listing_reads_every_record_once_however_many_machines_and_disks_there_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, count = tmp_path / "local", 20
+    provider = LocalProvider(home, "f", clock=lambda: 100.0)
+    offer = json.loads(provider.offers()[0].model_dump_json())
+    ended = {"offer": offer, "state": "terminated", "launched_at": 1.0, "ended_at": 2.0, "ended_by": "cloud"}
+    for number in range(count):
+        provider.create_volume("here", "here-a", NewVolume(size_gb=1), f"v-{number}", {"fleet": "f"})
+        folder = home / "instances" / f"i-{number}"
+        folder.mkdir(parents=True)
+        files.write_json(folder / files.INSTANCE, {**ended, "instance_id": folder.name, "tags": {"fleet": "f"}})
+    read: list[Path] = []
+    real = Path.read_text
+
+    def counted(path: Path, encoding: str | None = None, errors: str | None = None) -> str:
+        read.append(path)
+        return real(path, encoding, errors)
+
+    monkeypatch.setattr(Path, "read_text", counted)
+    listing = provider.list("here")
+    assert (len(listing.instances), len(listing.volumes)) == (count, count)
+    assert len(read) == len(set(read)) == 2 * count
 
 
 def trace(path: Path, data: list[int]) -> str:

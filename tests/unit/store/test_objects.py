@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fleet.model.errors import AlreadyExistsError, NotFoundError, StoreError, UnsuitableStoreError
-from fleet.store.files import FileObjects
+from fleet.store.files import ABANDONED, FileObjects
 from fleet.store.objects import Objects
 from fleet.store.opening import open_objects
 
@@ -195,6 +195,20 @@ def test_what_a_killed_writer_left_is_not_listed(tmp_path: Path) -> None:
     objects.put("j/1", b"x")
     (tmp_path / "b" / "j" / ".tmp-0123").write_bytes(b"half")
     assert [i.key for i in objects.list("j/")] == ["j/1"]
+
+
+def test_what_a_killed_writer_left_is_cleared_away_a_day_later_with_its_folder_and_nothing_younger(tmp_path: Path) -> None:
+    left, young = tmp_path / "b" / "runs" / "r" / "files" / ".tmp-0123", tmp_path / "b" / "runs" / "s" / ".tmp-4567"
+    for path in (left, young):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"half a checkpoint")
+    now = left.stat().st_mtime
+    os.utime(young, (now, now + 2))
+    FileObjects(tmp_path / "b", lambda: now + ABANDONED).list("runs/")
+    assert left.exists()
+    FileObjects(tmp_path / "b", lambda: now + ABANDONED + 1).list("runs/")
+    assert not left.parent.parent.exists()
+    assert young.exists()
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
