@@ -31,6 +31,9 @@ from tests.simulation.chaos.world import Luck, World
 HEALING_HOURS = 24 * 12
 """Once faults stop, everything that can finish does within this."""
 
+LONG = 200
+"""Hours from which on a world is a large one: its runs are long, its controllers come by now and then."""
+
 
 @dataclass
 class Result:
@@ -76,6 +79,8 @@ class Explorer:
         """Everything."""
         world = self.world
         begun = time.perf_counter()
+        if self.hours >= LONG:
+            world.paces = (60.0, 300.0, 900.0, 900.0)
         world.luck = Luck(0.01, 0.02, 0.02, 0.3, 0.2, 0.3)
         for _ in range(self.chance.randint(1, 3)):
             world.laptop()
@@ -215,7 +220,7 @@ class Explorer:
             return
         chance = self.chance
         self.count += 1
-        steps = chance.choice([5, 40, 150, 400] if self.hours < 200 else [5, 150, 1000, 3000])
+        steps = chance.choice([5, 40, 150, 400] if self.hours < LONG else [5, 150, 1000, 3000])
         volume: dict[str, object] = {"size": chance.choice(["20GB", "500GB"])}
         if chance.random() < 0.2:
             volume["name"] = chance.choice(["data", "more"])

@@ -67,6 +67,7 @@ class World:
         self.fleet_id = "fleet-1"
         self.chaos: Chaos = chaos or Calm()
         self.luck = Luck()
+        self.paces = PACES
         self._temporary = tempfile.TemporaryDirectory(prefix="fleet-chaos-", dir=_fast_folder())
         self.folder = Path(self._temporary.name)
         self.cloud = SimCloud(self.clock, seed, Manners(weather=weather or Weather(up=1e12, epoch=self.clock())))
@@ -111,7 +112,9 @@ class World:
 
     def laptop(self) -> Laptop:
         """One more controller, awake from now on."""
-        made = Laptop(self, f"c{len(self.laptops) + 1}", pace=self.chance.choice(PACES), quiet=self.chance.choice(QUIETS))
+        made = Laptop(
+            self, f"c{len(self.laptops) + 1}", pace=self.chance.choice(self.paces), quiet=self.chance.choice(QUIETS)
+        )
         self.laptops.append(made)
         self._push(self.clock(), made)
         return made
