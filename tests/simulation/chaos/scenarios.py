@@ -117,7 +117,7 @@ def spent(world: Swept) -> None:
     """Its money is at an end before it is; then its disk's keep time."""
     world.expected = {"over-budget"}
     world.laptop()
-    started(world, 400, budget={"run": "$0.15"})
+    started(world, 400, budget={"run": "$0.06"})
 
 
 SCENARIOS: Mapping[str, Script] = {script.__name__: script for script in (notice, moved, stopped, spent)}

@@ -40,7 +40,11 @@ def lived(scenario: str, death: Death | None = None, *, trace: bool = False) -> 
         world.laws.healthy_since = world.clock()
         world.at(1800, lambda: _half_hourly(world))
         SCENARIOS[scenario](world)
-        world.until("the run is over, and its disk is gone", lambda run: run.over and bool(world.laptops) and not _held(world), 30 * 3600)
+        world.until(
+            "the run is over, and its disk is gone",
+            lambda run: run.over and bool(world.laptops) and not _held(world),
+            30 * 3600,
+        )
         world.live(QUIET_END)
         if not world.laws.violations:
             _at_rest(world)

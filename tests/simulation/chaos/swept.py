@@ -141,9 +141,7 @@ class Swept(World):
 
     # --- numbers
 
-    def effect(
-        self, client: Any, what: str, do: Callable[[], object], *, changes: bool, call: Call | None = None
-    ) -> object:
+    def effect(self, client: Any, what: str, do: Callable[[], object], *, changes: bool, call: Call | None = None) -> object:
         """Every call to bucket and cloud."""
         self.acting = client
         return super().effect(client, what, do, changes=changes, call=call)
@@ -255,5 +253,3 @@ class Swept(World):
         attempt = self.run.newest if self.run is not None else None
         found = self.machines.get(attempt.instance_id or "") if attempt is not None else None
         return found if found is not None and found.runs else None
-
-
