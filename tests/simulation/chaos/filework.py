@@ -13,11 +13,11 @@ import io
 import os
 import pathlib
 import shutil
+import stat
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
-from unittest import mock
 
 ROLES = (
     (".restoring-", "restored"),
@@ -148,9 +148,42 @@ def _one(
     return call
 
 
+def _descriptors(watcher: Watcher) -> dict[str, Callable[..., Any]]:
+    """Calls that open, and those that know a file by its number."""
+    open_, write, fsync = os.open, os.write, os.fsync
+
+    def opened(path: Any, flags: int, *more: Any, **named: Any) -> int:
+        if not flags & os.O_CREAT or "dir_fd" in named:
+            return open_(path, flags, *more, **named)
+        found = watcher.around_file(f"file: open {role_of(path)}", lambda: open_(path, flags, *more, **named))
+        return int(found)
+
+    def written(fd: int, data: Any) -> int:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return write(fd, data)
+        view = memoryview(data)
+        middle = (lambda: write(fd, view[: len(view) // 2])) if len(view) > 1 else None
+        return int(watcher.around_file("file: write", lambda: write(fd, data), middle))
+
+    return {
+        "open": opened,
+        "write": written,
+        "fsync": lambda fd: watcher.around_file("file: fsync", lambda: fsync(fd)),
+    }
+
+
 @contextlib.contextmanager
 def numbered(watcher: Watcher) -> Iterator[None]:
     """Everybody's changes of files are told to ``watcher``, which knows whose count."""
+    with contextlib.ExitStack() as stack:
+        for where, name, value in _replaced(watcher):
+            stack.callback(setattr, where, name, getattr(where, name))
+            setattr(where, name, value)
+        yield
+
+
+def _replaced(watcher: Watcher) -> list[tuple[Any, str, Any]]:
+    """What stands where, while effects are numbered."""
     trees = _Trees(shutil.rmtree)
     calls: dict[str, Callable[..., Any]] = {
         "mkdir": _one("make", os.mkdir, watcher, trees, absent=True),
@@ -161,26 +194,20 @@ def numbered(watcher: Watcher) -> Iterator[None]:
         "replace": _two("rename", os.replace, watcher),
         "link": _two("link", os.link, watcher),
         "symlink": _two("symlink", os.symlink, watcher),
-        "fsync": lambda fd, real=os.fsync: watcher.around_file("file: fsync", lambda: real(fd)),
+        **_descriptors(watcher),
     }
-    with contextlib.ExitStack() as stack:
-
-        def put(where: object, name: str, value: object) -> None:
-            stack.enter_context(mock.patch.object(where, name, value))
-
-        opening = _opened(io.open, watcher)
-        for name, call in calls.items():
-            put(os, name, call)
-        accessor = getattr(pathlib, "_normal_accessor", None)  # Python 3.10: its own references
-        for name in (*calls, "open") if accessor is not None else ():
-            if hasattr(accessor, name):
-                put(accessor, name, calls.get(name, opening))
-        put(shutil, "rmtree", trees)
-        put(shutil, "_USE_CP_SENDFILE", False)  # copies are writes
-        put(io, "open", opening)
-        put(builtins, "open", opening)
-        put(tarfile, "bltn_open", opening)
-        yield
+    opening = _opened(io.open, watcher)
+    accessor = getattr(pathlib, "_normal_accessor", None)  # Python 3.10: its own references
+    return [
+        *((os, name, call) for name, call in calls.items()),
+        *((accessor, name, call) for name, call in calls.items() if name != "open" and hasattr(accessor, name)),
+        *([(accessor, "open", opening)] if accessor is not None else []),
+        (shutil, "rmtree", trees),
+        (shutil, "_USE_CP_SENDFILE", False),  # copies are writes
+        (io, "open", opening),
+        (builtins, "open", opening),
+        (tarfile, "bltn_open", opening),
+    ]
 
 
 def leftovers(volume: Path) -> list[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from fleet.control.inventory import delete_volume
@@ -16,7 +18,8 @@ Script = Callable[[Swept], None]
 
 
 def started(world: Swept, steps: int, folder: Path | None = None, **more: object) -> bool:
-    """The user starts a run; False if there is none."""
+    """The user starts a run; False if there is none, since that was interrupted for good."""
+    before = world.run
     fields = {
         "name": NAME,
         "run": "train",
@@ -29,7 +32,7 @@ def started(world: Swept, steps: int, folder: Path | None = None, **more: object
     }
     where = folder or world.folder
     world.types("up", lambda user: start_run(user, Job.model_validate(fields), where, suffix=world.nonce))
-    return world.run is not None
+    return world.run is not before
 
 
 def packed(world: Swept) -> Path:
@@ -56,6 +59,7 @@ def notice(world: Swept) -> None:
     """Interrupted with notice, resumed on the same volume in the same zone; finishes; the disk is deleted in time."""
     world.expected = {"succeeded"}
     world.laptop()
+    world.cloud.manners = replace(world.cloud.manners, boot=(5, 15))  # up while the other still holds the disk
     mounts = {"data.txt": "data.txt"}
     if not started(world, 8, packed(world), workdir="code", file_mounts=mounts):
         return
@@ -104,7 +108,7 @@ def stopped(world: Swept) -> None:
     world.live(120)
     for volume_id in list(world.run.volumes) if world.run is not None else ():
         world.laws.users_word.add(volume_id)
-        if not world.types("volumes delete", lambda user, v=volume_id: delete_volume(user, v)):
+        if not world.types("volumes delete", partial(delete_volume, volume_id=volume_id)):
             world.live(600)
 
 
@@ -120,4 +124,14 @@ def spent(world: Swept) -> None:
     started(world, 400, budget={"run": "$0.06"})
 
 
-SCENARIOS: Mapping[str, Script] = {script.__name__: script for script in (notice, moved, stopped, spent)}
+def shared(world: Swept) -> None:
+    """A run on a disk with a name, then another that takes the disk over: what lay there is moved out of its sight."""
+    world.expected = {"succeeded"}
+    world.laptop()
+    volume = {"size": "20GB", "keep": "20m", "name": "data"}
+    if started(world, 3, volume=volume):
+        world.until("the first run is over", lambda run: run.over)
+        started(world, 4, name="other", volume=volume)
+
+
+SCENARIOS: Mapping[str, Script] = {script.__name__: script for script in (notice, moved, stopped, spent, shared)}

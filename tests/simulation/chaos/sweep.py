@@ -1,7 +1,7 @@
 """The exhaustive sweep: each effect of each life is somebody's last, before it, after it and in its middle.
 
-    python -m tests.simulation.chaos.sweep SCENARIO                          its effects, by number
-    python -m tests.simulation.chaos.sweep SCENARIO NUMBER HOW [BACK]        one death again, with everything that happens
+    python -m tests.simulation.chaos sweep SCENARIO                          its effects, by number
+    python -m tests.simulation.chaos sweep SCENARIO NUMBER HOW [BACK]        one death again, with everything that happens
 
 Where the next change is the same client's, in the same turn, dying after one is dying before the other: nothing else
 happens in the world between them. So only a client's last change in a turn is swept on both sides.
@@ -9,16 +9,17 @@ happens in the world between them. So only a client's last change in a turn is s
 
 from __future__ import annotations
 
-import sys
-from collections import Counter
-from collections.abc import Iterator, Sequence
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
+from fleet.core.state import RunState
 from fleet.model import layout
 from tests.simulation.chaos.filework import leftovers
 from tests.simulation.chaos.laws import ALIVE
-from tests.simulation.chaos.scenarios import NAME, SCENARIOS
-from tests.simulation.chaos.swept import Death, Effect, Swept
+from tests.simulation.chaos.scenarios import SCENARIOS
+from tests.simulation.chaos.swept import Death, Effect, How, Return, Swept
 from tests.simulation.chaos.training import model_after
 
 QUIET_END = 1800.0
@@ -64,26 +65,30 @@ def _held(world: Swept) -> bool:
 
 def _at_rest(world: Swept) -> None:
     """What is left once everything is over."""
-    laws, now, run = world.laws, world.clock(), world.run
+    laws, now = world.laws, world.clock()
     for made in world.cloud.instances.values():
         if made.state.at(now) in ALIVE:
             laws.broken("nothing is left running", made.instance_id)
     if world.bucket.list(layout.HEARTBEATS):
         laws.broken("the words of the dead are forgotten", world.bucket.list(layout.HEARTBEATS)[0].key)
-    for volume in (world.folder / "volumes").glob("*"):
-        if left := leftovers(volume):
-            laws.broken("nothing half done is left on a disk", f"{volume.name}: {left}")
-    if run is None:
-        if world.numbers.victim is not world.user:
-            laws.broken("what the user started exists", "there is no run")
-        return
-    laws.check_ledger(run)
+    for name in world.prepared:
+        if left := leftovers(world.folder / "volumes" / name):
+            laws.broken("nothing half done is left on a disk", f"{name}: {left}")
+    if not laws.state.runs and world.numbers.victim is not world.user:
+        laws.broken("what the user started exists", "there is no run")
+    for run in laws.state.runs.values():
+        laws.check_ledger(run)
+        _judge(world, run)
+
+
+def _judge(world: Swept, run: RunState) -> None:
+    """One run's end."""
     if run.outcome not in world.expected:
-        laws.broken("a run ends as it would have", f"{run.outcome}: {run.reason}")
+        world.laws.broken("a run ends as it would have", f"{run.run_id} {run.outcome}: {run.reason}")
     if run.outcome == "succeeded":
-        data = world.bucket.data.get(layout.models(NAME) + "model")
+        data = world.bucket.data.get(layout.models(run.name) + "model")
         if data is None or data[0].decode() != model_after(int(run.job.envs["STEPS"])):
-            laws.broken("the model is the one that it would have been", run.run_id)
+            world.laws.broken("the model is the one that it would have been", run.run_id)
 
 
 def deaths(effects: Sequence[Effect]) -> Iterator[Death]:
@@ -97,32 +102,47 @@ def deaths(effects: Sequence[Effect]) -> Iterator[Death]:
             yield from (Death(number, "after", back) for back in _returns(effect))
 
 
-def _returns(effect: Effect) -> Sequence[str]:
-    return {"controller": ("soon", "late"), "user": ("soon", "never")}.get(effect.who, ("soon",))
+def _returns(effect: Effect) -> Sequence[Return]:
+    """A controller may be started again at once, or after hours; a user may type the command again, or go."""
+    returns: Mapping[str, Sequence[Return]] = {"controller": ("soon", "late"), "user": ("soon", "never")}
+    return returns.get(effect.who, ("soon",))
+
+
+def swept(scenario: str) -> Iterator[str]:
+    """Every death of a scenario that breaks a law, told."""
+    calm = lived(scenario)
+    if calm.violations:
+        yield f"{scenario}, with nobody dying: {'; '.join(calm.violations)}"
+        return
+    for death in deaths(calm.effects):
+        life, effect = lived(scenario, death), calm.effects[death.number - 1]
+        if life.effects[: death.number] != calm.effects[: death.number]:
+            yield told(scenario, death, effect, ["what came before it was not the same"])
+        elif life.violations:
+            yield told(scenario, death, effect, life.violations)
 
 
 def told(scenario: str, death: Death, effect: Effect, violations: Sequence[str]) -> str:
     """A death that broke a law, and the command that replays it."""
     return (
         f"{scenario}: {effect.who} dies {death.how} effect {death.number} ({effect.what}), back {death.back}: "
-        f"{'; '.join(violations)}\n    python -m tests.simulation.chaos.sweep {scenario} {death}"
+        f"{'; '.join(violations)}\n    python -m tests.simulation.chaos sweep {scenario} {death}"
     )
 
 
 def main(words: Sequence[str]) -> int:
     """A scenario's effects, or one death with its trace."""
-    if len(words) < 2:
-        life = lived(words[0], trace=True)
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation.chaos sweep", description=main.__doc__)
+    parser.add_argument("scenario", choices=list(SCENARIOS))
+    parser.add_argument("number", type=int, nargs="?", default=0, help="of the effect; without one they are listed")
+    parser.add_argument("how", nargs="?", default="before", choices=get_args(How))
+    parser.add_argument("back", nargs="?", default="soon", choices=get_args(Return))
+    given = parser.parse_args(words)
+    life = lived(given.scenario, Death(given.number, given.how, given.back), trace=True)
+    if given.number:
+        print("\n".join(life.trace))
+    else:
         for number, effect in enumerate(life.effects, 1):
             print(f"{number:5}  {effect.who:<11}{effect.what}{'  (has a middle)' if effect.has_middle else ''}")
-        print(Counter((effect.who, effect.what) for effect in life.effects))
-    else:
-        scenario, number, how, *back = words
-        life = lived(scenario, Death(int(number), how, *back), trace=True)
-        print("\n".join(life.trace))
     print("\n".join(life.violations) or "no law is broken")
     return 1 if life.violations else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

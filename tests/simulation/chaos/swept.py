@@ -8,14 +8,17 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from unittest import mock
 
+from fleet.agent.disk import Disk
+from fleet.control import controller
 from fleet.control.controller import Controller
 from fleet.core.state import RunState
 from fleet.model.base import Seconds
 from fleet.model.errors import FleetError
 from fleet.providers.sim.provider import SimProvider
 from fleet.providers.wrap.around import Call
-from fleet.store.journal import Journal
+from fleet.store import snapshots
 from fleet.store.checkpoints import commit, restore, staged, staging
+from fleet.store.journal import Journal
 from tests.simulation.chaos import clients, training
 from tests.simulation.chaos.bucket import ClientObjects
 from tests.simulation.chaos.clients import Killed, Laptop, Machine
@@ -34,6 +37,8 @@ SAVE_EVERY = 3
 """Steps: a quarter of an hour between two checkpoints keeps a life short."""
 QUIET: Seconds = 600.0
 """Nobody looks less often than this."""
+SNAPSHOT_EVERY = 4
+"""Entries."""
 POOLED = (commit, restore, staged, staging)
 """Modules that work on several files at once: here in order, so that numbers stay."""
 
@@ -120,6 +125,8 @@ class _Numbers:
             return None
         self.victim, self.died_in = client, self.turn
         self.world.says(client.name, f"dies {self.death.how} {what}")
+        if isinstance(client, Machine) and client.agent is not None:
+            self.world.prepared.discard(client.agent.disk.root.name)
         if isinstance(client, Laptop):
             self.world.at(SOON if self.death.back == "soon" else LATE, self.world.somebody_watches)
         return self.death.how
@@ -137,6 +144,8 @@ class Swept(World):
         self.commands = 0
         self.expected: set[str] = set()
         """How the newest run may end."""
+        self.prepared: set[str] = set()
+        """Disks on which a life began since the last death there: it has removed what was half done."""
         self._training = 0
 
     # --- numbers
@@ -165,7 +174,12 @@ class Swept(World):
     @contextlib.contextmanager
     def alive(self) -> Iterator[Swept]:
         """Numbers hold within."""
-        go_on, arm, power_off = Training._go_on, Machine.arm, Machine.power_off
+        go_on, arm, power_off, prepare = Training._go_on, Machine.arm, Machine.power_off, Disk.prepare
+
+        def prepares(disk: Disk) -> None:
+            prepare(disk)
+            if disk.is_volume:
+                self.prepared.add(disk.root.name)
 
         def trains(child: Training) -> None:
             self._training += 1
@@ -178,7 +192,10 @@ class Swept(World):
             for where, name, value in (
                 (training, "SAVE_EVERY", SAVE_EVERY),
                 (clients, "QUIET", QUIET),
+                (controller, "SNAPSHOT_EVERY", SNAPSHOT_EVERY),
+                (snapshots, "KEPT", 1),
                 (Training, "_go_on", trains),
+                (Disk, "prepare", prepares),
                 (Machine, "arm", lambda m, at: self.around_file("arm", lambda: arm(m, at))),
                 (Machine, "power_off", lambda m: self.around_file("power off", lambda: power_off(m))),
                 *((module, "ThreadPoolExecutor", InOrder) for module in POOLED),
@@ -212,11 +229,10 @@ class Swept(World):
         try:
             objects = ClientObjects(self.bucket, self, self.user)
             cloud = ClientProvider(SimProvider(self.cloud, self.fleet_id), self, self.user)
-            controller = Controller(
-                objects, Journal(objects, self.fleet_id, by="user", version="0", nonce=self.nonce), self.fleet_id, {"sim": cloud}
-            )  # fmt: skip
-            controller.load()
-            command(controller)
+            journal = Journal(objects, self.fleet_id, by="user", version="0", nonce=self.nonce)
+            process = Controller(objects, journal, self.fleet_id, {"sim": cloud})
+            process.load()
+            command(process)
         except Killed:
             return False
         except FleetError as error:
