@@ -20,6 +20,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 ROLES = (
+    ("/bucket/journal", "journal"),
+    ("/bucket/snapshots", "snapshot"),
+    ("/bucket/heartbeats", "heartbeat"),
+    ("/bucket/jobs", "job"),
+    ("/bucket/models", "model"),
+    ("/bucket/runs", "run"),
+    ("/local/", "cloud"),
     (".restoring-", "restored"),
     (".replaced-", "replaced"),
     ("/staging", "staging"),
