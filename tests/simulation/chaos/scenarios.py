@@ -17,13 +17,13 @@ NAME = "job"
 Script = Callable[[Swept], None]
 
 
-def started(world: Swept, steps: int, folder: Path | None = None, **more: object) -> bool:
+def started(world: Swept, steps: int, folder: Path | None = None, *, sets: bool = False, **more: object) -> bool:
     """The user starts a run; False if there is none, since that was interrupted for good."""
     before = world.run
     fields = {
         "name": NAME,
         "run": "train",
-        "envs": {"STEPS": str(steps)},
+        "envs": {"STEPS": str(steps), **({"SETS": "1"} if sets else {})},
         "outputs": ["model"],
         "resources": {"infra": "sim/sim-1/sim-1a", "market": "spot"},
         "volume": {"size": "20GB", "keep": "20m"},
@@ -61,7 +61,7 @@ def notice(world: Swept) -> None:
     world.laptop()
     world.cloud.manners = replace(world.cloud.manners, boot=(5, 15))  # up while the other still holds the disk
     mounts = {"data.txt": "data.txt"}
-    if not started(world, 8, packed(world), workdir="code", file_mounts=mounts):
+    if not started(world, 8, packed(world), sets=True, workdir="code", file_mounts=mounts):
         return
     world.until("its first checkpoint", has(world, 1))
     machine = world.machine()
@@ -75,7 +75,7 @@ def moved(world: Swept) -> None:
     """Taken without notice while its zone has nothing: restored from the bucket elsewhere, the old disk superseded."""
     world.expected = {"succeeded"}
     world.laptop()
-    if not started(world, 13, resources={"infra": "sim/sim-1", "market": "spot"}, checkpoint={"keep": 2}):
+    if not started(world, 13, sets=True, resources={"infra": "sim/sim-1", "market": "spot"}, checkpoint={"keep": 2}):
         return
     world.until("its second checkpoint", has(world, 2))
     machine = world.machine()
@@ -125,13 +125,23 @@ def spent(world: Swept) -> None:
 
 
 def shared(world: Swept) -> None:
-    """A run on a disk with a name, then another that takes the disk over: what lay there is moved out of its sight."""
+    """A machine that the bucket is out of reach for is taken without notice: what only its disk holds is committed first.
+
+    Then another run takes the disk over by its name: what lies there is moved out of its sight.
+    """
     world.expected = {"succeeded"}
     world.laptop()
     volume = {"size": "20GB", "keep": "20m", "name": "data"}
-    if started(world, 3, volume=volume):
-        world.until("the first run is over", lambda run: run.over)
-        started(world, 4, name="other", volume=volume)
+    if not started(world, 7, volume=volume):
+        return
+    world.until("its first checkpoint", has(world, 1))
+    machine = world.machine()
+    if machine is not None:
+        machine.cut_off_until = world.clock() + 1e6
+        world.take(machine.instance_id, world.clock() + 1000, notice=False)
+        world.live(1000)
+    world.until("the first run is over", lambda run: run.over)
+    started(world, 4, name="other", volume=volume)
 
 
 SCENARIOS: Mapping[str, Script] = {script.__name__: script for script in (notice, moved, stopped, spent, shared)}

@@ -25,6 +25,7 @@ from tests.simulation.chaos.clients import Killed, Laptop, Machine
 from tests.simulation.chaos.faults import Fault
 from tests.simulation.chaos.filework import numbered
 from tests.simulation.chaos.provider import ClientProvider
+from tests.simulation.chaos.sets import SetTraining
 from tests.simulation.chaos.training import Training
 from tests.simulation.chaos.world import World
 
@@ -146,6 +147,8 @@ class Swept(World):
         """How the newest run may end."""
         self.prepared: set[str] = set()
         """Disks on which a life began since the last death there: it has removed what was half done."""
+        self.saved: dict[tuple[str, str], Training] = {}
+        """By run and disk, who trained there last."""
         self._training = 0
 
     # --- numbers
@@ -188,10 +191,19 @@ class Swept(World):
             finally:
                 self._training -= 1
 
+        def begins(env: dict[str, str], *more: Any) -> Training:
+            child = SetTraining(env, *more) if env.get("SETS") else Training(env, *more)
+            before = self.saved.get((env["FLEET_RUN_ID"], env["FLEET_VOLUME"]))
+            if before is not None and _saved(before) > child.step:
+                self.laws.broken("what was saved on a disk is not lost", f"step {_saved(before)}; it begins at {child.step}")
+            self.saved[env["FLEET_RUN_ID"], env["FLEET_VOLUME"]] = child
+            return child
+
         with contextlib.ExitStack() as stack:
             for where, name, value in (
                 (training, "SAVE_EVERY", SAVE_EVERY),
                 (clients, "QUIET", QUIET),
+                (clients, "Training", begins),
                 (controller, "SNAPSHOT_EVERY", SNAPSHOT_EVERY),
                 (snapshots, "KEPT", 1),
                 (Training, "_go_on", trains),
@@ -269,3 +281,8 @@ class Swept(World):
         attempt = self.run.newest if self.run is not None else None
         found = self.machines.get(attempt.instance_id or "") if attempt is not None else None
         return found if found is not None and found.runs else None
+
+
+def _saved(child: Training) -> int:
+    """The last step that a training said it had saved; before that, the one that it began from."""
+    return child.step // SAVE_EVERY * SAVE_EVERY
