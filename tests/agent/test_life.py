@@ -488,6 +488,20 @@ def test_what_training_prints_is_in_the_bucket(world: World) -> None:
     assert b"".join(chunks) == b"hello\nbye\n"
 
 
+def test_what_training_printed_last_before_its_agent_was_killed_is_in_the_bucket_too(world: World) -> None:
+    life = world.attempt(disk=world.disk())
+    life.until("training")
+    life.training.say("hello")
+    life.live(10)
+    life.training.say("the last words")  # and the agent is killed before they are sent
+    again = world.attempt(disk=world.disk())
+    again.until("training")
+    again.training.say("hello again")
+    again.live(10)
+    chunks = [world.objects.get(i.key) for i in world.objects.list(layout.logs(RUN, 1))]
+    assert b"".join(chunks) == b"hello\nthe last words\nhello again\n"
+
+
 # --- a bucket that fails
 
 
