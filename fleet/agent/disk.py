@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fleet.model.base import Seconds
+from fleet.store.checkpoints import clear_away
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +42,11 @@ class Disk:
         return self.root / ".fleet" / "staging"
 
     def prepare(self) -> None:
-        """Make the folders; nothing that is there is touched but what an upload cut short left behind."""
+        """Make the folders; nothing that is there is touched but what an upload or a restore cut short left behind."""
         import shutil
 
         shutil.rmtree(self.staging, ignore_errors=True)
+        clear_away(self.checkpoints)
         self.staging.mkdir(parents=True, exist_ok=True)
         self.checkpoints.mkdir(parents=True, exist_ok=True)
 

@@ -31,7 +31,9 @@ class LogFile:
         self._lock = threading.Lock()
         self._file = path.open("ab", buffering=0)
         self._size = self._file.tell()
-        self._shipped = self._size
+        self._shipped = 0
+        self._resumes = self._size > 0
+        """An agent before this one wrote here: what it shipped is seen in the bucket; it may not have come to its last."""
         self._chunk = 0
         self._last = b""
         """The newest output, once it is not in the file any more."""
@@ -95,6 +97,11 @@ class LogFile:
 
     def ship(self, objects: Objects, run_id: str, attempt: int) -> None:
         """Send what is new, as the next chunks; a chunk that exists already belongs to an agent before this one."""
+        if self._resumes:
+            sent = objects.list(layout.logs(run_id, attempt))
+            self._shipped = min(self._size, sum(chunk.size for chunk in sent))
+            self._chunk = int(Path(sent[-1].key).stem) + 1 if sent else 0
+            self._resumes = False
         while (size := self._size) > self._shipped:
             with self._path.open("rb") as file:
                 file.seek(self._shipped)

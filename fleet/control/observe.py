@@ -82,7 +82,7 @@ class Observer:
             now=now,
             listings=listings,
             lookups=self._ask_for_missing(runs, listings, now),
-            heartbeats=self._heartbeats(state, runs),
+            heartbeats=self._heartbeats(runs, left=self._swept == now or self._left(state)),
             heard=dict(self._heard),
             listed_beats=frozenset(self._listed),
             offers=self._offers_now(runs, now),
@@ -200,10 +200,14 @@ class Observer:
         self._lookups = found
         return found
 
-    def _heartbeats(self, state: FleetState, runs: list[RunState]) -> dict[AttemptKey, Heartbeat]:
+    def _left(self, state: FleetState) -> bool:
+        """The last listing showed a word of an attempt that is known: once that is gone, the word is to be removed."""
+        return any(run in state.runs and number in state.runs[run].attempts for run, number in self._listed)
+
+    def _heartbeats(self, runs: list[RunState], *, left: bool = False) -> dict[AttemptKey, Heartbeat]:
+        """The words of live attempts; ``left``: look even if there are none, for words of the dead."""
         wanted = {(run.run_id, attempt.number): attempt for run in runs for attempt in run.live_attempts}
         keys = {layout.heartbeat(*who): who for who in wanted}
-        left = any(run_id in state.runs for run_id, _ in self._listed)  # the last of all is still to be forgotten
         self._listed.clear()
         try:
             listed = self.objects.list(layout.HEARTBEATS) if wanted or left else ()

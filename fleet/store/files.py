@@ -21,6 +21,8 @@ from fleet.store.objects import ObjectInfo
 _TEMPORARY = ".tmp-"
 ABANDONED = 86_400.0
 """Nothing was written to a temporary file for so long: its writer is dead, and a folder has nobody else to clear it away."""
+STILL = 60.0
+"""A temporary file that was not written to for so long has no writer any more."""
 WALKS = 8
 """A listing during which folders came or went is made again, so often at most: while the older of two checkpoints is
 removed and a third one made, one that walks slowly would find none at all."""
@@ -111,11 +113,14 @@ class FileObjects:
             self._remove_empty(path.parent)
 
     def _remove_empty(self, folder: Path) -> None:
+        """Remove folders that hold nothing, or only what killed writers left: nobody lists that, or would miss it."""
         while folder != self._root:
             try:
                 folder.rmdir()
             except OSError:
-                return
+                if not _remove_abandoned(folder):
+                    return
+                continue
             folder = folder.parent
 
     def _path(self, key: str) -> Path:
@@ -190,6 +195,23 @@ class FileObjects:
             self._make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
         _sync_folder(folder.parent)
+
+
+def _remove_abandoned(folder: Path) -> bool:
+    """Remove temporary files that nobody writes any more, if there is nothing else; whether there were any.
+
+    A writer whose file is removed all the same is told that its write failed, and writes again.
+    """
+    try:
+        left = _entries(str(folder))
+        for entry in left:
+            if not entry.name.startswith(_TEMPORARY) or time.time() - entry.stat().st_mtime < STILL:
+                return False
+        for entry in left:
+            Path(entry.path).unlink()
+    except OSError:
+        return False
+    return bool(left)
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:

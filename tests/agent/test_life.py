@@ -488,6 +488,20 @@ def test_what_training_prints_is_in_the_bucket(world: World) -> None:
     assert b"".join(chunks) == b"hello\nbye\n"
 
 
+def test_what_training_printed_last_before_its_agent_was_killed_is_in_the_bucket_too(world: World) -> None:
+    life = world.attempt(disk=world.disk())
+    life.until("training")
+    life.training.say("hello")
+    life.live(10)
+    life.training.say("the last words")  # and the agent is killed before they are sent
+    again = world.attempt(disk=world.disk())
+    again.until("training")
+    again.training.say("hello again")
+    again.live(10)
+    chunks = [world.objects.get(i.key) for i in world.objects.list(layout.logs(RUN, 1))]
+    assert b"".join(chunks) == b"hello\nthe last words\nhello again\n"
+
+
 # --- a bucket that fails
 
 
@@ -753,3 +767,15 @@ def test_the_limit_to_saving_holds_while_training_runs_and_is_lifted_on_the_way_
     life.machine.notice_until = world.clock() + 30
     life.live(2)
     assert said == ["impose", "lift"]
+
+
+def test_what_a_restore_left_that_was_killed_is_removed_before_the_next_one(world: World) -> None:
+    interrupted(world, 10, 10)
+    world.desired(live=(2,), newest=2, gone=(1,))
+    disk = world.disk("fresh")
+    for name in (".checkpoints.restoring-0a0a0a0a", ".checkpoints.replaced-0b0b0b0b", "mine", ".mine-too"):
+        (disk / name).mkdir()
+        (disk / name / "state.json").write_text("half of i")
+    life = world.attempt(2, disk=disk, predecessor=1, volume_new=False)
+    life.until("training")
+    assert sorted(path.name for path in disk.iterdir()) == [".fleet", ".mine-too", "checkpoints", "mine"]

@@ -34,10 +34,13 @@ class RacerShell(Shell):
         (folder / "fleet.yaml").write_text(yaml.safe_dump(job))
         return str(folder)
 
+    def model_path(self) -> Path:
+        """Where the model is exported to."""
+        return self.home.path / "bucket" / layout.models("racer") / "output" / "model.npz"
+
     def model(self) -> str:
         """The hash of the exported model."""
-        path = self.home.path / "bucket" / layout.models("racer") / "output" / "model.npz"
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return hashlib.sha256(self.model_path().read_bytes()).hexdigest()
 
     def step(self) -> int:
         """How far the newest run is."""

@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +20,8 @@ MANY = 64
 """More files than these are not synced one by one."""
 LARGE = 8 << 20
 """Bytes of a file that is worth syncing as soon as it is there."""
+_RESTORING, _REPLACED = "restoring", "replaced"
+"""Folders beside the one that is restored, for as long as that takes: what comes, and what was there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ def fetch(objects: Objects, manifest: Manifest, into: Path, have: Path | None, w
     """
     if have == into and _is_exactly(manifest, into, workers):
         return 0
-    fresh = into.with_name(f".{into.name}.restoring-{secrets.token_hex(4)}")
+    fresh = into.with_name(f".{into.name}.{_RESTORING}-{secrets.token_hex(4)}")
     try:
         fresh.mkdir(parents=True)
         sizes = each(lambda entry: _bring(objects, entry, fresh, have), manifest.files, workers)
@@ -48,6 +51,13 @@ def fetch(objects: Objects, manifest: Manifest, into: Path, have: Path | None, w
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return sum(sizes)
+
+
+def clear_away(into: Path) -> None:
+    """Remove what a restore into this folder left beside it when it was killed: nobody else ever would."""
+    for kind in (_RESTORING, _REPLACED):
+        for left in into.parent.glob(f".{escape(into.name)}.{kind}-*"):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _bring(objects: Objects, entry: FileEntry, fresh: Path, have: Path | None) -> int:
@@ -115,7 +125,7 @@ def _is_exactly(manifest: Manifest, folder: Path, workers: int) -> bool:
 
 def _swap(fresh: Path, into: Path) -> None:
     """Put the new folder in place of the old by renames: at any moment there is the old one, none, or the new one."""
-    old = into.with_name(f".{into.name}.replaced-{secrets.token_hex(4)}")
+    old = into.with_name(f".{into.name}.{_REPLACED}-{secrets.token_hex(4)}")
     into.parent.mkdir(parents=True, exist_ok=True)
     if into.exists():
         into.rename(old)

@@ -2,6 +2,7 @@
 
     python -m tests.simulation.chaos replay SEED [--hours H] [--runs N] [--trace]
     python -m tests.simulation.chaos soak MINUTES [--from SEED] [--hours H] [--runs N]
+    python -m tests.simulation.chaos sweep SCENARIO [NUMBER HOW [BACK]]    (sweep.py)
 
 A violation prints its seed; ``replay`` of the seed with the same hours and runs lets all of it happen again, and with
 ``--trace`` tells everything that happens.
@@ -14,6 +15,7 @@ import sys
 import time
 from collections import Counter
 
+from tests.simulation.chaos import sweep
 from tests.simulation.chaos.explore import Explorer, Result
 
 
@@ -71,6 +73,8 @@ def matrix(reached: Counter[tuple[str, str, str]]) -> None:
 
 def main() -> int:
     """Choose one."""
+    if sys.argv[1:2] == ["sweep"]:
+        return sweep.main(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.chaos", description=__doc__)
     parser.add_argument("what", choices=["replay", "soak"])
     parser.add_argument("number", type=float, help="the seed, or the minutes")

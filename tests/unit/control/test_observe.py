@@ -127,6 +127,24 @@ def test_a_heartbeat_that_cannot_be_read_is_told_and_the_others_are_read_all_the
     assert fleet.unread() == set()
 
 
+def test_the_last_words_of_the_dead_are_seen_when_no_machine_lives_any_more(fleet: Fleet) -> None:
+    def listings() -> int:
+        return len(fleet.look(30).listed_beats)
+
+    assert listings() == RUNS
+    for run_id in fleet.runs():
+        who: dict[str, Any] = {"at": fleet.now, "run_id": run_id, "attempt": 1}
+        ending = ev.TerminateIntended(**who, reason="the user took the run down")
+        assert fleet.controller.record([ending, ev.AttemptGone(**who, ended_at=fleet.now, ended_by="fleet")])
+    assert listings() == RUNS  # they are to be removed, and a look that is not taken would not show them
+    fleet.objects.delete([layout.heartbeat(run_id, 1) for run_id in fleet.runs()])
+    assert listings() == 0
+    fleet.beat("racer-1", 1)
+    assert listings() == 0  # nobody lives, nothing was left: not worth a listing
+    fleet.controller = fleet.another()
+    assert listings() == 1  # but once in a while
+
+
 def test_what_agents_are_told_is_read_again_now_and_then_and_given_each_its_own(fleet: Fleet) -> None:
     for run in fleet.controller.state.runs.values():
         fleet.objects.put(layout.desired(run.run_id), document_bytes(desired_of(run).model_copy(update={"newest": 7})))

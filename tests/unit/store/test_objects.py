@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fleet.model.errors import AlreadyExistsError, NotFoundError, StoreError, UnsuitableStoreError
-from fleet.store.files import ABANDONED, FileObjects
+from fleet.store.files import ABANDONED, STILL, FileObjects
 from fleet.store.objects import Objects
 from fleet.store.opening import open_objects
 
@@ -188,6 +188,24 @@ def test_a_full_disk_leaves_no_half_object_and_no_litter(tmp_path: Path, monkeyp
         objects.put("k", b"new")
     assert objects.get("k") == b"old"
     assert [p.name for p in (tmp_path / "b").iterdir()] == ["k"]
+
+
+def test_what_a_killed_writer_left_goes_with_the_last_key_beside_it(tmp_path: Path) -> None:
+    objects = FileObjects(tmp_path)
+    for key in ("set/1/files/model", "set/2/files/model", "set/2/files/more"):
+        objects.put(key, b"whole")
+    left = [tmp_path / "set" / number / "files" / ".tmp-0123" for number in ("1", "2")]
+    for path in left:
+        path.write_bytes(b"half a checkpoint")
+    objects.delete(["set/1/files/model"])
+    assert left[0].exists()  # its writer may still be at it
+    for path in left:
+        os.utime(path, (time.time() - 2 * STILL,) * 2)
+    objects.delete(["set/1/files/model", "set/2/files/model"])
+    assert not (tmp_path / "set" / "1").exists()
+    assert left[1].exists()  # something else lies there: a folder in use is not searched
+    objects.delete(["set/2/files/more"])
+    assert not (tmp_path / "set").exists()
 
 
 def test_what_a_killed_writer_left_is_not_listed(tmp_path: Path) -> None:
