@@ -197,9 +197,11 @@ class Observer:
     def _heartbeats(self, runs: list[RunState]) -> dict[AttemptKey, Heartbeat]:
         wanted = {(run.run_id, attempt.number): attempt for run in runs for attempt in run.live_attempts}
         keys = {layout.heartbeat(*who): who for who in wanted}
+        # The last machine's words are forgotten once its run has ended: then nobody lives, and they are still to be listed.
+        look = bool(wanted or self._listed) or self._swept == self._looked
         self._listed.clear()
         try:
-            listed = self.objects.list(layout.HEARTBEATS) if wanted else ()
+            listed = self.objects.list(layout.HEARTBEATS) if look else ()
         except StoreError as error:
             self.troubles["heartbeats"] = error.message
             listed = ()
