@@ -1,0 +1,344 @@
+"""Breaks of what is done with machines and disks: absence, orphans, ends, leases, refusals, the way of a volume."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from fleet.agent.logic import Agent
+from fleet.agent.watch import DeadMan
+from fleet.boot.request import launch_request
+from fleet.control.act import Effects
+from fleet.control.observe import Observer
+from fleet.core import actions as do
+from fleet.core import cooling, facts, fold
+from fleet.core.actions import Action
+from fleet.core.facts import place_of
+from fleet.core.observed import Lookup, Observed
+from fleet.core.pace import pace_of
+from fleet.core.plan import orphans, volumes
+from fleet.core.plan.ending import end_machines
+from fleet.core.state import AttemptState, FleetState, RunState
+from fleet.model import events as ev
+from fleet.model.base import Seconds
+from fleet.model.cloud import LaunchRequest
+from fleet.model.errors import ErrorClass
+from fleet.providers.sim.cloud import SimCloud
+from fleet.providers.sim.provider import SimProvider
+from tests.simulation.chaos.breaks import Mutant
+from tests.simulation.chaos.breaks_of_journals import plain, taken
+from tests.simulation.chaos.scenes import HERE, HOUR, MINUTE, scene
+
+# --- scenes
+
+
+def lists_that_miss(seed: int) -> list[str]:
+    """For half an hour each listing shows half of what there is."""
+    with scene(seed) as made:
+        runs = [made.begin(steps=30) for _ in range(3)]
+        made.reaches(lambda: all(made.trains(run)() for run in runs))
+        made.rule("list", "miss", times=10_000, when=_for(made.world.clock, 30 * MINUTE))
+        made.look_often(30 * MINUTE)
+        made.rest()
+        return made.violations
+
+
+def strangers(seed: int) -> list[str]:
+    """Beside a run a machine of another fleet, and one that nobody launched."""
+    with scene(seed) as made:
+        run_id = made.begin(steps=40)
+        made.reaches(made.trains(run_id))
+        made.stranger()
+        made.forgotten()
+        made.world.at(MINUTE, lambda: made.world.news(None))
+        made.rest()
+        return made.violations
+
+
+def out_of_reach(seed: int) -> list[str]:
+    """The user takes a run down whose machine cannot hear it, and the cloud refuses to end it the first time."""
+    with scene(seed) as made:
+        run_id = made.begin(steps=400)
+        made.reaches(made.trains(run_id))
+        made.cut_off(run_id, 1, 5 * HOUR)
+        made.rule("terminate", "fail")
+        made.says(run_id, "down")
+        made.rest()
+        return made.violations
+
+
+def ends_in_words(seed: int) -> list[str]:
+    """The cloud says that it ends a machine, and does so only when it is asked again."""
+    with scene(seed) as made:
+        run_id = made.begin(steps=400)
+        made.reaches(made.trains(run_id))
+        made.cut_off(run_id, 1, 5 * HOUR)
+        cloud, asked = made.world.cloud, iter(range(100))
+        real = cloud.end
+
+        def end(instance_id: str, by: Any, at: Seconds) -> None:
+            if by != "fleet" or next(asked) > 0:
+                real(instance_id, by, at)
+
+        cloud.end = end  # type: ignore[method-assign]
+        made.says(run_id, "down")
+        made.rest()
+        return made.violations
+
+
+def nobody_watches(seed: int) -> list[str]:
+    """A run with a time limit, and no controller from its first step to its end."""
+    with scene(seed) as made:
+        run_id = made.begin(steps=400, max_duration="2h")
+        made.reaches(made.trains(run_id))
+        made.nobody_watches(2 * HOUR)
+        made.rest()
+        return made.violations
+
+
+def quota(seed: int) -> list[str]:
+    """For two hours every launch is refused for the quota."""
+    with scene(seed) as made:
+        made.begin(steps=12)
+        made.rule("launch", "error", error="quota", times=10_000, when=_for(made.world.clock, 2 * HOUR))
+        made.rest()
+        return made.violations
+
+
+def no_volume(seed: int) -> list[str]:
+    """The disk cannot be attached to the second machine for three hours."""
+    with scene(seed) as made:
+        run_id = made.begin(steps=60, resources=HERE)
+        made.reaches(made.trains(run_id, step=14))
+        made.rule("attach", "fail", times=10_000, when=_for(made.world.clock, 3 * HOUR))
+        made.taken(run_id)
+        made.rest()
+        return made.violations
+
+
+def cannot_let_go(seed: int) -> list[str]:
+    """A machine that was warned cannot reach the bucket: nobody hears whether it let go of its disk."""
+    with scene(seed) as made:
+        run_id = made.begin(steps=40, resources=HERE, envs={"STEPS": "40", "DEAF": "1"})
+        made.reaches(made.trains(run_id, step=12))
+        made.taken(run_id)
+        made.reaches(lambda: made.run_of(run_id).attempts[1].notice is not None)
+        made.cut_off(run_id, 1, HOUR)
+        made.look_often(10 * MINUTE)
+        made.rest()
+        return made.violations
+
+
+def _for(clock: Any, seconds: Seconds) -> Any:
+    until = clock() + seconds
+    return lambda: clock() < until
+
+
+# --- what is broken
+
+
+def absence_at_once(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(facts, "_absence_believed", lambda *_: True)
+
+
+def absence_unasked(patch: pytest.MonkeyPatch) -> None:
+    def ask(self: Observer, runs: list[RunState], listings: Any, now: Seconds) -> dict[str, Lookup]:
+        listed = {place: {i.instance_id for i in listing.instances} for place, listing in listings.items()}
+        found = {}
+        for attempt in (attempt for run in runs for attempt in run.live_attempts):
+            place, name = place_of(attempt), attempt.instance_id
+            if name is not None and place in listed and name not in listed[place]:
+                before = self._lookups.get(name, Lookup(None))
+                since = before.absent_since if before.absent_since is not None else now
+                found[name] = Lookup(None, since, before.absences + 1)
+        self._lookups = found
+        return found
+
+    patch.setattr(Observer, "_ask_for_missing", ask)
+
+
+def no_age_guard(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(orphans, "pace_of", lambda name: dataclasses.replace(pace_of(name), age_guard=0))
+
+
+def whole_account(patch: pytest.MonkeyPatch) -> None:
+    def mine(self: SimProvider, region: str) -> list[Any]:
+        return [made for made in self._cloud.listed.values() if made.offer.region == region]
+
+    patch.setattr(SimProvider, "_mine", mine)
+
+
+def asks_once(patch: pytest.MonkeyPatch) -> None:
+    def once(run: RunState, observed: Observed) -> Iterator[Action]:
+        return (a for a in end_machines(run, observed) if not isinstance(a, do.Terminate) or a.intention is not None)
+
+    patch.setattr("fleet.core.plan.end_machines", once)
+
+
+def ended_when_asked(patch: pytest.MonkeyPatch) -> None:
+    real = Effects.perform
+
+    def perform(self: Effects, action: Action, state: FleetState) -> list[ev.Event]:
+        told = real(self, action, state)
+        if isinstance(action, do.Terminate) and action.run_id and not told:
+            now = self.objects.now()
+            who = {"at": now, "run_id": action.run_id, "attempt": action.attempt}
+            return [ev.AttemptGone(**who, ended_at=now, ended_by="fleet", estimate=False)]
+        return told
+
+    patch.setattr(Effects, "perform", perform)
+
+
+def booting_does_not_count(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(AttemptState, "serving", property(lambda self: self.phase in ("intended", "running")))
+
+
+def lease_unarmed(patch: pytest.MonkeyPatch) -> None:
+    real = DeadMan.renew
+    patch.setattr(DeadMan, "renew", lambda self, now, _lease_until: real(self, now, None))
+
+
+def never_cools(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(fold, "cooled", lambda _run, _event: {})
+
+
+def quota_is_capacity(patch: pytest.MonkeyPatch) -> None:
+    real = cooling._refused
+
+    def refused(run: RunState, event: ev.LaunchFailed) -> dict[str, float]:
+        same = event.error_class is not ErrorClass.QUOTA
+        return real(run, event if same else event.model_copy(update={"error_class": ErrorClass.CAPACITY}))
+
+    patch.setattr(cooling, "_refused", refused)
+
+
+def remembers_the_dead(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("fleet.core.plan.forget_beats", lambda _state, _observed: iter(()))
+
+
+def waits_for_ever(patch: pytest.MonkeyPatch) -> None:
+    real = Agent._wait_for_volume
+
+    def wait(self: Agent, now: Seconds) -> None:
+        self._began_at = now
+        real(self, now)
+
+    patch.setattr(Agent, "_wait_for_volume", wait)
+
+
+def takes_it_off(patch: pytest.MonkeyPatch) -> None:
+    real = volumes.hand_over
+
+    def hand_over(run: RunState, observed: Observed) -> Iterator[Action]:
+        released = {n: a.model_copy(update={"released_at": a.released_at or observed.now}) for n, a in run.attempts.items()}
+        return real(run.model_copy(update={"attempts": released}), observed)
+
+    patch.setattr("fleet.core.plan.hand_over", hand_over)
+
+
+def attaches_anyway(patch: pytest.MonkeyPatch) -> None:
+    """Asked for as soon as the machine runs, wherever the disk is."""
+    real = volumes.hand_over
+
+    def hand_over(run: RunState, observed: Observed) -> Iterator[Action]:
+        waiting = run.newest
+        volume = getattr(waiting.volume, "volume_id", None) if waiting is not None else None
+        if waiting is not None and volume is not None and waiting.phase in ("launched", "running"):
+            yield volumes._attach(run, waiting, volume, observed)
+            return
+        yield from real(run, observed)
+
+    patch.setattr("fleet.core.plan.hand_over", hand_over)
+
+
+def marked_new(patch: pytest.MonkeyPatch) -> None:
+    def request(*args: Any) -> LaunchRequest:
+        made = launch_request(*args)
+        return made.model_copy(update={"user_data": json.dumps({**json.loads(made.user_data), "volume_new": True})})
+
+    patch.setattr("fleet.control.act.launch_request", request)
+
+
+def deleted_on_termination(patch: pytest.MonkeyPatch) -> None:
+    real = SimCloud.end
+
+    def end(self: SimCloud, instance_id: str, by: Any, at: Seconds) -> None:
+        disks = self.volumes_at(instance_id)
+        real(self, instance_id, by, at)
+        for disk in disks:
+            disk.deleted_at = disk.deleted_at or at
+
+    patch.setattr(SimCloud, "end", end)
+
+
+def keeps_nothing(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("fleet.core.plan.volumes.KEEP", 0)
+
+
+GONE = "what is recorded as gone is gone"
+
+MUTANTS = (
+    Mutant("first-empty-list-believed", "absence counts only when repeated", absence_at_once, GONE, plain, seeds=10),
+    Mutant("absence-not-asked-by-id", "absence counts only when confirmed by id", absence_unasked, GONE, lists_that_miss),
+    Mutant(
+        "no-age-guard", "nobody's machine is not touched before it is old enough", no_age_guard,
+        "no machine younger than the age guard is collected", strangers,
+    ),
+    Mutant(
+        "whole-account", "only machines with this fleet's tag are its own", whole_account,
+        "no machine of another fleet is ever touched", strangers,
+    ),
+    Mutant(
+        "terminate-asked-once", "what is to end is asked for it until it has ended", asks_once,
+        "what is to end is asked until it has ended", out_of_reach,
+    ),
+    Mutant("terminate-taken-for-the-end", "only the confirmed end is the end", ended_when_asked, GONE, ends_in_words),
+    Mutant(
+        "two-machines-at-once", "a machine that boots is not replaced", booting_does_not_count,
+        "the machines of a run are the one that it wants and those being replaced", plain,
+    ),
+    Mutant(
+        "lease-not-armed", "the dead-man switch never reaches past the lease", lease_unarmed,
+        "every machine ends by its lease", nobody_watches,
+    ),
+    Mutant(
+        "no-cool-down", "a refused offer is left alone for a while", never_cools,
+        "no error is retried in a hot loop", quota,
+    ),
+    Mutant(
+        "quota-taken-for-capacity", "a quota cools the whole market of its region for an hour", quota_is_capacity,
+        "what was refused is left alone for a while", quota,
+    ),
+    Mutant(
+        "words-never-forgotten", "the heartbeats of the dead are removed", remembers_the_dead,
+        "the words of the dead are forgotten", plain,
+    ),
+    Mutant(
+        "volume-waited-for-for-ever", "a volume is waited for so long, then the bucket is used", waits_for_ever,
+        "a volume is never waited for without a deadline", no_volume,
+    ),
+    Mutant(
+        "volume-taken-off-unasked", "a volume is detached once its machine let go, never by force", takes_it_off,
+        "a volume is taken off only once it was let go of", cannot_let_go,
+    ),
+    Mutant(
+        "volume-attached-while-in-use", "a volume is attached once it is free", attaches_anyway,
+        "a volume is never attached twice", cannot_let_go,
+    ),
+    Mutant(
+        "old-volume-marked-new", "only what the launching call makes may be formatted", marked_new,
+        "a volume is never formatted with data on it", taken,
+    ),
+    Mutant(
+        "volume-deleted-with-its-machine", "a volume outlives its machines", deleted_on_termination,
+        "a volume outlives its machines", taken,
+    ),
+    Mutant(
+        "keep-time-ignored", "a volume is kept for its keep time", keeps_nothing,
+        "a volume is kept for its keep time", plain,
+    ),
+)  # fmt: skip
