@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import tempfile
 from collections.abc import Callable
@@ -39,9 +40,12 @@ def suite(test: str, *needs: Callable[[Path], object], **more: object) -> Play:
     def play(_seed: int) -> list[str]:
         found = getattr(importlib.import_module(module.removesuffix(".py").replace("/", ".")), name)
         found = getattr(found, "hypothesis", found)
-        with tempfile.TemporaryDirectory(prefix="fleet-mutants-") as folder:
+        with tempfile.TemporaryDirectory(prefix="fleet-mutants-") as folder, contextlib.ExitStack() as after:
+            given = [make(Path(folder)) for make in needs]
+            for one in given:
+                after.callback(getattr(one, "close", lambda: None))
             try:
-                getattr(found, "inner_test", found)(*(make(Path(folder)) for make in needs), **more)
+                getattr(found, "inner_test", found)(*given, **more)
             except (AssertionError, FleetError, pytest.fail.Exception) as error:
                 return [f"[test] {test}: {error}".splitlines()[0]]
         return []
