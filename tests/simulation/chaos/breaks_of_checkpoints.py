@@ -17,7 +17,7 @@ from fleet.model import layout
 from fleet.model.base import Seconds, document_bytes
 from fleet.model.documents import Base, CheckpointRef, Desired, FileEntry, Manifest
 from fleet.providers.sim.provider import SimProvider
-from fleet.store.checkpoints import Checkpoints, Staged, claim, repository
+from fleet.store.checkpoints import Checkpoints, Restored, Staged, claim, repository
 from fleet.store.checkpoints import commit as committing
 from fleet.store.objects import Objects
 from tests.agent.fakes import World
@@ -81,6 +81,21 @@ def slips_in(seed: int) -> list[str]:
 
         made.world.at(MINUTE, watch)
         made.reaches(lambda: late.times == 0 and made.attempt(run_id, 3))
+        made.rest()
+        return made.violations
+
+
+def rots(seed: int) -> list[str]:
+    """The newest checkpoint is not the bytes any more that were committed, and its disk is in another zone."""
+    with scene(seed) as made:
+        run_id = made.begin(steps=40)
+        made.reaches(made.trains(run_id, step=20))
+        made.elsewhere(run_id)
+        bucket = made.world.bucket
+        key = layout.checkpoint_file(run_id, 1, 2, "state.json")
+        data, version, at = bucket.data[key]
+        bucket.data[key] = (data[:-4] + b"00" + data[-2:], version, at)
+        made.taken(run_id, wait=1, notice=False)
         made.rest()
         return made.violations
 
@@ -162,6 +177,18 @@ def late_is_trusted(patch: pytest.MonkeyPatch) -> None:
         return [CheckpointRef(attempt=n, seq=seq) for n in numbers for seq in sorted(committed[n], reverse=True)]
 
     patch.setattr(repository, "valid_refs", refs)
+
+
+def restores_nothing(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Checkpoints, "restore", lambda *_, **__: Restored(None, "nothing"))
+
+
+def takes_any_bytes(patch: pytest.MonkeyPatch) -> None:
+    def bring(objects: Objects, entry: FileEntry, fresh: Path, _have: Path | None) -> int:
+        objects.download(entry.key, fresh / entry.path)
+        return entry.size
+
+    patch.setattr("fleet.store.checkpoints.restore._bring", bring)
 
 
 def anyones_attempt(patch: pytest.MonkeyPatch) -> None:
@@ -264,6 +291,14 @@ MUTANTS = (
     Mutant(
         "oldest-restored", "the newest checkpoint that verifies is restored", oldest_first,
         "the newest valid checkpoint never goes back", many_kept,
+    ),
+    Mutant(
+        "nothing-restored", "an attempt goes on from its base", restores_nothing,
+        "whoever resumes goes on from its base", many_kept,
+    ),
+    Mutant(
+        "bytes-unverified", "every byte is verified before training sees it", takes_any_bytes,
+        "a checkpoint is a state that training was in", rots,
     ),
     Mutant(
         "late-trusted", "what is committed beyond a base is late, and never restored", late_is_trusted,

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from fleet.agent.logic import Agent
-from fleet.agent.watch import DeadMan
+from fleet.agent.watch import DeadMan, Signals
 from fleet.boot.request import launch_request
 from fleet.control.act import Effects
 from fleet.control.observe import Observer
 from fleet.core import actions as do
-from fleet.core import cooling, facts, fold
+from fleet.core import allowed, cooling, facts, fold
 from fleet.core.actions import Action
 from fleet.core.facts import place_of
 from fleet.core.observed import Lookup, Observed
@@ -31,7 +31,7 @@ from fleet.providers.sim.cloud import SimCloud
 from fleet.providers.sim.provider import SimProvider
 from tests.simulation.chaos.breaks import Mutant
 from tests.simulation.chaos.breaks_of_journals import plain, taken
-from tests.simulation.chaos.scenes import HERE, HOUR, MINUTE, scene
+from tests.simulation.chaos.scenes import ANYWHERE, HERE, HOUR, MINUTE, scene
 
 # --- scenes
 
@@ -50,10 +50,12 @@ def lists_that_miss(seed: int) -> list[str]:
 def strangers(seed: int) -> list[str]:
     """Beside a run a machine of another fleet, and one that nobody launched."""
     with scene(seed) as made:
-        run_id = made.begin(steps=40)
+        run_id = made.begin(steps=60)
         made.reaches(made.trains(run_id))
         made.stranger()
         made.forgotten()
+        for name in list(made.world.cloud.instances)[1:]:
+            made.world.cloud.arm(name, made.world.clock() + 5 * HOUR)
         made.world.at(MINUTE, lambda: made.world.news(None))
         made.rest()
         return made.violations
@@ -129,6 +131,42 @@ def cannot_let_go(seed: int) -> list[str]:
         made.reaches(lambda: made.run_of(run_id).attempts[1].notice is not None)
         made.cut_off(run_id, 1, HOUR)
         made.look_often(10 * MINUTE)
+        made.rest()
+        return made.violations
+
+
+def silent(seed: int) -> list[str]:
+    """A machine trains on, and is not heard any more, while a controller looks."""
+    with scene(seed) as made:
+        run_id = made.begin(steps=20)
+        made.reaches(made.trains(run_id, step=2))
+        made.cut_off(run_id, 1, 2 * HOUR)
+        made.look_often(HOUR)
+        made.world.live(HOUR)
+        if made.run_of(run_id).attempts[1].terminate_at is None:
+            made.world.laws.broken("who falls silent is ended", run_id)
+        made.rest()
+        return made.violations
+
+
+def warned(seed: int) -> list[str]:
+    """A machine is taken with a notice, long after its last checkpoint."""
+    with scene(seed) as made:
+        run_id = made.begin(steps=20)
+        made.reaches(made.trains(run_id, step=14))
+        made.taken(run_id)
+        made.rest()
+        told = made.run_of(run_id).attempts[1].notice
+        saved = [one.step or 0 for ref, one in made.world.laws.runs[run_id].manifests.items() if ref.attempt == 1]
+        if told is None or max(saved) < 14:
+            made.world.laws.broken("a notice is answered by a checkpoint", f"run {run_id}: {saved}")
+        return made.violations
+
+
+def low_bid(seed: int) -> list[str]:
+    """A bid that few offers keep to."""
+    with scene(seed) as made:
+        made.begin(steps=20, resources={**ANYWHERE, "max_price": "$0.35"})
         made.rest()
         return made.violations
 
@@ -275,6 +313,25 @@ def deleted_on_termination(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(SimCloud, "end", end)
 
 
+def endures_silence(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("fleet.core.plan.ending._mute", lambda *_: None)
+
+
+def hears_no_notice(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Signals, "look", lambda _self, _now: None)
+
+
+def forgets_the_bid(patch: pytest.MonkeyPatch) -> None:
+    real = allowed._serves
+    patch.setattr(allowed, "_serves", lambda offer, one: real(offer, one.model_copy(update={"max_price": None})))
+    patch.setattr("fleet.boot.request.bid", lambda *_: None)
+    patch.setattr("fleet.core.placement.wanted_now", lambda offers, _resources: sorted(offers, key=lambda o: -o.price)[:1])
+
+
+def collects_nothing(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("fleet.core.plan.collect_orphans", lambda *_: iter(()))
+
+
 def keeps_nothing(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("fleet.core.plan.volumes.KEEP", 0)
 
@@ -291,6 +348,22 @@ MUTANTS = (
     Mutant(
         "whole-account", "only machines with this fleet's tag are its own", whole_account,
         "no machine of another fleet is ever touched", strangers,
+    ),
+    Mutant(
+        "nobody-collects", "a machine that nobody owns is ended", collects_nothing,
+        "what nobody owns is collected", strangers,
+    ),
+    Mutant(
+        "silence-endured", "a machine that is not heard for half an hour is ended", endures_silence,
+        "who falls silent is ended", silent,
+    ),
+    Mutant(
+        "notice-unheard", "on a notice training saves, and it is committed", hears_no_notice,
+        "a notice is answered by a checkpoint", warned,
+    ),
+    Mutant(
+        "bid-ignored", "nothing is launched above the bid", forgets_the_bid,
+        "nothing is launched above its bid", low_bid,
     ),
     Mutant(
         "terminate-asked-once", "what is to end is asked for it until it has ended", asks_once,

@@ -14,7 +14,7 @@ from fleet.model import events as ev
 from fleet.model import layout
 from fleet.model.base import Seconds
 from fleet.model.cloud import InstanceState
-from fleet.model.documents import Base, Began, CheckpointRef, Heartbeat, Intervals
+from fleet.model.documents import Base, Began, CheckpointRef, Heartbeat, Intervals, Resumed
 from tests.simulation.chaos.more_laws import Part
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Fencing(Part):
 
     def __init__(self, laws: Laws) -> None:
         super().__init__(laws)
+        self._bases: dict[tuple[str, int], Base] = {}
         self._based_at: dict[str, dict[int, Seconds]] = defaultdict(dict)
         self._made_at: dict[tuple[str, CheckpointRef], Seconds] = {}
         self._owner: dict[tuple[str, int], str] = {}
@@ -54,6 +55,7 @@ class Fencing(Part):
 
     def _base(self, run_id: str, number: int, base: Base) -> None:
         self._based_at[run_id].setdefault(number, self.world.clock())
+        self._bases.setdefault((run_id, number), base)
         if base.ref is not None:
             self._not_late(run_id, number, base.ref, "is based on")
         run = self.laws.state.runs.get(run_id)
@@ -135,5 +137,16 @@ class Fencing(Part):
 
     def recorded(self, entry: dict[str, Any], before: FleetState, events: Sequence[ev.Event]) -> None:
         for event in events:
-            if isinstance(event, ev.AttemptResumed) and event.resumed.ref is not None:
-                self._not_late(event.run_id, event.attempt, event.resumed.ref, "resumed from")
+            if isinstance(event, ev.AttemptResumed):
+                self._resumed(event.run_id, event.attempt, event.resumed)
+
+    def _resumed(self, run_id: str, number: int, resumed: Resumed) -> None:
+        """From its base; from what it committed itself before; behind it only where the base is broken, and named."""
+        ref, base = resumed.ref, self._bases.get((run_id, number))
+        if ref is not None:
+            self._not_late(run_id, number, ref, "resumed from")
+        if base is None or base.ref is None or base.ref in {one.ref for one in resumed.skipped}:
+            return
+        if ref is None or (ref.attempt, ref.seq) < (base.ref.attempt, base.ref.seq):
+            what = f"run {run_id} #{number} is based on {base.ref}, and resumed from {ref}"
+            self.laws.broken("whoever resumes goes on from its base", what)

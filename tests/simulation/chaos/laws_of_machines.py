@@ -70,6 +70,12 @@ class Machines(Part):
         """Judged from the cloud: what else lives for the run is being replaced, or nobody's and collected soon."""
         run_id, now = made.request.tags["run"], self.world.clock()
         run = self.laws.state.runs.get(run_id)
+        most = run.job.resources.max_price if run is not None else None
+        price = self.world.cloud.price_in_force(made, now)
+        if most is not None and price > most:
+            self.laws.broken(
+                "nothing is launched above its bid", f"{made.instance_id} of run {run_id} at {price}, not {most}"
+            )
         for other in self.world.cloud.listed.values():
             mine = other.request.tags.get("run") == run_id and other.request.tags.get("fleet") == self.world.fleet_id
             if not mine or other is made or other.ended_by is not None or other.state.at(now) not in ALIVE:

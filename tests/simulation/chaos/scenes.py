@@ -21,6 +21,7 @@ from tests.simulation.chaos.faults import Fault
 
 MINUTE: Seconds = 60
 HOUR: Seconds = 3600
+ANYWHERE = {"infra": "sim/sim-1", "market": "spot", "instance_type": "p2.xlarge"}
 HERE = {"infra": "sim/sim-1/sim-1b", "market": "spot", "instance_type": "p2.xlarge"}
 """One zone, so that the disk follows."""
 
@@ -104,7 +105,7 @@ class Scene(Explorer):
             "run": "train",
             "envs": {"STEPS": str(steps)},
             "outputs": ["model"],
-            "resources": {"infra": "sim/sim-1", "market": "spot", "instance_type": "p2.xlarge"},
+            "resources": ANYWHERE,
             "volume": {"size": "20GB"},
             **job,
         }
