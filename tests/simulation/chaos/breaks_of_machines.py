@@ -1,17 +1,14 @@
-"""Breaks of what is done with machines and disks: absence, orphans, ends, leases, refusals, the way of a volume."""
+"""Breaks of what is done with machines: absence, orphans, ends, leases, refusals."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from fleet.agent.logic import Agent
 from fleet.agent.watch import DeadMan, Signals
-from fleet.boot.request import launch_request
 from fleet.control.act import Effects
 from fleet.control.observe import Observer
 from fleet.core import actions as do
@@ -20,18 +17,16 @@ from fleet.core.actions import Action
 from fleet.core.facts import place_of
 from fleet.core.observed import Lookup, Observed
 from fleet.core.pace import pace_of
-from fleet.core.plan import orphans, volumes
+from fleet.core.plan import orphans
 from fleet.core.plan.ending import end_machines
 from fleet.core.state import AttemptState, FleetState, RunState
 from fleet.model import events as ev
 from fleet.model.base import Seconds
-from fleet.model.cloud import LaunchRequest
 from fleet.model.errors import ErrorClass
-from fleet.providers.sim.cloud import SimCloud
 from fleet.providers.sim.provider import SimProvider
 from tests.simulation.chaos.breaks import Mutant
-from tests.simulation.chaos.breaks_of_journals import plain, taken
-from tests.simulation.chaos.scenes import ANYWHERE, HERE, HOUR, MINUTE, scene
+from tests.simulation.chaos.breaks_of_journals import plain
+from tests.simulation.chaos.scenes import ANYWHERE, HOUR, MINUTE, scene
 
 # --- scenes
 
@@ -41,7 +36,7 @@ def lists_that_miss(seed: int) -> list[str]:
     with scene(seed) as made:
         runs = [made.begin(steps=30) for _ in range(3)]
         made.reaches(lambda: all(made.trains(run)() for run in runs))
-        made.rule("list", "miss", times=10_000, when=_for(made.world.clock, 30 * MINUTE))
+        made.rule("list", "miss", times=10_000, when=for_so_long(made.world.clock, 30 * MINUTE))
         made.look_often(30 * MINUTE)
         made.rest()
         return made.violations
@@ -106,31 +101,7 @@ def quota(seed: int) -> list[str]:
     """For two hours every launch is refused for the quota."""
     with scene(seed) as made:
         made.begin(steps=12)
-        made.rule("launch", "error", error="quota", times=10_000, when=_for(made.world.clock, 2 * HOUR))
-        made.rest()
-        return made.violations
-
-
-def no_volume(seed: int) -> list[str]:
-    """The disk cannot be attached to the second machine for three hours."""
-    with scene(seed) as made:
-        run_id = made.begin(steps=60, resources=HERE)
-        made.reaches(made.trains(run_id, step=14))
-        made.rule("attach", "fail", times=10_000, when=_for(made.world.clock, 3 * HOUR))
-        made.taken(run_id)
-        made.rest()
-        return made.violations
-
-
-def cannot_let_go(seed: int) -> list[str]:
-    """A machine that was warned cannot reach the bucket: nobody hears whether it let go of its disk."""
-    with scene(seed) as made:
-        run_id = made.begin(steps=40, resources=HERE, envs={"STEPS": "40", "DEAF": "1"})
-        made.reaches(made.trains(run_id, step=12))
-        made.taken(run_id)
-        made.reaches(lambda: made.run_of(run_id).attempts[1].notice is not None)
-        made.cut_off(run_id, 1, HOUR)
-        made.look_often(10 * MINUTE)
+        made.rule("launch", "error", error="quota", times=10_000, when=for_so_long(made.world.clock, 2 * HOUR))
         made.rest()
         return made.violations
 
@@ -171,7 +142,7 @@ def low_bid(seed: int) -> list[str]:
         return made.violations
 
 
-def _for(clock: Any, seconds: Seconds) -> Any:
+def for_so_long(clock: Any, seconds: Seconds) -> Any:
     until = clock() + seconds
     return lambda: clock() < until
 
@@ -258,61 +229,6 @@ def remembers_the_dead(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("fleet.core.plan.forget_beats", lambda _state, _observed: iter(()))
 
 
-def waits_for_ever(patch: pytest.MonkeyPatch) -> None:
-    real = Agent._wait_for_volume
-
-    def wait(self: Agent, now: Seconds) -> None:
-        self._began_at = now
-        real(self, now)
-
-    patch.setattr(Agent, "_wait_for_volume", wait)
-
-
-def takes_it_off(patch: pytest.MonkeyPatch) -> None:
-    real = volumes.hand_over
-
-    def hand_over(run: RunState, observed: Observed) -> Iterator[Action]:
-        released = {n: a.model_copy(update={"released_at": a.released_at or observed.now}) for n, a in run.attempts.items()}
-        return real(run.model_copy(update={"attempts": released}), observed)
-
-    patch.setattr("fleet.core.plan.hand_over", hand_over)
-
-
-def attaches_anyway(patch: pytest.MonkeyPatch) -> None:
-    """Asked for as soon as the machine runs, wherever the disk is."""
-    real = volumes.hand_over
-
-    def hand_over(run: RunState, observed: Observed) -> Iterator[Action]:
-        waiting = run.newest
-        volume = getattr(waiting.volume, "volume_id", None) if waiting is not None else None
-        if waiting is not None and volume is not None and waiting.phase in ("launched", "running"):
-            yield volumes._attach(run, waiting, volume, observed)
-            return
-        yield from real(run, observed)
-
-    patch.setattr("fleet.core.plan.hand_over", hand_over)
-
-
-def marked_new(patch: pytest.MonkeyPatch) -> None:
-    def request(*args: Any) -> LaunchRequest:
-        made = launch_request(*args)
-        return made.model_copy(update={"user_data": json.dumps({**json.loads(made.user_data), "volume_new": True})})
-
-    patch.setattr("fleet.control.act.launch_request", request)
-
-
-def deleted_on_termination(patch: pytest.MonkeyPatch) -> None:
-    real = SimCloud.end
-
-    def end(self: SimCloud, instance_id: str, by: Any, at: Seconds) -> None:
-        disks = self.volumes_at(instance_id)
-        real(self, instance_id, by, at)
-        for disk in disks:
-            disk.deleted_at = disk.deleted_at or at
-
-    patch.setattr(SimCloud, "end", end)
-
-
 def endures_silence(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("fleet.core.plan.ending._mute", lambda *_: None)
 
@@ -330,10 +246,6 @@ def forgets_the_bid(patch: pytest.MonkeyPatch) -> None:
 
 def collects_nothing(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("fleet.core.plan.collect_orphans", lambda *_: iter(()))
-
-
-def keeps_nothing(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("fleet.core.plan.volumes.KEEP", 0)
 
 
 GONE = "what is recorded as gone is gone"
@@ -389,29 +301,5 @@ MUTANTS = (
     Mutant(
         "words-never-forgotten", "the heartbeats of the dead are removed", remembers_the_dead,
         "the words of the dead are forgotten", plain,
-    ),
-    Mutant(
-        "volume-waited-for-for-ever", "a volume is waited for so long, then the bucket is used", waits_for_ever,
-        "a volume is never waited for without a deadline", no_volume,
-    ),
-    Mutant(
-        "volume-taken-off-unasked", "a volume is detached once its machine let go, never by force", takes_it_off,
-        "a volume is taken off only once it was let go of", cannot_let_go,
-    ),
-    Mutant(
-        "volume-attached-while-in-use", "a volume is attached once it is free", attaches_anyway,
-        "a volume is never attached twice", cannot_let_go,
-    ),
-    Mutant(
-        "old-volume-marked-new", "only what the launching call makes may be formatted", marked_new,
-        "a volume is never formatted with data on it", taken,
-    ),
-    Mutant(
-        "volume-deleted-with-its-machine", "a volume outlives its machines", deleted_on_termination,
-        "a volume outlives its machines", taken,
-    ),
-    Mutant(
-        "keep-time-ignored", "a volume is kept for its keep time", keeps_nothing,
-        "a volume is kept for its keep time", plain,
     ),
 )  # fmt: skip

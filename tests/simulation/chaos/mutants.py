@@ -14,13 +14,20 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.simulation.chaos import breaks_of_checkpoints, breaks_of_journals, breaks_of_machines, breaks_of_money
+from tests.simulation.chaos import (
+    breaks_of_checkpoints,
+    breaks_of_journals,
+    breaks_of_machines,
+    breaks_of_money,
+    breaks_of_volumes,
+)
 from tests.simulation.chaos.breaks import Mutant
 from tests.simulation.chaos.scenes import Scene
 
 MUTANTS: tuple[Mutant, ...] = (
     *breaks_of_journals.MUTANTS,
     *breaks_of_machines.MUTANTS,
+    *breaks_of_volumes.MUTANTS,
     *breaks_of_checkpoints.MUTANTS,
     *breaks_of_money.MUTANTS,
 )
