@@ -4,7 +4,7 @@ DEV = .venv/.installed-dev
 
 MINUTES = 10
 
-.PHONY: help demo test test-system check bench soak docs pictures wheel clean
+.PHONY: help demo test test-system check bench soak mutants docs pictures wheel clean
 
 help: ## these lines
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -40,6 +40,9 @@ bench: $(DEV) ## figures: benchmarks/README.md says what they mean
 
 soak: $(DEV) ## search for broken laws in simulated storms of faults: make soak MINUTES=60
 	.venv/bin/python -m tests.simulation.chaos soak $(MINUTES)
+
+mutants: $(DEV) ## break the code on purpose, in every named way, and show that the laws notice each
+	.venv/bin/python -m tests.simulation.chaos mutants
 
 docs: $(DEV) ## the documentation as a site: site/index.html
 	.venv/bin/python scripts/embed.py

@@ -380,6 +380,21 @@ def test_down_ends_every_machine_at_once(make: Make) -> None:
     assert system.alive() == []
 
 
+def test_the_words_of_the_last_machine_are_forgotten_once_its_run_was_taken_down(make: Make) -> None:
+    """The run ends a look after its machine: nobody lives then, and what the dead said is to be found all the same."""
+    from fleet.control.runs import stop_run
+
+    system = make()
+    controller = system.controller()
+    system.controllers = [controller]
+    system.start(controller, steps=10_000)
+    system.live(600)
+    stop_run(controller, "racer", "down")
+    system.until(ended(system))
+    system.live(60)
+    assert not system.objects.list(layout.HEARTBEATS)
+
+
 def test_a_boot_that_always_fails_does_not_spend_for_ever(make: Make) -> None:
     system = make(agents_dumb=True)
     system.controllers = [system.controller()]

@@ -3,6 +3,7 @@
     python -m tests.simulation.chaos replay SEED [--hours H] [--runs N] [--trace]
     python -m tests.simulation.chaos soak MINUTES [--from SEED] [--hours H] [--runs N]
     python -m tests.simulation.chaos sweep SCENARIO [NUMBER HOW [BACK]]    (sweep.py)
+    python -m tests.simulation.chaos mutants [NAME]
 
 A violation prints its seed; ``replay`` of the seed with the same hours and runs lets all of it happen again, and with
 ``--trace`` tells everything that happens.
@@ -75,6 +76,10 @@ def main() -> int:
     """Choose one."""
     if sys.argv[1:2] == ["sweep"]:
         return sweep.main(sys.argv[2:])
+    if sys.argv[1:2] == ["mutants"]:
+        from tests.simulation.chaos.mutants import mutants  # it brings pytest along
+
+        return mutants(*sys.argv[2:3])
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.chaos", description=__doc__)
     parser.add_argument("what", choices=["replay", "soak"])
     parser.add_argument("number", type=float, help="the seed, or the minutes")

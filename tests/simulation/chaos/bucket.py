@@ -23,6 +23,8 @@ class DictObjects:
         self._keys: list[str] = []
         self._versions = 0
         self.on_change: Callable[[str, bytes | None], None] = lambda _key, _data: None
+        self.on_put: Callable[[str], None] = lambda _key: None
+        """Told of each key that was written without asking for exclusive creation."""
 
     def now(self) -> float:
         return self.clock()
@@ -33,6 +35,10 @@ class DictObjects:
         return self.data[key][0]
 
     def put(self, key: str, data: bytes) -> None:
+        self.on_put(key)
+        self._write(key, data)
+
+    def _write(self, key: str, data: bytes) -> None:
         if key not in self.data:
             bisect.insort(self._keys, key)
         self._versions += 1
@@ -42,7 +48,7 @@ class DictObjects:
     def create(self, key: str, data: bytes) -> None:
         if key in self.data:
             raise AlreadyExistsError(f"{key!r} exists already")
-        self.put(key, data)
+        self._write(key, data)
 
     def upload(self, key: str, path: Path) -> None:
         self.put(key, path.read_bytes())

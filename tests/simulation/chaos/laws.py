@@ -24,6 +24,7 @@ from fleet.model.documents import Base, CheckpointRef, Manifest
 from fleet.providers.sim.things import SimInstance
 from fleet.providers.wrap.around import Call
 from tests.simulation.chaos import invoice
+from tests.simulation.chaos.more_laws import MoreLaws
 from tests.simulation.chaos.training import model_after
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class Laws:
         self._unowned: dict[str, Seconds] = {}
         self._tries: dict[tuple[str, int], int] = Counter()
         self._calls: dict[tuple[str, int], int] = Counter()
+        self.more = MoreLaws(self)
 
     def broken(self, law: str, what: str) -> None:
         """A law is broken."""
@@ -97,6 +99,7 @@ class Laws:
         tags = made.request.tags
         if tags.get("fleet") != self.world.fleet_id:
             return
+        self.more.launched(made)
         run = self.state.runs.get(tags.get("run", ""))
         attempt = run.attempts.get(int(tags["attempt"])) if run is not None else None
         if run is not None and (
@@ -106,6 +109,7 @@ class Laws:
 
     def called(self, client: Laptop | Machine, call: Call) -> None:
         """A call to the cloud is about to be made."""
+        self.more.called(call)
         world = self.world
         hour = int(world.hours)
         self._calls[client.name, hour] += 1
@@ -144,6 +148,7 @@ class Laws:
 
     def changed(self, key: str, data: bytes | None) -> None:
         """A key was written or removed."""
+        self.more.changed(key, data)
         parts = key.split("/")
         if parts[0] == "journal":
             if data is not None:
@@ -163,6 +168,7 @@ class Laws:
         events = [decode(raw) for raw in entry["events"]]  # type: ignore[attr-defined]
         before = self.state
         self.state = fold(before, int(entry["n"]), float(entry["at"]), events)  # type: ignore[call-overload,arg-type]
+        self.more.recorded(entry, before, events)
         for event in events:
             self.events[event.type] += 1
             run_id = getattr(event, "run_id", "")
@@ -250,6 +256,7 @@ class Laws:
 
     def look_around(self) -> None:
         """Each hour: whose every machine is, until when it lives, and what every run has spent."""
+        self.more.look_around()
         world = self.world
         now = world.clock()
         alive = [i for i in world.cloud.listed.values() if i.state.at(now) in ALIVE and i.ended_by is None]

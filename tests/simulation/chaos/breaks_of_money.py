@@ -1,0 +1,135 @@
+"""Breaks of money: what is charged, and what a budget allows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fleet.core import costs, facts, fold, leases
+from fleet.core.leases import Lease
+from fleet.core.plan import leasing
+from fleet.core.state import AttemptState
+from fleet.model import events as ev
+from fleet.model.cloud import Billing
+from tests.simulation.chaos.breaks import Mutant
+from tests.simulation.chaos.breaks_of_journals import plain
+from tests.simulation.chaos.scenes import HERE, HOUR, MINUTE, scene
+
+ON_DEMAND = {**HERE, "market": "on-demand"}
+"""Its price is the highest that it can come to: nothing is left over by chance."""
+
+# --- scenes
+
+
+def budget(seed: int) -> list[str]:
+    """A training that would go on longer than its budget."""
+    with scene(seed) as made:
+        made.begin(steps=400, resources=HERE, budget={"run": "$1"})
+        made.rest()
+        return made.violations
+
+
+def two_at_once(seed: int) -> list[str]:
+    """A machine falls silent and cannot be ended: it spends its share for as long as its lease, whoever comes after it."""
+    with scene(seed) as made:
+        made.world.at(36 * HOUR, made.script.rules.clear)
+        run_id = made.begin(steps=400, resources=ON_DEMAND, budget={"run": "$2"})
+        made.reaches(made.trains(run_id))
+        made.cut_off(run_id, 1, 12 * HOUR)
+        made.look_often(3 * HOUR)
+        made.rule("terminate", "fail", times=10_000)
+        made.rest()
+        return made.violations
+
+
+def dear_disk(seed: int) -> list[str]:
+    """A large disk beside a machine at its highest price, and nobody watches."""
+    with scene(seed) as made:
+        run_id = made.begin(steps=400, resources=ON_DEMAND, volume={"size": "2000GB"}, budget={"run": "$4"})
+        made.reaches(made.trains(run_id))
+        made.nobody_watches(6 * HOUR)
+        made.rest()
+        return made.violations
+
+
+def taken_early(seed: int) -> list[str]:
+    """The cloud takes a machine back in its first hour."""
+    with scene(seed) as made:
+        run_id = made.begin(steps=12)
+        made.reaches(made.trains(run_id, step=4))
+        made.taken(run_id)
+        made.rest()
+        return made.violations
+
+
+def seconds_only(seed: int) -> list[str]:
+    """The user takes a run down as soon as it has a machine."""
+    with scene(seed) as made:
+        run_id = made.begin(steps=12)
+        made.reaches(lambda: made.world.cloud.instances, MINUTE)
+        made.says(run_id, "down")
+        made.rest()
+        return made.violations
+
+
+# --- what is broken
+
+
+def renews_anyway(patch: pytest.MonkeyPatch) -> None:
+    def grant(_run: Any, _offer: Any, now: float, pace: Any, *_: Any, **__: Any) -> Lease:
+        return Lease(now + pace.lease_cap, None)
+
+    patch.setattr(leasing, "grant", grant)
+
+
+def forgets_the_others(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(leases, "committed", lambda *_: 0)
+
+
+def forgets_the_disk(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(leases, "volume_rate", lambda *_: 0)
+
+
+def launch_price(patch: pytest.MonkeyPatch) -> None:
+    patch.setitem(fold._ON_ATTEMPT, ev.PriceChanged, lambda attempt, _event: attempt)
+    patch.setitem(
+        fold._ON_ATTEMPT, ev.PricesFilled, lambda attempt, event: attempt.model_copy(update={"priced_until": event.until})
+    )
+
+
+def _with(**rules: int) -> Any:
+    real = costs.intervals
+
+    def intervals(attempt: AttemptState, now: float, billing: Billing) -> list[costs.Interval]:
+        return real(attempt, now, billing.model_copy(update=rules))
+
+    return lambda patch: patch.setattr(costs, "intervals", intervals)
+
+
+def ends_when_seen(patch: pytest.MonkeyPatch) -> None:
+    real = facts._from_cloud
+
+    def from_cloud(*given: Any) -> Any:
+        for event in real(*given):
+            gone = isinstance(event, ev.AttemptGone)
+            yield event.model_copy(update={"ended_at": event.at}) if gone else event
+
+    patch.setattr(facts, "_from_cloud", from_cloud)
+
+
+LEDGER = "the ledger is the invoice"
+BUDGET = "a budget is not passed"
+
+MUTANTS = (
+    Mutant("lease-beyond-its-share", "a lease is renewed within the budget", renews_anyway, BUDGET, budget),
+    Mutant("shares-ignored", "shares never add up to more than the budget", forgets_the_others, BUDGET, two_at_once),
+    Mutant("disk-not-counted", "a lease pays for the disks meanwhile", forgets_the_disk, BUDGET, dear_disk),
+    Mutant("launch-price-for-ever", "each stretch is charged at the price in force", launch_price, LEDGER, plain),
+    Mutant(
+        "first-hour-billed", "what the cloud takes in the first hour is free",
+        _with(free_if_interrupted_within=-1), LEDGER, taken_early,
+    ),
+    Mutant("no-least-minute", "a minute is charged at least", _with(minimum_seconds=0), LEDGER, seconds_only),
+    Mutant("ended-when-seen", "a machine is charged until it ended, not until that was seen", ends_when_seen, LEDGER, plain),
+)  # fmt: skip
