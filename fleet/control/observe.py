@@ -115,7 +115,7 @@ class Observer:
 
     def read_beats(self, state: FleetState) -> None:
         """Read the heartbeats alone, for those who only look."""
-        self._heartbeats(state, state.busy_runs)
+        self._heartbeats(state.busy_runs)
 
     def _listings(self, state: FleetState, runs: list[RunState], now: Seconds) -> Iterator[tuple[Place, Listing]]:
         places = {place_of(attempt) for run in runs for attempt in run.live_attempts}

@@ -26,6 +26,9 @@ from fleet.providers.sim.market import HOUR
 from fleet.providers.sim.strict import LIVE, check_request, choose
 from fleet.providers.sim.things import SimInstance, SimVolume
 
+Holders = dict[str, list[str]]
+"""Machine → the disks that are at it, or on their way."""
+
 
 class SimProvider:
     """``provider: sim``. Keeps nothing; any number share one cloud, and its allowance of calls."""
@@ -247,16 +250,16 @@ class SimProvider:
         gone = instance.state.since(InstanceState.TERMINATED)
         return gone is not None and now - gone > self._cloud.manners.remembered
 
-    def _holders(self, at: Seconds) -> dict[str, list[str]]:
+    def _holders(self, at: Seconds) -> Holders:
         """Which disks were where."""
-        found: dict[str, list[str]] = {}
+        found: Holders = {}
         for volume in self._cloud.disks.values():
             holder = (volume.held.at(at) or (None, None))[1]
             if holder is not None and volume.deleted_at is None:
                 found.setdefault(holder, []).append(volume.volume_id)
         return found
 
-    def _seen(self, made: SimInstance, at: Seconds, holders: dict[str, list[str]] | None = None) -> Instance:
+    def _seen(self, made: SimInstance, at: Seconds, holders: Holders | None = None) -> Instance:
         """A machine as it was at a moment."""
         state, ended = made.state.at(at) or InstanceState.PENDING, made.ended_at(at)
         if self._cloud.lies.calls_ended(made.instance_id, at):

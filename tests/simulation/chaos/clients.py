@@ -25,12 +25,10 @@ from tests.simulation.chaos.training import Training
 if TYPE_CHECKING:
     from tests.simulation.chaos.world import World
 
-QUIETS: tuple[Seconds, ...] = (300.0, 1200.0, 2400.0)
-"""A controller looks so often at least when nothing changes, give or take a half: each has its own."""
 AGENT_QUIET: Seconds = 800.0
 """An agent looks so often at least: its dead-man switch wants to be renewed within 15 minutes."""
-PACES: tuple[Seconds, ...] = (10.0, 60.0, 300.0, 900.0)
-"""How soon a controller sees that something changed, at most: one on a laptop at once, one on a schedule later."""
+OVERDUE: Seconds = 1000.0
+"""A machine that was not heard for longer is one to keep an eye on: an agent that is well speaks sooner (AGENT_QUIET)."""
 
 
 class Killed(BaseException):
@@ -51,7 +49,24 @@ class Laptop:
     """In the middle of a tick."""
     due: Seconds = 0.0
     pace: Seconds = 10.0
+    """How soon it sees that something changed, at most."""
     quiet: Seconds = 300.0
+    """It looks so often at least, give or take a half."""
+
+    def worried(self) -> bool:
+        """Something is overdue. A controller believes in silence only if it was there: who looks once in ten minutes takes
+        itself for suspended meanwhile, as a laptop would be. So it stays awake, as real ones do."""
+        assert self.controller is not None
+        now, observer = self.world.clock(), self.controller.observer
+        for run in self.controller.state.busy_runs:
+            for attempt in run.live_attempts:
+                beat = observer.beat(run.run_id, attempt.number)
+                last = beat.at if beat is not None else (attempt.launched_at or attempt.intended_at)
+                if now - last > OVERDUE or attempt.terminate_at is not None:
+                    return True
+                if run.want != "train" or run.ended_at is not None:
+                    return True
+        return False
 
     def soon(self) -> Seconds:
         """Until it sees news."""
@@ -89,6 +104,8 @@ class Laptop:
         if tick.events or acted:
             self.world.news(self)
             return self.soon()
+        if self.worried():
+            return self.world.chance.uniform(20, 50)
         return self.quiet * self.world.chance.uniform(0.5, 1.0)
 
 
@@ -233,6 +250,10 @@ class Machine:
         if agent.phase != "training" or agent.leaving is not None or agent.child is None or self.busy or waits:
             return chance.uniform(20, 40) if now < self.cut_off_until else chance.uniform(1, 3)
         due = now + AGENT_QUIET * chance.uniform(0.8, 1.0)
+        made = world.cloud.instances[self.instance_id]
+        for at in (made.notice_at, made.rebalance_at):
+            if at is not None and at > now:
+                due = min(due, at + chance.uniform(0.1, 1.5))
         if self.training is not None:
             due = min(due, self.training.next_event() + chance.uniform(0.1, 2))
         if agent.lease_until is not None:

@@ -17,6 +17,7 @@ from fleet.control.runs import add_note, live_run, resume_run, start_run, stop_r
 from fleet.core.plan.launching import waits_for
 from fleet.core.state import RunState
 from fleet.model import layout
+from fleet.model.base import Seconds
 from fleet.model.errors import FleetError
 from fleet.model.job import Job
 from fleet.providers.sim.market import HOUR, Weather
@@ -31,6 +32,10 @@ from tests.simulation.chaos.world import Luck, World
 HEALING_HOURS = 24 * 12
 """Once faults stop, everything that can finish does within this."""
 
+NEAR: tuple[Seconds, ...] = (10.0, 10.0, 60.0, 300.0)
+WIDE: tuple[Seconds, ...] = (60.0, 300.0, 900.0, 900.0)
+"""How soon controllers see news: one on a laptop at once, one on a schedule later. Each draws its own."""
+QUIETS: tuple[Seconds, ...] = (300.0, 1200.0, 2400.0)
 LONG = 200
 """Hours from which on a world is a large one: its runs are long, its controllers come by now and then."""
 
@@ -79,8 +84,7 @@ class Explorer:
         """Everything."""
         world = self.world
         begun = time.perf_counter()
-        if self.hours >= LONG:
-            world.paces = (60.0, 300.0, 900.0, 900.0)
+        world.paces, world.quiets = (WIDE if self.hours >= LONG else NEAR), QUIETS
         world.luck = Luck(0.01, 0.02, 0.02, 0.3, 0.2, 0.3)
         for _ in range(self.chance.randint(1, 3)):
             world.laptop()

@@ -16,8 +16,7 @@ from fleet.model.base import Seconds
 from fleet.model.errors import FleetError
 from fleet.providers.sim.provider import SimProvider
 from fleet.providers.wrap.around import Call
-from fleet.store import snapshots
-from fleet.store.checkpoints import commit, restore, staged, staging
+from fleet.store import parallel, snapshots
 from fleet.store.journal import Journal
 from tests.simulation.chaos import clients, training
 from tests.simulation.chaos.bucket import ClientObjects
@@ -40,12 +39,10 @@ QUIET: Seconds = 600.0
 """Nobody looks less often than this."""
 SNAPSHOT_EVERY = 4
 """Entries."""
-POOLED = (commit, restore, staged, staging)
-"""Modules that work on several files at once: here in order, so that numbers stay."""
 
 
 class InOrder:
-    """A pool of one, which works at once."""
+    """A pool of one, which works at once: in order, so that numbers stay."""
 
     def __init__(self, max_workers: int = 1) -> None:
         self.map = map
@@ -138,6 +135,7 @@ class Swept(World):
 
     def __init__(self, death: Death | None = None, *, trace: bool = False) -> None:
         super().__init__(1, trace=trace)
+        self.quiets = (QUIET,)
         self.numbers = _Numbers(self, death or Death())
         self.chaos = self.numbers
         self.user = User()
@@ -202,7 +200,7 @@ class Swept(World):
         with contextlib.ExitStack() as stack:
             for where, name, value in (
                 (training, "SAVE_EVERY", SAVE_EVERY),
-                (clients, "QUIET", QUIET),
+                (clients, "AGENT_QUIET", QUIET),
                 (clients, "Training", begins),
                 (controller, "SNAPSHOT_EVERY", SNAPSHOT_EVERY),
                 (snapshots, "KEPT", 1),
@@ -210,7 +208,7 @@ class Swept(World):
                 (Disk, "prepare", prepares),
                 (Machine, "arm", lambda m, at: self.around_file("arm", lambda: arm(m, at))),
                 (Machine, "power_off", lambda m: self.around_file("power off", lambda: power_off(m))),
-                *((module, "ThreadPoolExecutor", InOrder) for module in POOLED),
+                (parallel, "ThreadPoolExecutor", InOrder),
             ):
                 stack.enter_context(mock.patch.object(where, name, value))
             stack.callback(self.close)

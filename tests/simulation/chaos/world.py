@@ -24,7 +24,7 @@ from fleet.providers.sim.things import SimInstance
 from fleet.providers.wrap.around import Call
 from fleet.store import parallel
 from tests.simulation.chaos.bucket import DictObjects, out_of_reach
-from tests.simulation.chaos.clients import PACES, QUIETS, Killed, Laptop, Machine
+from tests.simulation.chaos.clients import Killed, Laptop, Machine
 from tests.simulation.chaos.faults import Calm, Chaos, Fault
 from tests.simulation.chaos.laws import Laws
 
@@ -67,7 +67,9 @@ class World:
         self.fleet_id = "fleet-1"
         self.chaos: Chaos = chaos or Calm()
         self.luck = Luck()
-        self.paces = PACES
+        self.paces: tuple[Seconds, ...] = (10.0,)
+        self.quiets: tuple[Seconds, ...] = (300.0,)
+        """Of the controllers to come (clients.Laptop)."""
         self._temporary = tempfile.TemporaryDirectory(prefix="fleet-chaos-", dir=_fast_folder())
         self.folder = Path(self._temporary.name)
         self.cloud = SimCloud(self.clock, seed, Manners(weather=weather or Weather(up=1e12, epoch=self.clock())))
@@ -113,7 +115,7 @@ class World:
     def laptop(self) -> Laptop:
         """One more controller, awake from now on."""
         made = Laptop(
-            self, f"c{len(self.laptops) + 1}", pace=self.chance.choice(self.paces), quiet=self.chance.choice(QUIETS)
+            self, f"c{len(self.laptops) + 1}", pace=self.chance.choice(self.paces), quiet=self.chance.choice(self.quiets)
         )
         self.laptops.append(made)
         self._push(self.clock(), made)
