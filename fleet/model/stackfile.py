@@ -5,12 +5,14 @@ from __future__ import annotations
 import yaml
 
 from fleet.model.errors import JobError
+from fleet.model.yamlfile import MOST_BYTES, compose
 
 MAIN_LABEL = "fleet.main"
 MAIN_NAMES = ("training", "main")
 """A service of one of these names is the training, where none is labelled."""
-MOST_BYTES = 1_000_000
 MOST_DEPTH = 20
+"""Of mappings merged into one another."""
+MOST_LEVELS = 100
 
 
 def project_name(run_id: str, attempt: int) -> str:
@@ -43,16 +45,9 @@ def _services(text: str, source: str) -> tuple[dict[str, yaml.Node], int]:
     """The services, and the line of the first."""
     if len(text) > MOST_BYTES or "\0" in text:
         raise JobError(f"{source} is no compose file", "Name the right file.")
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)  # nodes only: compose's own tags (!reset) mean nothing here
-        node = _entries(root).get("services")
-        services = _entries(node)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
-        raise JobError(f"{where}: {error.problem or error}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise JobError(f"{source} cannot be read as YAML: {str(error).splitlines()[0]}") from None
+    root = compose(text, source, MOST_LEVELS)  # nodes only: compose's own tags (!reset) mean nothing here
+    node = _entries(root).get("services")
+    services = _entries(node)
     if node is None or not services:
         hint = "Name its containers under `services:`; `fleet init stack` writes an example."
         raise JobError(f"{source}: there are no services in it", hint)
