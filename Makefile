@@ -3,8 +3,9 @@ PYTEST = .venv/bin/python -m pytest
 DEV = .venv/.installed-dev
 
 MINUTES = 10
+TIMES = 50
 
-.PHONY: help demo test test-system check bench soak docs pictures wheel clean
+.PHONY: help demo test test-system check bench soak fuzz docs pictures wheel clean
 
 help: ## these lines
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -40,6 +41,9 @@ bench: $(DEV) ## figures: benchmarks/README.md says what they mean
 
 soak: $(DEV) ## search for broken laws in simulated storms of faults: make soak MINUTES=60
 	.venv/bin/python -m tests.simulation.chaos soak $(MINUTES)
+
+fuzz: $(DEV) ## the tests of strange input with many more examples: make fuzz TIMES=100
+	FLEET_FUZZ_EXAMPLES=$(TIMES) $(PYTEST) tests/fuzz --timeout 0
 
 docs: $(DEV) ## the documentation as a site: site/index.html
 	.venv/bin/python scripts/embed.py
