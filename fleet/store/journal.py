@@ -35,6 +35,7 @@ FAR_BEHIND = 64
 """After so many entries read one by one, a listing and parallel reads are cheaper."""
 PAGE_DIGITS = 3
 """A listing of keys that differ in their last three digits only is one page."""
+MOST_DIGITS = 18
 READ_AHEAD = 512
 """Entries that are read, and held in memory, before they are accepted."""
 REPAIR = "`fleet journal repair` sets a torn last entry aside."
