@@ -13,7 +13,8 @@ from typing import Any
 from fleet.control.controller import Controller
 from fleet.model import layout
 from fleet.model.base import canonical_json
-from fleet.model.errors import AlreadyExistsError, NotFoundError
+from fleet.model.cloud import Instance, LaunchRequest, Listing, NewVolume, Offer, PriceSince, Volume
+from fleet.model.errors import AlreadyExistsError, ErrorClass, NotFoundError, ProviderError
 from fleet.providers.base import Provider
 from fleet.store.journal import Journal
 from fleet.store.objects import ObjectInfo
@@ -61,6 +62,50 @@ class Shelf:
             self.things.pop(key, None)
 
 
+class Still:
+    """A cloud in which nothing changes, whatever is asked of it: every example finds it as it was."""
+
+    name = "sim"
+
+    def __init__(self, inner: Provider) -> None:
+        self.capabilities = inner.capabilities
+        self._regions, self._offers = inner.regions(), inner.offers()
+        self._listings = {region: inner.list(region) for region in self._regions}
+
+    def regions(self) -> Sequence[str]:
+        return self._regions
+
+    def offers(self, region: str | None = None) -> Sequence[Offer]:
+        return self._offers
+
+    def list(self, region: str) -> Listing:
+        return self._listings[region]
+
+    def get(self, region: str, instance_id: str) -> Instance | None:
+        return next((one for one in self.list(region).instances if one.instance_id == instance_id), None)
+
+    def launch(self, request: LaunchRequest) -> Instance:
+        raise ProviderError(ErrorClass.CAPACITY, "Full", "nothing is to be had")
+
+    def price_history(self, offer: Offer, since: float, until: float) -> Sequence[PriceSince]:
+        return ()
+
+    def terminate(self, region: str, instance_id: str) -> None:
+        return
+
+    def create_volume(self, region: str, zone: str, volume: NewVolume, token: str, tags: dict[str, str]) -> Volume:
+        raise ProviderError(ErrorClass.CAPACITY, "Full", "nothing is to be had")
+
+    def attach(self, region: str, volume_id: str, instance_id: str) -> None:
+        return
+
+    def detach(self, region: str, volume_id: str, instance_id: str) -> None:
+        return
+
+    def delete_volume(self, region: str, volume_id: str) -> None:
+        return
+
+
 class Past:
     """Two runs that train, as they stand in the bucket."""
 
@@ -68,7 +113,7 @@ class Past:
         self.clock = system.clock
         self.fleet_id = system.fleet_id
         self.things = {info.key: system.objects.get(info.key) for info in system.objects.list("")}
-        self.provider: Provider = next(iter(system.controllers[0].observer.providers.values()))
+        self.provider: Provider = Still(system.controllers[0].observer.providers["sim"])
         self.runs = list(system.controllers[0].state.runs)
         self.head = system.controllers[0].state.head
 

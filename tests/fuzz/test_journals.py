@@ -45,7 +45,7 @@ def broken_entries(draw: st.DrawFn) -> tuple[int, bytes]:
     return number, draw(damaged(data, 1) | documents(json.loads(data)))
 
 
-@examples(150)
+@examples(120)
 @given(broken_entries())
 @example((1, b"[" * 100_000))
 @example((2, b'{"v":1,"n":1e999}'))
@@ -75,7 +75,7 @@ def next_entries(draw: st.DrawFn) -> bytes:
     return json.dumps(entry).encode()
 
 
-@examples(250)
+@examples(120)
 @given(next_entries())
 @example(past().next_entry("events"))
 @example(past().next_entry([], at=10**400))
@@ -105,9 +105,7 @@ def test_a_torn_last_entry_is_set_aside_by_the_repair_that_the_error_names(data:
     shelf = past().shelf({layout.journal_entry(past().head + 1): data})
     if json_nonce(data) is not None:
         return
-    with pytest.raises(FleetError, match="torn|hold|follow|newer"):
-        past().controller(shelf).load()
-        raise FleetError(past().controller(shelf).read_only or "newer")
+    assert tried(past().controller(shelf))
     assert repair_torn_tail(shelf) is not None
     assert tried(past().controller(shelf)) == ""
 
@@ -155,7 +153,7 @@ def with_snapshot() -> tuple[Shelf, str]:
     return shelf, layout.snapshot(FOLD_VERSION, number)
 
 
-@examples(150)
+@examples(120)
 @given(st.data())
 def test_a_damaged_snapshot_is_as_good_as_none(data: st.DataObject) -> None:
     shelf, key = with_snapshot()
@@ -188,7 +186,6 @@ def test_the_past_that_is_bent_here_is_believed_as_it_is() -> None:
     controller = past().controller(past().shelf())
     controller.load()
     assert (len(controller.state.runs), controller.read_only) == (2, "")
-    with pytest.raises(JournalError, match="missing|follow"):
-        shelf = past().shelf({layout.journal_entry(past().head + 2): past().next_entry([])})
-        shelf.things[layout.journal_entry(past().head + 1)] = past().entry(past().head)
-        past().controller(shelf).load()
+    copied = past().controller(past().shelf({layout.journal_entry(past().head + 1): past().entry(past().head)}))
+    with pytest.raises(JournalError, match="follow"):
+        copied.load()

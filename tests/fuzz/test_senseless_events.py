@@ -79,7 +79,8 @@ def whole() -> list[Any]:
     """The story of the senseless run, as the journal holds it; and events that the short forms do not know."""
     known = [elsewhere(encode(event(one))) for one in A]
     who = {"at": 9.0, "run_id": SENSELESS}
-    return known + [
+    return [
+        *known,
         encode(ev.PricesFilled(**who, attempt=1, prices=({"at": 3.0, "price": 7},), until=10.0)),
         encode(ev.LeaseExtended(**who, attempt=1, lease_until=1e6, share=5)),
         encode(ev.AttachIntended(**who, attempt=1, volume_id="v-1")),
@@ -109,7 +110,12 @@ def stories(draw: st.DrawFn) -> list[ev.Event]:
 
 
 WORLD = {
-    "instances": [{"id": "i-other", "attempt": 1, "offer": "b-small-spot", "tags": {"run": OTHER, "attempt": "1", "token": "token-other"}}],
+    "instances": [
+        {
+            "id": "i-other", "attempt": 1, "offer": "b-small-spot",
+            "tags": {"run": OTHER, "attempt": "1", "token": "token-other"},
+        }
+    ],
     "volumes": [{"id": "v-other", "zone": "r-b", "run": OTHER, "state": "in-use", "attached_to": "i-other"}],
     "offers": ["b-small-spot", "b-medium-spot"],
 }  # fmt: skip
@@ -137,7 +143,7 @@ def of_other(actions: list[Action]) -> list[Action]:
     ]
 
 
-@examples(400)
+@examples(200)
 @given(stories(), st.booleans())
 def test_a_senseless_run_changes_nothing_for_another_one(story: list[ev.Event], first: bool) -> None:
     told = [event(one) for one in B]
@@ -156,7 +162,9 @@ def test_a_senseless_run_changes_nothing_for_another_one(story: list[ev.Event], 
 def _looked_at(state: FleetState) -> None:
     """What the screens ask for."""
     for run in state.runs.values():
-        interruptions(run), steps_lost(run), seconds_lost(run)  # noqa: B018
+        assert steps_lost(run) >= -(10**17)
+        assert seconds_lost(run) >= -1e12
+        assert len(interruptions(run)) <= len(run.attempts)
         waits_for(state, run, seen())
 
 
