@@ -17,7 +17,9 @@ Micros = Annotated[int, Field(ge=-MOST_MICROS, le=MOST_MICROS)]
 """Money in integer micro-dollars (1 USD = 1,000,000), so that sums are exact."""
 
 Seconds = Annotated[float, Field(ge=-FURTHEST, le=FURTHEST)]
-"""A duration in seconds, or a point in time as seconds since 1970-01-01 UTC."""
+"""A duration in seconds, or a point in time as seconds since 1970-01-01 UTC.
+
+A field with bounds of its own needs its own type: of two bounds of a kind the wider one would hold."""
 
 Steps = Annotated[int, Field(ge=-MOST_STEPS, le=MOST_STEPS)]
 """How far training is, or how much of it was lost."""

@@ -13,6 +13,7 @@ MAIN_NAMES = ("training", "main")
 MOST_DEPTH = 20
 """Of mappings merged into one another."""
 MOST_LEVELS = 100
+_Entries = dict[str, yaml.Node]
 
 
 def project_name(run_id: str, attempt: int) -> str:
@@ -41,7 +42,7 @@ def main_service(text: str, source: str) -> str:
     raise JobError(f"{source}:{line}: the end of which service is the end of the run? It starts {names}", hint)
 
 
-def _services(text: str, source: str) -> tuple[dict[str, yaml.Node], int]:
+def _services(text: str, source: str) -> tuple[_Entries, int]:
     """The services, and the line of the first."""
     if len(text) > MOST_BYTES or "\0" in text:
         raise JobError(f"{source} is no compose file", "Name the right file.")
@@ -54,20 +55,28 @@ def _services(text: str, source: str) -> tuple[dict[str, yaml.Node], int]:
     return services, node.start_mark.line + 1
 
 
-def _entries(node: yaml.Node | None, depth: int = 0) -> dict[str, yaml.Node]:
-    """A mapping's keys and values, merged ones (``<<``) beneath its own."""
-    found: dict[str, yaml.Node] = {}
+def _entries(node: yaml.Node | None, depth: int = 0, known: dict[int, _Entries] | None = None) -> _Entries:
+    """A mapping's keys and values, merged ones (``<<``) beneath its own.
+
+    ``known``: those of mappings that were looked into already, since merges of merges of merges are without number.
+    """
+    found: _Entries = {}
+    known = {} if known is None else known
     if not isinstance(node, yaml.MappingNode) or depth > MOST_DEPTH:
         return found
+    if id(node) in known:
+        return known[id(node)]
+    known[id(node)] = found  # of one that is merged into itself
     for key, value in node.value:
         if not isinstance(key, yaml.ScalarNode):
             continue
         if key.value == "<<":
             merged = value.value if isinstance(value, yaml.SequenceNode) else [value]
             for one in merged:
-                found = {**_entries(one, depth + 1), **found}
+                found = {**_entries(one, depth + 1, known), **found}
         else:
             found[key.value] = value
+    known[id(node)] = found
     return found
 
 
