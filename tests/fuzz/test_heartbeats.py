@@ -22,6 +22,7 @@ from fleet.control.runs import view
 from fleet.core.upcast import decode
 from fleet.model import layout
 from fleet.model.cloud import Instance, LaunchRequest, Listing
+from fleet.model.documents import Desired
 from fleet.providers.base import Provider
 from tests.fuzz.draw import ESCAPES, bent, damaged, documents, examples
 from tests.fuzz.shelf import Shelf, Still, past
@@ -158,8 +159,9 @@ def test_what_a_machine_said_last_can_be_reckoned_with_after_its_end(data: bytes
 @given(documents(json.loads(past().things[layout.desired(past().runs[FIRST])])))
 def test_a_wish_that_cannot_be_read_is_written_anew(data: bytes) -> None:
     _, shelf = at_ease({layout.desired(past().runs[FIRST]): data})
-    told = json.loads(shelf.things[layout.desired(past().runs[FIRST])])
-    assert {**told, "journal": 0} == {**json.loads(past().things[layout.desired(past().runs[FIRST])]), "journal": 0}
+    key = layout.desired(past().runs[FIRST])
+    told, meant = (Desired.model_validate_json(things[key]) for things in (shelf.things, past().things))
+    assert told.model_copy(update={"journal": 0}) == meant.model_copy(update={"journal": 0})
 
 
 # --- launch-<try>.json: frozen before it is sent
