@@ -3,8 +3,9 @@ PYTEST = .venv/bin/python -m pytest
 DEV = .venv/.installed-dev
 
 MINUTES = 10
+TIMES = 50
 
-.PHONY: help demo test test-system check bench soak mutants docs pictures wheel clean
+.PHONY: help demo test test-system check bench soak mutants fuzz docs pictures wheel clean
 
 help: ## these lines
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -43,6 +44,9 @@ soak: $(DEV) ## search for broken laws in simulated storms of faults: make soak 
 
 mutants: $(DEV) ## break the code on purpose, in every named way, and show that the laws notice each
 	.venv/bin/python -m tests.simulation.chaos mutants
+
+fuzz: $(DEV) ## the tests of strange input with many more examples: make fuzz TIMES=100
+	FLEET_FUZZ_EXAMPLES=$(TIMES) $(PYTEST) tests/fuzz --timeout 0
 
 docs: $(DEV) ## the documentation as a site: site/index.html
 	.venv/bin/python scripts/embed.py

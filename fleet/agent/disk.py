@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from fleet.model.base import Seconds
+from fleet.model.base import FURTHEST, MOST_STEPS, Seconds
 from fleet.store.checkpoints import clear_away
+
+Number = TypeVar("Number", int, float)
+
+
+def _within(kind: Callable[[Any], Number], value: Any, most: float) -> Number:
+    """A number of a note. Raises ValueError for one out of the world, TypeError for none."""
+    found = kind(value) if abs(float(value)) <= most else None
+    if found is None:
+        raise ValueError(f"{value} is out of the world")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +65,8 @@ class Disk:
         """The run and attempt that wrote here last; None if it is nobody's yet."""
         found = self._read("volume.json")
         try:
-            return str(found["run_id"]), int(found["attempt"])
-        except (KeyError, TypeError, ValueError):
+            return str(found["run_id"]), _within(int, found["attempt"], MOST_STEPS)
+        except (KeyError, TypeError, ValueError, OverflowError):
             return None
 
     def sign(self, run_id: str, attempt: int) -> None:
@@ -66,9 +77,10 @@ class Disk:
         """The last step that training on this disk reported, and when; None if it was another run's."""
         found = self._read("progress.json")
         try:
-            at = float(found["at"])
-            return Reached(int(found["step"]), at, float(found.get("wall", at))) if found["run_id"] == run_id else None
-        except (KeyError, TypeError, ValueError):
+            at, step = _within(float, found["at"], FURTHEST), _within(int, found["step"], MOST_STEPS)
+            wall = _within(float, found.get("wall", at), FURTHEST)
+            return Reached(step, at, wall) if found["run_id"] == run_id else None
+        except (KeyError, TypeError, ValueError, OverflowError):
             return None
 
     def note_progress(self, run_id: str, step: int, at: Seconds, wall: Seconds) -> None:
@@ -79,8 +91,9 @@ class Disk:
         """The step that training last said it saved here, and when by the machine's own clock."""
         found = self._read("saved.json")
         try:
-            return (int(found["step"]), float(found["at"])) if found["run_id"] == run_id else None
-        except (KeyError, TypeError, ValueError):
+            step, at = _within(int, found["step"], MOST_STEPS), _within(float, found["at"], FURTHEST)
+            return (step, at) if found["run_id"] == run_id else None
+        except (KeyError, TypeError, ValueError, OverflowError):
             return None
 
     def note_saved(self, run_id: str, step: int, at: Seconds) -> None:
@@ -98,7 +111,7 @@ class Disk:
     def _read(self, name: str) -> dict[str, Any]:
         try:
             found = json.loads((self.root / ".fleet" / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
 

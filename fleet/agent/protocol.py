@@ -6,6 +6,8 @@ import math
 import re
 from dataclasses import dataclass, field
 
+from fleet.model.base import FURTHEST
+
 MOST_METRICS = 32
 MOST_LINE = 4096
 """Longer lines are no protocol lines."""
@@ -39,7 +41,8 @@ def parse_line(line: str) -> Progress | Saved | None:
     if not _STEP.fullmatch(step) or not step.isascii():
         return None
     if word == "fleet.saved":
-        return Saved(int(step), _numbers({"at": pairs.get("at", "")}).get("at"))
+        at = _numbers({"at": pairs.get("at", "")}).get("at")
+        return Saved(int(step), at if at is not None and abs(at) <= FURTHEST else None)
     return Progress(int(step), _numbers(pairs))
 
 

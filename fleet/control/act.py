@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -15,7 +15,7 @@ from fleet.model import events as ev
 from fleet.model import layout
 from fleet.model.base import document_bytes
 from fleet.model.cloud import LaunchRequest
-from fleet.model.errors import AlreadyExistsError, ErrorClass, NotFoundError, ProviderError, StoreError
+from fleet.model.errors import AlreadyExistsError, ErrorClass, NotFoundError, ProviderError
 from fleet.providers.base import Provider
 from fleet.store.objects import Objects
 
@@ -32,6 +32,18 @@ REFUSALS = frozenset(
 """A launch refused so made nothing: its try is over. After anything else the same request is sent again."""
 
 Call = Literal["launch", "terminate", "attach", "detach", "delete-volume"]
+
+
+def _refused(who: dict[str, Any], try_no: int, error: ProviderError) -> ev.LaunchFailed:
+    told = {"error_class": error.error_class, "code": error.code, "message": error.message}
+    return ev.LaunchFailed(**who, **told, try_no=try_no)
+
+
+def _is_of(intended: LaunchRequest, found: LaunchRequest) -> bool:
+    """Made for the same try of the same run: another's must not be launched, nor tagged, in its place."""
+    same = ("token", "fleet_id", "run_id", "attempt", "try_no")
+    tags = all(found.tags.get(name) == value for name, value in intended.tags.items())
+    return tags and all(getattr(found, name) == getattr(intended, name) for name in same)
 
 
 @dataclass
@@ -61,35 +73,48 @@ class Effects:
         attempt = run.attempts[action.attempt]
         if attempt.phase != "intended" or attempt.try_no != action.try_no:
             return []  # decided otherwise since
+        provider = self.providers.get(attempt.offers[0].provider)
+        if provider is None:
+            return []  # intended where it is set up; there it is launched
         key = layout.launch(run.run_id, attempt.number, attempt.try_no)
-        request = self._frozen(key, document_bytes(launch_request(state.fleet_id, self.objects.url, run, attempt)))
+        rendered = launch_request(state.fleet_id, self.objects.url, run, attempt)
+        request = self._frozen(key, rendered)
         now = self.objects.now()
         if now > action.not_after:
             return []
-        who = {"at": now, "run_id": run.run_id, "attempt": attempt.number}
+        who: dict[str, Any] = {"at": now, "run_id": run.run_id, "attempt": attempt.number}
+        if request is None:
+            told = {
+                "error_class": ErrorClass.INVALID,
+                "code": "InvalidRequest",
+                "message": f"{key} was changed from outside",
+            }
+            return [ev.LaunchFailed(**who, **told, try_no=attempt.try_no)]
         try:
-            instance = self.providers[attempt.offers[0].provider].launch(request)
+            instance = provider.launch(request)
         except ProviderError as error:
-            told = {**who, "error_class": error.error_class, "code": error.code, "message": error.message}
             if error.error_class in REFUSALS:
-                return [ev.LaunchFailed(**told, try_no=attempt.try_no)]
-            return [ev.CallFailed(**told, call="launch")]
+                return [_refused(who, attempt.try_no, error)]
+            told = {"error_class": error.error_class, "code": error.code, "message": error.message}
+            return [ev.CallFailed(**who, **told, call="launch")]
         return [ev.LaunchSucceeded(**who, try_no=attempt.try_no, instance=instance)]
 
-    def _frozen(self, key: str, rendered: bytes) -> LaunchRequest:
-        """The request as it was frozen first, by this controller or another."""
+    def _frozen(self, key: str, rendered: LaunchRequest) -> LaunchRequest | None:
+        """The request as it was frozen first, by this controller or another; None if it is not of what was intended."""
+        data = document_bytes(rendered)
         try:
-            data = self.objects.get(key)
+            found = self.objects.get(key)
         except NotFoundError:
             try:
-                self.objects.create(key, rendered)
-                data = rendered
+                self.objects.create(key, data)
+                found = data
             except AlreadyExistsError:
-                data = self.objects.get(key)
+                found = self.objects.get(key)
         try:
-            return LaunchRequest.model_validate_json(data)
-        except ValidationError as error:
-            raise StoreError(f"{key} does not hold a launch request: {error}") from None
+            request = LaunchRequest.model_validate_json(found)
+        except ValidationError:
+            return None
+        return request if _is_of(rendered, request) else None
 
     def _call(self, action: do.Terminate | do.Attach | do.Detach | do.DeleteVolume, state: FleetState) -> list[ev.Event]:
         provider = self.providers.get(action.provider)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fleet.model.base import Frozen, Seconds
+from fleet.model.base import Frozen, Seconds, Steps
 from fleet.model.job import Job
 
 
@@ -40,7 +40,7 @@ class Manifest(Frozen):
     parent: CheckpointRef | None = None
     """The checkpoint before it on the chain, whichever attempt wrote it."""
     at: Seconds
-    step: int | None = None
+    step: Steps | None = None
     """The last step that training had reported when the set was staged."""
     format: str
     files: tuple[FileEntry, ...]
@@ -100,11 +100,11 @@ class Resumed(Frozen):
 
     ref: CheckpointRef | None
     source: Literal["volume", "bucket", "nothing"]
-    step: int | None
+    step: Steps | None
     """The step of the checkpoint resumed from."""
-    reached: int | None
+    reached: Steps | None
     """The furthest step that the attempts before are known to have reached."""
-    lost_steps: int
+    lost_steps: Steps
     """``reached - step``, measured: never below 0."""
     lost_seconds: Seconds
     """From the time of that checkpoint to the last sign of training by the attempt before."""
@@ -134,14 +134,15 @@ class Heartbeat(Frozen):
     """Grows with each heartbeat of this boot."""
     at: Seconds
     phase: AgentPhase
-    step: int | None = None
+    step: Steps | None = None
     step_at: Seconds | None = None
     rate: float | None = None
     """Steps per second, over the last minute."""
-    metrics: dict[str, float] = Field(default_factory=dict)
+    metrics: dict[str, Annotated[float, Field(allow_inf_nan=True)]] = Field(default_factory=dict)
+    """A training that diverges may report what is no number."""
     checkpoint: CheckpointRef | None = None
     """The newest committed checkpoint on this attempt's chain."""
-    checkpoint_step: int | None = None
+    checkpoint_step: Steps | None = None
     checkpoint_at: Seconds | None = None
     checkpoints: int = 0
     """Committed by this attempt."""

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fleet.model.base import Frozen, Micros, Seconds
+from fleet.model.base import Frozen, Micros, Seconds, Steps
 from fleet.model.cloud import EndedBy, ExistingVolume, Instance, NewVolume, Offer, PriceSince, Volume
 from fleet.model.documents import CheckpointRef, Mount, Notice, Outcome, Resumed
 from fleet.model.errors import ErrorClass
@@ -71,7 +71,7 @@ class LaunchIntended(_Event):
     attempt: int
     try_no: int
     token: str
-    offers: tuple[Offer, ...]
+    offers: tuple[Offer, ...] = Field(min_length=1)
     volume: NewVolume | ExistingVolume = Field(discriminator="kind")
     predecessor: int | None
     lease_until: Seconds | None
@@ -155,9 +155,9 @@ class AttemptReleased(_Event):
     v: Literal[1] = 1
     run_id: str
     attempt: int
-    step: int | None
+    step: Steps | None
     checkpoint: CheckpointRef | None
-    checkpoint_step: int | None
+    checkpoint_step: Steps | None
 
 
 class AttemptFinished(_Event):
@@ -168,7 +168,7 @@ class AttemptFinished(_Event):
     run_id: str
     attempt: int
     outcome: Outcome
-    step: int | None
+    step: Steps | None
 
 
 class TerminateIntended(_Event):
@@ -192,7 +192,7 @@ class AttemptGone(_Event):
     ended_by: EndedBy
     estimate: bool = False
     """True if nobody saw the end: ``ended_at`` is then the last sign of life."""
-    step: int | None = None
+    step: Steps | None = None
     """The last step that it reported."""
     rate: float | None = None
     """Steps per second over the last minute of its training, as its last heartbeat told (since version 2)."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import yaml
@@ -13,10 +15,18 @@ from pydantic import BaseModel, ValidationError
 from fleet.model.errors import JobError
 from fleet.model.job import Alternative, Budget, CheckpointSpec, Job, Resources, Retries, VolumeSpec
 from fleet.model.plausible import absurd, contradictions
+from fleet.model.yamlfile import MOST_BYTES, MOST_NODES, compose
 
-MOST_BYTES = 1_000_000
-MOST_NODES = 20_000
 MOST_DEPTH = 20
+MOST_PROBLEMS = 100
+"""More are not told at once."""
+MOST_MESSAGE = 1000
+LONG_NUMBER = 100
+"""What has more characters stays text: YAML's numbers can take minutes to read, and can be too large for anything."""
+LONG_NAME = 60
+"""A longer one is no slip of the pen of a field's name."""
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
+"""YAML can write them, and no shell, file or journal takes them."""
 
 Path = tuple[str | int, ...]
 
@@ -78,20 +88,27 @@ class _Document:
 def parse_job(text: str, source: str = "fleet.yaml") -> Job:
     """The job that a file describes. Raises JobError with every problem, one a line: ``file:line:column: what``."""
     document = _read(text, source)
-    problems = list(document.problems)
+    problems = document.problems[:MOST_PROBLEMS]
     if isinstance(document.value, dict):
-        problems += _unknown(document, document.value, Job, ())
-        problems += [p for path, value in _leaves(document.value) for p in _leaf(document, path, value)]
-        problems += _contradictions(document)
+        leaves = (p for path, value in _leaves(document.value) for p in _leaf(document, path, value))
+        for found in (_unknown(document, document.value, Job, ()), leaves, _contradictions(document)):
+            problems += islice(found, MOST_PROBLEMS)
     job = None
     try:
         job = Job.model_validate(document.value)
     except ValidationError as error:
-        problems += _validation(document, error, {(p.line, p.column) for p in problems})
+        problems += islice(_validation(document, error, {(p.line, p.column) for p in problems}), MOST_PROBLEMS)
     if problems:
-        raise JobError("\n".join(f"{source}:{p.line}:{p.column}: {p.message}" for p in sorted(set(problems))))
+        raise _told(source, sorted(set(problems)))
     assert job is not None
     return job
+
+
+def _told(source: str, problems: list[Problem]) -> JobError:
+    """A line each, whatever keys and values hold that stand in it."""
+    lines = [f"{source}:{p.line}:{p.column}: {' '.join(p.message.splitlines())[:MOST_MESSAGE]}" for p in problems]
+    hint = f"These are the first {MOST_PROBLEMS}." if len(lines) > MOST_PROBLEMS else ""
+    return JobError("\n".join(lines[:MOST_PROBLEMS]), hint)
 
 
 def place(text: str, source: str, *path: str) -> str:
@@ -105,15 +122,7 @@ def _read(text: str, source: str) -> _Document:
         raise JobError(f"{source} has {len(text):,} characters: that is no job file", "Name the right file.")
     if "\0" in text:
         raise JobError(f"{source} is not text", "Name the right file.")
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
-        hint = "YAML is indented with spaces, never with tabs." if "\\t" in str(error) else ""
-        raise JobError(f"{where}: {error.problem or error}", hint) from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise JobError(f"{source} cannot be read as YAML: {str(error).splitlines()[0]}") from None
+    node = compose(text, source, MOST_DEPTH)
     if node is None or (isinstance(node, yaml.ScalarNode) and not node.value):
         raise JobError(f"{source} is empty", "A job needs at least `name` and `run`.")
     document = _Document(None, {}, {}, {}, [], source)
@@ -135,16 +144,28 @@ def _plain(node: yaml.Node, path: Path, document: _Document, count: list[int]) -
     if isinstance(node, yaml.SequenceNode):
         return [_plain(child, (*path, i), document, count) for i, child in enumerate(node.value)]
     document.texts[path] = node.value
+    _check_text(document, node)
+    if len(node.value) > LONG_NUMBER:
+        return node.value
     try:
         return yaml.SafeLoader("").construct_object(node)
-    except (yaml.YAMLError, ValueError, OverflowError):
-        return node.value
+    except (yaml.YAMLError, ValueError, OverflowError, LookupError, AttributeError):
+        return node.value  # what a tag (``!!bool maybe``) or the form of a number promises, and does not hold
+
+
+def _check_text(document: _Document, node: yaml.Node) -> None:
+    found = _NO_TEXT.search(node.value)
+    if found is not None:
+        told = f"{found[0]!r} stands in it, a character that no text can hold"
+        document.problems.append(Problem(node.start_mark.line + 1, node.start_mark.column + 1, told))
 
 
 def _mapping(node: yaml.MappingNode, path: Path, document: _Document, count: list[int]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key_node, value_node in node.value:
         key = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else "?"
+        if isinstance(key_node, yaml.ScalarNode):
+            _check_text(document, key_node)
         here = (*path, key)
         where = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
         if key in found:
@@ -183,6 +204,8 @@ def _unknown(document: _Document, value: dict[str, Any], model: type[BaseModel],
 
 def _nearest(key: str, model: type[BaseModel]) -> str:
     """The known name that was probably meant: of the same place, else of a section."""
+    if len(key) > LONG_NAME:
+        return f"known are {', '.join(model.model_fields)}"
     near = difflib.get_close_matches(key, model.model_fields, n=1)
     inside = {name: f"{section}.{name}" for section, of in SECTIONS.items() for name in of.model_fields}
     if not near and model is Job:

@@ -96,6 +96,7 @@ def _section(job: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _seconds(value: Any) -> float | None:
     try:
-        return parse_duration(value) if isinstance(value, str) else None
+        seconds = parse_duration(value) if isinstance(value, str) else None
     except ValueError:
         return None
+    return seconds if seconds is not None and seconds <= MOST_SECONDS else None  # more is told as such

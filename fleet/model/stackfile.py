@@ -5,12 +5,15 @@ from __future__ import annotations
 import yaml
 
 from fleet.model.errors import JobError
+from fleet.model.yamlfile import MOST_BYTES, compose
 
 MAIN_LABEL = "fleet.main"
 MAIN_NAMES = ("training", "main")
 """A service of one of these names is the training, where none is labelled."""
-MOST_BYTES = 1_000_000
 MOST_DEPTH = 20
+"""Of mappings merged into one another."""
+MOST_LEVELS = 100
+_Entries = dict[str, yaml.Node]
 
 
 def project_name(run_id: str, attempt: int) -> str:
@@ -39,40 +42,41 @@ def main_service(text: str, source: str) -> str:
     raise JobError(f"{source}:{line}: the end of which service is the end of the run? It starts {names}", hint)
 
 
-def _services(text: str, source: str) -> tuple[dict[str, yaml.Node], int]:
+def _services(text: str, source: str) -> tuple[_Entries, int]:
     """The services, and the line of the first."""
     if len(text) > MOST_BYTES or "\0" in text:
         raise JobError(f"{source} is no compose file", "Name the right file.")
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)  # nodes only: compose's own tags (!reset) mean nothing here
-        node = _entries(root).get("services")
-        services = _entries(node)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
-        raise JobError(f"{where}: {error.problem or error}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise JobError(f"{source} cannot be read as YAML: {str(error).splitlines()[0]}") from None
+    root = compose(text, source, MOST_LEVELS)  # nodes only: compose's own tags (!reset) mean nothing here
+    node = _entries(root).get("services")
+    services = _entries(node)
     if node is None or not services:
         hint = "Name its containers under `services:`; `fleet init stack` writes an example."
         raise JobError(f"{source}: there are no services in it", hint)
     return services, node.start_mark.line + 1
 
 
-def _entries(node: yaml.Node | None, depth: int = 0) -> dict[str, yaml.Node]:
-    """A mapping's keys and values, merged ones (``<<``) beneath its own."""
-    found: dict[str, yaml.Node] = {}
+def _entries(node: yaml.Node | None, depth: int = 0, known: dict[int, _Entries] | None = None) -> _Entries:
+    """A mapping's keys and values, merged ones (``<<``) beneath its own.
+
+    ``known``: those of mappings that were looked into already, since merges of merges of merges are without number.
+    """
+    found: _Entries = {}
+    known = {} if known is None else known
     if not isinstance(node, yaml.MappingNode) or depth > MOST_DEPTH:
         return found
+    if id(node) in known:
+        return known[id(node)]
+    known[id(node)] = found  # of one that is merged into itself
     for key, value in node.value:
         if not isinstance(key, yaml.ScalarNode):
             continue
         if key.value == "<<":
             merged = value.value if isinstance(value, yaml.SequenceNode) else [value]
             for one in merged:
-                found = {**_entries(one, depth + 1), **found}
+                found = {**_entries(one, depth + 1, known), **found}
         else:
             found[key.value] = value
+    known[id(node)] = found
     return found
 
 

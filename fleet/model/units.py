@@ -12,6 +12,8 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*(MB|GB|TB|MiB|GiB|TiB)$", re.IGNORECASE)
 _GIGABYTES = {"mb": 0.001, "gb": 1, "tb": 1000, "mib": 1.048576e-3, "gib": 1.073741824, "tib": 1099.511627776}
+MOST_CHARACTERS = 1000
+"""Of a quantity: looking for its parts in a longer text takes long."""
 MICROS_PER_DOLLAR = 1_000_000
 MOST_MICROS = 10**15
 """A billion dollars is a slip of the pen."""
@@ -20,18 +22,25 @@ MOST_MICROS = 10**15
 def parse_duration(value: Any) -> float:
     """Seconds of ``90s``, ``1h30m`` or a number of seconds. Raises ValueError."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
+        return _float(value)
     text = str(value).strip()
-    parts = _DURATION.findall(text)
+    parts = _DURATION.findall(text) if len(text) <= MOST_CHARACTERS else []
     if not parts or _DURATION.sub("", text).strip():
-        raise ValueError(f"{value!r} is no duration; write for example 90s, 15m, 4h or 7d")
+        raise ValueError(f"{str(value)[:80]!r} is no duration; write for example 90s, 15m, 4h or 7d")
     return float(sum(float(number) * _SECONDS[unit] for number, unit in parts))
+
+
+def _float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError("the number is too large") from None
 
 
 def parse_size_gb(value: Any) -> int:
     """Whole gigabytes (10^9 bytes, rounded up) of ``500GB`` or ``1TiB``, or a number of GB. Raises ValueError."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return -int(-float(value) // 1)
+        return -int(-_float(value) // 1)
     match = _SIZE.match(str(value).strip())
     if not match:
         raise ValueError(f"{value!r} is no size; write for example 500GB or 2TB")

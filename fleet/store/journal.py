@@ -7,7 +7,6 @@ own, and a lost reply makes one's own write look like another's. The entry's non
 from __future__ import annotations
 
 import hashlib
-import json
 import secrets
 import sys
 from collections.abc import Callable, Sequence
@@ -17,7 +16,7 @@ from typing import Any, Protocol
 from pydantic_core import from_json
 
 from fleet.model import layout
-from fleet.model.base import canonical_json
+from fleet.model.base import FURTHEST, canonical_json
 from fleet.model.errors import (
     AlreadyExistsError,
     FleetError,
@@ -36,9 +35,11 @@ FAR_BEHIND = 64
 """After so many entries read one by one, a listing and parallel reads are cheaper."""
 PAGE_DIGITS = 3
 """A listing of keys that differ in their last three digits only is one page."""
+MOST_DIGITS = 18
 READ_AHEAD = 512
 """Entries that are read, and held in memory, before they are accepted."""
 REPAIR = "`fleet journal repair` sets a torn last entry aside."
+RESTORE = "Restore the folder or bucket from a copy; nothing was written."
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,27 +217,42 @@ def _parsed(data: bytes, number: int, fleet_id: str, previous: str) -> Entry:
     try:
         entry = Entry(
             number=int(raw["n"]),
-            at=float(raw["at"]),
+            at=_time(raw["at"]),
             by=str(raw["by"]),
             version=str(raw["version"]),
-            events=tuple(raw["events"]),
+            events=_events(raw["events"]),
             sha256=hashlib.sha256(data).hexdigest(),
         )
         chained = (raw["fleet"], raw["prev"])
-    except (ValueError, TypeError, KeyError) as error:
-        raise JournalError(f"{key} does not hold what an entry holds: {error!r}", REPAIR) from None
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
+        hint = RESTORE if _nonce_of(data) is not None else REPAIR
+        raise JournalError(f"{key} does not hold what an entry holds: {str(error)[:200]}", hint) from None
     if entry.number != number or chained != (fleet_id, previous):
         raise JournalError(
             f"{key} does not follow the entry before it (number {entry.number}, fleet {chained[0]}): "
             "the journal was changed from outside",
-            "Restore the folder or bucket from a copy; nothing was written.",
+            RESTORE,
         )
     return entry
 
 
+def _time(value: Any) -> float:
+    """Later entries are no earlier than this one: a time out of the world would be theirs too."""
+    found = float(value)
+    if not abs(found) <= FURTHEST:
+        raise ValueError(f"{found} is no time")
+    return found
+
+
+def _events(value: Any) -> tuple[dict[str, Any], ...]:
+    if not isinstance(value, list) or not all(isinstance(event, dict) for event in value):
+        raise TypeError("its events are none")
+    return tuple(value)
+
+
 def _nonce_of(data: bytes) -> str | None:
     try:
-        found = json.loads(data)["nonce"]
+        found = from_json(data)["nonce"]
     except (ValueError, TypeError, KeyError):
         return None
     return found if isinstance(found, str) else None
@@ -245,7 +261,9 @@ def _nonce_of(data: bytes) -> str | None:
 def _number_of(key: str) -> int:
     """The number in an entry's key; 0 for anything else that lies there."""
     name = key.removeprefix(layout.JOURNAL).removesuffix(".json")
-    return int(name) if name.isdigit() and key == layout.journal_entry(int(name)) else 0
+    return (
+        int(name) if len(name) <= 18 and name.isascii() and name.isdigit() and key == layout.journal_entry(int(name)) else 0
+    )
 
 
 def repair_torn_tail(objects: Objects) -> str | None:

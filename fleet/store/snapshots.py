@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
+
+from pydantic_core import from_json
 
 from fleet.model import layout
 from fleet.model.base import canonical_json
@@ -29,7 +30,7 @@ class Snapshot:
 
 def save(objects: Objects, fold_version: int, number: int, sha256: str, state: bytes) -> None:
     """Write a snapshot of a state's JSON; another controller's of the same number is as good. Raises StoreError."""
-    head = canonical_json({"check": hashlib.sha256(state).hexdigest(), "entry": sha256, "number": number})
+    head = canonical_json({"check": _check(number, sha256, state), "entry": sha256, "number": number})
     try:
         objects.create(layout.snapshot(fold_version, number), head[:-1] + _STATE + state + b"}")
     except AlreadyExistsError:
@@ -43,9 +44,16 @@ def load_newest(objects: Objects, fold_version: int) -> Snapshot | None:
     for info in reversed(objects.list(layout.snapshots(fold_version))):
         try:
             head, _, rest = objects.get(info.key).partition(_STATE)
-            told, state = json.loads(head + b"}"), rest[:-1]
-            if told["check"] == hashlib.sha256(state).hexdigest():
-                return Snapshot(int(told["number"]), str(told["entry"]), state)
-        except (StoreError, ValueError, TypeError, KeyError):
+            told, state = from_json(head + b"}"), rest[:-1]
+            number, sha256 = int(told["number"]), str(told["entry"])
+            named = info.key == layout.snapshot(fold_version, number)
+            if named and rest[-1:] == b"}" and told["check"] == _check(number, sha256, state):
+                return Snapshot(number, sha256, state)
+        except (StoreError, ValueError, TypeError, KeyError, OverflowError):
             continue
     return None
+
+
+def _check(number: int, sha256: str, state: bytes) -> str:
+    """Over everything: with another number the controller would believe that it has read what it has not."""
+    return hashlib.sha256(f"{number} {sha256} ".encode() + state).hexdigest()

@@ -14,9 +14,9 @@ from typing import Any
 
 from fleet.model.errors import JobError
 from fleet.model.job import Job
-from fleet.model.jobfile import MOST_BYTES as MOST_JOB_BYTES
 from fleet.model.jobfile import parse_job, place
 from fleet.model.stackfile import main_service
+from fleet.model.yamlfile import MOST_BYTES as MOST_JOB_BYTES
 
 JOB_FILE = "fleet.yaml"
 IGNORE_FILES = (".gitignore", ".fleetignore")

@@ -54,7 +54,7 @@ def resolved(text: str) -> dict[str, Any]:
     """What ``compose config`` printed. Raises FleetError if it is no configuration."""
     try:
         config = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise FleetError(f"compose resolves the file to what cannot be read: {error}") from None
     if not isinstance(config, dict) or not isinstance(config.get("services"), dict):
         raise FleetError("compose finds no services in the file")

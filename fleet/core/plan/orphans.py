@@ -45,7 +45,7 @@ def _nobodys(state: FleetState, instance: Instance, place: Place, observed: Obse
         return None
     run = state.runs.get(instance.tags.get("run", ""))
     number = instance.tags.get("attempt", "")
-    attempt = run.attempts.get(int(number)) if run is not None and number.isdigit() else None
+    attempt = next((a for a in run.attempts.values() if str(a.number) == number), None) if run is not None else None
     if run is None or attempt is None:
         return "no run of this fleet launched it"
     adoptable = attempt.phase in ("intended", "ending") or (attempt.phase == "refused" and run.ended_at is None)

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from fleet.model.base import Frozen, Micros, Seconds
+from fleet.model.base import FURTHEST, Frozen, Micros, Seconds
 from fleet.model.cloud import Market, Offer
 from fleet.model.errors import FleetError
 from fleet.providers.local.folder import REGION, read_json, write_json
@@ -25,6 +25,10 @@ from fleet.providers.local.folder import REGION, read_json, write_json
 ZONES = ("here-a", "here-b", "here-c")
 SPOT_SHARE = 0.3
 """Spot costs about this share of on-demand, as on EC2 for GPUs (policy.md: 0.318)."""
+Stretch = Annotated[float, Field(ge=0, le=FURTHEST)]
+Span = Annotated[float, Field(ge=0.001, le=FURTHEST)]
+TURNS = 10_000
+"""A market that is drawn begins anew after about so many ups and downs: else it took longer to look at with every day."""
 TRACE_FORM = 'It holds {"metadata": {"gap_seconds": …}, "data": [0, 1, …]}.'
 ZONE_FACTOR = {"here-a": 1.0, "here-b": 1.08, "here-c": 1.15}
 
@@ -32,15 +36,15 @@ ZONE_FACTOR = {"here-a": 1.0, "here-b": 1.08, "here-c": 1.15}
 class TakeBack(Frozen):
     """What happens to one spot instance."""
 
-    after: Seconds = Field(ge=0)
+    after: Stretch
     from_: Literal["launch", "training"] = Field(default="launch", alias="from")
     signals: tuple[Literal["rebalance", "notice"], ...] = ()
     """None of them: killed without warning."""
-    rebalance_lead: Seconds = Field(default=0.0, ge=0)
+    rebalance_lead: Stretch = 0.0
     """From the rebalance signal to the notice."""
-    lead: Seconds = Field(default=0.0, ge=0)
+    lead: Stretch = 0.0
     """From the notice to the end."""
-    zone_out: Seconds = Field(default=0.0, ge=0)
+    zone_out: Stretch = 0.0
     """The zone has no spot capacity for so long, from the notice (or the end) on."""
 
 
@@ -81,12 +85,12 @@ class TraceMarket(_Common):
     kind: Literal["trace"] = "trace"
     zones: dict[str, str]
     """Zone → file."""
-    tick: Seconds = Field(default=1.0, gt=0)
+    tick: Span = 1.0
     """Seconds that one step of the trace takes here."""
-    start: int = Field(default=0, ge=0)
+    start: int = Field(default=0, ge=0, le=10**9)
     """The step that stands for ``epoch``."""
     epoch: Seconds
-    lead: Seconds = Field(default=0.0, ge=0)
+    lead: Stretch = 0.0
     """Notice given before the end; 0: none."""
 
 
@@ -95,9 +99,9 @@ class SeedMarket(_Common):
 
     kind: Literal["seed"] = "seed"
     seed: int
-    up: Seconds = Field(default=60.0, gt=0)
-    down: Seconds = Field(default=20.0, gt=0)
-    lead: Seconds = Field(default=2.0, ge=0)
+    up: Span = 60.0
+    down: Span = 20.0
+    lead: Stretch = 2.0
     epoch: Seconds
     """When the first stretch began; ``set_market`` puts now if nothing is said."""
 
@@ -140,7 +144,7 @@ def read_trace(path: str) -> tuple[int, ...]:
     """The capacity at each step of a trace file. Raises FleetError if it holds none."""
     try:
         data = tuple(int(value) for value in json.loads(Path(path).read_text(encoding="utf-8"))["data"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise FleetError(f"{path} is no spot trace: {error!r}", TRACE_FORM) from None
     if not data:
         raise FleetError(f"{path} is a spot trace without data", TRACE_FORM)
@@ -187,19 +191,22 @@ def _trace_change(market: TraceMarket, zone: str, now: float) -> tuple[bool, flo
 
 
 def _seed_change(market: SeedMarket, zone: str, now: float) -> tuple[bool, float | None]:
-    at, turn = market.epoch, 0
+    age = TURNS * (market.up + market.down)
+    number = max(0, math.floor((now - market.epoch) / age))
+    at, turn = market.epoch + number * age, 0
+    end, which = at + age, f"{zone}/{number}" if number else zone
     while True:
         up = turn % 2 == 0
         mean = market.up if up else market.down
-        at += -mean * math.log(1.0 - _draw(market.seed, zone, turn))
-        if at > now:
-            return up, at
+        at += -mean * math.log(1.0 - _draw(market.seed, which, turn))
+        if at > now or end <= now:
+            return up, max(min(at, end), math.nextafter(now, math.inf))
         turn += 1
 
 
-def _draw(seed: int, zone: str, turn: int) -> float:
+def _draw(seed: int, which: str, turn: int) -> float:
     """A number in [0, 1) that depends on nothing else."""
-    digest = hashlib.sha256(f"{seed}/{zone}/{turn}".encode()).digest()
+    digest = hashlib.sha256(f"{seed}/{which}/{turn}".encode()).digest()
     return int.from_bytes(digest[:7], "big") / 2**56
 
 

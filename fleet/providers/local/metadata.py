@@ -84,7 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._reply(404, "")
         elif self.headers.get("X-Forwarded-For") is not None:
             self._reply(403, "")  # as AWS does: a proxy must not fetch tokens for others
-        elif not ttl.isdigit() or not 1 <= int(ttl) <= MOST_TTL:
+        elif not (ttl.isascii() and ttl.isdigit()) or not 1 <= int(ttl) <= MOST_TTL:
             self._reply(400, "")
         else:
             self._reply(200, self.server.metadata.make_token(int(ttl)))

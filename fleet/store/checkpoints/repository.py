@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -13,12 +14,18 @@ from fleet.model.documents import Base, CheckpointRef, Manifest, Skipped
 from fleet.model.errors import CheckpointError, NotFoundError
 from fleet.store.checkpoints import commit as committing
 from fleet.store.checkpoints.claim import create_or_read
-from fleet.store.checkpoints.restore import Restored, fetch, shallow_problem
+from fleet.store.checkpoints.restore import Restored, fetch, manifest_problem, shallow_problem
 from fleet.store.checkpoints.staged import Staged
 from fleet.store.objects import Objects
 
+_DIGITS = re.compile("[0-9]{1,12}")
 LISTINGS = 5
 """So often a writer that goes on may prune everything between a listing and a look."""
+
+
+def _number(text: str) -> int:
+    """A number in a key; 0 for anything else that lies there."""
+    return int(text) if _DIGITS.fullmatch(text) else 0
 
 
 class Checkpoints:
@@ -34,10 +41,10 @@ class Checkpoints:
         prefix = f"{layout.run(self._run_id)}attempts/"
         found: dict[int, Base] = {}
         for info in self._objects.list(prefix):
-            number = info.key.removeprefix(prefix).removesuffix("/base.json")
-            if number.isdigit():
+            number = _number(info.key.removeprefix(prefix).removesuffix("/base.json"))
+            if info.key == layout.base(self._run_id, number):
                 try:
-                    found[int(number)] = Base.model_validate_json(self._objects.get(info.key))
+                    found[number] = Base.model_validate_json(self._objects.get(info.key))
                 except ValidationError:
                     raise CheckpointError(f"{info.key} does not hold what a base holds") from None
         return found
@@ -52,8 +59,9 @@ class Checkpoints:
         found: dict[int, list[int]] = {}
         for info in self._objects.list(prefix):
             parts = info.key.removeprefix(prefix).split("/")
-            if len(parts) == 3 and parts[2] == "manifest.json" and parts[0].isdigit() and parts[1].isdigit():
-                found.setdefault(int(parts[0]), []).append(int(parts[1]))
+            number, seq = (_number(part) for part in [*parts, ""][:2])
+            if info.key == layout.manifest(self._run_id, number, seq):
+                found.setdefault(number, []).append(seq)
         return found
 
     def manifest(self, ref: CheckpointRef) -> Manifest:
@@ -65,6 +73,9 @@ class Checkpoints:
             raise CheckpointError(f"checkpoint {ref} has no readable manifest") from None
         if found.ref != ref or found.run_id != self._run_id:
             raise CheckpointError(f"the manifest of checkpoint {ref} is another's ({found.run_id} {found.ref})")
+        problem = manifest_problem(found)
+        if problem is not None:
+            raise CheckpointError(f"the manifest of checkpoint {ref} is wrong: {problem}")
         return found
 
     def newest_valid(self, head: int | None) -> tuple[Manifest | None, tuple[Skipped, ...]]:
@@ -189,7 +200,7 @@ class Checkpoints:
         unused = []
         for info in self._objects.list(prefix):
             number, seq, kind = [*info.key.removeprefix(prefix).split("/", 2), "", ""][:3]
-            older = number.isdigit() and seq.isdigit() and (int(number), int(seq)) < (newest.attempt, newest.seq)
+            older = number != "" and (_number(number), _number(seq)) < (newest.attempt, newest.seq)
             if older and kind.startswith("files/") and info.key not in referenced:
                 unused.append(info.key)
         self._objects.delete(unused)

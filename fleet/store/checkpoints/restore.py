@@ -10,6 +10,7 @@ from glob import escape
 from pathlib import Path
 from typing import Literal
 
+from fleet.model import layout
 from fleet.model.documents import FileEntry, Manifest, Skipped
 from fleet.model.errors import CheckpointError, NotFoundError
 from fleet.store.fileio import sha256_of, sync_file_system
@@ -18,6 +19,8 @@ from fleet.store.parallel import each
 
 MANY = 64
 """More files than these are not synced one by one."""
+LONGEST_NAME, LONGEST_PATH = 255, 2000
+"""Bytes: no file system takes longer names, and none shorter paths together with the folder's own."""
 LARGE = 8 << 20
 """Bytes of a file that is worth syncing as soon as it is there."""
 _RESTORING, _REPLACED = "restoring", "replaced"
@@ -105,6 +108,27 @@ def _inside(folder: Path, path: str) -> Path:
     if path.startswith("/") or any(part in ("", ".", "..") for part in parts):
         raise CheckpointError(f"{path!r} leaves the checkpoint folder")
     return folder.joinpath(*parts)
+
+
+def manifest_problem(manifest: Manifest) -> str | None:
+    """What no commit writes and nothing may follow: paths out of the folder or in each other's way, another run's bytes."""
+    own = f"{layout.run(manifest.run_id)}checkpoints/"
+    paths = {entry.path for entry in manifest.files}
+    if len(paths) < len(manifest.files):
+        return "it names a file twice"
+    for entry in manifest.files:
+        parts, key = entry.path.split("/"), entry.key.split("/")
+        if not _are_names(parts) or len(entry.path.encode()) > LONGEST_PATH:
+            return f"{entry.path[:200]!r} leaves the checkpoint folder, or is no path"
+        if any("/".join(parts[:count]) in paths for count in range(1, len(parts))):
+            return f"{entry.path[:200]!r} lies within a file"
+        if not (entry.key.startswith(own) and "files" in key and _are_names(key)):
+            return f"{entry.path[:200]!r} does not lie among this run's checkpoints ({entry.key[:200]!r})"
+    return None
+
+
+def _are_names(parts: list[str]) -> bool:
+    return all(part not in ("", ".", "..") and "\0" not in part and len(part.encode()) <= LONGEST_NAME for part in parts)
 
 
 def _is_same(path: Path, entry: FileEntry) -> bool:

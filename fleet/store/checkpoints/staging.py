@@ -46,6 +46,11 @@ _Listing = dict[str, _Identity]
 """By path."""
 
 
+def _is_text(name: str) -> bool:
+    """Of bytes that are none, Python makes halves of characters: no key or manifest can hold them."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
 class Scanner:
     """Looks into a checkpoint folder for a finished set that it has not handed out yet."""
 
@@ -126,7 +131,9 @@ class Scanner:
             return None  # looked at already: whole and committed, or broken, and ``problem`` still says why
         if before == self._committed and not settled and self._fresh(before):
             return None  # read once more when times have settled, for a write that they do not show
-        self.problem = ""
+        self.problem = next((f"{name!r}: a file's name must be text, in UTF-8" for name in before if not _is_text(name)), "")
+        if self.problem:
+            return None
         if not before or not (settled or self._settled(before)):
             return None
         target = self._staging / secrets.token_hex(8)

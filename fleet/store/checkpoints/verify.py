@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import lzma
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 ZIPPED = (".npz", ".zip", ".keras")
@@ -19,7 +22,7 @@ def problem_of(path: Path, name: str) -> str | None:
             return _zip_problem(path, name)
         if suffix == ".json":
             _check_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         return f"{name}: {error}"
     return None
 
@@ -40,7 +43,7 @@ def _zip_problem(path: Path, name: str) -> str | None:
     try:
         with zipfile.ZipFile(path) as archive:
             broken = archive.testzip()
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, EOFError, RuntimeError, OverflowError, struct.error, zlib.error, lzma.LZMAError) as error:
         return f"{name} is no whole archive: {error}"
     return f"{name}: {broken} does not match its checksum" if broken else None
 
