@@ -55,6 +55,10 @@ def lived(scenario: str, death: Death | None = None, *, trace: bool = False) -> 
 
 
 def _half_hourly(world: Swept) -> None:
+    if not world.laptops:
+        world.laws.healthy_since = None
+    elif world.laws.healthy_since is None:
+        world.laws.healthy_since = world.clock()
     world.laws.look_around()
     world.at(1800, lambda: _half_hourly(world))
 
