@@ -135,8 +135,8 @@ def token_of_the_run(patch: pytest.MonkeyPatch) -> None:
 
 
 def renders_anew(patch: pytest.MonkeyPatch) -> None:
-    def frozen(_self: Effects, _key: str, rendered: bytes) -> LaunchRequest:
-        return LaunchRequest.model_validate_json(rendered)
+    def frozen(_self: Effects, _key: str, rendered: LaunchRequest) -> LaunchRequest:
+        return rendered
 
     patch.setattr(Effects, "_frozen", frozen)
 

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 AGENT_QUIET: Seconds = 800.0
 """An agent looks so often at least: its dead-man switch wants to be renewed within 15 minutes."""
-OVERDUE: Seconds = 1000.0
+SLOW: Seconds = 200.0
+"""What is to end has mostly ended within this."""
+OVERDUE: Seconds = 880.0
 """A machine that was not heard for longer is one to keep an eye on: an agent that is well speaks sooner (AGENT_QUIET)."""
 
 
@@ -62,9 +64,8 @@ class Laptop:
             for attempt in run.live_attempts:
                 beat = observer.beat(run.run_id, attempt.number)
                 last = beat.at if beat is not None else (attempt.launched_at or attempt.intended_at)
-                if now - last > OVERDUE or attempt.terminate_at is not None:
-                    return True
-                if run.want != "train" or run.ended_at is not None:
+                asked = attempt.terminate_at or (run.want_at if run.want != "train" else run.ended_at)
+                if now - last > OVERDUE or (asked is not None and now - asked > SLOW):
                     return True
         return False
 

@@ -30,14 +30,15 @@ from tests.simulation.chaos.training import model_after
 from tests.simulation.chaos.world import Luck, World
 
 HEALING_HOURS = 24 * 12
-"""Once faults stop, everything that can finish does within this."""
+LONG_HEALING_HOURS = 24 * 60
+"""Once faults stop, everything that can finish does within this: in a large world runs wait for days for a named disk."""
 
 NEAR: tuple[Seconds, ...] = (10.0, 10.0, 60.0, 300.0)
-WIDE: tuple[Seconds, ...] = (60.0, 300.0, 900.0, 900.0)
+WIDE: tuple[Seconds, ...] = (300.0, 900.0, 1800.0)
 """How soon controllers see news: one on a laptop at once, one on a schedule later. Each draws its own."""
 QUIETS: tuple[Seconds, ...] = (300.0, 1200.0, 2400.0)
 LONG = 200
-"""Hours from which on a world is a large one: its runs are long, its controllers come by now and then."""
+"""Hours from which on a world is a large one: its runs and its weather last longer, its controllers come by now and then."""
 
 
 @dataclass
@@ -62,7 +63,7 @@ class Explorer:
 
     def __init__(self, seed: int, *, hours: float = 120, runs: int = 20, trace: bool = False) -> None:
         self.storm = Storm(seed, on=False)
-        weather = Weather(up=8 * HOUR, down=1 * HOUR, epoch=1_700_000_000.0)
+        weather = Weather(up=(60 if hours >= LONG else 8) * HOUR, down=1 * HOUR, epoch=1_700_000_000.0)
         self.world = World(seed, self.storm, weather=weather, trace=trace)
         self.world.cloud.manners = self.world.cloud.manners.__class__(
             weather=weather, spot_quota=60, on_demand_quota=60, volume_quota=200
@@ -127,7 +128,7 @@ class Explorer:
         for laptop in world.laptops:
             laptop.cut_off_until = laptop.asleep_until = 0.0
         world.laptop()
-        until = world.clock() + HEALING_HOURS * 3600
+        until = world.clock() + (LONG_HEALING_HOURS if self.hours >= LONG else HEALING_HOURS) * 3600
         while world.clock() < until and not world.laws.violations:
             world.live(3600)
             self.user.catch_up()
@@ -224,7 +225,7 @@ class Explorer:
             return
         chance = self.chance
         self.count += 1
-        steps = chance.choice([5, 40, 150, 400] if self.hours < LONG else [5, 150, 1000, 3000])
+        steps = chance.choice([5, 40, 150, 400])
         volume: dict[str, object] = {"size": chance.choice(["20GB", "500GB"])}
         if chance.random() < 0.2:
             volume["name"] = chance.choice(["data", "more"])
@@ -233,7 +234,11 @@ class Explorer:
         fields: dict[str, object] = {
             "name": f"job{self.count}",
             "run": "train",
-            "envs": {"STEPS": str(steps), "DEAF": "1" if chance.random() < 0.1 else "0"},
+            "envs": {
+                "STEPS": str(steps),
+                "STEP_SECONDS": "1200" if self.hours >= LONG else "300",
+                "DEAF": "1" if chance.random() < 0.1 else "0",
+            },
             "outputs": ["model"],
             "resources": {
                 "infra": chance.choice(["sim", "sim/sim-1", "sim/sim-2", "sim/sim-1/sim-1b"]),

@@ -40,6 +40,7 @@ class Training:
         self._clock, self._log, self._skew, self._full = clock, log, skew, full
         self._folder, self._volume = Path(env["FLEET_CHECKPOINTS"]), Path(env["FLEET_VOLUME"])
         self.steps = int(env["STEPS"])
+        self._seconds = float(env.get("STEP_SECONDS", STEP_SECONDS))
         self._lines: list[tuple[float, str]] = []
         self.code: int | None = None
         self._stop_at: float | None = None
@@ -59,7 +60,7 @@ class Training:
         if self._stop_at is not None:
             return self._stop_at
         left = min(SAVE_EVERY - self.step % SAVE_EVERY, max(1, self.steps - self.step))
-        return self._at + left * STEP_SECONDS
+        return self._at + left * self._seconds
 
     def _go_on(self) -> None:
         """Everything that happened since the last look."""
@@ -68,14 +69,14 @@ class Training:
             if self.step >= self.steps:
                 self._end()
                 return
-            if self._stop_at is not None and self._at + STEP_SECONDS > self._stop_at:
+            if self._stop_at is not None and self._at + self._seconds > self._stop_at:
                 if now >= self._stop_at:
                     self._save(self._stop_at)
                     self.code = 143 if self.code is None else self.code
                 return
-            if self._at + STEP_SECONDS > now:
+            if self._at + self._seconds > now:
                 return
-            self._at += STEP_SECONDS
+            self._at += self._seconds
             self.step += 1
             self._value = after(self._value, self.step)
             self._say(f"fleet.progress step={self.step}", self._at)
