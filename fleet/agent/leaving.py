@@ -14,7 +14,7 @@ from fleet.model.documents import Outcome
 if TYPE_CHECKING:
     from fleet.agent.logic import Agent
 
-Leave = Literal["notice", "stopped", "unwanted", "lease", "succeeded", "failed"]
+Leave = Literal["notice", "stopped", "unwanted", "lease", "alone", "succeeded", "failed"]
 
 TRAINING_SHARE = 0.6
 """Of the time that a notice leaves, training may take so much to save; the rest is for committing."""
@@ -25,6 +25,7 @@ BROKEN_TRIES = 2
 _OUTCOMES: dict[Leave, Literal["succeeded", "stopped", "interrupted", "lease"]] = {
     "notice": "interrupted",
     "unwanted": "interrupted",
+    "alone": "interrupted",
     "stopped": "stopped",
     "lease": "lease",
     "succeeded": "succeeded",

@@ -118,7 +118,7 @@ class Agent:
         if now < self._ticked_at - CLOCK_BACK:
             self._clock_went_back(now)
         self._ticked_at = now
-        self._guarded(lambda: self.dead_man.renew(now, self.lease_until))
+        self._guarded(lambda: self.dead_man.renew(now, self.ends_at))
         if self._claimed:
             self._listen(now)
         self.hear_child(now)
@@ -137,6 +137,16 @@ class Agent:
             self._ship_logs(now)
             self.beats.offer(self.heartbeat(), now)
         return min(self.boot.intervals.notice, self.boot.intervals.scan, 0.1 if self.phase != "training" else 1.0)
+
+    @property
+    def ends_at(self) -> Seconds:
+        """How long the machine may live: its lease, and not much longer than it is heard.
+
+        Those who cannot hear it count on that: the next attempt goes on without it, its budget was spent elsewhere.
+        """
+        heard = self.beats.written.at if self.beats.written is not None else self._began_at
+        alone = heard + self.boot.intervals.cut_off
+        return alone if self.lease_until is None else min(self.lease_until, alone)
 
     def _clock_went_back(self, now: Seconds) -> None:
         """Somebody set it. What was due at a time must not wait until that comes once more: notices are looked for."""
@@ -352,8 +362,8 @@ class Agent:
             self._leave("stopped", now)
         elif desired is not None and number < desired.newest and number not in desired.live:
             self._leave("unwanted", now)
-        elif self.lease_until is not None and now >= self.lease_until - 2 * self.boot.intervals.stop_grace:
-            self._leave("lease", now)
+        elif now >= self.ends_at - 2 * self.boot.intervals.stop_grace:
+            self._leave("lease" if self.ends_at == self.lease_until else "alone", now)
 
     def ask_to_save(self) -> None:
         """Wish for a checkpoint: training that cares sees the file's text change."""
@@ -372,8 +382,8 @@ class Agent:
 
     def _leave(self, reason: Leave, now: Seconds) -> None:
         until = self.signals.notice.until if self.signals.notice is not None else None
-        if reason == "lease":
-            until = self.lease_until  # then the dead-man switch ends the machine
+        if reason in ("lease", "alone"):
+            until = self.ends_at  # then the dead-man switch ends the machine
         self.throttle.lift()
         self.leaving = Leaving(self, reason, now, until)
 

@@ -104,8 +104,8 @@ class Wishes:
                 return None
             if beat.notice is not None and now >= (beat.notice.until or beat.notice.seen_at) + self._released_wait:
                 return None
-            if now - beat.at >= 2 * self.boot.intervals.dead_man + self._released_wait:
-                return None  # its dead-man switch has ended it
+            if now - beat.at >= self.boot.intervals.cut_off + self._released_wait:
+                return None  # what nobody hears ends itself
         return f"attempt {number} to let go"
 
     @property

@@ -58,6 +58,26 @@ def committed(run: RunState, attempt: AttemptState, now: Seconds, pace: Pace) ->
     return round(max(0.0, end - now) * price / 3600)
 
 
+def at_most(run: RunState, now: Seconds, pace: Pace) -> RunState:
+    """The run with every end that nobody saw as late as it can have been: a machine ends itself once it is not heard.
+
+    What was spent is told up to its last word, as an estimate; what may still be spent must not hang on that.
+    """
+    late = {
+        number: attempt.model_copy(update={"ended_at": min(latest, now)})
+        for number, attempt in run.attempts.items()
+        if attempt.end_estimated and (latest := _latest_end(attempt, pace)) is not None
+    }
+    return run.model_copy(update={"attempts": {**run.attempts, **late}}) if late else run
+
+
+def _latest_end(attempt: AttemptState, pace: Pace) -> Seconds | None:
+    if attempt.ended_at is None:
+        return None
+    alone = attempt.ended_at + pace.intervals.cut_off
+    return alone if attempt.lease_until is None else max(attempt.ended_at, min(alone, attempt.lease_until))
+
+
 def grant(
     run: RunState,
     offer: Offer,
@@ -82,7 +102,7 @@ def grant(
     if budget is None:
         return Lease(until, None)
     others = sum(committed(run, a, now, pace) for a in run.live_attempts if a.number != besides)
-    left = budget - run_cost(run, now, billing).total - others
+    left = budget - run_cost(at_most(run, now, pace), now, billing).total - others
     disks = sum(volume_rate(v.size_gb, v.price) for v in run.volumes.values() if v.held)
     if new_volume or not run.volumes:
         disks += volume_rate(run.job.volume.size, volume_price)
@@ -100,7 +120,7 @@ def used_up(run: RunState, now: Seconds, pace: Pace, billing: Mapping[str, Billi
     if limit is not None and limit - now < pace.lease_least:
         return NoLease(f"max_duration of {run.job.max_duration:.0f} s is used up")
     budget = run.job.budget.run
-    if budget is not None and run_cost(run, now, billing).total >= budget:
+    if budget is not None and run_cost(at_most(run, now, pace), now, billing).total >= budget:
         return NoLease("the budget for this run is used up")
     return None
 

@@ -86,6 +86,7 @@ LOCAL = Pace(
         scan=0.25,
         log=1.0,
         dead_man=60.0,
+        cut_off=600.0,
         stop_grace=8.0,
         volume_wait=20.0,
         released_wait=5.0,

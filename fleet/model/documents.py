@@ -191,6 +191,8 @@ class Intervals(Frozen):
     log: Seconds = 10.0
     dead_man: Seconds = 900.0
     """The OS timer is renewed to so long from now, never past the lease."""
+    cut_off: Seconds = 1800.0
+    """A machine whose last word that reached the bucket is older saves, and ends: nobody can count on it any more."""
     stop_grace: Seconds = 90.0
     """From SIGTERM to SIGKILL when asked to stop; a notice leaves less."""
     volume_wait: Seconds = 600.0

@@ -321,9 +321,9 @@ def test_it_waits_for_its_predecessor_until_it_is_certainly_over(world: World, s
         life.live(8 + INTERVALS.released_wait - 2)
         assert life.agent.phase == "waiting-predecessor"
     else:
-        life.live(2 * INTERVALS.dead_man)
+        life.live(INTERVALS.cut_off - 60)
         assert life.agent.phase == "waiting-predecessor"
-        life.live(INTERVALS.released_wait)
+        life.live(60 + INTERVALS.released_wait)
     life.until("training", most=12)
 
 
@@ -394,6 +394,52 @@ def test_a_lease_ends_in_a_checkpoint_before_its_time(world: World) -> None:
     assert life.beat.outcome is not None
     assert (life.beat.outcome.kind, life.beat.checkpoint_step) == ("lease", 5)
     assert max(life.machine.armed) <= lease
+
+
+def test_a_machine_that_cannot_reach_its_bucket_saves_on_its_disk_and_ends(world: World) -> None:
+    class CutOff(FileObjects):
+        cut = False
+
+        def put(self, key: str, data: bytes) -> None:
+            if self.cut:
+                raise StoreError("the bucket does not answer")
+            super().put(key, data)
+
+        def upload(self, key: str, path: Path) -> str | None:
+            self.put(key, b"")
+            return super().upload(key, path)
+
+    objects = CutOff(world.folder / "bucket", clock=world.clock)
+    life = world.attempt(disk=world.disk(), objects=objects, lease_until=world.clock() + 86_400)
+    life.until("training")
+    life.live(100)
+    objects.cut = True
+    last_word = life.beat.at
+
+    def save_and_go() -> None:
+        life.training.save(5)
+        life.training.code = 0
+
+    life.training.on_stop = save_and_go
+    life.live(INTERVALS.cut_off - 2 * INTERVALS.stop_grace - 60)
+    assert life.agent.phase == "training"
+    life.live(2 * INTERVALS.stop_grace + 60)
+    assert life.training.code == 0
+    assert max(life.machine.armed) <= last_word + INTERVALS.cut_off
+    objects.cut = False
+    second = world.attempt(2, disk=world.disk(), predecessor=1, volume_new=False)
+    second.until("training")
+    second.live(1)
+    assert second.beat.resumed is not None
+    assert (second.beat.resumed.step, second.beat.resumed.source) == (5, "volume")
+
+
+def test_a_machine_that_is_heard_again_in_time_trains_on(world: World) -> None:
+    objects = FileObjects(world.folder / "bucket", clock=world.clock)
+    life = world.attempt(disk=world.disk(), objects=objects)
+    life.until("training")
+    life.live(INTERVALS.cut_off * 2)
+    assert life.agent.phase == "training"
 
 
 def test_a_longer_lease_is_taken_over_from_the_controller(world: World) -> None:

@@ -61,7 +61,7 @@ def out_of_reach(seed: int) -> list[str]:
     with scene(seed) as made:
         run_id = made.begin(steps=400)
         made.reaches(made.trains(run_id))
-        made.cut_off(run_id, 1, 5 * HOUR)
+        made.cut_off(run_id, 1, 5 * HOUR, stubborn=True)
         made.rule("terminate", "fail")
         made.says(run_id, "down")
         made.rest()
@@ -73,7 +73,7 @@ def ends_in_words(seed: int) -> list[str]:
     with scene(seed) as made:
         run_id = made.begin(steps=400)
         made.reaches(made.trains(run_id))
-        made.cut_off(run_id, 1, 5 * HOUR)
+        made.cut_off(run_id, 1, 5 * HOUR, stubborn=True)
         cloud, asked = made.world.cloud, iter(range(100))
         real = cloud.end
 
@@ -111,7 +111,7 @@ def silent(seed: int) -> list[str]:
     with scene(seed) as made:
         run_id = made.begin(steps=20)
         made.reaches(made.trains(run_id, step=2))
-        made.cut_off(run_id, 1, 2 * HOUR)
+        made.cut_off(run_id, 1, 2 * HOUR, stubborn=True)
         made.look_often(HOUR)
         made.world.live(HOUR)
         if made.run_of(run_id).attempts[1].terminate_at is None:

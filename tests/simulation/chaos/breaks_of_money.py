@@ -36,7 +36,7 @@ def two_at_once(seed: int) -> list[str]:
         made.world.at(36 * HOUR, made.script.rules.clear)
         run_id = made.begin(steps=400, resources=ON_DEMAND, budget={"run": "$2"})
         made.reaches(made.trains(run_id))
-        made.cut_off(run_id, 1, 12 * HOUR)
+        made.cut_off(run_id, 1, 12 * HOUR, stubborn=True)
         made.look_often(3 * HOUR)
         made.rule("terminate", "fail", times=10_000)
         made.rest()

@@ -257,8 +257,7 @@ class Machine:
                 due = min(due, at + chance.uniform(0.1, 1.5))
         if self.training is not None:
             due = min(due, self.training.next_event() + chance.uniform(0.1, 2))
-        if agent.lease_until is not None:
-            due = min(due, agent.lease_until - 2 * agent.boot.intervals.stop_grace + chance.uniform(0, 2))
+        due = min(due, agent.ends_at - 2 * agent.boot.intervals.stop_grace + chance.uniform(0, 2))
         return max(1.0, due - now)
 
     def gone(self) -> None:

@@ -39,8 +39,6 @@ MOST_CALLS_AN_HOUR = 3600
 """Of one controller."""
 STALE: Seconds = 200
 """A base may miss what was committed while it was being created: a slow bucket and a pause between two calls."""
-DEAD_MAN: Seconds = CLOUD.intervals.dead_man
-"""A machine may live so long after its last word (docs/reliability.md)."""
 ALIVE = (InstanceState.PENDING, InstanceState.RUNNING)
 
 
@@ -293,9 +291,6 @@ class Laws:
             if made.request.tags.get("run") == run.run_id and made.request.tags.get("fleet") == self.world.fleet_id:
                 spent += invoice.machine_by_the_hour(cloud, made)
                 slack += made.offer.on_demand_price // 60 if made.ended_by is None else 0
-                owner = self._owner(made)
-                if owner is not None and owner.end_estimated:
-                    slack += round(made.offer.on_demand_price * DEAD_MAN / 3600)  # counted up to its last word only
                 last = max(last, made.ended_at(now) or now)
         for record in run.volumes.values():
             disk = cloud.volumes.get(record.volume_id)

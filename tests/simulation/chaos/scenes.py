@@ -176,11 +176,15 @@ class Scene(Explorer):
         assert attempt.instance_id is not None
         self.world.take(attempt.instance_id, self.world.clock() + wait, notice=notice)
 
-    def cut_off(self, run_id: str, number: int, seconds: Seconds) -> None:
-        """The machine of an attempt cannot reach the bucket."""
+    def cut_off(self, run_id: str, number: int, seconds: Seconds, *, stubborn: bool = False) -> None:
+        """The machine of an attempt cannot reach the bucket; a stubborn one does not end itself for that, as it should."""
         machine = self.machine(run_id, number)
         assert machine is not None
         machine.cut_off_until = self.world.clock() + seconds
+        if stubborn:
+            assert machine.agent is not None
+            intervals = machine.agent.boot.intervals.model_copy(update={"cut_off": 1e9})
+            machine.agent.boot = machine.agent.boot.model_copy(update={"intervals": intervals})
         self.hurt.add(run_id)
 
     def elsewhere(self, run_id: str, number: int = 1) -> None:

@@ -123,6 +123,23 @@ def test_a_time_limit_counts_from_the_first_launch() -> None:
     assert isinstance(grant(limited, offer(), 7000.0, CLOUD, {}, 80_000), NoLease)
 
 
+def test_an_end_that_nobody_saw_is_told_as_the_last_word_and_counts_in_the_budget_as_late_as_it_can_have_been() -> None:
+    cut_off = CLOUD.intervals.cut_off
+    lost = attempt(phase="gone", ended_at=3600.0, ended_by="unknown", end_estimated=True, lease_until=86_400.0)
+    seen = lost.model_copy(update={"end_estimated": False, "ended_by": "itself"})
+    now = 10_000.0
+    assert attempt_cost(lost, now, PER_SECOND) == 300_000
+
+    def left(one: AttemptState) -> int:
+        found = grant(run(one, budget={"run": "$2"}), offer(), now, CLOUD, {}, 0, besides=None)
+        assert isinstance(found, Lease)
+        assert found.share is not None
+        return found.share
+
+    assert left(seen) - left(lost) == pytest.approx(cut_off * 300_000 / 3600, abs=2)
+    assert left(seen) == left(lost.model_copy(update={"lease_until": 3600.0}))  # it cannot have lived beyond its lease
+
+
 def test_what_is_spent_is_spent() -> None:
     poor = run(attempt(ended_at=7200.0, ended_by="fleet", phase="gone"), budget={"run": "$0.62"})
     assert grant(poor, offer(), 7200.0, CLOUD, {"sim": PER_SECOND}, 80_000) == NoLease("the budget for this run is used up")
