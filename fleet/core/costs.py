@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from fleet.core.state import AttemptState, RunState, VolumeRecord
 from fleet.model.base import Micros, Seconds
@@ -41,8 +42,13 @@ class RunCost:
 
 def _charge(intervals: list[Interval]) -> Micros:
     """Micro-dollars of some intervals, rounded half up once at the end."""
-    weighted = sum(max(0, round((i.end - i.start) * 1000)) * i.price for i in intervals)
+    weighted = sum(max(0, _milliseconds(i.start, i.end)) * i.price for i in intervals)
     return (weighted + _MS_PER_HOUR // 2) // _MS_PER_HOUR
+
+
+def _milliseconds(start: Seconds, end: Seconds) -> int:
+    """Between two moments, each to the millisecond: what is split anywhere adds up to the whole."""
+    return round(end * 1000) - round(start * 1000)
 
 
 def intervals(attempt: AttemptState, now: Seconds, billing: Billing) -> list[Interval]:
@@ -77,6 +83,18 @@ def on_demand_cost(attempt: AttemptState, now: Seconds, billing: Billing) -> Mic
     return _charge([Interval(attempt.launched_at, end, attempt.offer.on_demand_price)])
 
 
+def _costs(attempt: AttemptState, now: Seconds, billing: Billing) -> tuple[Micros, Micros]:
+    """Both costs of one machine. Those of one that has ended stay what they are: a run may have had hundreds."""
+    if attempt.ended_at is None:
+        return attempt_cost(attempt, now, billing), on_demand_cost(attempt, now, billing)
+    depends = (attempt.prices, attempt.launched_at, attempt.ended_at, attempt.ended_by, billing)
+    known = attempt.__dict__.get("_costs")  # a copy with other fields takes it along
+    if known is None or known[0] != depends:
+        found = attempt_cost(attempt, now, billing), on_demand_cost(attempt, now, billing)
+        known = attempt.__dict__["_costs"] = (depends, found)
+    return cast("tuple[Micros, Micros]", known[1])
+
+
 def volume_rate(size_gb: int, price: Micros) -> Micros:
     """Micro-dollars per hour of a disk, from its price per GB and month."""
     return (size_gb * price + HOURS_PER_MONTH // 2) // HOURS_PER_MONTH
@@ -87,7 +105,7 @@ def volume_cost(volume: VolumeRecord, now: Seconds) -> Micros:
     end = min(at for at in (volume.deleted_at, volume.passed_at, now) if at is not None)
     stretches = (*volume.earlier, (volume.since, end))
     per_month_ms = HOURS_PER_MONTH * _MS_PER_HOUR
-    milliseconds = sum(max(0, round((until - since) * 1000)) for since, until in stretches)
+    milliseconds = sum(max(0, _milliseconds(since, until)) for since, until in stretches)
     return (milliseconds * volume.size_gb * volume.price + per_month_ms // 2) // per_month_ms
 
 
@@ -96,8 +114,8 @@ def run_cost(run: RunState, now: Seconds, billing: Mapping[str, Billing]) -> Run
     compute = on_demand = rate = 0
     for attempt in run.attempts.values():
         rules = billing.get(attempt.offer.provider, Billing()) if attempt.offer else Billing()
-        compute += attempt_cost(attempt, now, rules)
-        on_demand += on_demand_cost(attempt, now, rules)
+        paid, would_be = _costs(attempt, now, rules)
+        compute, on_demand = compute + paid, on_demand + would_be
         rate += attempt.prices[-1].price if attempt.live and attempt.prices else 0
     volumes = sum(volume_cost(volume, now) for volume in run.volumes.values())
     rate += sum(volume_rate(v.size_gb, v.price) for v in run.volumes.values() if v.held)

@@ -51,8 +51,8 @@ def fold_all(state: FleetState, entries: Iterable[Folded]) -> FleetState:
             run = runs.get(event.run_id)
             if run is None:
                 continue  # a run that this journal never created: nothing to change
-            cooling.update(cooled(run, event))
-            resting.update(rested(run, event))
+            _no_sooner(cooling, cooled(run, event))
+            _no_sooner(resting, rested(run, event))
             runs[event.run_id] = _applied(run, event)
             if isinstance(event, (ev.AttemptGone, ev.PricesFilled)):
                 _settle(unsettled, runs[event.run_id], event.attempt)
@@ -65,6 +65,12 @@ def fold_all(state: FleetState, entries: Iterable[Folded]) -> FleetState:
         "orphans": orphans,
     }
     return state.model_copy(update={"head": head, "at": latest, **changed})
+
+
+def _no_sooner(until: dict[str, float], more: dict[str, float]) -> None:
+    """A refusal that is recorded late is no reason to try again sooner than another one said."""
+    for key, at in more.items():
+        until[key] = max(at, until.get(key, at))
 
 
 def _settle(unsettled: dict[str, tuple[str, int]], run: RunState, number: int) -> None:

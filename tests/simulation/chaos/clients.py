@@ -57,7 +57,7 @@ class Laptop:
 
     def worried(self) -> bool:
         """Something is overdue. A controller believes in silence only if it was there: who looks once in ten minutes takes
-        itself for suspended meanwhile, as a laptop would be. So it stays awake, as real ones do."""
+        itself for suspended meanwhile, as a laptop would be. So one stays awake, as real ones do."""
         assert self.controller is not None
         now, observer = self.world.clock(), self.controller.observer
         for run in self.controller.state.busy_runs:
@@ -105,7 +105,7 @@ class Laptop:
         if tick.events or acted:
             self.world.news(self)
             return self.soon()
-        if self.worried():
+        if self is self.world.laptops[0] and self.worried():
             return self.world.chance.uniform(20, 50)
         return self.quiet * self.world.chance.uniform(0.5, 1.0)
 

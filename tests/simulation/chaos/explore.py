@@ -34,9 +34,11 @@ LONG_HEALING_HOURS = 24 * 60
 """Once faults stop, everything that can finish does within this: in a large world runs wait for days for a named disk."""
 
 NEAR: tuple[Seconds, ...] = (10.0, 10.0, 60.0, 300.0)
-WIDE: tuple[Seconds, ...] = (300.0, 900.0, 1800.0)
+WIDE: tuple[Seconds, ...] = (500.0, 1800.0)
 """How soon controllers see news: one on a laptop at once, one on a schedule later. Each draws its own."""
 QUIETS: tuple[Seconds, ...] = (300.0, 1200.0, 2400.0)
+SELDOM: tuple[Seconds, ...] = (2400.0, 3600.0)
+"""How often they look at least."""
 LONG = 200
 """Hours from which on a world is a large one: its runs and its weather last longer, its controllers come by now and then."""
 
@@ -85,7 +87,7 @@ class Explorer:
         """Everything."""
         world = self.world
         begun = time.perf_counter()
-        world.paces, world.quiets = (WIDE if self.hours >= LONG else NEAR), QUIETS
+        world.paces, world.quiets = (WIDE, SELDOM) if self.hours >= LONG else (NEAR, QUIETS)
         world.luck = Luck(0.01, 0.02, 0.02, 0.3, 0.2, 0.3)
         for _ in range(self.chance.randint(1, 3)):
             world.laptop()
@@ -202,7 +204,7 @@ class Explorer:
         if self.over:
             return
         things: list[tuple[float, Callable[[], None]]] = [
-            (6, self.start), (1, self.stop), (0.5, self.down), (1, self.resume), (0.5, self.note), (2, self.kill_laptop),
+            (30 if self.hours >= LONG else 6, self.start), (1, self.stop), (0.5, self.down), (1, self.resume), (0.5, self.note), (2, self.kill_laptop),
             (3, self.new_laptop), (2, self.sleep), (1, self.cut_off_laptop), (0.3, self.nobody_watches), (1, self.outage),
             (3, self.take), (2, self.kill_agent), (1.5, self.cut_off_machine), (0.5, self.fill_disk), (0.3, self.stranger),
             (0.3, self.forgotten), (0.7, self.crash), (0.5, self.stick), (0.5, self.delete_volume), (0.5, self.notice_twice),
@@ -227,7 +229,7 @@ class Explorer:
         self.count += 1
         steps = chance.choice([5, 40, 150, 400])
         volume: dict[str, object] = {"size": chance.choice(["20GB", "500GB"])}
-        if chance.random() < 0.2:
+        if chance.random() < (0.03 if self.hours >= LONG else 0.2):
             volume["name"] = chance.choice(["data", "more"])
         if chance.random() < 0.3:
             volume["keep"] = "3h"

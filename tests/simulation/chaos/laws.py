@@ -279,7 +279,7 @@ class Laws:
             return
         since = self._unowned.setdefault(made.instance_id, now)
         watched = self.healthy_since
-        if watched is not None and now - max(since, watched) > COLLECTED_WITHIN:
+        if watched is not None and now - max(since, watched) > COLLECTED_WITHIN + 2 * self.world.seldom:
             self.broken("what nobody owns is collected", f"{made.instance_id} since {(now - since) / 3600:.1f} h")
 
     def check_budget(self, run: RunState) -> None:

@@ -151,7 +151,7 @@ class Machines(Part):
         if made is None or attempt.terminate_at is None or made.ended_by is not None:
             return
         asked = self._asked.get(made.instance_id, 0.0)
-        if self.world.clock() - max(watched, attempt.terminate_at, asked) > ASKED_WITHIN:
+        if self.world.clock() - max(watched, attempt.terminate_at, asked) > ASKED_WITHIN + self.world.seldom:
             self.laws.broken("what is to end is asked until it has ended", f"run {run.run_id} {made.instance_id}")
 
     def _names(self, run: RunState, watched: Seconds) -> None:
@@ -164,7 +164,7 @@ class Machines(Part):
         since = max(self._mute.setdefault(run.run_id, now), watched)
         if run.want == "train" and run.ended_at is None:
             since = max(since, self._spoken.get(run.run_id, 0.0))  # it tries
-        if now - since <= NAMED_WITHIN:
+        if now - since <= NAMED_WITHIN + 2 * self.world.seldom:
             return
         if run.want != "train" or run.ended_at is not None:
             self.laws.broken("every run ends, or waits for something that it names", f"{run.run_id} is to end, and does not")

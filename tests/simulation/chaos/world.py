@@ -101,6 +101,11 @@ class World:
             self.trace.append(f"{self.clock() - self.began:12.3f}  {who:<8} {what}")
 
     @property
+    def seldom(self) -> Seconds:
+        """How long it may take, beyond the usual, until some controller looks."""
+        return max(0.0, max(*self.paces, *self.quiets) - 300)
+
+    @property
     def hours(self) -> float:
         """Simulated hours since the beginning."""
         return (self.clock() - self.began) / 3600

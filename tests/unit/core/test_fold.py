@@ -52,3 +52,16 @@ def test_folding_in_one_go_is_folding_one_by_one(entries: list[Folded], data: st
 def test_folding_nothing_changes_nothing() -> None:
     state = fold(FleetState(fleet_id="f"), 3, 12.5, [event({"run-created": {}})])
     assert fold_all(state, []) == state
+
+
+def test_a_refusal_that_is_recorded_late_does_not_end_another_ones_cool_down() -> None:
+    story = next(story for story in STORIES if any(one["type"] == "launch-failed" for one in story))
+    refusal = next(one for one in story if one["type"] == "launch-failed")
+    until = story[: story.index(refusal)]
+
+    def cooling(*ats: float) -> dict[str, float]:
+        told = [*until, *({**refusal, "at": at} for at in ats)]
+        return fold(FleetState(), 1, 0.0, [event(one) for one in told]).cooling
+
+    assert cooling(500.0)
+    assert cooling(500.0, 400.0) == cooling(500.0)
