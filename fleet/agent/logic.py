@@ -179,7 +179,10 @@ class Agent:
             self.phase = "draining"
             return
         path = self.machine.volume(self.boot.volume_id)
-        if path is not None:
+        if self.disk.writer() == (self.boot.run_id, self.boot.attempt):
+            # This agent was started again: a volume that came meanwhile knows less than the disk it trained on without it.
+            self.message, self.phase = "it goes on on the machine's own disk", "waiting-predecessor"
+        elif path is not None:
             self.disk = Disk(path, self.boot.job.checkpoint.path, is_volume=True)
             self.message, self.phase = "", "waiting-predecessor"
         elif now - self._began_at >= self.boot.intervals.volume_wait:

@@ -26,12 +26,14 @@ def resume(
     """
     base = checkpoints.establish_base(boot.attempt, now())
     beat = _last_beat(objects, boot.run_id, base.predecessor)
-    mine = disk.writer() in ((boot.run_id, boot.attempt), (boot.run_id, base.predecessor))
+    mine = disk.writer() == (boot.run_id, boot.attempt) or (
+        disk.writer() == (boot.run_id, base.predecessor) and not checkpoints.committed(boot.attempt)
+    )
     if mine:
         disk.sign(boot.run_id, boot.attempt)  # whoever comes after a death in what follows finds it still ours
         _commit_unsent(checkpoints, boot, disk, base, beat)
     else:
-        disk.set_aside(boot.attempt)  # another attempt's, overtaken since: the bucket knows better
+        disk.set_aside(boot.attempt)  # another attempt's, or overtaken by this one elsewhere: the bucket knows better
     restored = checkpoints.restore(boot.attempt, disk.checkpoints, have=disk.checkpoints)
     if restored.manifest is None:
         disk.set_aside(boot.attempt)

@@ -9,6 +9,7 @@ import pytest
 
 from fleet.agent.lanes import attempted
 from fleet.model import layout
+from fleet.model.documents import CheckpointRef, Manifest
 from fleet.model.errors import StoreError
 from fleet.store.files import FileObjects
 from tests.agent.fakes import INTERVALS, RUN, HeldLane, World
@@ -325,6 +326,35 @@ def test_it_waits_for_its_predecessor_until_it_is_certainly_over(world: World, s
         assert life.agent.phase == "waiting-predecessor"
         life.live(60 + INTERVALS.released_wait)
     life.until("training", most=12)
+
+
+def test_a_volume_that_came_after_training_began_without_it_does_not_take_it_back_when_the_agent_is_started_again(
+    world: World,
+) -> None:
+    first = world.attempt(disk=world.disk())
+    first.until("training")
+    first.training.save(10)
+    first.live(5)
+    first.training.save(12)  # only on the volume: its machine is gone before it could send it
+    world.desired(live=(2,), newest=2, gone=(1,))
+    second = world.attempt(2, predecessor=1, volume_id="vol-1", volume_new=False)
+    second.until("training", most=200)
+    assert second.beat.resumed is not None
+    assert (second.beat.resumed.step, second.beat.volume_id) == (10, None)
+    second.training.save(30)
+    second.live(10)
+    assert second.beat.checkpoint_step == 30
+    again = world.attempt(2, disk=world.disk(), instance="i-2", predecessor=1, volume_id="vol-1", volume_new=False)
+    again.until("training", most=200)
+    again.live(1)
+    assert again.beat.resumed is not None
+    assert (again.beat.resumed.step, again.beat.volume_id) == (30, None)
+    assert [manifest.step for manifest in manifests(world, 2)] == [30]
+
+
+def manifests(world: World, attempt: int) -> list[Manifest]:
+    """What an attempt committed."""
+    return [world.checkpoints.manifest(CheckpointRef(attempt=attempt, seq=s)) for s in world.checkpoints.committed(attempt)]
 
 
 def test_an_attempt_that_was_overtaken_kills_its_training_and_goes(world: World) -> None:

@@ -22,8 +22,8 @@ def hand_over(run: RunState, observed: Observed) -> Iterator[Action]:
     waiting = run.newest
     if waiting is None or not isinstance(waiting.volume, ExistingVolume) or waiting.instance_id is None:
         return
-    if waiting.phase not in ("launched", "running"):
-        return
+    if waiting.phase not in ("launched", "running") or waiting.resumed is not None:
+        return  # one that trains has it, or went on without it and would not look at it any more
     place = place_of(waiting)
     volume = observed.volume(place, waiting.volume.volume_id)
     instance = observed.instance(place, waiting.instance_id)

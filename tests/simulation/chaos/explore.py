@@ -203,8 +203,10 @@ class Explorer:
         """One of the things that happen."""
         if self.over:
             return
+        starts = 30 if self.hours >= LONG else 6
         things: list[tuple[float, Callable[[], None]]] = [
-            (30 if self.hours >= LONG else 6, self.start), (1, self.stop), (0.5, self.down), (1, self.resume), (0.5, self.note), (2, self.kill_laptop),
+            (starts, self.start), (1, self.stop), (0.5, self.down), (1, self.resume), (0.5, self.note),
+            (2, self.kill_laptop),
             (3, self.new_laptop), (2, self.sleep), (1, self.cut_off_laptop), (0.3, self.nobody_watches), (1, self.outage),
             (3, self.take), (2, self.kill_agent), (1.5, self.cut_off_machine), (0.5, self.fill_disk), (0.3, self.stranger),
             (0.3, self.forgotten), (0.7, self.crash), (0.5, self.stick), (0.5, self.delete_volume), (0.5, self.notice_twice),

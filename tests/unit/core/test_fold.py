@@ -55,12 +55,14 @@ def test_folding_nothing_changes_nothing() -> None:
 
 
 def test_a_refusal_that_is_recorded_late_does_not_end_another_ones_cool_down() -> None:
-    story = next(story for story in STORIES if any(one["type"] == "launch-failed" for one in story))
-    refusal = next(one for one in story if one["type"] == "launch-failed")
+    story = next(
+        story for story in STORIES if any(one.get("launch-failed", {}).get("error_class") == "capacity" for one in story)
+    )
+    refusal = next(one for one in story if "launch-failed" in one)
     until = story[: story.index(refusal)]
 
     def cooling(*ats: float) -> dict[str, float]:
-        told = [*until, *({**refusal, "at": at} for at in ats)]
+        told = [*until, *({"launch-failed": {**refusal["launch-failed"], "at": at}} for at in ats)]
         return fold(FleetState(), 1, 0.0, [event(one) for one in told]).cooling
 
     assert cooling(500.0)
