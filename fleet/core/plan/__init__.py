@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fleet.core.actions import Action, Record
+from fleet.core.actions import Action, DeleteVolume, Record
 from fleet.core.observed import Observed
 from fleet.core.pace import pace_of
 from fleet.core.plan.beats import forget_beats
@@ -19,6 +19,7 @@ from fleet.core.plan.orphans import collect_orphans
 from fleet.core.plan.outcome import end_run
 from fleet.core.plan.volumes import delete_volumes, hand_over
 from fleet.core.state import FleetState, RunState
+from fleet.model.events import VolumePassed
 
 __all__ = ["plan"]
 
@@ -30,6 +31,9 @@ def plan(state: FleetState, observed: Observed) -> list[Action]:
         if run.ended_at is None or run.live_attempts:
             actions.extend(_of_run(state, run, observed))
         actions.extend(delete_volumes(run, observed))
+    taken = {a.intention.volume_id for a in actions if isinstance(a.intention, VolumePassed)}
+    # Its keep time may be over just now: what another run takes over is not deleted.
+    actions = [a for a in actions if not (isinstance(a, DeleteVolume) and a.volume_id in taken)]
     actions.extend(collect_orphans(state, observed))
     actions.extend(forget_beats(state, observed))
     return [action for action in actions if _due(action, observed)]

@@ -29,9 +29,8 @@ from tests.simulation.chaos.laws import ALIVE
 from tests.simulation.chaos.training import model_after
 from tests.simulation.chaos.world import Luck, World
 
-HEALING_HOURS = 24 * 12
-LONG_HEALING_HOURS = 24 * 60
-"""Once faults stop, everything that can finish does within this: in a large world runs wait for days for a named disk."""
+HEALING_HOURS = 24 * 60
+"""Once faults stop, everything that can finish does within this: runs wait for days for the same named disk."""
 
 NEAR: tuple[Seconds, ...] = (10.0, 10.0, 60.0, 300.0)
 WIDE: tuple[Seconds, ...] = (500.0, 1800.0)
@@ -130,7 +129,7 @@ class Explorer:
         for laptop in world.laptops:
             laptop.cut_off_until = laptop.asleep_until = 0.0
         world.laptop()
-        until = world.clock() + (LONG_HEALING_HOURS if self.hours >= LONG else HEALING_HOURS) * 3600
+        until = world.clock() + HEALING_HOURS * 3600
         while world.clock() < until and not world.laws.violations:
             world.live(3600)
             self.user.catch_up()
