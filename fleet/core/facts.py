@@ -165,8 +165,10 @@ def _absence_believed(attempt: AttemptState, lookup: Lookup, now: float, pace: P
 
 def _new_volumes(state: FleetState, observed: Observed) -> Iterator[ev.Event]:
     """Volumes with a run's tag that the journal does not know: made in a launching call."""
+    told: set[str] = set()  # a listing may show something twice
     for (provider, _), listing in observed.listings.items():
         for volume in listing.volumes:
             run = state.runs.get(volume.tags.get("run", ""))
-            if run is not None and volume.volume_id not in run.volumes:
+            if run is not None and volume.volume_id not in run.volumes and volume.volume_id not in told:
+                told.add(volume.volume_id)
                 yield ev.VolumeMade(at=observed.now, run_id=run.run_id, provider=provider, volume=volume)

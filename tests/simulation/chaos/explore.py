@@ -286,7 +286,7 @@ class Explorer:
         """The user writes something down."""
         run = self._one()
         if run is not None:
-            add_note(self.user, run.run_id, f"at {self.world.hours:.0f} h")
+            add_note(self.user, run.run_id, f"at {self.world.hours:.0f} h, {self.world.nonce()}")
 
     def delete_volume(self) -> None:
         """The user deletes a disk."""
