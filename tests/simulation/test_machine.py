@@ -19,7 +19,8 @@ PROVIDER = ("launch", "list", "get", "terminate", "attach", "detach", "delete_vo
 BUCKET = (
     "create journal", "get journal", "put desired", "get desired", "put heartbeat", "get heartbeat", "list heartbeat",
     "create began", "create base", "create manifest", "get manifest", "put checkpoint", "get checkpoint",
-    "delete checkpoint", "delete manifest", "delete heartbeat", "create log", "create launch", "get launch", "create snapshot", "put model",
+    "delete checkpoint", "delete manifest", "delete heartbeat", "create log", "create launch", "get launch",
+    "create snapshot", "put model",
 )  # fmt: skip
 ON_LISTS = ("miss", "repeat")
 CREATED = "again"
@@ -62,6 +63,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(what=st.sampled_from(HAPPENS))
     def something_happens(self, what: str) -> None:
+        self.world.live(1)  # nobody types two commands in one moment
         self.explorer.user.catch_up()
         try:
             getattr(self.explorer, what)()
@@ -108,7 +110,7 @@ class Life(RuleBasedStateMachine):
 
 TestLife = Life.TestCase
 TestLife.settings = settings(
-    max_examples=int(os.environ.get("FLEET_LIVES", "40")),
+    max_examples=int(os.environ.get("FLEET_LIVES", "25")),
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=list(HealthCheck),
