@@ -11,36 +11,22 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from fleet.model.errors import FleetError
 from tests.simulation.chaos.explore import Explorer
-from tests.simulation.chaos.faults import ERRORS, Fault, Kind
+from tests.simulation.chaos.faults import ERRORS, PROVIDER, Fault, Kind, possible
 from tests.simulation.chaos.scenes import Rule, Script
 from tests.simulation.chaos.world import Luck
 
-PROVIDER = ("launch", "list", "get", "terminate", "attach", "detach", "delete_volume", "offers", "price_history")
 BUCKET = (
     "create journal", "get journal", "put desired", "get desired", "put heartbeat", "get heartbeat", "list heartbeat",
     "create began", "create base", "create manifest", "get manifest", "put checkpoint", "get checkpoint",
     "delete checkpoint", "delete manifest", "delete heartbeat", "create log", "create launch", "get launch",
     "create snapshot", "put model",
 )  # fmt: skip
-ON_LISTS = ("miss", "repeat")
-CREATED = "again"
 HAPPENS = (
     "start", "stop", "down", "resume", "note", "delete_volume", "kill_laptop", "new_laptop", "nobody_watches", "sleep",
     "cut_off_laptop", "cut_off_machine", "kill_agent", "crash", "fill_disk", "take", "notice_twice", "outage", "stick",
     "stranger", "forgotten",
 )  # fmt: skip
 """What the explorer can let happen (explore.py)."""
-
-
-def possible(what: str, kind: Kind) -> bool:
-    """Whether an effect can go wrong so."""
-    if kind in ("error", "half"):
-        return what == "launch" if kind == "half" else what in PROVIDER
-    if kind == "miss":
-        return what == "list"
-    if kind == "repeat":
-        return what in ("list", "launch", "terminate", "attach", "detach", "delete_volume")
-    return kind != CREATED or what.startswith("create")
 
 
 FAULTS = [(what, kind) for what in (*PROVIDER, *BUCKET) for kind in get_args(Kind) if possible(what, kind)]

@@ -21,6 +21,31 @@ Kind = Literal[
 ]
 ERRORS = ("capacity", "price", "quota", "throttled", "transient", "credentials", "unknown", "denied")
 
+PROVIDER = ("launch", "list", "get", "terminate", "attach", "detach", "delete_volume", "offers", "price_history")
+"""Calls of the cloud; everything else is the bucket's, by its verb and what the key holds (bucket.py)."""
+
+SELDOM = frozenset({
+    "launch", "terminate", "attach", "detach", "delete_volume", "create base", "create began", "create launch",
+    "create manifest", "delete manifest", "delete checkpoint", "create journal", "put model", "price_history",
+})  # fmt: skip
+OFTEN = 8
+"""What happens seldom goes wrong more often: most effects are heartbeats, and most of what can break is elsewhere."""
+
+
+def possible(what: str, kind: Kind) -> bool:
+    """Whether an effect can go wrong so."""
+    verb = what.split()[0]
+    changes = verb in ("launch", "terminate", "attach", "detach", "delete_volume", "create", "put", "delete")
+    if kind in ("error", "half"):
+        return what == "launch" if kind == "half" else what in PROVIDER
+    if kind == "miss":
+        return what == "list"
+    if kind == "repeat":
+        return what == "list" or (what in PROVIDER and changes)
+    if kind in ("lost", "kill-before", "kill-after"):
+        return changes
+    return kind != "again" or verb == "create"
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -77,7 +102,7 @@ class Storm:
         self.rate *= self._chance.choice([0.3, 1.0, 3.0])
 
     def pick(self, who: str, what: str, *, changes: bool, provider: bool) -> Fault | None:
-        if not self.on or self._chance.random() >= self.rate:
+        if not self.on or self._chance.random() >= self.rate * (OFTEN if what in SELDOM else 1):
             return None
         kind = self._chance.choice(self._mix)
         if kind == "error" and provider:
