@@ -327,4 +327,4 @@ def _held(record: object, now: Seconds) -> list[tuple[Seconds, Seconds]]:
     from fleet.core.state import VolumeRecord
 
     assert isinstance(record, VolumeRecord)
-    return [*record.earlier, (record.since, record.passed_at if record.passed_at is not None else now)]
+    return [*record.earlier, (record.since, min(now, record.passed_at if record.passed_at is not None else now))]
