@@ -38,6 +38,8 @@ RESTART_PAUSE: Seconds = 1.0
 REFUSALS = 5
 """So often a step before training is tried that fails for another reason than the bucket being out of reach."""
 NOTE_EVERY: Seconds = 0.2
+SLEPT: Seconds = 120.0
+"""Two rounds further apart mean that the machine was suspended, or its clock was set: it could not be heard meanwhile."""
 CLOCK_BACK: Seconds = 1.0
 """A clock that goes back by more was set; less is how clocks are kept right."""
 TAIL_LINES = 20
@@ -102,7 +104,7 @@ class Agent:
         self._start_stack = start_stack or start
         self._rate = Rate()
         self._claimed = False
-        self._began_at = self.now()
+        self._began_at = self._awake_since = self.now()
         self._noted_at = 0.0
         self._save_wishes = 0
         self._retry_at = 0.0
@@ -117,6 +119,8 @@ class Agent:
         now = self.now()
         if now < self._ticked_at - CLOCK_BACK:
             self._clock_went_back(now)
+        if now - self._ticked_at > SLEPT:
+            self._awake_since = now
         self._ticked_at = now
         self._guarded(lambda: self.dead_man.renew(now, self.ends_at))
         if self._claimed:
@@ -145,7 +149,7 @@ class Agent:
         Those who cannot hear it count on that: the next attempt goes on without it, its budget was spent elsewhere.
         """
         heard = self.beats.written.at if self.beats.written is not None else self._began_at
-        alone = heard + self.boot.intervals.cut_off
+        alone = max(heard, self._awake_since) + self.boot.intervals.cut_off
         return alone if self.lease_until is None else min(self.lease_until, alone)
 
     def _clock_went_back(self, now: Seconds) -> None:

@@ -250,6 +250,8 @@ class Machine:
             return chance.uniform(2, 40)
         if agent.phase != "training" or agent.leaving is not None or agent.child is None or self.busy or waits:
             return chance.uniform(20, 40) if now < self.cut_off_until else chance.uniform(1, 3)
+        if agent.beats.problem:
+            return chance.uniform(20, 50)  # it was not heard, and tries again
         due = now + AGENT_QUIET * chance.uniform(0.8, 1.0)
         made = world.cloud.instances[self.instance_id]
         for at in (made.notice_at, made.rebalance_at):

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from fleet.agent import logic
 from fleet.model import layout
 from fleet.model.base import Seconds
 from fleet.model.cloud import InstanceState, Listing
@@ -61,6 +62,7 @@ class World:
     ) -> None:
         self.seed = seed
         self._share, parallel.SHARE = parallel.SHARE, 1 << 30  # no threads: they would come in another order each time
+        self._slept, logic.SLEPT = logic.SLEPT, 1000.0  # agents are not woken each second here
         self.chance = random.Random(f"world {seed}")
         self.clock = VirtualClock()
         self.began = self.clock()
@@ -91,7 +93,7 @@ class World:
         for machine in self.machines.values():
             machine.gone()
         self._temporary.cleanup()
-        parallel.SHARE = self._share
+        parallel.SHARE, logic.SLEPT = self._share, self._slept
 
     # --- what is told
 
