@@ -73,6 +73,8 @@ class Wishes:
     predecessor: Heartbeat | None = None
     asked: bool = False
     """At least one answer came."""
+    _asked_since: Seconds | None = None
+    """When the first answer came: a predecessor that lives would have spoken since."""
     _due: Seconds = float("-inf")
 
     def look_again(self) -> None:
@@ -84,6 +86,7 @@ class Wishes:
         done = self.lane.take()
         if done is not None and done.error is None and isinstance(done.result, tuple):
             self.asked = True
+            self._asked_since = now if self._asked_since is None else self._asked_since
             desired, beat = done.result
             if desired is not None and (self.desired is None or desired.journal >= self.desired.journal):
                 self.desired = desired
@@ -104,8 +107,9 @@ class Wishes:
                 return None
             if beat.notice is not None and now >= (beat.notice.until or beat.notice.seen_at) + self._released_wait:
                 return None
-            if now - beat.at >= self.boot.intervals.cut_off + self._released_wait:
-                return None  # what nobody hears ends itself
+        last = beat.at if beat is not None else self._asked_since
+        if last is not None and now - last >= self.boot.intervals.cut_off + self._released_wait:
+            return None  # what nobody hears ends itself
         return f"attempt {number} to let go"
 
     @property

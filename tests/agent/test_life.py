@@ -295,7 +295,7 @@ def test_without_its_volume_it_waits_so_long_and_then_trains_from_the_bucket(wor
     assert (life.beat.resumed.source, life.beat.volume_id) == ("bucket", None)
 
 
-@pytest.mark.parametrize("sign", ["released", "fenced", "gone", "notice passed", "dead man"])
+@pytest.mark.parametrize("sign", ["released", "fenced", "gone", "notice passed", "cut off", "never heard"])
 def test_it_waits_for_its_predecessor_until_it_is_certainly_over(world: World, sign: str) -> None:
     first = world.attempt(disk=world.disk())
     first.until("training")
@@ -322,6 +322,8 @@ def test_it_waits_for_its_predecessor_until_it_is_certainly_over(world: World, s
         life.live(8 + INTERVALS.released_wait - 2)
         assert life.agent.phase == "waiting-predecessor"
     else:
+        if sign == "never heard":
+            world.objects.delete([layout.heartbeat(RUN, 1)])
         life.live(INTERVALS.cut_off - 60)
         assert life.agent.phase == "waiting-predecessor"
         life.live(60 + INTERVALS.released_wait)
