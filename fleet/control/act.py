@@ -34,6 +34,10 @@ REFUSALS = frozenset(
 Call = Literal["launch", "terminate", "attach", "detach", "delete-volume"]
 
 
+IDENTITY = ("fleet", "run", "attempt", "try", "token")
+"""The tags that say whose a machine is."""
+
+
 def _refused(who: dict[str, Any], try_no: int, error: ProviderError) -> ev.LaunchFailed:
     told = {"error_class": error.error_class, "code": error.code, "message": error.message}
     return ev.LaunchFailed(**who, **told, try_no=try_no)
@@ -42,7 +46,7 @@ def _refused(who: dict[str, Any], try_no: int, error: ProviderError) -> ev.Launc
 def _is_of(intended: LaunchRequest, found: LaunchRequest) -> bool:
     """Made for the same try of the same run: another's must not be launched, nor tagged, in its place."""
     same = ("token", "fleet_id", "run_id", "attempt", "try_no")
-    tags = all(found.tags.get(name) == value for name, value in intended.tags.items())
+    tags = all(found.tags.get(name) == intended.tags[name] for name in IDENTITY)  # another version may add others
     return tags and all(getattr(found, name) == getattr(intended, name) for name in same)
 
 
