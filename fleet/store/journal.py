@@ -261,9 +261,8 @@ def _nonce_of(data: bytes) -> str | None:
 def _number_of(key: str) -> int:
     """The number in an entry's key; 0 for anything else that lies there."""
     name = key.removeprefix(layout.JOURNAL).removesuffix(".json")
-    return (
-        int(name) if len(name) <= 18 and name.isascii() and name.isdigit() and key == layout.journal_entry(int(name)) else 0
-    )
+    is_number = len(name) <= MOST_DIGITS and name.isascii() and name.isdigit()
+    return int(name) if is_number and key == layout.journal_entry(int(name)) else 0
 
 
 def repair_torn_tail(objects: Objects) -> str | None:

@@ -200,7 +200,8 @@ class Checkpoints:
         unused = []
         for info in self._objects.list(prefix):
             number, seq, kind = [*info.key.removeprefix(prefix).split("/", 2), "", ""][:3]
-            older = number != "" and (_number(number), _number(seq)) < (newest.attempt, newest.seq)
+            whose = _number(number), _number(seq)
+            older = 0 not in whose and whose < (newest.attempt, newest.seq)  # what nobody here wrote is not ours to remove
             if older and kind.startswith("files/") and info.key not in referenced:
                 unused.append(info.key)
         self._objects.delete(unused)

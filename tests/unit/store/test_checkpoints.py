@@ -210,6 +210,19 @@ def test_whatever_was_pruned_every_checkpoint_that_is_left_is_whole(tmp_path: Pa
     assert referenced <= stored
 
 
+def test_what_somebody_else_laid_beside_checkpoints_is_left_alone(store: FileObjects, volume: Volume) -> None:
+    checkpoints = Checkpoints(store, RUN)
+    checkpoints.establish_base(1, 0.0)
+    beside = [f"runs/{RUN}/checkpoints/{where}/files/mine" for where in ("mine/1", "1/mine", "\u00b2/1", "0/1")]
+    for key in beside:
+        store.put(key, b"mine")
+    newest = None
+    for step in range(4):
+        newest = commit(checkpoints, volume, 1, step, newest, weights=str(step))
+    assert checkpoints.prune(1, keep=1, protect=())
+    assert all(store.get(key) == b"mine" for key in beside)
+
+
 def test_late_checkpoints_are_kept_for_people(store: FileObjects, volume: Volume) -> None:
     checkpoints = Checkpoints(store, RUN)
     for n, after in ((1, None), (2, 1)):
