@@ -161,7 +161,7 @@ class Machines(Part):
         if run.over or (run.want == "train" and run.ended_at is None and carried):
             self._mute.pop(run.run_id, None)
             return
-        since = max(self._mute.setdefault(run.run_id, now), watched)
+        since = max(self._mute.setdefault(run.run_id, now), watched, run.want_at, run.ended_at or 0.0)
         if run.want == "train" and run.ended_at is None:
             since = max(since, self._spoken.get(run.run_id, 0.0))  # it tries
         if now - since <= NAMED_WITHIN + 2 * self.world.seldom:
