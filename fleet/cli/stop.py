@@ -18,13 +18,18 @@ def end(name: str, how: str, bucket: str | None, *, as_json: bool) -> int:
     controller, _ = opened_run(bucket, name)
     timeline = Timeline(to_stderr if as_json else to_stdout)
     controller.on_event = timeline.event
-    run, code = stop_run(controller, name, how), 0
+    code = 0
     try:
+        run = stop_run(controller, name, how)
         with watching(open_home(), f"ends {run.name}", [controller.objects.url]):
             run = follow(controller, run.run_id, timeline)
     except KeyboardInterrupt:
+        state = controller.state
+        run = state.runs[state.names.get(name, name)]
+        if run.want == "train":
+            raise  # nothing was said yet
         to_stderr(f"\nThe word is recorded: any controller ends run {run.run_id}. `fleet controller run` is one.\n")
-        run, code = controller.state.runs[run.run_id], EXIT_INTERRUPTED
+        code = EXIT_INTERRUPTED
     if as_json:
         emit(run_object(view(controller, run)))
     elif not code:
