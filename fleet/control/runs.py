@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,11 @@ from fleet.model.documents import Heartbeat, Mount
 from fleet.model.errors import FleetError
 from fleet.model.events import NoteAdded, RunCreated, RunResumed, StopRequested
 from fleet.model.job import Job
+
+PACKING = "fleet-pack-"
+"""How the folder begins, among the system's temporary ones, in which a job is packed."""
+ABANDONED: Seconds = 6 * 3600
+"""Nobody packs for so long."""
 
 
 def start_run(
@@ -50,11 +56,24 @@ def _packed(controller: Controller, path: Path) -> Mount:
 
     from fleet.store.workdir import pack_path
 
-    with TemporaryDirectory(prefix="fleet-pack-") as temporary:
+    _clear_abandoned()
+    with TemporaryDirectory(prefix=PACKING) as temporary:
         packed = pack_path(path, Path(temporary) / "packed.tar")
         key = layout.job_archive(packed.sha256)
         controller.objects.upload(key, packed.path)
     return Mount(key=key, is_file=path.is_file())
+
+
+def _clear_abandoned() -> None:
+    """Remove what an `up` left that was killed while it packed: it may be as large as the workdir."""
+    import shutil
+    import tempfile
+    import time
+
+    for left in Path(tempfile.gettempdir()).glob(f"{PACKING}*"):
+        with contextlib.suppress(OSError):  # another user's, or gone already
+            if time.time() - left.stat().st_mtime > ABANDONED:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def live_run(state: FleetState, name: str) -> RunState | None:
