@@ -41,7 +41,9 @@ class Leaving:
         self.outcome: Outcome | None = None
         if reason in _OUTCOMES:
             code = 0 if reason == "succeeded" else None
-            self.outcome = Outcome(kind=_OUTCOMES[reason], exit_code=code)
+            minutes = agent.boot.intervals.cut_off / 60
+            why = f"its bucket could not be reached for {minutes:.0f} minutes" if reason == "alone" else ""
+            self.outcome = Outcome(kind=_OUTCOMES[reason], exit_code=code, message=why)
         grace = agent.boot.intervals.stop_grace
         left = max(0.0, until - now) if until is not None else None
         self._kill_at = now + (grace if left is None else min(grace, TRAINING_SHARE * left))

@@ -100,7 +100,8 @@ class LogFile:
         if self._resumes:
             sent = objects.list(layout.logs(run_id, attempt))
             self._shipped = min(self._size, sum(chunk.size for chunk in sent))
-            self._chunk = int(Path(sent[-1].key).stem) + 1 if sent else 0
+            numbers = [int(stem) for chunk in sent if (stem := Path(chunk.key).stem).isdecimal()]
+            self._chunk = max(numbers, default=-1) + 1
             self._resumes = False
         while (size := self._size) > self._shipped:
             with self._path.open("rb") as file:

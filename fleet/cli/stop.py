@@ -26,8 +26,8 @@ def end(name: str, how: str, bucket: str | None, *, as_json: bool) -> int:
     except KeyboardInterrupt:
         state = controller.state
         run = state.runs[state.names.get(name, name)]
-        if run.want == "train":
-            raise  # nothing was said yet
+        if run.want == "train" or (how == "down" and run.want != "down"):
+            raise  # it was not said yet
         to_stderr(f"\nThe word is recorded: any controller ends run {run.run_id}. `fleet controller run` is one.\n")
         code = EXIT_INTERRUPTED
     if as_json:

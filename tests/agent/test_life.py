@@ -428,19 +428,22 @@ def test_a_lease_ends_in_a_checkpoint_before_its_time(world: World) -> None:
     assert max(life.machine.armed) <= lease
 
 
+class CutOff(FileObjects):
+    """A bucket that nothing can be written to for a while."""
+
+    cut = False
+
+    def put(self, key: str, data: bytes) -> None:
+        if self.cut:
+            raise StoreError("the bucket does not answer")
+        super().put(key, data)
+
+    def upload(self, key: str, path: Path) -> str | None:
+        self.put(key, b"")
+        return super().upload(key, path)
+
+
 def test_a_machine_that_cannot_reach_its_bucket_saves_on_its_disk_and_ends(world: World) -> None:
-    class CutOff(FileObjects):
-        cut = False
-
-        def put(self, key: str, data: bytes) -> None:
-            if self.cut:
-                raise StoreError("the bucket does not answer")
-            super().put(key, data)
-
-        def upload(self, key: str, path: Path) -> str | None:
-            self.put(key, b"")
-            return super().upload(key, path)
-
     objects = CutOff(world.folder / "bucket", clock=world.clock)
     life = world.attempt(disk=world.disk(), objects=objects, lease_until=world.clock() + 86_400)
     life.until("training")
@@ -458,6 +461,9 @@ def test_a_machine_that_cannot_reach_its_bucket_saves_on_its_disk_and_ends(world
     life.live(2 * INTERVALS.stop_grace + 60)
     assert life.training.code == 0
     assert max(life.machine.armed) <= last_word + INTERVALS.cut_off
+    assert life.agent.leaving is not None
+    assert life.agent.leaving.outcome is not None
+    assert "its bucket could not be reached" in life.agent.leaving.outcome.message
     objects.cut = False
     second = world.attempt(2, disk=world.disk(), predecessor=1, volume_new=False)
     second.until("training")
@@ -467,11 +473,16 @@ def test_a_machine_that_cannot_reach_its_bucket_saves_on_its_disk_and_ends(world
 
 
 def test_a_machine_that_is_heard_again_in_time_trains_on(world: World) -> None:
-    objects = FileObjects(world.folder / "bucket", clock=world.clock)
+    objects = CutOff(world.folder / "bucket", clock=world.clock)
     life = world.attempt(disk=world.disk(), objects=objects)
     life.until("training")
-    life.live(INTERVALS.cut_off * 2)
+    for _ in range(2):
+        objects.cut = True
+        life.live(INTERVALS.cut_off * 0.7)
+        objects.cut = False
+        life.live(60)
     assert life.agent.phase == "training"
+    assert world.clock() - life.beat.at <= INTERVALS.heartbeat + 1
 
 
 def test_a_longer_lease_is_taken_over_from_the_controller(world: World) -> None:

@@ -140,6 +140,19 @@ def test_an_end_that_nobody_saw_is_told_as_the_last_word_and_counts_in_the_budge
     assert left(seen) == left(lost.model_copy(update={"lease_until": 3600.0}))  # it cannot have lived beyond its lease
 
 
+def test_what_was_worked_out_for_a_value_is_not_taken_for_its_changed_copy() -> None:
+    gone = attempt(phase="gone", ended_at=3600.0, ended_by="fleet")
+    before = run(gone)
+    assert run_cost(before, 9000.0, {}).compute == 300_000
+    assert before.live_attempts == []
+    for update in ({"ended_at": 7200.0}, {"prices": (PriceSince(at=0.0, price=600_000),)}):
+        changed = run(gone.model_copy(update=update))
+        assert run_cost(changed, 9000.0, {}).compute == 600_000
+    again = before.model_copy(update={"attempts": {1: gone.model_copy(update={"phase": "running", "ended_at": None})}})
+    assert [one.number for one in again.live_attempts] == [1]
+    assert run_cost(again, 7200.0, {}).compute == 600_000
+
+
 def test_what_is_spent_is_spent() -> None:
     poor = run(attempt(ended_at=7200.0, ended_by="fleet", phase="gone"), budget={"run": "$0.62"})
     assert grant(poor, offer(), 7200.0, CLOUD, {"sim": PER_SECOND}, 80_000) == NoLease("the budget for this run is used up")
