@@ -367,7 +367,7 @@ class Agent:
             self._leave("notice", now)
         elif desired is not None and desired.want == "stop":
             self._leave("stopped", now)
-        elif desired is not None and number < desired.newest and number not in desired.live:
+        elif desired is not None and number <= desired.newest and number not in desired.live:
             self._leave("unwanted", now)
         elif now >= self.ends_at - 2 * self.boot.intervals.stop_grace:
             self._leave("lease" if self.ends_at == self.lease_until else "alone", now)

@@ -472,6 +472,18 @@ def test_a_machine_that_cannot_reach_its_bucket_saves_on_its_disk_and_ends(world
     assert (second.beat.resumed.step, second.beat.resumed.source) == (5, "volume")
 
 
+def test_the_newest_attempt_lets_go_by_itself_once_it_is_decided_to_end_it(world: World) -> None:
+    life = world.attempt(disk=world.disk())
+    life.until("training")
+    life.training.on_stop = lambda: setattr(life.training, "code", 0)
+    world.desired(live=(), newest=0)  # of before it was launched, or of a try that was refused
+    life.live(30)
+    assert life.agent.phase == "training"
+    world.desired(journal=2, live=(), newest=1)
+    life.live(60)
+    assert life.machine.off
+
+
 def test_a_machine_that_is_heard_again_in_time_trains_on(world: World) -> None:
     objects = CutOff(world.folder / "bucket", clock=world.clock)
     life = world.attempt(disk=world.disk(), objects=objects)

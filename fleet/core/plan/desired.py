@@ -28,7 +28,7 @@ def desired_of(run: RunState) -> Desired:
         journal=0,
         want="train" if run.want == "train" and run.ended_at is None else "stop",
         live=tuple(a.number for a in live),
-        newest=max(run.attempts, default=0),
+        newest=max((a.number for a in run.attempts.values() if a.phase != "refused"), default=0),  # its next try may live
         gone=tuple(a.number for a in run.attempts.values() if a.phase == "gone"),
         leases={a.number: a.lease_until for a in live if a.lease_until is not None},
     )
