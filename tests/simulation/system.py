@@ -211,6 +211,7 @@ class System:
     folder: Path
     seed: int = 0
     weather: Weather | None = None
+    started: int = 0
     fleet_id: str = "fleet-1"
     wrap: Callable[[Provider], Provider] = lambda provider: provider
     agents_dumb: bool = False
@@ -245,7 +246,8 @@ class System:
             "volume": {"size": "20GB"},
             **job,
         }
-        return start_run(controller, Job.model_validate(fields), self.folder).run_id
+        self.started += 1  # not by chance: pauses depend on the run's id
+        return start_run(controller, Job.model_validate(fields), self.folder, suffix=lambda: f"{self.started:08x}").run_id
 
     def state(self) -> RunState:
         """The newest run, as a stranger reads it."""

@@ -161,7 +161,7 @@ def the_ledger_is_the_invoice(stress: Stress, runs: list[dict[str, Any]]) -> Non
     assert len(machines) == len({machine["tags"]["token"] for machine in machines})
     bill = {run["run"]: 0 for run in runs}
     for machine in machines:
-        milliseconds = round((machine["ended_at"] - machine["launched_at"]) * 1000)
+        milliseconds = round(machine["ended_at"] * 1000) - round(machine["launched_at"] * 1000)
         bill[machine["tags"]["run"]] += (milliseconds * machine["offer"]["price"] + 1_800_000) // 3_600_000
     assert {run["run"]: round(run["compute_usd"] * 1e6) for run in runs} == bill
     for run in runs[:3]:
