@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from fleet.core.state import FleetState
 from fleet.model.cloud import (
+    BootTarget,
     Capabilities,
     Instance,
     InstanceState,
@@ -63,6 +64,14 @@ class MemoryCloud:
     def price_history(self, offer: Offer, since: float, until: float) -> Sequence[PriceSince]:
         """None is kept."""
         return ()
+
+    def boot_target(self, offers: Sequence[Offer], image_id: str | None) -> BootTarget | None:
+        """No image."""
+        return None
+
+    def console(self, region: str, instance_id: str) -> str:
+        """Nothing is printed."""
+        return ""
 
     def launch(self, request: LaunchRequest) -> Instance:
         """The same machine for the same token."""

@@ -153,6 +153,22 @@ class LaunchRequest(Frozen):
     tags: dict[str, str] = Field(default_factory=dict)
 
 
+class BootTarget(Frozen):
+    """What the machines of an offer boot from: what the writer of their user-data must know."""
+
+    image_id: str
+    """The cloud's id (``ami-…``), looked up once and then frozen in the request."""
+    image: str
+    """As it was asked for, or as fleet chose it: ``ubuntu-24.04``, ``debian-12``, ``ami-…``."""
+    arch: Literal["x86_64", "aarch64"] = "x86_64"
+    driver: str | None = None
+    """NVIDIA's driver branch that the types need (``570-server``); None: no GPU, or the image brings one."""
+    environment: dict[str, str] = Field(default_factory=dict)
+    """What agent and scripts need to reach the cloud (``AWS_REGION``, ``AWS_ENDPOINT_URL``, …). No secret."""
+    user_data_limit: int = 16_384
+    """Bytes that the cloud takes, before it is made text."""
+
+
 class Listing(Frozen):
     """One answer of a region: every instance and volume with this fleet's tag. It may lag behind what was done."""
 
@@ -182,5 +198,9 @@ class Capabilities(Frozen):
     billing: Billing = Billing()
     price_history: bool = False
     """Whether it tells what a spot instance was charged in the past."""
+    images: bool = False
+    """Whether machines boot from an image, and cloud-init brings the agent: else they find it there."""
+    console: bool = False
+    """Whether it tells what a machine printed while it booted."""
     volume_price: Micros
     """Micro-dollars per GB and month."""

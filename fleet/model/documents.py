@@ -233,3 +233,31 @@ class BootDocument(Frozen):
     """The latest attempt before this one that was launched at all."""
     lease_until: Seconds | None = None
     intervals: Intervals = Intervals()
+
+
+class HostKeys(Frozen):
+    """How a machine proves that it is the one: read from the bucket before the first connection, never from the network."""
+
+    v: Literal[1] = 1
+    instance_id: str
+    keys: tuple[str, ...]
+    """In OpenSSH's form without comment: ``ssh-ed25519 AAAA…``."""
+    user: str = ""
+    """Who to log in as (``ubuntu``, ``admin``); empty: nobody knows."""
+    at: Seconds
+
+
+class Wheels(Frozen):
+    """One archive of everything that the agent needs, unpacked already: to be put on PYTHONPATH, without pip."""
+
+    key: str
+    sha256: str
+    size: int
+
+
+class WheelIndex(Frozen):
+    """The archives of one version of the agent, by ``cp310-x86_64`` (CPython's tag and ``uname -m``)."""
+
+    v: Literal[1] = 1
+    version: str
+    archives: dict[str, Wheels]

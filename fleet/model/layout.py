@@ -6,6 +6,8 @@ FLEET = "fleet.json"
 LAYOUT_VERSION = 1
 LOCAL_HOME = "local-home.json"
 """Which home on which computer the machines of ``local`` live in."""
+AWS_SETUP = "setup/aws.json"
+"""What ``fleet init aws`` made in the account: a model.setup.AwsSetup."""
 JOURNAL = "journal/"
 HEARTBEATS = "heartbeats/"
 
@@ -61,6 +63,31 @@ def attempt(run_id: str, number: int) -> str:
 def launch(run_id: str, number: int, try_no: int) -> str:
     """The exact launch request."""
     return f"{attempt(run_id, number)}launch-{try_no}.json"
+
+
+def host_key(run_id: str, number: int) -> str:
+    """The public halves of the machine's SSH host keys (documents.HostKeys), published before anybody connects."""
+    return f"{attempt(run_id, number)}host-key.json"
+
+
+def console(run_id: str, number: int) -> str:
+    """What a machine that never spoke printed while it booted, as the cloud tells it."""
+    return f"{attempt(run_id, number)}console.txt"
+
+
+def boot_log(run_id: str, number: int) -> str:
+    """What a boot that failed left behind, written by the machine itself."""
+    return f"{attempt(run_id, number)}boot.log"
+
+
+def wheels(version: str) -> str:
+    """The prefix of everything that instances install the agent of a version from."""
+    return f"agent/{version}/"
+
+
+def wheel_index(version: str) -> str:
+    """Which archives there are, and their hashes (documents.WheelIndex). Written last."""
+    return f"{wheels(version)}index.json"
 
 
 def began(run_id: str, number: int) -> str:

@@ -18,7 +18,17 @@ from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from fleet.model.base import Seconds
-from fleet.model.cloud import Capabilities, Instance, LaunchRequest, Listing, NewVolume, Offer, PriceSince, Volume
+from fleet.model.cloud import (
+    BootTarget,
+    Capabilities,
+    Instance,
+    LaunchRequest,
+    Listing,
+    NewVolume,
+    Offer,
+    PriceSince,
+    Volume,
+)
 
 
 @runtime_checkable
@@ -50,6 +60,13 @@ class Provider(Protocol):
         """
         ...
 
+    def boot_target(self, offers: Sequence[Offer], image_id: str | None) -> BootTarget | None:
+        """What machines of these offers boot from, ``image_id`` being the job's wish; asked once, before a try is frozen.
+
+        Only asked where ``capabilities.images`` says so; else None: machines find the boot document as their user-data.
+        """
+        ...
+
     def launch(self, request: LaunchRequest) -> Instance:
         """Start one instance of the first offer in ``request.offers`` that can be had, everything tagged at once.
 
@@ -72,6 +89,11 @@ class Provider(Protocol):
 
     def get(self, region: str, instance_id: str) -> Instance | None:
         """One instance by id, as fresh as the cloud can tell. None: the cloud knows none such (any more, or yet)."""
+        ...
+
+    def console(self, region: str, instance_id: str) -> str:
+        """What a machine printed while it booted, its last 64 kB at most. Only asked where ``capabilities.console`` says
+        so. Empty while the cloud has nothing."""
         ...
 
     def terminate(self, region: str, instance_id: str) -> None:

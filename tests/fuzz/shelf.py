@@ -13,7 +13,7 @@ from typing import Any
 from fleet.control.controller import Controller
 from fleet.model import layout
 from fleet.model.base import canonical_json
-from fleet.model.cloud import Instance, LaunchRequest, Listing, NewVolume, Offer, PriceSince, Volume
+from fleet.model.cloud import BootTarget, Instance, LaunchRequest, Listing, NewVolume, Offer, PriceSince, Volume
 from fleet.model.errors import AlreadyExistsError, ErrorClass, NotFoundError, ProviderError
 from fleet.providers.base import Provider
 from fleet.store.journal import Journal
@@ -89,6 +89,12 @@ class Still:
 
     def price_history(self, offer: Offer, since: float, until: float) -> Sequence[PriceSince]:
         return ()
+
+    def boot_target(self, offers: Sequence[Offer], image_id: str | None) -> BootTarget | None:
+        return None
+
+    def console(self, region: str, instance_id: str) -> str:
+        return ""
 
     def terminate(self, region: str, instance_id: str) -> None:
         return

@@ -15,7 +15,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fleet.model.base import document_bytes
-from fleet.model.cloud import Capabilities, Instance, LaunchRequest, Listing, Market, NewVolume, Offer, PriceSince, Volume
+from fleet.model.cloud import (
+    BootTarget,
+    Capabilities,
+    Instance,
+    LaunchRequest,
+    Listing,
+    Market,
+    NewVolume,
+    Offer,
+    PriceSince,
+    Volume,
+)
 from fleet.model.errors import ErrorClass, ProviderError
 from fleet.providers.local import folder as files
 from fleet.providers.local.containers import remove_containers, try_again
@@ -67,6 +78,10 @@ class LocalProvider:
         """None is kept: a machine's price is what its listing says."""
         return ()
 
+    def boot_target(self, offers: Sequence[Offer], image_id: str | None) -> BootTarget | None:
+        """None: its machines boot from no image."""
+        return None
+
     def launch(self, request: LaunchRequest) -> Instance:
         """Start a machine; see the contract."""
         digest = hashlib.sha256(document_bytes(request)).hexdigest()
@@ -99,6 +114,10 @@ class LocalProvider:
         """One machine by id."""
         record = self._record(instance_id) if region == REGION else None
         return self._seen(self._looked_after(record), self._volumes.all()) if record is not None else None
+
+    def console(self, region: str, instance_id: str) -> str:
+        """Not asked for: it lies in the machine's folder."""
+        return ""
 
     def terminate(self, region: str, instance_id: str) -> None:
         """Tell the supervisor to end the machine; do it here if it has none."""

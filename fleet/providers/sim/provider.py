@@ -9,6 +9,7 @@ from typing import NoReturn
 from fleet.model.base import Seconds, canonical_json, document_bytes
 from fleet.model.cloud import (
     Billing,
+    BootTarget,
     Capabilities,
     Instance,
     InstanceState,
@@ -68,6 +69,10 @@ class SimProvider:
         moments = [since, *(hour * HOUR for hour in range(int(since // HOUR) + 1, int(until // HOUR) + 1))]
         return [PriceSince(at=at, price=market.price(offer.zone, offer.instance_type, kind, at)) for at in moments]
 
+    def boot_target(self, offers: Sequence[Offer], image_id: str | None) -> BootTarget | None:
+        """None: its machines boot from no image."""
+        return None
+
     def launch(self, request: LaunchRequest) -> Instance:
         """Start a machine; see the contract."""
         region = check_request(request, self._fleet_id)
@@ -121,6 +126,10 @@ class SimProvider:
         if found is None or found.visible_at > now or self._forgotten(found, now):
             return None
         return self._seen(found, now)
+
+    def console(self, region: str, instance_id: str) -> str:
+        """Not simulated."""
+        return ""
 
     def terminate(self, region: str, instance_id: str) -> None:
         """End a machine; see the contract."""

@@ -7,12 +7,22 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from fleet.model.base import Seconds
-from fleet.model.cloud import Capabilities, Instance, LaunchRequest, Listing, NewVolume, Offer, PriceSince, Volume
+from fleet.model.cloud import (
+    BootTarget,
+    Capabilities,
+    Instance,
+    LaunchRequest,
+    Listing,
+    NewVolume,
+    Offer,
+    PriceSince,
+    Volume,
+)
 from fleet.providers.base import Provider
 
 T = TypeVar("T")
 
-READS = frozenset({"offers", "list", "get", "price_history"})
+READS = frozenset({"offers", "list", "get", "price_history", "boot_target", "console"})
 """Calls that change nothing."""
 
 
@@ -64,6 +74,11 @@ class Wrapper:
         call = Call("price_history", offer.region, {"offer": offer, "since": since, "until": until})
         return self.around(call, lambda: self.inner.price_history(offer, since, until))
 
+    def boot_target(self, offers: Sequence[Offer], image_id: str | None) -> BootTarget | None:
+        """See the contract."""
+        call = Call("boot_target", offers[0].region if offers else "", {"offers": offers, "image_id": image_id})
+        return self.around(call, lambda: self.inner.boot_target(offers, image_id))
+
     def launch(self, request: LaunchRequest) -> Instance:
         """See the contract."""
         region = request.offers[0].region if request.offers else ""
@@ -77,6 +92,11 @@ class Wrapper:
         """See the contract."""
         call = Call("get", region, {"instance_id": instance_id})
         return self.around(call, lambda: self.inner.get(region, instance_id))
+
+    def console(self, region: str, instance_id: str) -> str:
+        """See the contract."""
+        call = Call("console", region, {"instance_id": instance_id})
+        return self.around(call, lambda: self.inner.console(region, instance_id))
 
     def terminate(self, region: str, instance_id: str) -> None:
         """See the contract."""
