@@ -44,9 +44,9 @@ class Known:
     facts: dict[str, Any]
     """What DescribeInstanceTypes said of types that the table lacks."""
     spot_at: float | None
-    offered_at: float | None
-    listed_at: float | None
-    """Of when each is; None: it was never had."""
+    """Of when the spot prices are; None: there are none."""
+    unlisted: str
+    """Why the price list could not be asked; empty: it could, or was not."""
 
     def facts_of(self, instance_type: str) -> catalog.TypeFacts | None:
         """The table's word, else EC2's; None: never heard of."""
@@ -74,7 +74,8 @@ def offers(
 
 def known(kept: PriceCache, cache: Path, region: str) -> Known:
     """Everything that is kept of a region."""
-    offered, spot, listed = kept.read("offered"), kept.read("spot"), kept.read("ondemand")
+    offered, spot = kept.read("offered"), kept.read("spot")
+    listed, failed = kept.read("ondemand"), kept.read("ondemand-failed")
     types = PriceCache(cache).read("types")
     return Known(
         region=region,
@@ -83,8 +84,7 @@ def known(kept: PriceCache, cache: Path, region: str) -> Known:
         on_demand=on_demand(region, listed),
         facts=part_dict(types),
         spot_at=spot.at if spot else None,
-        offered_at=offered.at if offered else None,
-        listed_at=listed.at if listed else None,
+        unlisted=str(failed.data) if failed and (listed is None or failed.at > listed.at) else "",
     )
 
 
@@ -164,21 +164,18 @@ def _asked(kept: PriceCache, types: Sequence[str] | None) -> list[str]:
 
 
 def _refresh_listed(ask: Asking, kept: PriceCache, at: float, *, force: bool) -> Iterator[str]:
-    """The price list. That it cannot be had is remembered for an hour: it must not make every command slow."""
+    """The price list. That it cannot be had is remembered for an hour, and told once: it must not make commands slow."""
+    failed = kept.read("ondemand-failed")
+    if failed is not None and failed.fresh("ondemand-failed", at) and not force:
+        return
     if not _is_old(kept, "ondemand", at, force=force):
         return
-    failed = kept.read("ondemand-failed")
-    if not force and failed is not None and failed.fresh("ondemand-failed", at):
-        message = str(failed.data)
-    else:
-        try:
-            kept.write("ondemand", ask.listed(), at)
-            return
-        except ProviderError as error:
-            message = in_short(error)
-            kept.write("ondemand-failed", message, at)
-    instead = "those known from before are used" if kept.read("ondemand") else "fleet's own table is used"
-    yield f"{ask.region}: on-demand prices could not be asked for ({message}); {instead}"
+    try:
+        kept.write("ondemand", ask.listed(), at)
+    except ProviderError as error:
+        kept.write("ondemand-failed", in_short(error), at)
+        instead = "those known from before are used" if kept.read("ondemand") else "fleet's own table is used"
+        yield f"{ask.region}: on-demand prices could not be asked for ({in_short(error)}); {instead}"
 
 
 def _refresh_types(ask: Asking, kept: PriceCache, wanted: Sequence[str], at: float) -> Iterator[str]:

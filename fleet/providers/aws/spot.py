@@ -33,7 +33,9 @@ def history(client: Any, types: Sequence[str], since: Seconds, until: Seconds) -
             if price is not None:
                 of_type = found.setdefault(row["InstanceType"], {})
                 of_type.setdefault(row["AvailabilityZone"], {})[_seconds(row["Timestamp"])] = price
-    return {name: {zone: _from(since, points) for zone, points in zones.items()} for name, zones in found.items()}
+    return {
+        name: {zone: cut(sorted(points.items()), since) for zone, points in zones.items()} for name, zones in found.items()
+    }
 
 
 def now_prices(client: Any, types: Sequence[str], now: Seconds) -> dict[str, dict[str, Micros]]:
@@ -84,8 +86,7 @@ def _seconds(when: Any) -> Seconds:
     return float(when.timestamp()) if isinstance(when, datetime) else float(when)
 
 
-def _from(since: Seconds, points: dict[Seconds, Micros]) -> Points:
-    """In order of time; of those before ``since`` only the last, as the price in force then."""
-    ordered = sorted(points.items())
+def cut(ordered: Sequence[tuple[Seconds, Micros]], since: Seconds) -> Points:
+    """From ``since`` on; of the points before it only the last, as the price in force then."""
     before = [point for point in ordered if point[0] <= since]
-    return [(since, before[-1][1])] * bool(before) + [point for point in ordered if point[0] > since]
+    return [(since, before[-1][1])] * bool(before) + [(at, price) for at, price in ordered if at > since]
