@@ -16,7 +16,8 @@ from typing import TypeVar
 import psutil
 import pytest
 
-from fleet.agent.local_machine import LocalMachine, Metadata
+from fleet.agent.local_machine import LocalMachine
+from fleet.agent.metadata import Metadata
 from fleet.model.cloud import Instance, InstanceState, LaunchRequest, Market, NewVolume
 from fleet.model.errors import ErrorClass, FleetError, ProviderError
 from fleet.providers.local import folder as files
