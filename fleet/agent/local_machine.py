@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import time
 from pathlib import Path
 
 from fleet.agent.metadata import Metadata, Signalled
@@ -25,6 +26,11 @@ class LocalMachine(Signalled):
         """Removed with the instance."""
         return self._folder / "root"
 
+    @property
+    def root(self) -> Path:
+        """A process has no disk of its own: its folder stands for one."""
+        return self.scratch
+
     def user_data(self) -> str:
         """The boot document's JSON."""
         return self._metadata.get("/latest/user-data") or ""
@@ -34,15 +40,21 @@ class LocalMachine(Signalled):
         links = sorted((self._folder / "dev").glob(volume_id or "*"))
         return links[0] if links and links[0].is_dir() else None
 
-    def release_volume(self) -> None:
+    @property
+    def mounting(self) -> bool:
+        """A folder is there or it is not."""
+        return False
+
+    def release_volume(self) -> bool:
         """Everything on it is on disk; the link is the provider's to remove."""
         os.sync()
+        return True
 
-    def arm(self, power_off_at: Seconds) -> None:
-        """The supervisor reads this file several times a second."""
+    def arm(self, power_off_at: Seconds, now: Seconds) -> None:
+        """The supervisor reads this file several times a second, and goes by this computer's clock."""
         target = self._folder / "dead-man.json"
         temporary = target.with_name(f".dead-man.{secrets.token_hex(4)}")
-        temporary.write_text(json.dumps({"power_off_at": power_off_at}), encoding="utf-8")
+        temporary.write_text(json.dumps({"power_off_at": time.time() + power_off_at - now}), encoding="utf-8")
         temporary.replace(target)
 
     def training_begins(self) -> None:

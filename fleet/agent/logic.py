@@ -15,7 +15,7 @@ from fleet.agent import workplace
 from fleet.agent.beats import Beats, Rate
 from fleet.agent.disk import Disk
 from fleet.agent.lanes import Lane
-from fleet.agent.leaving import Leave, Leaving
+from fleet.agent.leaving import Leave, Leaving, Release
 from fleet.agent.logfile import LogFile
 from fleet.agent.machine import Machine
 from fleet.agent.process import Process
@@ -89,6 +89,7 @@ class Agent:
         self.saver: Saver | None = None
         self.unsaved = Unsaved(boot)
         self.leaving: Leaving | None = None
+        self.release = Release(self)
         self.child: Process | None = None
         self.resumed: Resumed | None = None
         self.outcome: Outcome | None = None
@@ -112,6 +113,8 @@ class Agent:
         self._doing = ""
         self._restarted = ""
         self._refusals = 0
+        self._fenced = ""
+        """Why: the volume is let go, then it is said."""
         self._ticked_at = float("-inf")
 
     def tick(self) -> Seconds:
@@ -126,7 +129,7 @@ class Agent:
         if self._claimed:
             self._listen(now)
         self.hear_child(now)
-        {
+        steps: dict[AgentPhase, Callable[[Seconds], None]] = {
             "booting": self._boot,
             "waiting-volume": self._wait_for_volume,
             "waiting-predecessor": self._wait_for_predecessor,
@@ -136,7 +139,8 @@ class Agent:
             "draining": self._drain,
             "released": self._go,
             "fenced": self._go,
-        }[self.phase](now)
+        }
+        (self._step_aside if self._fenced else steps[self.phase])(now)
         if self._claimed:
             self._ship_logs(now)
             self.beats.offer(self.heartbeat(), now)
@@ -163,6 +167,7 @@ class Agent:
             self.saver.look_again()
         if self.leaving is not None:
             self.leaving.clock_set(back)
+        self.release.clock_set(back)
         self._began_at += back
         self._rate = Rate()
         self._retry_at = self._logs_due = self._noted_at = 0.0
@@ -182,18 +187,23 @@ class Agent:
         if self.leaving is not None:
             self.phase = "draining"
             return
-        path = self.machine.volume(self.boot.volume_id)
         if self.disk.writer() == (self.boot.run_id, self.boot.attempt):
             # This agent was started again: a volume that came meanwhile knows less than the disk it trained on without it.
             self.message, self.phase = "it goes on on the machine's own disk", "waiting-predecessor"
-        elif path is not None:
+            return
+        path, why = None, ""
+        try:
+            path = self.machine.volume(self.boot.volume_id)
+        except OSError as error:
+            why = f": {error}"
+        if path is not None:
             self.disk = Disk(path, self.boot.job.checkpoint.path, is_volume=True)
             self.message, self.phase = "", "waiting-predecessor"
-        elif now - self._began_at >= self.boot.intervals.volume_wait:
-            self.message = "no volume came in time: it trains on the machine's own disk, from the bucket"
+        elif now - self._began_at >= self.boot.intervals.volume_wait and not self.machine.mounting:
+            self.message = f"no volume came in time{why}; it trains on the machine's own disk, from the bucket"
             self.phase = "waiting-predecessor"
         else:
-            self.message = f"waits for volume {self.boot.volume_id or ''}"
+            self.message = f"waits for volume {self.boot.volume_id or ''}{why}"
 
     def _wait_for_predecessor(self, now: Seconds) -> None:
         """A volume that came from the predecessor is the proof that it let go; else its word is waited for."""
@@ -224,9 +234,10 @@ class Agent:
     def _bring_back(self) -> tuple[Resumed, Manifest | None, int, Path]:
         """In the lane: the workdir, and the checkpoint that training goes on from."""
         self.disk.prepare()
-        workplace.mount(self.disk, self.machine.scratch, self.boot.job.volume.mount)
+        workplace.mount(self.disk, self.machine.root, self.boot.job.volume.mount)
         resumed, newest, restarts = resume(self.objects, self.checkpoints, self.boot, self.disk, self.now)
-        return resumed, newest, restarts, workplace.unpack(self.objects, self.boot, self.machine.scratch)
+        workdir = workplace.unpack(self.objects, self.boot, self.machine.scratch, self.machine.root)
+        return resumed, newest, restarts, workdir
 
     def _in_lane(self, name: str, work: Callable[[], object], now: Seconds) -> object:
         """Do work in the lane, again and again until it succeeds; its result once it does, else None."""
@@ -238,7 +249,7 @@ class Agent:
             self.message = f"{name}: {done.error}"
             self._retry_at = now + RETRY
             if isinstance(done.error, FencedError):
-                self.phase = "fenced"
+                self._fenced = self.message
             elif not isinstance(done.error, StoreError):
                 self._refusals += 1
                 if self._refusals >= REFUSALS:
@@ -280,8 +291,7 @@ class Agent:
             self.unsaved.committed(now)
         code = self.child.poll() if self.child is not None else None
         if self.saver.fenced:
-            self._kill_child()
-            self.phase, self.message = "fenced", self.saver.problem
+            self._fenced = self.saver.problem
         elif self.leaving is not None:
             self.phase = "draining"
         elif code is None:
@@ -314,7 +324,7 @@ class Agent:
             self._run("training", job.run or "true", now, self._start)
 
     def _run(self, what: str, commands: str, now: Seconds, start: Start) -> None:
-        env = workplace.environment(self.boot, self.disk, self.machine.scratch)
+        env = workplace.environment(self.boot, self.disk, self.machine.scratch, self.machine.root)
         try:
             self.child = start(commands, self.workdir, env)
         except (OSError, ValueError) as error:
@@ -343,7 +353,7 @@ class Agent:
         if self.step is not None and self.step_at is not None and self.step_at > self._noted_at + NOTE_EVERY:
             self._noted_at = self.step_at
             reached = (self.boot.run_id, self.step, self.step_at, self.step_at - ahead)
-            if self.phase == "training" or self.child is not None:
+            if (self.phase == "training" or self.child is not None) and self.release.begun_at is None:
                 self._guarded(lambda: self.disk.note_progress(*reached))
 
     def _note_saved(self, step: int, at: Seconds) -> None:
@@ -398,7 +408,22 @@ class Agent:
         assert self.leaving is not None
         if self.leaving.done(now):
             self.outcome = self.leaving.outcome
+            if self.release.stuck:
+                self._go(now)  # without a word of release: nobody takes the volume from a machine that holds it
+                return
             self.phase = "fenced" if self.saver is not None and self.saver.fenced else "released"
+
+    def _step_aside(self, now: Seconds) -> None:
+        """A later attempt goes on: end, without writing, and let go of the volume before that is said."""
+        self._kill_child()
+        if self.phase == "fenced":
+            self._go(now)
+        elif self.release.done(now):
+            self.message = self._fenced
+            if self.release.stuck:
+                self._go(now)
+            else:
+                self.phase = "fenced"
 
     def _go(self, now: Seconds) -> None:
         """Leave once the bucket knows it. After a notice stay until taken: EC2 does not charge for what it takes early."""

@@ -197,7 +197,7 @@ def test_on_demand_machines_are_not_taken(local: Local) -> None:
 def test_the_dead_man_switch_ends_the_machine_without_anybody(local: Local) -> None:
     made = local.running()
     machine = LocalMachine(local.folder(made), Metadata(local.metadata(made)))
-    machine.arm(time.time() + 0.3)
+    machine.arm(100.3, now=100.0)
     assert local.ended(made).ended_by == "itself"
     assert local.processes(made) == []
 
