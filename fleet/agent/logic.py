@@ -7,7 +7,7 @@ so that the same logic runs on a virtual clock.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,11 +68,17 @@ class Agent:
         log: LogFile,
         *,
         start_stack: Start | None = None,
+        find_secrets: Callable[[], Mapping[str, str]] | None = None,
+        beside: Sequence[Callable[[Seconds], None]] = (),
         throttle: Throttle | None = None,
         version: str = "",
         wall: Callable[[], Seconds] = time.time,
     ) -> None:
-        """``wall`` is this machine's own clock, which stamps files and lines; every other time is the bucket's."""
+        """``wall`` is this machine's own clock, which stamps files and lines; every other time is the bucket's.
+
+        ``find_secrets`` gives the values of the job's secrets, where they are not in our environment: called in a lane until
+        it succeeds. ``beside``: what else is looked after in every round, once the attempt is ours.
+        """
         self.machine, self.objects, self.boot, self.lanes, self.log = machine, objects, boot, lanes, log
         self.throttle = throttle or Throttle()
         self.now = objects.now
@@ -103,6 +109,9 @@ class Agent:
         self._version = version
         self._start = start
         self._start_stack = start_stack or start
+        self._find_secrets = find_secrets
+        self._secrets: Mapping[str, str] | None = None if find_secrets is not None else {}
+        self._beside = beside
         self._rate = Rate()
         self._claimed = False
         self._began_at = self._awake_since = self.now()
@@ -142,6 +151,8 @@ class Agent:
         }
         (self._step_aside if self._fenced else steps[self.phase])(now)
         if self._claimed:
+            for look in self._beside:
+                look(now)
             self._ship_logs(now)
             self.beats.offer(self.heartbeat(), now)
         return min(self.boot.intervals.notice, self.boot.intervals.scan, 0.1 if self.phase != "training" else 1.0)
@@ -221,6 +232,9 @@ class Agent:
         if self.leaving is not None and not self.lanes.work.busy:
             self.phase = "draining"
             return
+        if self._find_secrets is not None and self._secrets is None:
+            self._keep_secrets(self._in_lane("secrets", self._find_secrets, now))
+            return
         found = self._in_lane("restore", self._bring_back, now)
         if isinstance(found, tuple):
             self.message = ""
@@ -230,6 +244,12 @@ class Agent:
             self.phase = "setup"
             if self.boot.job.setup and self.leaving is None:
                 self._run("setup", self.boot.job.setup, now, self._start)
+
+    def _keep_secrets(self, found: object) -> None:
+        """In memory alone, and out of the log."""
+        if isinstance(found, Mapping):
+            self._secrets, self.message, self._refusals = found, "", 0
+            self.log.hide(found.values())
 
     def _bring_back(self) -> tuple[Resumed, Manifest | None, int, Path]:
         """In the lane: the workdir, and the checkpoint that training goes on from."""
@@ -325,6 +345,7 @@ class Agent:
 
     def _run(self, what: str, commands: str, now: Seconds, start: Start) -> None:
         env = workplace.environment(self.boot, self.disk, self.machine.scratch, self.machine.root)
+        env |= self._secrets or {}
         try:
             self.child = start(commands, self.workdir, env)
         except (OSError, ValueError) as error:
