@@ -16,6 +16,7 @@ from fleet.agent.beats import Beats, Rate
 from fleet.agent.disk import Disk
 from fleet.agent.lanes import Lane
 from fleet.agent.leaving import Leave, Leaving, Release
+from fleet.agent.left import left_before, note_left
 from fleet.agent.logfile import LogFile
 from fleet.agent.machine import Machine
 from fleet.agent.process import Process
@@ -96,6 +97,8 @@ class Agent:
         self.unsaved = Unsaved(boot)
         self.leaving: Leaving | None = None
         self.release = Release(self)
+        self._left: Heartbeat | None = None
+        """The last word of an agent before this one, which had let go: it is said again, and nothing else is done."""
         self.child: Process | None = None
         self.resumed: Resumed | None = None
         self.outcome: Outcome | None = None
@@ -191,6 +194,9 @@ class Agent:
         mine = self._in_lane("claim", lambda: claim(self.objects, self.boot.run_id, self.boot.attempt, began), now)
         if mine is True:
             self._claimed, self.phase = True, "waiting-volume"
+            self._left = left_before(self.machine.scratch, self.boot)
+            if self._left is not None:
+                self.phase, self.outcome = self._left.phase, self._left.outcome
         elif mine is False:
             self.phase = "fenced"
 
@@ -432,7 +438,7 @@ class Agent:
             if self.release.stuck:
                 self._go(now)  # without a word of release: nobody takes the volume from a machine that holds it
                 return
-            self.phase = "fenced" if self.saver is not None and self.saver.fenced else "released"
+            self._let_go("fenced" if self.saver is not None and self.saver.fenced else "released")
 
     def _step_aside(self, now: Seconds) -> None:
         """A later attempt goes on: end, without writing, and let go of the volume before that is said."""
@@ -444,7 +450,12 @@ class Agent:
             if self.release.stuck:
                 self._go(now)
             else:
-                self.phase = "fenced"
+                self._let_go("fenced")
+
+    def _let_go(self, phase: AgentPhase) -> None:
+        """The volume is gone: whatever becomes of this agent, none on this machine takes it again."""
+        self.phase = phase
+        self._guarded(lambda: note_left(self.machine.scratch, self.heartbeat()))
 
     def _go(self, now: Seconds) -> None:
         """Leave once the bucket knows it. After a notice stay until taken: EC2 does not charge for what it takes early."""
@@ -452,7 +463,11 @@ class Agent:
         told = not self._claimed or self.beats.told(self.heartbeat())
         desired, notice = self.wishes.desired, self.signals.notice
         wanted = desired is None or self.boot.attempt in desired.live
-        stay = self.leaving is not None and self.leaving.reason == "notice" and wanted
+        if self._left is not None:
+            noticed = self._left.notice is not None
+        else:
+            noticed = self.leaving is not None and self.leaving.reason == "notice"
+        stay = noticed and wanted
         if told and not (stay and notice is not None and now < (notice.until or now)):
             self.over = True
             self.machine.power_off()
@@ -473,6 +488,8 @@ class Agent:
 
     def heartbeat(self) -> Heartbeat:
         """The agent's word, as of now."""
+        if self._left is not None:
+            return self._left.model_copy(update={"boot_id": self.machine.boot_id, "message": self.message})
         newest = self.saver.newest if self.saver is not None else None
         desired = self.wishes.desired
         return Heartbeat(

@@ -142,3 +142,51 @@ def test_a_volume_that_is_mounted_where_the_job_wants_it_is_left_alone(world: Wo
     life.machine.disk.mkdir(parents=True)
     life.until("training")
     assert not life.machine.disk.is_symlink()
+
+
+# --- started again on the same machine
+
+
+def test_an_agent_that_is_started_again_after_it_let_go_says_so_again_and_touches_nothing(world: World) -> None:
+    world.desired(live=(1,), newest=1)
+    first = training(world)
+    first.training.on_stop = lambda: setattr(first.training, "code", 0)
+    first.machine.notice_until = world.clock() + 120
+    first.until("released")
+    first.live(1)
+    said = first.beat
+    again = world.attempt(instance="i-1", disk=world.disk())
+    again.machine.boot_id = "another boot"
+    again.machine.notice_until = first.machine.notice_until
+    again.live(20)
+    assert not again.started
+    assert not again.machine.off  # EC2 does not charge for what it takes
+    assert again.beat.boot_id == "another boot"
+    same = {"boot_id", "beat", "at"}
+    assert again.beat.model_dump(exclude=same) == said.model_dump(exclude=same)
+    again.live(120)
+    assert again.machine.off
+
+
+def test_another_boot_of_the_same_machine_is_the_same_attempt_and_goes_on_from_what_lies_on_the_volume(world: World) -> None:
+    first = training(world)
+    first.training.save(20)  # not committed: the machine reboots
+    again = world.attempt(instance="i-1", disk=world.disk())
+    again.machine.boot_id = "another boot"
+    again.until("training")
+    again.live(1)
+    assert (again.beat.attempt, again.beat.boot_id) == (1, "another boot")
+    assert again.beat.resumed is not None
+    assert (again.beat.resumed.source, str(again.beat.resumed.ref)) == ("volume", "1/2")
+    assert '"step": 20' in (world.disk() / "checkpoints" / "state.json").read_text()
+
+
+def test_another_boot_does_not_take_a_volume_that_came_too_late_over_the_disk_it_trained_on(world: World) -> None:
+    first = world.attempt(volume_id="vol-1")
+    first.until("training")
+    first.training.save(30)
+    again = world.attempt(instance="i-1", disk=world.disk(), volume_id="vol-1")
+    again.until("training")
+    again.live(1)
+    assert again.training.env["FLEET_VOLUME"] == str(again.machine.scratch / "volume")
+    assert again.beat.checkpoint_step == 30
