@@ -189,4 +189,4 @@ def test_another_boot_does_not_take_a_volume_that_came_too_late_over_the_disk_it
     again.until("training")
     again.live(1)
     assert again.training.env["FLEET_VOLUME"] == str(again.machine.scratch / "volume")
-    assert again.beat.checkpoint_step == 30
+    assert str(again.beat.checkpoint) == "1/1"
