@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fleet.model.errors import StoreError
@@ -95,9 +96,10 @@ class AmazonCredentials:
 
 
 def _session(profile: str | None) -> Any:
-    import boto3
+    """botocore's: what boto3 adds to it takes a tenth of a second, and is not needed here."""
+    import botocore.session
 
-    return boto3.Session(profile_name=profile)
+    return botocore.session.Session(profile=profile)
 
 
 def _of(config: AwsConfig) -> str:
@@ -119,7 +121,15 @@ def credentials_for(profile: str | None, config: AwsConfig) -> AmazonCredentials
     if config.keys_from == "environment":
         return None
     said = config.known and config.keys_from != ""
-    return AmazonCredentials(profile) if said or importlib.util.find_spec("boto3") is not None else None
+    if not said and importlib.util.find_spec("botocore") is None:
+        return None
+    return _shared(profile, config.profile, config_files(os.environ))
+
+
+@functools.lru_cache(maxsize=64)
+def _shared(profile: str | None, _name: str, _files: tuple[Path, Path]) -> AmazonCredentials:
+    """One for a process: a command opens a bucket several times, and asking takes time."""
+    return AmazonCredentials(profile)
 
 
 class BucketPlace:
@@ -143,9 +153,10 @@ def _place(endpoint: str | None, bucket: str, hint: str | None) -> BucketPlace:
     return BucketPlace(endpoint, bucket, hint)
 
 
-def forget_places() -> None:
+def forget_buckets() -> None:
     """For tests, where one name stands for many buckets."""
     _place.cache_clear()
+    _shared.cache_clear()
 
 
 def _suffix(region: str | None) -> str:

@@ -72,7 +72,7 @@ def config_files(env: Mapping[str, str]) -> tuple[Path, Path]:
 
 
 def read_config(env: Mapping[str, str], profile: str | None = None) -> AwsConfig:
-    """What holds for a profile, which then comes before the environment's keys; without one, what the environment chooses."""
+    """What holds for a profile, which comes before the environment's keys; without one, what that chooses."""
     name = profile or env.get("AWS_DEFAULT_PROFILE") or env.get("AWS_PROFILE") or "default"
     shared_path, config_path = config_files(env)
     shared = _sections(shared_path)

@@ -22,7 +22,7 @@ from fleet.control.runs import start_run
 from fleet.model.errors import StoreError
 from fleet.model.job import Job
 from fleet.providers.local.provider import stop_everything
-from fleet.store.amazon import AmazonCredentials, forget_places, open_s3
+from fleet.store.amazon import AmazonCredentials, forget_buckets, open_s3
 from fleet.store.awsconfig import read_config
 from fleet.store.opening import open_objects
 from tests.aws.moto import STRANGE, Moto
@@ -52,7 +52,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Configured:
     monkeypatch.setenv("AWS_CONFIG_FILE", str(made.config))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(made.shared))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    forget_places()
+    forget_buckets()
     return made
 
 
@@ -269,8 +269,9 @@ def test_credentials_that_cannot_be_had_are_told_with_the_login_command(
 def test_without_boto3_a_profile_that_needs_it_says_so(files: Configured, s3: type[Signed]) -> None:
     files.write(SSO)
     words = (
-        "import sys; sys.modules['boto3'] = sys.modules['botocore'] = sys.modules['botocore.exceptions'] = None\n"
-        "from importlib import util; find = util.find_spec; util.find_spec = lambda n: None if n == 'boto3' else find(n)\n"
+        "import sys\nfor name in ('boto3', 'botocore', 'botocore.exceptions'): sys.modules[name] = None\n"
+        "from importlib import util\nfind = util.find_spec\n"
+        "util.find_spec = lambda name: None if name == 'botocore' else find(name)\n"
         "from fleet.store.opening import open_objects\nopen_objects('s3://mine/x').get('k')"
     )
     env = {**os.environ, "AWS_PROFILE": "work"}
