@@ -42,17 +42,7 @@ CODES: dict[str, ErrorClass] = {
     ),
     **dict.fromkeys(("IncorrectState", "IncorrectInstanceState", "VolumeInUse", "PendingVerification"), ErrorClass.NOT_YET),
     **dict.fromkeys(
-        (
-            "ExpiredToken",
-            "ExpiredTokenException",
-            "TokenRefreshRequired",
-            "AuthFailure",
-            "InvalidClientTokenId",
-            "InvalidAccessKeyId",
-            "InvalidToken",
-            "SignatureDoesNotMatch",
-            "UnrecognizedClientException",
-        ),
+        ("ExpiredToken", "ExpiredTokenException", "AuthFailure", "InvalidClientTokenId", "UnrecognizedClientException"),
         ErrorClass.CREDENTIALS,
     ),
     **dict.fromkeys(("UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "OptInRequired"), ErrorClass.DENIED),
@@ -61,21 +51,6 @@ CODES: dict[str, ErrorClass] = {
         ErrorClass.INVALID,
     ),
 }
-
-
-LOGIN = "Log in anew: aws sso login, or whatever else your credentials come from."
-BLIND = frozenset(
-    {
-        "NoCredentialsError",
-        "PartialCredentialsError",
-        "CredentialRetrievalError",
-        "TokenRetrievalError",
-        "SSOError",
-        "LoginError",
-        "ProfileNotFound",
-    }
-)
-"""botocore's exceptions (and what is made of them) for credentials that it could not get by itself: no request was sent."""
 
 
 def class_of(code: str) -> ErrorClass:
@@ -95,10 +70,4 @@ def translated(call: str) -> Iterator[None]:
         code = str(found.get("Code", "Unknown"))
         raise ProviderError(class_of(code), code, f"{call}: {found.get('Message', error)}") from error
     except BotoCoreError as error:
-        blind = any(kind.__name__ in BLIND for kind in type(error).__mro__)
-        found_class = ErrorClass.CREDENTIALS if blind else ErrorClass.TRANSIENT
-        raise ProviderError(found_class, type(error).__name__, f"{call}: {error}", LOGIN if blind else "") from error
-    except RuntimeError as error:
-        if "credentials" not in str(error):  # botocore has no exception of its own for what it renewed in vain
-            raise
-        raise ProviderError(ErrorClass.CREDENTIALS, "ExpiredCredentials", f"{call}: {error}", LOGIN) from error
+        raise ProviderError(ErrorClass.TRANSIENT, type(error).__name__, f"{call}: {error}") from error
