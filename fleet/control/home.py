@@ -66,6 +66,20 @@ class Home:
         others = [url for url in found if isinstance(url, str) and url != self.bucket]
         return [self.bucket, *others]
 
+    def aws_profile(self, url: str) -> str | None:
+        """The AWS profile that a bucket was set up with (``fleet init aws``), for when the environment chooses none.
+
+        None: the standard AWS configuration holds as it stands.
+        """
+        if any(os.environ.get(name) for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID")):
+            return None
+        try:
+            known = json.loads((self.path / "aws.json").read_text(encoding="utf-8"))
+            profile = known["profile"] if known["bucket"] == url else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return profile if isinstance(profile, str) and profile else None
+
     def remember_bucket(self, url: str) -> None:
         """So that ``fleet ps`` looks there too."""
         known = self.known_buckets()
