@@ -48,7 +48,7 @@ class Calls:
             except ProviderError as error:
                 passing = error.error_class in (ErrorClass.THROTTLED, ErrorClass.TRANSIENT) and error.code not in NOBODY
                 failed, looked = failed + passing, looked + (error.code in unseen)
-                if not passing and error.code not in unseen or failed >= TRIES or looked >= LOOKS:
+                if (not passing and error.code not in unseen) or failed >= TRIES or looked >= LOOKS:
                     raise
                 self.sleep(0.25 * 2**failed if passing else LOOK_EVERY)
 

@@ -1,5 +1,7 @@
-"""The effects of a set-up: looking at everything, and doing one step after the other. What each step must be so is decided in
-``setup.py``; every effect here may be done again, and one that broke off anywhere is completed by the next run.
+"""The effects of a set-up: looking at everything, and doing one step after the other.
+
+What is to be done is decided in ``setup.py``. Every effect here may be done again, and one that broke off anywhere is
+completed by the next run.
 """
 
 from __future__ import annotations
@@ -70,8 +72,8 @@ class Maker:
         templates = {region: (found.id, str(found.fields["version"])) for (_, region, _), found in versions.items()}
         return cls(calls, plan, survey.ids("security group"), templates)
 
-    def do(self, step: Step) -> str:
-        """Make or mend one thing; a word about it for the user, or nothing. Raises ProviderError, FleetError."""
+    def do(self, step: Step) -> None:
+        """Make or mend one thing. Raises ProviderError, FleetError."""
         plan, calls, home = self.plan, self.calls, self.plan.bucket_region
         match step.kind:
             case "bucket":
@@ -91,7 +93,6 @@ class Maker:
                 mend_profile(calls, home, plan, step.differs)
             case _:
                 self._in_region(step)
-        return ""
 
     def _in_region(self, step: Step) -> None:
         plan, calls, region = self.plan, self.calls, step.region
@@ -109,7 +110,7 @@ class Maker:
                 self.templates[region] = ensure_template(calls, region, plan, data)
 
     def settle(self, steps: list[Step]) -> bool:
-        """Wait until EC2 knows a profile that was just made. False: a minute was not enough."""
-        if all(step.kind not in ("role", "profile") or step.action == "leave" for step in steps):
+        """Wait until EC2 knows the profile, unless it was whole before. False: a minute was not enough."""
+        if not any(step.kind in ("profile", "record") and step.action == "make" for step in steps):
             return True
         return wait_until_seen(self.calls, next(iter(self.plan.networks)), self.plan.name)

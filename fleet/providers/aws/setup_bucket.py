@@ -101,11 +101,11 @@ def mend_bucket(calls: Calls, bucket: str, account: str, region: str, fleet_id: 
         calls("s3", region, "put_public_access_block", unseen=UNSEEN, PublicAccessBlockConfiguration=blocks, **owner)
     if "encryption" in fields:
         rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
-        rules = {"Rules": [rule]}
-        calls("s3", region, "put_bucket_encryption", unseen=UNSEEN, ServerSideEncryptionConfiguration=rules, **owner)
+        encryption = {"Rules": [rule]}
+        calls("s3", region, "put_bucket_encryption", unseen=UNSEEN, ServerSideEncryptionConfiguration=encryption, **owner)
     if "unfinished uploads" in fields:
         kept = [one for one in _rules(calls, region, owner) if one.get("ID") != LIFECYCLE_RULE]
-        own = {
+        own: dict[str, Any] = {
             "ID": LIFECYCLE_RULE,
             "Status": "Enabled",
             "Filter": {"Prefix": ""},
