@@ -12,7 +12,6 @@ from fleet.cli.output import CHOSEN, emit, say
 from fleet.cli.table import print_table
 from fleet.cli.views import dollars
 from fleet.control.home import open_home
-from fleet.model.units import format_money
 
 if TYPE_CHECKING:
     from fleet.cli.objects import AwsQuotaObject, AwsSetupObject, AwsStepObject
@@ -28,6 +27,10 @@ None of this costs anything by itself. What will:
   volumes         about $0.08 a month for each GB, from `fleet up` until they are deleted"""
 ADDRESS = "A public IPv4 address is $0.005 an hour of it"
 NO_ADDRESS = "They have no public address"
+NEXT = """\
+
+Next: `fleet doctor aws` checks everything; in a job, `resources: {infra: aws}`; then `fleet plan JOB`, `fleet up JOB`.
+`fleet destroy aws` removes it all again."""
 BROKEN_OFF = """\
 
 fleet: left in the middle. What was made costs nothing by itself: `fleet init aws` with the same options completes it,
@@ -47,6 +50,7 @@ def set_up(
     home = open_home()
     calls = Calls(profile_of(home))
     wish = Wish(tuple(regions), bucket, tuple(vpcs), key, public_ip)
+    say("Looking at the account …")
     prepared = prepare(home, wish, calls)
     idle = nothing_to_do(prepared.steps)
     _show(prepared, idle=idle)
@@ -63,8 +67,7 @@ def set_up(
         say("EC2 does not know the new role yet: a first launch may be refused for some minutes, and is tried again.")
     quotas = [quota for region in prepared.blueprint.networks for quota in spot_quotas(calls, region)]
     _show_quotas(quotas)
-    say("\nNext: `fleet doctor aws` checks everything; in a job, `resources: {infra: aws}`; then `fleet plan JOB`, `fleet up JOB`.")
-    say("All of this goes away again with `fleet destroy aws`.")
+    say(NEXT)
     if as_json:
         emit(_object(prepared, quotas))
     return 0
@@ -87,11 +90,9 @@ def show_steps(steps: Sequence[Step] | Sequence[Removal]) -> None:
     """What is to be done, as a table; programs get it in their object."""
     if CHOSEN.as_json:
         return
-    table = [("DO", "WHAT", "NAME", "REGION", "PER MONTH", "WHY")]
-    for step in steps:
-        price = format_money(step.monthly) if step.monthly else "-"
-        table.append((step.action, step.kind, step.name, step.region or "-", price, step.told))
-    print_table(table, spare=("PER MONTH",))
+    table = [("DO", "WHAT", "NAME", "REGION", "WHY")]
+    table += [(step.action, step.kind, step.name, step.region or "-", step.told) for step in steps]
+    print_table(table)
 
 
 def _tell(step: Step) -> None:
@@ -101,6 +102,9 @@ def _tell(step: Step) -> None:
 
 def _show_quotas(quotas: Sequence[Quota]) -> None:
     say("\nWhat the account's quotas allow:")
+    if all(quota.vcpus is None for quota in quotas):
+        say(f"  they {quotas[0].told}")
+        return
     for quota in quotas:
         say(f"  {quota.region}: {quota.what}: {quota.told}")
         if quota.request:

@@ -32,7 +32,7 @@ def show(bucket: str | None, *, role: bool, setup: bool, as_json: bool) -> int:
 
 
 def _policy(bucket: str | None, *, role: bool, setup: bool) -> tuple[str, dict[str, Any]]:
-    from fleet.control.aws_setup import look_at_place, profile_of, usual_region
+    from fleet.control.aws_setup import look_at_place, name_of_bucket, profile_of, usual_region, whoami
     from fleet.providers.aws.calling import Calls
     from fleet.providers.aws.names import own_name
     from fleet.providers.aws.policies import controller_policy, instance_policy
@@ -40,9 +40,11 @@ def _policy(bucket: str | None, *, role: bool, setup: bool) -> tuple[str, dict[s
 
     home = open_home()
     calls = Calls(profile_of(home))
-    place = look_at_place(home, calls, usual_region(home, calls.profile), bucket)
-    if setup:
-        return "fleet-setup", setup_policy(place.account, place.partition, place.bucket)
+    region = usual_region(home, calls.profile)
+    if setup:  # asked for by those who may do nothing yet
+        account, partition = whoami(calls, region)
+        return "fleet-setup", setup_policy(account, partition, name_of_bucket(home, account, region, bucket))
+    place = look_at_place(home, calls, region, bucket)
     if place.fleet_id is None:
         raise FleetError(
             f"there is no fleet in {place.url}: the policy names its id",

@@ -6,6 +6,7 @@ The bucket holds the fleet and the record of its set-up, and the record is writt
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +18,9 @@ from fleet.control.home import Home
 from fleet.control.names import nearest
 from fleet.model import layout
 from fleet.model.base import document_bytes
-from fleet.model.errors import ErrorClass, FleetError, NotFoundError, ProviderError
+from fleet.model.errors import FleetError, NewerVersionError, NotFoundError
 from fleet.model.setup import AwsSetup
-from fleet.providers.aws.calling import NOBODY, Calls
+from fleet.providers.aws.calling import Calls
 from fleet.providers.aws.keys import PublicKey, find_key
 from fleet.providers.aws.making import Maker, survey
 from fleet.providers.aws.names import bucket_name, own_name
@@ -32,7 +33,7 @@ from fleet.store.fleetfile import ensure_fleet, new_fleet_id, read_fleet
 from fleet.store.objects import Objects
 from fleet.store.opening import open_objects
 
-LOGIN = "Log in (`aws configure`, `aws sso login`), or choose a profile with AWS_PROFILE."
+SETUP_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,21 +110,21 @@ def usual_region(home: Home, profile: str | None) -> str:
 
 
 def whoami(calls: Calls, region: str) -> tuple[str, str]:
-    """Account and partition. Raises FleetError with the way to log in if there are no credentials."""
-    try:
-        found = calls("sts", region, "get_caller_identity")
-    except ProviderError as error:
-        if error.error_class is ErrorClass.CREDENTIALS or error.code in NOBODY:
-            raise ProviderError(ErrorClass.CREDENTIALS, error.code, error.message, LOGIN) from None
-        raise
+    """Account and partition."""
+    found = calls("sts", region, "get_caller_identity")
     return str(found["Account"]), str(found["Arn"]).split(":")[1]
 
 
-def look_at_place(home: Home, calls: Calls, region: str, bucket: str | None) -> Place:
-    """The bucket that was named, else the one that is remembered, else the usual one; and what lies in it."""
-    account, partition = whoami(calls, region)
+def name_of_bucket(home: Home, account: str, region: str, named: str | None) -> str:
+    """The bucket that was named, else the one that is remembered, else the usual one."""
     known = home.aws()
-    name = (bucket or (known.bucket if known else "")).removeprefix("s3://").strip("/") or bucket_name(account, region)
+    return (named or (known.bucket if known else "")).removeprefix("s3://").strip("/") or bucket_name(account, region)
+
+
+def look_at_place(home: Home, calls: Calls, region: str, bucket: str | None) -> Place:
+    """The bucket, and what of a fleet lies in it. Raises FleetError if it is somebody else's."""
+    account, partition = whoami(calls, region)
+    name = name_of_bucket(home, account, region, bucket)
     found = look_at_bucket(calls, name, account, region)
     if found is None:
         return Place(account, partition, name, region, there=False)
@@ -135,10 +136,21 @@ def look_at_place(home: Home, calls: Calls, region: str, bucket: str | None) -> 
 
 
 def read_setup(objects: Objects) -> AwsSetup | None:
-    """The record of a set-up; None if there is none, or none that this version can read: then it is written anew."""
+    """The record of a set-up; None if there is none, or a broken one: then it is written anew.
+
+    Raises NewerVersionError for one of a newer fleet's.
+    """
     try:
-        return AwsSetup.model_validate_json(objects.get(layout.AWS_SETUP))
-    except (NotFoundError, ValidationError):
+        data = objects.get(layout.AWS_SETUP)
+    except NotFoundError:
+        return None
+    try:
+        return AwsSetup.model_validate_json(data)
+    except ValidationError:
+        version = re.search(rb'"v":(\d+)', data)
+        if version and int(version[1]) > SETUP_VERSION:
+            told = f"{objects.url}/{layout.AWS_SETUP} was written by a newer fleet"
+            raise NewerVersionError(told, "Upgrade fleet (pip install -U fleet).") from None
         return None
 
 

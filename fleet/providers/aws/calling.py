@@ -27,6 +27,9 @@ NOBODY = (
 )
 """botocore's words for credentials that are not there: waiting brings none."""
 
+LOGIN = "Log in (`aws configure`, `aws sso login`), or choose a profile with AWS_PROFILE."
+DENIED = "`fleet policy aws --setup` prints the policy that this needs, for whoever gives permissions."
+
 
 class Calls:
     """One account's services. ``sleep`` is the clock that waiting is done by."""
@@ -53,11 +56,18 @@ class Calls:
                 self.sleep(0.25 * 2**failed if passing else LOOK_EVERY)
 
     def once(self, service: str, region: str, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        """One request. Raises ProviderError."""
+        """One request. Raises ProviderError, with what to do about it where that is known."""
         client = aws_client(service, region, profile=self.profile)
-        with translated(client.meta.method_to_api_mapping[operation]):
-            answer: dict[str, Any] = getattr(client, operation)(**parameters)
-            return answer
+        try:
+            with translated(client.meta.method_to_api_mapping[operation]):
+                answer: dict[str, Any] = getattr(client, operation)(**parameters)
+                return answer
+        except ProviderError as error:
+            if error.error_class is ErrorClass.DENIED:
+                error.hint = error.hint or DENIED
+            elif error.error_class is ErrorClass.CREDENTIALS or error.code in NOBODY:
+                error.error_class, error.hint = ErrorClass.CREDENTIALS, error.hint or LOGIN
+            raise
 
     def unless(
         self,

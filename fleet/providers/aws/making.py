@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from fleet.model.setup import AwsSetup
 from fleet.providers.aws.calling import Calls
 from fleet.providers.aws.policies import instance_policy
-from fleet.providers.aws.setup import SERVICE_ROLES, Blueprint, Found, Place, Step, Survey
+from fleet.providers.aws.setup import SERVICES, Blueprint, Found, Place, Step, Survey
 from fleet.providers.aws.setup_bucket import create_bucket, look_at_bucket, mend_bucket
 from fleet.providers.aws.setup_region import (
     create_group,
@@ -43,7 +43,7 @@ def survey(calls: Calls, plan: Blueprint, *, fleet: bool, setup: AwsSetup | None
     bucket = look_at_bucket(calls, plan.bucket, plan.account, home)
     things["bucket", home, plan.bucket] = bucket[0] if bucket else None
     things["fleet", "", plan.fleet_id] = Found(plan.fleet_id, {}) if fleet else None
-    for one in SERVICE_ROLES.values():
+    for one in SERVICES:
         things["service role", "", one] = look_at_service_role(calls, home, one)
     things["role", "", name] = look_at_role(calls, home, name)
     things["profile", "", name] = look_at_profile(calls, home, name)

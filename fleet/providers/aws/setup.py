@@ -25,8 +25,8 @@ Kind = Literal["bucket", "fleet", "service role", "role", "profile", "security g
 UNFINISHED_DAYS = 1
 """Uploads that nobody finished are charged for until they are aborted."""
 LIFECYCLE_RULE = "fleet-unfinished-uploads"
-SERVICE_ROLES = {"spot.amazonaws.com": "AWSServiceRoleForEC2Spot", "ec2fleet.amazonaws.com": "AWSServiceRoleForEC2Fleet"}
-"""An account that never used spot lacks them, and its first spot request is refused on that account."""
+SERVICES = ("spot.amazonaws.com", "ec2fleet.amazonaws.com")
+"""Each needs a role of its own in the account. One that never used spot lacks them, and its first request is refused."""
 SHORT = 60
 """Characters of a field's value that are shown; of longer ones only that they differ."""
 
@@ -126,7 +126,7 @@ class Blueprint:
         things = [
             Thing("bucket", self.bucket_region, self.bucket, "journal, checkpoints, logs and models", {**BUCKET, **tag}),
             Thing("fleet", "", self.fleet_id, "the fleet in it: fleet.json", {}),
-            *(Thing("service role", "", one, "EC2's own, for spot machines", {}) for one in SERVICE_ROLES.values()),
+            *(Thing("service role", "", one, "AWS's own: without it EC2 refuses spot", {}) for one in SERVICES),
             Thing(
                 "role",
                 "",

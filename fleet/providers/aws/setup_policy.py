@@ -66,11 +66,11 @@ def setup_policy(account: str, partition: str, bucket: str) -> dict[str, Any]:
     linked = [f"{iam}role/aws-service-role/{one}.amazonaws.com/*" for one in ("spot", "ec2fleet")]
     statements: list[tuple[str, list[str], list[str], dict[str, Any]]] = [
         ("Look", [f"ec2:Describe{one}" for one in EC2_LOOKS], ["*"], {}),
-        ("Quotas", ["servicequotas:Get*ServiceQuota", "sts:GetCallerIdentity"], ["*"], {}),
+        ("LookAround", ["servicequotas:Get*ServiceQuota", "sts:GetCallerIdentity", "iam:ListRoles"], ["*"], {}),
         ("ImagesByName", ["ssm:GetParameter"], [f"arn:{partition}:ssm:*::parameter/aws/service/*"], {}),
         ("Role", [f"iam:{one}" for one in ROLE], [f"{iam}role/fleet-*", f"{iam}instance-profile/fleet-*"], {}),
         ("PassTheRole", ["iam:PassRole"], [f"{iam}role/fleet-*"], passing),
-        ("SpotsOwnRoles", ["iam:CreateServiceLinkedRole", "iam:GetRole"], linked, {}),
+        ("SpotsOwnRoles", ["iam:CreateServiceLinkedRole"], linked, {}),
         ("MakeTagged", [f"ec2:{one}" for one in MADE.values()], [f"{ec2}{kind}/*" for kind in MADE], asked),
         ("MakeInANetwork", ["ec2:CreateSecurityGroup"], [f"{ec2}vpc/*"], {}),
         ("TagWhatIsMade", ["ec2:CreateTags"], [f"{ec2}{kind}/*" for kind in MADE], making),

@@ -160,6 +160,8 @@ def plain(data: Answer) -> dict[str, Any]:
         found["MetadataOptions"] = {key: found["MetadataOptions"].get(key) for key in METADATA}
     if "NetworkInterfaces" in found:
         found["NetworkInterfaces"] = [{k: v for k, v in one.items() if k in INTERFACE} for one in found["NetworkInterfaces"]]
+    if "TagSpecifications" in found:  # some clouds tell the template's own tags here as well
+        found["TagSpecifications"] = [one for one in found["TagSpecifications"] if one["ResourceType"] != "launch-template"]
     return found
 
 

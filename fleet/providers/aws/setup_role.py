@@ -9,7 +9,7 @@ from fleet.model.errors import ErrorClass, ProviderError
 from fleet.providers.aws.calling import LOOK_EVERY, LOOKS, Calls
 from fleet.providers.aws.names import POLICY, TAG, tags_of
 from fleet.providers.aws.policies import trust_policy
-from fleet.providers.aws.setup import SERVICE_ROLES, Blueprint, Found
+from fleet.providers.aws.setup import Blueprint, Found
 
 GONE = ("NoSuchEntity",)
 THERE = ("EntityAlreadyExists",)
@@ -44,14 +44,14 @@ def look_at_profile(calls: Calls, region: str, name: str) -> Found | None:
     return Found(name, {"role": roles, "tag": {one["Key"]: one["Value"] for one in profile.get("Tags", ())}.get(TAG)})
 
 
-def look_at_service_role(calls: Calls, region: str, name: str) -> Found | None:
-    """One of EC2's own."""
-    return Found(name, {}) if calls.unless(GONE, "iam", region, "get_role", RoleName=name) else None
+def look_at_service_role(calls: Calls, region: str, service: str) -> Found | None:
+    """The role that one of AWS's services has in the account."""
+    found = calls("iam", region, "list_roles", PathPrefix=f"/aws-service-role/{service}/")["Roles"]
+    return Found(found[0]["RoleName"], {}) if found else None
 
 
-def make_service_role(calls: Calls, region: str, name: str) -> None:
+def make_service_role(calls: Calls, region: str, service: str) -> None:
     """IAM says "InvalidInput" of one that is there already."""
-    service = next(service for service, role in SERVICE_ROLES.items() if role == name)
     calls.unless((*THERE, "InvalidInput"), "iam", region, "create_service_linked_role", AWSServiceName=service)
 
 
