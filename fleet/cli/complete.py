@@ -54,10 +54,10 @@ def volume_ids(context: typer.Context, incomplete: str) -> list[str]:
 
 
 def kinds(incomplete: str) -> list[str]:
-    """Of jobs that ``fleet init`` writes."""
+    """What ``fleet init`` writes, or sets up."""
     from fleet.cli.init import KINDS
 
-    return _beginning(KINDS, incomplete)
+    return _beginning((*KINDS, "aws"), incomplete)
 
 
 def shells(incomplete: str) -> list[str]:

@@ -431,6 +431,86 @@ class InitObject(TypedDict):
     """The job file."""
 
 
+class AwsStepObject(TypedDict):
+    """One thing of a set-up in an AWS account."""
+
+    action: Literal["make", "mend", "leave", "remove"]
+    """`leave`: it is as it should be, or is not to be removed."""
+    kind: str
+    """`bucket`, `fleet`, `service role`, `role`, `profile`, `security group`, `key`, `launch template`, `record`; of what
+    is removed also `volume` and `snapshot`."""
+    name: str
+    """The cloud's name or id for it."""
+    region: str
+    """Where it is; empty: it belongs to the whole account."""
+    told: str
+    """What it is for, what is amended, or why it stays."""
+    usd_per_month: float
+    """What it costs by itself, as long as it is there."""
+    done: bool
+    """It was done by this very command."""
+
+
+class AwsQuotaObject(TypedDict):
+    """How many vCPUs of spot machines the account may have at once."""
+
+    region: str
+    """In this region."""
+    code: str
+    """Service Quotas' code."""
+    what: str
+    """The kinds of machines that it is about."""
+    vcpus: int | None
+    """null: it could not be looked at."""
+    told: str
+    """What that allows, or why it is not known."""
+    request: str
+    """The command that asks for more; empty if there is enough for a machine."""
+
+
+class AwsSetupObject(TypedDict):
+    """What `fleet init aws` made, or found as it should be."""
+
+    account: str
+    """AWS's number."""
+    fleet: str
+    """The fleet's id: the value of the tag `fleet` on everything."""
+    bucket: str
+    """Its URL."""
+    regions: list[str]
+    """Where machines can be launched."""
+    steps: list[AwsStepObject]
+    """In the order in which they were done."""
+    quotas: list[AwsQuotaObject]
+    """Of all regions."""
+    warnings: list[str]
+    """What will not work as it is."""
+
+
+class AwsDestroyedObject(TypedDict):
+    """What `fleet destroy aws` removed, and what it left."""
+
+    account: str
+    """AWS's number."""
+    fleet: str
+    """The fleet's id."""
+    bucket: str
+    """Its URL."""
+    steps: list[AwsStepObject]
+    """In the order in which they were done."""
+
+
+class PolicyObject(TypedDict):
+    """An IAM policy."""
+
+    name: str
+    """What to call it."""
+    policy: dict[str, object]
+    """The document, as IAM takes it."""
+    command: str
+    """What makes it a managed policy of the account, once the document is in the file that is named there."""
+
+
 class FindingObject(TypedDict):
     """One thing that `fleet doctor` looked at."""
 
