@@ -36,11 +36,12 @@ def environment(folder: Path) -> dict[str, str]:
     return {}
 
 
-def parent(folder: Path) -> str:
-    """The number of a process's parent, behind its name, which may hold anything."""
+def parent_and_start(folder: Path) -> tuple[str, int]:
+    """The number of a process's parent, and when it began: they stand behind its name, which may hold anything."""
     with contextlib.suppress(OSError, IndexError):
-        return (folder / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[1]
-    return "0"
+        told = (folder / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        return told[1], int(told[19])
+    return "0", 0
 
 
 def training(proc: Path = PROC) -> tuple[str, dict[str, str]] | None:
@@ -51,11 +52,11 @@ def training(proc: Path = PROC) -> tuple[str, dict[str, str]] | None:
     """
     found = []
     for folder in processes(proc):
-        env = environment(folder)
-        if "FLEET_CHECKPOINTS" in env and "FLEET_MACHINE" in environment(proc / parent(folder)):
+        env, (parent, start) = environment(folder), parent_and_start(folder)
+        if "FLEET_CHECKPOINTS" in env and "FLEET_MACHINE" in environment(proc / parent):
             with contextlib.suppress(OSError):
-                found.append((int(folder.name), str((folder / "cwd").readlink()), env))
-    return max(found)[1:] if found else None
+                found.append((start, str((folder / "cwd").readlink()), env))
+    return max(found, key=lambda one: one[0])[1:] if found else None
 
 
 def named(token: str, proc: Path = PROC) -> int | None:

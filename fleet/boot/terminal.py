@@ -38,7 +38,7 @@ def lent(channel: Any) -> Iterator[None]:
 
     handler = signal.signal(signal.SIGWINCH, resized)
     try:
-        tty.setraw(here)
+        tty.setraw(here, termios.TCSADRAIN)  # what was typed ahead stays
         yield
     finally:
         termios.tcsetattr(here, termios.TCSADRAIN, before)
