@@ -9,6 +9,7 @@ import typer
 
 from fleet.cli.app import BucketOption, Output, OutputOption, RunArgument, app
 from fleet.cli.complete import kinds, run_names
+from fleet.cli.reach_commands import FromOption
 
 
 @app.command()
@@ -190,6 +191,8 @@ def resume(
 def execute(
     run: RunArgument,
     command: Annotated[list[str], typer.Argument(metavar="COMMAND", help="What to run, after --.")],
+    identity: Annotated[Path | None, typer.Option("--identity", help="Your private key, on EC2.")] = None,
+    come_from: FromOption = None,
     bucket: BucketOption = None,
 ) -> None:
     """Run a command on the run's machine, beside its training; its exit code is passed on.
@@ -198,7 +201,7 @@ def execute(
     """
     from fleet.cli.exec import run_there
 
-    raise typer.Exit(run_there(run, command, bucket))
+    raise typer.Exit(run_there(run, command, bucket, identity=identity, come_from=come_from))
 
 
 @app.command()
