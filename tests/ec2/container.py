@@ -14,6 +14,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from tests.ec2.disk import Disk
 from tests.ec2.imds import ADDRESS, Service, metadata_service
@@ -24,12 +25,13 @@ from tests.system.engine import asked
 LABEL = "fleet.test=ec2"
 SUBNET = "169.254.0.0/16"
 RIGHTS = (
-    *("--cap-add", "ALL", "--cap-drop", "SYS_RESOURCE"),
+    *("--cap-add", "ALL", "--cap-drop", "SYS_RESOURCE", "--cap-drop", "SYS_TIME", "--cap-drop", "SYS_MODULE"),
     *("--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"),
     *("--security-opt", "systempaths=unconfined", "--device-cgroup-rule", "a *:* rwm", "--cgroupns=private"),
     *("--tmpfs", "/run", "--tmpfs", "/tmp", "--volume", "/var/lib/docker"),
 )
-"""What systemd and Docker need to run inside. Not ``--privileged``: that asks for more than many hosts can give."""
+"""What systemd and Docker need to run inside. Not ``--privileged``: that asks for more than many hosts can give, and for
+more than a test should have: clock, modules and kernel are the host's."""
 SHUTDOWN = "import fcntl, os, struct, sys; fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587D, struct.pack('I', 2))"
 """EXT4_IOC_SHUTDOWN without flushing the log: what was not synced never reaches the disk."""
 
@@ -111,6 +113,21 @@ class Machine:
         if copy.returncode:
             return ""
         return subprocess.run(("tar", "-xO"), input=copy.stdout, capture_output=True, check=True).stdout.decode()
+
+    def detach(self, disk: Disk) -> None:
+        """The volume disappears, unless something on the machine still uses it."""
+        name = next(name for name, held in self.disks.items() if held is disk)
+        if disk.number not in self.run("cat", "/proc/1/mountinfo").split():
+            self.run("rm", "-f", f"/dev/{name}", f"/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_{disk.serial}")
+            del self.disks[name]
+
+    @property
+    def ended_at(self) -> float | None:
+        """When its last process ended."""
+        state = self._state()
+        if state["Running"]:
+            return None
+        return datetime.fromisoformat(f"{str(state['FinishedAt'])[:19]}+00:00").timestamp()
 
     @property
     def runs(self) -> bool:
