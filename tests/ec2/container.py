@@ -12,6 +12,7 @@ import itertools
 import json
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -106,6 +107,16 @@ class Machine:
         """A command that may fail."""
         command = ("docker", "exec", self.name, *words)
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds)
+
+    def wait(self, *words: str, seconds: float = 60) -> None:
+        """Until a command succeeds on it."""
+        deadline = time.monotonic() + seconds
+        while self.tried(*words).returncode:
+            logs = subprocess.run(("docker", "logs", self.name), capture_output=True, text=True, check=False)
+            told = f"{logs.stdout}{logs.stderr}{self.read('/var/log/cloud-init-output.log')}"
+            assert self.runs, f"the machine ended: {told}"
+            assert time.monotonic() < deadline, f"{words}: never: {told}"
+            time.sleep(0.1)
 
     def read(self, path: str) -> str:
         """A file's text, also once the machine has ended; empty if there is none."""
