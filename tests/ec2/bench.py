@@ -18,7 +18,7 @@ from fleet.control.controller import Controller
 from fleet.control.runs import find_run, start_run
 from fleet.core.state import AttemptState, RunState
 from fleet.model import layout
-from fleet.model.documents import Heartbeat, HostKeys
+from fleet.model.documents import Heartbeat, HostKeys, WheelIndex
 from fleet.model.errors import NotFoundError
 from fleet.store.fleetfile import ensure_fleet
 from fleet.store.journal import Journal
@@ -30,6 +30,7 @@ from tests.ec2.cloud import REGION, ContainerCloud
 from tests.ec2.container import Machine, Network, network
 from tests.ec2.gateway import Gateway, gateway
 from tests.ec2.root import machine_image
+from tests.ec2.wheels import agent_archive
 
 T = TypeVar("T")
 
@@ -41,6 +42,8 @@ class Place:
     network: Network
     moto: Moto
     gateway: Gateway
+    wheels: Callable[[Objects], WheelIndex]
+    """Puts the agent into a bucket."""
 
 
 @contextlib.contextmanager
@@ -55,7 +58,7 @@ def place() -> Iterator[Place]:
             patch.delenv(name, raising=False)
         for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": services.url}.items():
             patch.setenv(name, value)
-        yield Place(made, moto, services)
+        yield Place(made, moto, services, agent_archive())
 
 
 class Bench:
@@ -70,7 +73,8 @@ class Bench:
         self.fleet_id = ensure_fleet(self.objects).fleet_id
         disks = folder / "disks"
         disks.mkdir()
-        self.cloud = ContainerCloud(where.network, disks, {"AWS_ENDPOINT_URL": where.gateway.url})
+        env = {"AWS_ENDPOINT_URL": where.gateway.url}
+        self.cloud = ContainerCloud(where.network, disks, env, where.wheels(self.objects))
         journal = Journal(self.objects, self.fleet_id, by="test", version=__version__)
         self.controller = Controller(self.objects, journal, self.fleet_id, {"aws": self.cloud})
         self.controller.load()
@@ -80,6 +84,7 @@ class Bench:
         path = self.folder / "fleet.yaml"
         path.write_text(text)
         job, folder = read_job(path)
+        job = job.model_copy(update={"resources": job.resources.model_copy(update={"infra": f"aws/{REGION}"})})
         return start_run(self.controller, job, folder)
 
     def until(self, check: Callable[[], T], what: str, seconds: float = 90) -> T:

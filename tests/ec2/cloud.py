@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
+from fleet.boot.userdata import render
 from fleet.model.base import Seconds
 from fleet.model.cloud import (
     Billing,
@@ -28,6 +29,7 @@ from fleet.model.cloud import (
     Volume,
     VolumeState,
 )
+from fleet.model.documents import BootDocument, WheelIndex
 from fleet.model.errors import ErrorClass, ProviderError
 from tests.ec2.container import Machine, Network
 from tests.ec2.disk import Disk
@@ -74,8 +76,8 @@ class ContainerCloud:
         volume_price=VOLUME_PRICE,
     )
 
-    def __init__(self, network: Network, folder: Path, environment: dict[str, str]) -> None:
-        self._network, self._folder, self._environment = network, folder, environment
+    def __init__(self, network: Network, folder: Path, environment: dict[str, str], wheels: WheelIndex) -> None:
+        self._network, self._folder, self._environment, self._wheels = network, folder, environment, wheels
         self.made: dict[str, Made] = {}
         self.volumes: dict[str, Shelf] = {}
         self._lock = threading.RLock()
@@ -94,7 +96,7 @@ class ContainerCloud:
         """Not told."""
         return ()
 
-    def boot_target(self, offers: Sequence[Offer], image_id: str | None) -> BootTarget | None:
+    def boot_target(self, offers: Sequence[Offer], image_id: str | None) -> BootTarget:
         """Debian, and how to reach the services."""
         env = {"AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION, **self._environment}
         return BootTarget(image_id="ami-0123456789abcdef0", image=image_id or "debian-12", environment=env)
@@ -109,7 +111,7 @@ class ContainerCloud:
             told = Told(
                 instance_id,
                 self._network.address(),
-                user_data=base64.b64decode(request.user_data),
+                user_data=base64.b64decode(self._rendered(request)),
                 role=ROLE,
                 credentials=Credentials.made(),
                 spot=request.offers[0].market is Market.SPOT,
@@ -121,6 +123,12 @@ class ContainerCloud:
                 told.devices["ebs1"] = "sdf"
             self.made[instance_id] = Made(request, Machine(self._network, told, disks), time.time())
             return self._seen(instance_id)
+
+    def _rendered(self, request: LaunchRequest) -> str:
+        if not request.user_data.startswith("{"):
+            return request.user_data
+        target = self.boot_target(request.offers, request.image_id)
+        return render(BootDocument.model_validate_json(request.user_data), target, self._wheels)
 
     def _new_volume(self, size_gb: int, tags: dict[str, str]) -> Shelf:
         kept = {name: value for name, value in tags.items() if name in ("fleet", "run", "volume")}

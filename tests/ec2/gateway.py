@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
 
+from tests.aws.moto import CREDENTIALS
 from tests.ec2.imds import ADDRESS, Service
 from tests.ec2.signed import access_key, flaw
 
@@ -93,9 +94,9 @@ class _Handler(BaseHTTPRequestHandler):
         return b"".join(parts)
 
     def _refusal(self, headers: dict[str, str], body: bytes) -> str:
-        if self.client_address[0] == ADDRESS:
-            return ""  # this computer: the controller, and the tests
         key = access_key(headers)
+        if key == CREDENTIALS["AWS_ACCESS_KEY_ID"] and self.client_address[0] not in self.server.service.told:
+            return ""  # the controller, and the tests
         told = self.server.service.by_key(key) if key is not None else None
         if told is None or told.credentials is None:
             return "InvalidAccessKeyId"
