@@ -1,27 +1,28 @@
 #!/bin/sh
-# Puts the agent for this machine's Python into /opt/fleet/agent, from the bucket, checked by its hash.
+# Puts the agent into /opt/fleet/agent, from the bucket, checked by hashes: fleet's own files, and what they need for this
+# machine's Python.
 set -eu
 root=${FLEET_ROOT:-}
 target=$root/opt/fleet/agent
+list=$root/etc/fleet/agent
 
 this=$(python3 -c 'import sys, platform; print("cp%d%d-%s" % (*sys.version_info[:2], platform.machine()))')
-key='' sha=''
-while read -r name where hash; do
-    [ "$name" != "$this" ] || key=$where sha=$hash
-done <"$root/etc/fleet/agent"
-if [ -z "$key" ]; then
-    echo "fleet: no agent for $this, only for $(cut -d' ' -f1 "$root/etc/fleet/agent" | tr '\n' ' ')" >&2
+if ! grep -q "^$this " "$list"; then
+    echo "fleet: no agent for $this, only for $(cut -d' ' -f1 "$list" | tr '\n' ' ')" >&2
     exit 1
 fi
-if [ "$(cat "$target/.sha256" 2>/dev/null)" != "$sha" ]; then
-    archive=$root/opt/fleet/agent.tar.gz
-    "$root/opt/fleet/bin/s3.py" get "$key" "$archive" --sha256 "$sha"
-    rm -rf "$target" "$target.new"
+grep -E "^($this|any) " "$list" >"$list.this"
+if ! cmp -s "$list.this" "$target/.made-from"; then
+    rm -rf "$target.new"
     mkdir "$target.new"
-    tar -xzf "$archive" -C "$target.new" --no-same-owner
-    echo "$sha" >"$target.new/.sha256"
+    while read -r name key sha; do
+        "$root/opt/fleet/bin/s3.py" get "$key" "$target.new/$name.tar.gz" --sha256 "$sha"
+        tar -xzf "$target.new/$name.tar.gz" -C "$target.new" --no-same-owner
+        rm "$target.new/$name.tar.gz"
+    done <"$list.this"
+    cp "$list.this" "$target.new/.made-from"
+    rm -rf "$target"
     mv "$target.new" "$target"
-    rm "$archive"
 fi
 # What does not even load would be started again for ever.
 cd "$target"

@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from fleet.boot.packing import gzipped
+from fleet.boot.wheelhouse import OWN
 from fleet.model import layout
 from fleet.model.base import document_bytes
 from fleet.model.cloud import BootTarget
@@ -122,10 +123,12 @@ def _settings(boot: BootDocument, target: BootTarget, keep_failed: float | None)
 
 def _archives(target: BootTarget, wheels: WheelIndex) -> str:
     """Lines "Python-architecture key hash" of the archives that the image may need."""
-    fitting = {name: found for name, found in sorted(wheels.archives.items()) if name.endswith(f"-{target.arch}")}
-    if not fitting:
+    serving = {
+        name: found for name, found in sorted(wheels.archives.items()) if name == OWN or name.endswith(f"-{target.arch}")
+    }
+    if serving.keys() <= {OWN}:
         raise FleetError(f"there is no agent for {target.arch} among the archives of version {wheels.version}")
-    return "".join(f"{name} {found.key} {found.sha256}\n" for name, found in fitting.items())
+    return "".join(f"{name} {found.key} {found.sha256}\n" for name, found in serving.items())
 
 
 def _too_large(size: int, boot: BootDocument, target: BootTarget, wheels: WheelIndex) -> FleetError:
