@@ -19,6 +19,8 @@ from tests.aws.moto import CREDENTIALS
 from tests.ec2.imds import ADDRESS, Service
 from tests.ec2.signed import access_key, flaw
 
+UNSIGNED = "AccessDenied"
+"""What who does not say who he is gets, and asks for only to read the clock."""
 HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"})
 
 
@@ -51,7 +53,7 @@ class Gateway:
 
     def refused(self) -> list[Call]:
         """Those that were not who they said they were."""
-        return [call for call in list(self.calls) if call.refused]
+        return [call for call in list(self.calls) if call.refused not in ("", UNSIGNED)]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -97,7 +99,9 @@ class _Handler(BaseHTTPRequestHandler):
         key = access_key(headers)
         if key == CREDENTIALS["AWS_ACCESS_KEY_ID"] and self.client_address[0] not in self.server.service.told:
             return ""  # the controller, and the tests
-        told = self.server.service.by_key(key) if key is not None else None
+        if key is None:
+            return UNSIGNED
+        told = self.server.service.by_key(key)
         if told is None or told.credentials is None:
             return "InvalidAccessKeyId"
         if told.address != self.client_address[0]:
