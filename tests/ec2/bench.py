@@ -30,7 +30,7 @@ from tests.ec2.cloud import REGION, ContainerCloud
 from tests.ec2.container import Machine, Network, network
 from tests.ec2.gateway import Gateway, gateway
 from tests.ec2.root import machine_image
-from tests.ec2.wheels import agent_archive
+from tests.ec2.wheels import put_wheels
 
 T = TypeVar("T")
 
@@ -58,7 +58,7 @@ def place() -> Iterator[Place]:
             patch.delenv(name, raising=False)
         for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": services.url}.items():
             patch.setenv(name, value)
-        yield Place(made, moto, services, agent_archive())
+        yield Place(made, moto, services, put_wheels)
 
 
 class Bench:
