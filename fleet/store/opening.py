@@ -12,6 +12,7 @@ from fleet.model.errors import UnsuitableStoreError
 from fleet.store.clock import BucketClock, date_of
 from fleet.store.files import FileObjects
 from fleet.store.objects import Objects
+from fleet.store.region import amazon_domain, bucket_region
 
 SCHEMES = ("file", "s3", "gs", "memory")
 
@@ -59,8 +60,8 @@ def _open_remote(
         )
         return RemoteObjects(store, url, clock or google.now, pause=pause)
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
-    amazon = BucketClock(lambda: date_of(endpoint or f"https://s3.{region}.amazonaws.com"))
+    region = bucket_region(bucket)
+    amazon = BucketClock(lambda: date_of(endpoint or f"https://s3.{region}.{amazon_domain(region)}"))
     http = bool(endpoint and endpoint.startswith("http://"))
     s3 = S3Store(
         bucket,
@@ -70,5 +71,12 @@ def _open_remote(
         virtual_hosted_style_request=endpoint is None,
         client_options=client_options(allow_http=http),
         retry_config=retry_config(),
+        metadata_endpoint=_metadata_endpoint(),
     )
     return RemoteObjects(s3, url, clock or amazon.now, pause=pause)
+
+
+def _metadata_endpoint() -> str:
+    """Where obstore asks for the credentials of a machine's role, which it does by itself."""
+    own = os.environ.get("FLEET_METADATA_URL") if os.environ.get("FLEET_MACHINE") == "ec2" else None
+    return own or os.environ.get("AWS_METADATA_ENDPOINT") or "http://169.254.169.254"
