@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fleet.control import inventory, saved
+from fleet.control.clouds import bucket_for, refuse_without_setup
 from fleet.control.controller import Controller
 from fleet.control.fleets import holds_fleet, open_fleet, providers_here
 from fleet.control.history import events_of
@@ -60,11 +61,13 @@ def plan(job: JobLike) -> Plan:
     wanted, _ = _job(job)
     refuse_without_engine(wanted)
     home = open_home()
-    url = wanted.bucket or home.bucket
+    url = bucket_for(home, wanted)
     if holds_fleet(url):
         controller = open_fleet(home, url)
+        refuse_without_setup(wanted, controller.observer.providers)
         found = offering(controller.state, controller.observer.providers.values(), wanted, controller.objects.now())
     else:
+        refuse_without_setup(wanted, providers_here(home))
         found = offering(FleetState(), providers_here(home).values(), wanted, 0.0)
     return replace(found, bucket=url)
 
@@ -75,7 +78,7 @@ def up(job: JobLike, *, wait: bool = True, on_event: OnEvent = _nothing) -> RunV
     for told in missing_scripts(wanted, folder):
         warnings.warn(told, stacklevel=2)
     home = open_home()
-    url = wanted.bucket or home.bucket
+    url = bucket_for(home, wanted)
     controller = open_fleet(home, url, create=True)
     home.remember_bucket(url)
     run = start_run(controller, wanted, folder)

@@ -10,6 +10,7 @@ from fleet.cli.follow import Timeline, follow, to_stderr, to_stdout
 from fleet.cli.output import emit
 from fleet.cli.plain import plain
 from fleet.cli.views import run_object
+from fleet.control.clouds import bucket_for
 from fleet.control.controller import Controller
 from fleet.control.fleets import open_fleet
 from fleet.control.home import open_home
@@ -33,7 +34,7 @@ def start(job_path: Path, *, yes: bool, detach: bool, as_json: bool) -> int:
         confirm("Start it all the same?", yes=yes, otherwise="nothing was started")
     _confirm(providers_of(job.resources), yes=yes)
     home = open_home()
-    url = job.bucket or home.bucket
+    url = bucket_for(home, job)
     timeline = Timeline(to_stderr if as_json else to_stdout)
     controller = open_fleet(home, url, create=True)
     home.remember_bucket(url)

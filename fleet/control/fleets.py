@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from fleet import __version__
+from fleet.control.clouds import cloud_providers
 from fleet.control.controller import Controller
 from fleet.control.home import Home
 from fleet.model import layout
@@ -46,9 +47,8 @@ def providers_for(home: Home, fleet_id: str, objects: Objects) -> dict[str, Prov
     local = LocalProvider(home.local, fleet_id)
     mine = {"home": home.identity(), "where": f"{_hostname()}:{home.path}"}
     owner = _owner_of_local(objects, mine)
-    if owner["home"] != mine["home"]:
-        return {"local": Elsewhere(local, owner["where"])}
-    return {"local": Guard(local)}
+    here: Provider = Guard(local) if owner["home"] == mine["home"] else Elsewhere(local, owner["where"])
+    return {"local": here, **cloud_providers(home, fleet_id, objects)}
 
 
 def providers_here(home: Home) -> dict[str, Provider]:
