@@ -147,13 +147,21 @@ is_formatted() {
 
 # --- using it
 
-grow() {
-    set -- "$1" "$(blockdev --getsize64 "$1")" "$(dumpe2fs -h "$1" 2>/dev/null |
+has_room() {
+    set -- "$(blockdev --getsize64 "$1")" "$(dumpe2fs -h "$1" 2>/dev/null |
         awk -F: '/^Block count/ { count = $2 } /^Block size/ { size = $2 } END { printf "%.0f", count * size }')"
-    if [ $(($2 - $3)) -gt 16777216 ]; then
-        say "growing the file system of $1 from $3 to $2 bytes"
-        resize2fs "$1" 2>&1 | grep -v '^resize2fs' >&2 || :
-    fi
+    [ $(($1 - $2)) -gt 16777216 ]
+}
+
+# As it is mounted if the kernel lets us, else the slower way.
+grow() {
+    has_room "$1" || return 0
+    say "growing the file system of $1"
+    resize2fs "$1" >&2 && return
+    umount "$2"
+    e2fsck -f -p "$1" >&2 || :
+    resize2fs "$1" >&2 || say "it stays as small as it was"
+    mount -t ext4 -o noatime "$1" "$2"
 }
 
 services="docker.socket docker.service containerd.service"
@@ -192,8 +200,8 @@ mount_disk() {
             e2fsck -p "$device" >&2 || [ $? = 1 ] || refuse "the file system of $device needs a repair by hand: e2fsck $device"
             mount -t ext4 -o noatime "$device" "$where" || refuse "$device does not mount"
         fi
+        grow "$device" "$where"
     fi
-    grow "$device"
     bind_docker "$where"
 }
 
