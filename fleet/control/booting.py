@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from fleet import __version__
 from fleet.boot.userdata import render
-from fleet.boot.wheelhouse import agent_version, ensure_wheels
+from fleet.boot.wheelhouse import ensure_wheels
 from fleet.model.cloud import BootTarget, LaunchRequest
 from fleet.model.documents import BootDocument
 from fleet.model.errors import ErrorClass, FleetError, ProviderError, StoreError
@@ -19,7 +20,7 @@ def user_data(objects: Objects, request: LaunchRequest, target: BootTarget, job:
     """
     boot = BootDocument.model_validate_json(request.user_data)
     try:
-        wheels = ensure_wheels(objects, agent_version())
+        wheels = ensure_wheels(objects, __version__)
         return render(boot, target, wheels, keep_failed=job.keep_failed)
     except StoreError:
         raise
