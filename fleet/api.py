@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fleet.control import inventory, saved
-from fleet.control.clouds import bucket_for, refuse_without_setup
+from fleet.control.clouds import bucket_for, missing_types, refresh_prices, refuse_without_setup
 from fleet.control.controller import Controller
 from fleet.control.fleets import holds_fleet, open_bucket, open_fleet, providers_here
 from fleet.control.history import events_of
@@ -65,7 +65,13 @@ def plan(job: JobLike) -> Plan:
     if holds_fleet(home, url):
         controller = open_fleet(home, url)
         refuse_without_setup(wanted, controller.observer.providers)
-        found = offering(controller.state, controller.observer.providers.values(), wanted, controller.objects.now())
+        notes = refresh_prices(home, controller.objects, wanted)
+        notes += missing_types(home, controller.objects, wanted)
+        try:
+            found = offering(controller.state, controller.observer.providers.values(), wanted, controller.objects.now())
+        except FleetError as error:
+            raise FleetError(error.message, "\n".join([*notes, error.hint])) if notes else error from None
+        found = replace(found, notes=notes)
     else:
         refuse_without_setup(wanted, providers_here(home))
         found = offering(FleetState(), providers_here(home).values(), wanted, 0.0)

@@ -29,7 +29,9 @@ start_timer() {
     fi
     if ! systemctl is-active --quiet "$new.timer"; then
         systemctl stop "$new.timer" "$new.service" 2>/dev/null || :
-        if ! systemd-run --quiet --unit "$new" --property=DefaultDependencies=no --timer-property=AccuracySec=1s \
+        # A timer waits for sysinit.target by default, which itself waits for cloud-init, whose first step this is.
+        if ! systemd-run --quiet --no-block --unit "$new" --property=DefaultDependencies=no \
+            --timer-property=DefaultDependencies=no --timer-property=AccuracySec=1s \
             --on-calendar="$(date -u -d "@$1" '+%Y-%m-%d %H:%M:%S UTC')" --on-active="$(($1 - now))" "$0" fire; then
             say "systemd sets no timer: a process waits instead"
             # shellcheck disable=SC2016 # for the inner shell

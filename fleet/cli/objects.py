@@ -167,6 +167,8 @@ class PlanObject(TypedDict):
     """The cheapest first."""
     why: str
     """Why the chosen one, in numbers; or why none."""
+    notes: list[str]
+    """What of the job's wishes is nowhere on offer and what serves instead, and which prices could not be had."""
     makes: MadeObject
     """What comes with the machine."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -38,7 +37,10 @@ def cloud_providers(home: Home, fleet_id: str, objects: Objects) -> dict[str, Pr
             f"{layout.AWS_SETUP} was written for another fleet ({setup.fleet_id})", "`fleet init aws` mends it."
         )
     from fleet.providers.aws.provider import AwsProvider
+    from fleet.providers.aws.session import by_default
     from fleet.providers.wrap import Guard, Limit, Retry
+
+    by_default(home.aws_profile(objects.url))
 
     amazon = AwsProvider(fleet_id, setup, home.cache / "aws")
     return {"aws": Guard(Retry(Limit(amazon, per_second=CALLS_PER_SECOND, burst=CALLS_AT_ONCE)))}
@@ -115,13 +117,12 @@ def bucket_for(home: Home, job: Job) -> str:
         return job.bucket
     if providers_of(job.resources) == {"local"}:
         return home.bucket
-    try:
-        known = json.loads((home.path / "aws.json").read_text(encoding="utf-8"))
-        return str(known["bucket"])
-    except (OSError, ValueError, KeyError, TypeError):
+    known = home.aws()
+    if known is None:
         raise FleetError(
             "this job runs on EC2, which was not set up from here", "Once: fleet init aws. Or name its bucket in the job."
-        ) from None
+        )
+    return known.bucket
 
 
 def refuse_without_setup(job: Job, providers: Mapping[str, Provider]) -> None:
