@@ -23,7 +23,7 @@ _BY_DEFAULT: list[str | None] = [None]
 
 def by_default(profile: str | None) -> None:
     """The profile that a fleet was set up with, for every call that names none; None: what the environment chooses."""
-    if _BY_DEFAULT != [profile]:
+    if [profile] != _BY_DEFAULT:
         _BY_DEFAULT[:] = [profile]
         forget_clients()
 
