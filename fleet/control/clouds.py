@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from fleet import __version__
 from fleet.core.allowed import alternatives, providers_of
 from fleet.model import layout
 from fleet.model.errors import FleetError, NotFoundError, StoreError
@@ -74,6 +75,20 @@ def refresh_prices(home: Home, objects: Objects, job: Job) -> tuple[str, ...]:
 
         told.extend(refresh(setup, region, home.cache / "aws", types))
     return tuple(told)
+
+
+def prepare(home: Home, objects: Objects, job: Job, tell: Callable[[str], None]) -> None:
+    """What a launch in a cloud needs and takes time the first time: prices, and the agent in the bucket.
+
+    ``tell`` hears what is done, and what could not be had. Raises FleetError if no machine could be brought up.
+    """
+    if aws_setup(objects) is None or not any(name != "local" for name in providers_of(job.resources)):
+        return
+    for told in refresh_prices(home, objects, job):
+        tell(told)
+    from fleet.boot.wheelhouse import ensure_wheels
+
+    ensure_wheels(objects, __version__, arches=("x86_64",), tell=tell)
 
 
 def missing_types(home: Home, objects: Objects, job: Job) -> tuple[str, ...]:
