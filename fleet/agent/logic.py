@@ -222,7 +222,8 @@ class Agent:
             self.message = f"no volume came in time{why}; it trains on the machine's own disk, from the bucket"
             self.phase = "waiting-predecessor"
         else:
-            self.message = f"waits for volume {self.boot.volume_id or ''}{why}"
+            which = f"volume {self.boot.volume_id}" if self.boot.volume_id is not None else "its volume"
+            self.message = f"waits for {which}{why}"
 
     def _wait_for_predecessor(self, now: Seconds) -> None:
         """A volume that came from the predecessor is the proof that it let go; else its word is waited for."""
