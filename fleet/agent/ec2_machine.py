@@ -114,11 +114,10 @@ class Ec2Machine(Signalled):
         """
         if self._released:
             return True
-        if self._script is not None and not self._leaving:
-            if self._code() is None:
-                return False  # it is being mounted just now: first that, then its release
-            self._problem = ""
-        self._leaving = True
+        if self._script is not None and not self._leaving and self._code() is None:
+            return False  # it is being mounted just now: first that, then its release
+        if not self._leaving:
+            self._leaving, self._again_at, self._problem = True, float("-inf"), ""
         if self._script is None and self._monotonic() >= self._again_at:
             self._script = self._volume_script("release", str(self._mount_point), most=RELEASE_MOST)
         code = self._code()

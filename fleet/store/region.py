@@ -17,12 +17,17 @@ def amazon_domain(region: str) -> str:
     return "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
 
 
+def own_region(env: Mapping[str, str]) -> str:
+    """The region that the environment names: on a machine, its own."""
+    return env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or "us-east-1"
+
+
 def bucket_region(bucket: str, env: Mapping[str, str] = os.environ, *, ask: str | None = None) -> str:
     """As the environment says. A machine that is told only its own region asks: every answer, a refusal too, names it.
 
     ``ask`` replaces the address, for tests.
     """
-    here = env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or "us-east-1"
+    here = own_region(env)
     if env.get(BUCKET_REGION):
         return env[BUCKET_REGION]
     if env.get("FLEET_MACHINE") != "ec2" or env.get("AWS_ENDPOINT_URL_S3") or env.get("AWS_ENDPOINT_URL"):
