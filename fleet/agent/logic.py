@@ -214,12 +214,12 @@ class Agent:
         try:
             path = self.machine.volume(self.boot.volume_id)
         except OSError as error:
-            why = f": {error}"
+            why = f" ({error})"
         if path is not None:
             self.disk = Disk(path, self.boot.job.checkpoint.path, is_volume=True)
             self.message, self.phase = "", "waiting-predecessor"
         elif now - self._began_at >= self.boot.intervals.volume_wait and not self.machine.mounting:
-            self.message = f"no volume came in time{why}; it trains on the machine's own disk, from the bucket"
+            self.message = f"no volume came in time: it trains on the machine's own disk, from the bucket{why}"
             self.phase = "waiting-predecessor"
         else:
             which = f"volume {self.boot.volume_id}" if self.boot.volume_id is not None else "its volume"

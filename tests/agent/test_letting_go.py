@@ -114,7 +114,7 @@ def test_a_volume_that_is_refused_is_told_and_waited_for_no_longer_than_stated(w
     life = world.attempt(disk=world.disk(), volume_id="vol-1")
     life.machine.refuses = "vol-1 holds something that cannot be mounted"
     life.live(INTERVALS.volume_wait - 5)
-    assert life.beat.message == "waits for volume vol-1: vol-1 holds something that cannot be mounted"
+    assert life.beat.message == "waits for volume vol-1 (vol-1 holds something that cannot be mounted)"
     life.until("training")
     assert life.training.env["FLEET_VOLUME"] == str(life.machine.scratch / "volume")
 
