@@ -44,6 +44,8 @@ SLEPT: Seconds = 120.0
 """Two rounds further apart mean that the machine was suspended, or its clock was set: it could not be heard meanwhile."""
 CLOCK_BACK: Seconds = 1.0
 """A clock that goes back by more was set; less is how clocks are kept right."""
+TAKEN_WITHIN: Seconds = 60.0
+"""What a notice says is about when the cloud comes: whoever goes a moment earlier pays for what would have been free."""
 TAIL_LINES = 20
 
 
@@ -471,7 +473,7 @@ class Agent:
         else:
             noticed = self.leaving is not None and self.leaving.reason == "notice"
         stay = noticed and wanted
-        if told and not (stay and notice is not None and now < (notice.until or now)):
+        if told and not (stay and notice is not None and now < (notice.until or now) + TAKEN_WITHIN):
             self.over = True
             self.machine.power_off()
 
