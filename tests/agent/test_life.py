@@ -113,6 +113,20 @@ def test_a_notice_is_seen_at_once_training_saves_and_everything_is_let_go(world:
     assert life.machine.released
 
 
+def test_rounds_between_two_looks_for_a_notice_do_not_put_the_next_one_off(world: World) -> None:
+    life = world.attempt(disk=world.disk())
+    life.until("training")
+    life.live(5)
+    wait = life.agent.tick()
+    world.clock.advance(wait * 0.9)
+    rest = life.agent.tick()  # something was printed: an extra round
+    assert rest < 0.2 * INTERVALS.notice
+    life.machine.notice_until = world.clock() + 120
+    world.clock.advance(rest)
+    life.agent.tick()
+    assert life.agent.signals.notice is not None
+
+
 def test_after_a_notice_the_machine_stays_until_it_is_taken_as_long_as_it_is_wanted(world: World) -> None:
     world.desired(live=(1,), newest=1)
     life = world.attempt(disk=world.disk())
