@@ -48,6 +48,8 @@ class Ec2Machine(Signalled):
         self._root, self._monotonic = root, monotonic
         self._bin = root / "opt" / "fleet" / "bin"
         self.instance_id = metadata.get("/latest/meta-data/instance-id") or ""
+        if not self.instance_id:
+            raise OSError("the metadata service does not say which instance this is")
         self.boot_id = (root / "proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
         self.scratch.mkdir(parents=True, exist_ok=True)
         self._dead_man = Errand("dead-man", most=ARM_MOST)

@@ -128,6 +128,7 @@ class Agent:
         self._doing = ""
         self._restarted = ""
         self._refusals = 0
+        self._unarmed = ""
         self._fenced = ""
         """Why: the volume is let go, then it is said."""
         self._ticked_at = float("-inf")
@@ -140,7 +141,7 @@ class Agent:
         if now - self._ticked_at > SLEPT:
             self._awake_since = now
         self._ticked_at = now
-        self._guarded(lambda: self.dead_man.renew(now, self.ends_at))
+        self._renew_dead_man(now)
         if self._claimed:
             self._listen(now)
         self.hear_child(now)
@@ -163,6 +164,14 @@ class Agent:
             self.beats.offer(self.heartbeat(), now)
         soon = min(self.boot.intervals.notice, self.boot.intervals.scan, 0.1 if self.phase != "training" else 1.0)
         return min(soon, max(LEAST_WAIT, self.signals.due_in(now))) if self._claimed else soon
+
+    def _renew_dead_man(self, now: Seconds) -> None:
+        """One that cannot be set is told in every phase: the machine ends at the time that was set before."""
+        try:
+            self.dead_man.renew(now, self.ends_at)
+            self._unarmed = ""
+        except OSError as error:
+            self._unarmed = str(error)
 
     @property
     def ends_at(self) -> Seconds:
@@ -521,6 +530,6 @@ class Agent:
             lease_until=self.lease_until,
             desired_seen=desired.journal if desired is not None else 0,
             volume_id=self.boot.volume_id if self.disk.is_volume else None,
-            message=self.message,
+            message="; ".join(word for word in (self.message, self._unarmed) if word),
             version=self._version,
         )
