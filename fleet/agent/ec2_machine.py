@@ -6,6 +6,7 @@ Everything lies below one root, ``/`` unless $FLEET_ROOT says otherwise: /etc/fl
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 import fleet
 from fleet.agent.holders import end_holders
 from fleet.agent.metadata import Metadata, Signalled
+from fleet.agent.process import OOM_SCORE
 from fleet.agent.scripts import Errand, Script, insist
 from fleet.model.base import Seconds
 from fleet.model.documents import BootDocument
@@ -34,6 +36,8 @@ MOUNT_MOST: Seconds = 300.0
 RELEASE_MOST: Seconds = 60.0
 ARM_MOST: Seconds = 20.0
 POWER_OFF_PAUSE: Seconds = 30.0
+SHELTERED = "-800"
+"""The agent is among the last that are killed for lack of memory."""
 
 
 class Ec2Machine(Signalled):
@@ -44,6 +48,8 @@ class Ec2Machine(Signalled):
         self._root, self._monotonic = root, monotonic
         self._bin = root / "opt" / "fleet" / "bin"
         self.instance_id = metadata.get("/latest/meta-data/instance-id") or ""
+        if not self.instance_id:
+            raise OSError("the metadata service does not say which instance this is")
         self.boot_id = (root / "proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
         self.scratch.mkdir(parents=True, exist_ok=True)
         self._dead_man = Errand("dead-man", most=ARM_MOST)
@@ -110,11 +116,10 @@ class Ec2Machine(Signalled):
         """
         if self._released:
             return True
-        if self._script is not None and not self._leaving:
-            if self._code() is None:
-                return False  # it is being mounted just now: first that, then its release
-            self._problem = ""
-        self._leaving = True
+        if self._script is not None and not self._leaving and self._code() is None:
+            return False  # it is being mounted just now: first that, then its release
+        if not self._leaving:
+            self._leaving, self._again_at, self._problem = True, float("-inf"), ""
         if self._script is None and self._monotonic() >= self._again_at:
             self._script = self._volume_script("release", str(self._mount_point), most=RELEASE_MOST)
         code = self._code()
@@ -167,6 +172,8 @@ def ec2_machine() -> Ec2Machine:
     root = Path(os.environ.get("FLEET_ROOT", "/"))
     machine = Ec2Machine(Metadata(metadata_url(), METADATA_TIMEOUT), root)
     as_a_login(os.environ, machine.scratch)
+    with contextlib.suppress(OSError):  # a training that takes all memory is to be killed itself, and then saved
+        Path(OOM_SCORE).write_text(SHELTERED, encoding="ascii")
     return machine
 
 

@@ -12,11 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from fleet.agent import ec2_machine, scripts
+from fleet.agent import ec2_machine, main, process, scripts
 from fleet.agent.ec2_machine import Ec2Machine, as_a_login
 from fleet.agent.holders import holders
+from fleet.agent.starts import MOST, WITHIN, started_too_often
+from fleet.agent.starts import NAME as STARTS
 from fleet.agent.watch import Signals
 from tests.agent.ec2 import FakeEc2, until
+from tests.agent.fakes import World
 
 Make = Callable[..., FakeEc2]
 
@@ -65,6 +68,12 @@ def test_it_knows_who_it_is_which_boot_this_is_and_what_it_is_here_for(ec2: Fake
     assert (machine.instance_id, machine.boot_id) == ("i-0abc", "boot-1")
     assert machine.scratch == ec2.root / "var/lib/fleet"
     assert '"run_id":"racer-1"' in machine.user_data()  # the user-data themselves are cloud-init's
+
+
+def test_a_machine_that_does_not_know_who_it_is_claims_nothing(ec2: FakeEc2) -> None:
+    ec2.service.record["instance_id"] = ""
+    with pytest.raises(OSError, match="which instance this is"):
+        ec2.machine()
 
 
 # --- the volume
@@ -308,3 +317,55 @@ def test_training_finds_a_login_and_of_the_agents_packages_fleet_alone(tmp_path:
     said = subprocess.run([sys.executable, "-S", "-c", code], env=env, capture_output=True, text=True, timeout=60)
     assert said.stdout == "fleet.progress step=3 reward=0.5\n"
     assert "No module named 'pydantic'" in said.stderr
+
+
+def test_an_agent_that_dies_again_and_again_gives_the_machine_up(ec2: FakeEc2) -> None:
+    now = time.time() - 100
+    starts = [started_too_often(ec2.root, "boot-1", now + number) for number in range(MOST + 1)]
+    assert starts == [False] * MOST + [True]
+    (ec2.root / "var/lib/fleet").mkdir(parents=True)
+    (ec2.root / STARTS).replace(ec2.root / "var/lib/fleet" / STARTS)
+    child = subprocess.Popen([sys.executable, "-m", "fleet.agent"], env=ec2.env(), stderr=subprocess.PIPE, text=True)
+    try:
+        until(ec2.calls)
+        assert child.stderr is not None
+        assert "started more than 5 times within an hour" in child.stderr.readline()
+        assert ec2.calls() == ["systemctl poweroff"]
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def test_starts_of_another_boot_or_of_long_ago_count_no_more_nor_does_a_torn_note(tmp_path: Path) -> None:
+    for number in range(MOST):
+        assert not started_too_often(tmp_path, "boot-1", 1000.0 + number)
+    assert not started_too_often(tmp_path, "boot-2", 1010.0)
+    for number in range(MOST - 1):
+        assert not started_too_often(tmp_path, "boot-2", 1011.0 + number)
+    assert not started_too_often(tmp_path, "boot-2", 1010.0 + WITHIN + 10)
+    for torn in ("", "[]", '{"boot": "boot-2", "at": ["x"]}', '{"boot": "boot-2"}', "null"):
+        (tmp_path / STARTS).write_text(torn)
+        assert not started_too_often(tmp_path, "boot-2", 1.0)
+
+
+def test_what_ended_the_agent_is_told_in_the_trainings_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(tmp_path)
+    life = world.attempt(disk=world.disk())
+    monkeypatch.setattr(main, "make_agent", lambda machine, boot, wake: life.agent)
+    monkeypatch.setattr(life.agent, "tick", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        main.live(life.machine, life.agent.boot)
+    assert "fleet: the agent died, and is started again:" in life.log.tail(20)
+    assert "ZeroDivisionError" in life.log.tail(20)
+    world.close()
+
+
+@pytest.mark.parametrize(("agents", "trainings"), [("-800\n", "0"), ("0\n", "0\n"), ("200\n", "200\n")])
+def test_for_lack_of_memory_training_is_killed_before_its_agent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, agents: str, trainings: str
+) -> None:
+    score = tmp_path / "score"
+    score.write_text(agents)
+    monkeypatch.setattr(process, "OOM_SCORE", str(score))
+    subprocess.run(["true"], preexec_fn=process.own_group, check=True)
+    assert score.read_text()[: len(trainings)] == trainings
