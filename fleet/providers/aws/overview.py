@@ -17,7 +17,7 @@ from fleet.providers.aws.asking import Asking
 from fleet.providers.aws.bands import Band, known_bands, refresh_bands
 from fleet.providers.aws.missing import Missing, explain_missing
 from fleet.providers.aws.offers import Known, in_short, known, offers, part_dict, refresh
-from fleet.providers.aws.pricecache import DAY, LIMITS, PriceCache, region_cache
+from fleet.providers.aws.pricecache import DAY, Part, PriceCache, region_cache
 from fleet.providers.aws.pricing import OnDemand
 from fleet.providers.aws.session import aws_client
 from fleet.providers.aws.spot import Points, cut, placement_scores
@@ -201,14 +201,16 @@ def _history(
     had = part_dict(kept.read("history"))
 
     def usable(name: str) -> bool:
-        one = had.get(name)
-        return isinstance(one, dict) and at - one["at"] < LIMITS["history"] and one["at"] <= at + 60 and one["days"] >= days
+        try:
+            return Part(had[name]["at"], None).fresh("history", at) and bool(had[name]["days"] >= days)
+        except (KeyError, TypeError):
+            return False
 
     old = [name for name in types if force or not usable(name)]
     problem = ""
     if old:
         try:
-            asked = ask.history(old, at - days * DAY, at)
+            asked = ask.history(old, at - days * DAY)
             had = {name: one for name, one in had.items() if usable(name) or name in old}
             had.update({name: {"at": at, "days": days, "zones": asked.get(name, {})} for name in old})
             kept.write("history", had, at)
@@ -237,7 +239,8 @@ def _scores(kept: PriceCache, chosen: Sequence[str], region: str, profile: str |
 
 def _sources(found: Known, rows: Sequence[Row], history_at: float | None, problem: str) -> Iterator[Source]:
     yield Source("spot", found.region, "EC2", found.spot_at)
-    yield Source("history", found.region, "EC2", history_at, problem)
+    if rows:
+        yield Source("history", found.region, "EC2", history_at, problem)
     told = {
         "price-list": "AWS Price List",
         "bundled": "fleet's own table",

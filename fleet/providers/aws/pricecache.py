@@ -95,14 +95,18 @@ def region_cache(cache: Path, setup: AwsSetup | None, region: str, profile: str 
     return PriceCache(cache / place / region)
 
 
+def fingerprint(profile: str | None = None) -> str:
+    """Of what chooses the credentials. Holds no secret."""
+    chosen = (profile or os.environ.get("AWS_PROFILE", ""), os.environ.get("AWS_ACCESS_KEY_ID", ""), endpoint())
+    return hashlib.sha256("\n".join(chosen).encode()).hexdigest()[:16]
+
+
 def _account(cache: Path, region: str, profile: str | None) -> str:
     """Who the credentials of the environment belong to, by a fingerprint of what chooses them."""
     from fleet.providers.aws.errors import translated
     from fleet.providers.aws.session import aws_client
 
-    chosen = (profile or os.environ.get("AWS_PROFILE", ""), os.environ.get("AWS_ACCESS_KEY_ID", ""), endpoint())
-    mark = hashlib.sha256("\n".join(chosen).encode()).hexdigest()[:16]
-    known = PriceCache(cache)
+    mark, known = fingerprint(profile), PriceCache(cache)
     part = known.read("accounts")
     accounts = dict(part.data) if part is not None and isinstance(part.data, dict) else {}
     if mark not in accounts:
