@@ -89,5 +89,6 @@ def _seconds(when: Any) -> Seconds:
 
 def cut(ordered: Sequence[tuple[Seconds, Micros]], since: Seconds) -> Points:
     """From ``since`` on; of the points before it only the last, as the price in force then."""
-    before = [point for point in ordered if point[0] <= since]
-    return [(since, before[-1][1])] * bool(before) + [(at, price) for at, price in ordered if at > since]
+    before = [price for at, price in ordered if at <= since]
+    inside = [(at, price) for at, price in ordered if at > since]
+    return [(since, before[-1]), *inside] if before else inside
