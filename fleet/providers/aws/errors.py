@@ -62,6 +62,7 @@ def class_of(code: str) -> ErrorClass:
 def translated(call: str) -> Iterator[None]:
     """botocore's exceptions as ``ProviderError``: ``with translated("DescribeVolumes"): …``."""
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
 
     try:
         yield
@@ -71,3 +72,8 @@ def translated(call: str) -> Iterator[None]:
         raise ProviderError(class_of(code), code, f"{call}: {found.get('Message', error)}") from error
     except BotoCoreError as error:
         raise ProviderError(ErrorClass.TRANSIENT, type(error).__name__, f"{call}: {error}") from error
+    except ResponseParserError as error:
+        # A page of a load balancer's, say, instead of an answer. botocore counts it among no family of its errors.
+        raise ProviderError(
+            ErrorClass.TRANSIENT, type(error).__name__, f"{call}: the answer is none of the service's"
+        ) from error
