@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -82,8 +83,7 @@ def ticks(top: float) -> list[float]:
             step *= factor
             if top / step <= 5:
                 break
-    count = int(top / step) + (1 if top % step > step * 1e-6 else 0)
-    return [number * step for number in range(count + 1)]
+    return [number * step for number in range(math.ceil(top / step - 1e-9) + 1)]
 
 
 def days(since: float, until: float) -> list[tuple[float, str]]:

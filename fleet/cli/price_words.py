@@ -16,8 +16,9 @@ _WHAT = {"spot": "spot", "history": "over time", "on-demand": "on demand", "band
 
 
 def told_price(price: Micros) -> str:
-    """With four digits, as EC2 tells it: zones differ in the third."""
-    return f"${price / 1e6:.4f}" if price < 10_000_000 else f"${price / 1e6:.2f}"
+    """With four digits, as EC2 tells it: zones differ in the third. Never rounded to nothing."""
+    digits = 2 if price >= 10_000_000 else 4 if price >= 1000 or price == 0 else 6
+    return f"${price / 1e6:.{digits}f}"
 
 
 def saving(row: Row) -> int | None:
