@@ -118,6 +118,8 @@ def _print(seen: Overview, wish: Wish) -> None:
         print(plain(line))
     for missing in seen.missing:
         print(plain(f"missing      {missing.told}"))
+    if not rows and not seen.missing:
+        print(f"missing      nothing that was named is offered in {', '.join(wish.regions)}")
 
 
 def _cheapest_zones(rows: Sequence[Row]) -> list[Row]:

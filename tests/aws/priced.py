@@ -34,7 +34,7 @@ def learn(cache: Path, region: str = "us-east-1", *, age: float = 60.0, at: floa
     """Fill a cache as if everything had been asked ``age`` seconds ago. The environment must be the one it is read in."""
     then = (time.time() if at is None else at) - age
     kept = PriceCache(cache)
-    kept.write("accounts", {fingerprint(): ACCOUNT}, 0.0)
+    kept.write("accounts", {fingerprint(): [ACCOUNT, time.time()]}, 0.0)
     kept.write("bands", {"labels": LABELS, "regions": {region: {"g4dn.xlarge": [1, 70], "g5.xlarge": [4, 50]}}}, then)
     made = region_cache(cache, None, region)
     offered = {name: [zone.replace("us-east-1", region) for zone in zones] for name, zones in PRICES.items()}

@@ -22,7 +22,7 @@ from fleet.model.errors import ErrorClass, ProviderError
 from fleet.providers.aws import asking
 from fleet.providers.aws.asking import Asking
 from fleet.providers.aws.offers import facts_of, offers, refresh
-from fleet.providers.aws.pricecache import DAY, LIMITS, PriceCache, region_cache, told_age
+from fleet.providers.aws.pricecache import DAY, LIMITS, PriceCache, fingerprint, region_cache, told_age
 from fleet.providers.aws.pricing import bundled, known_regions, list_prices, micros, on_demand, served_from
 from fleet.providers.aws.session import aws_client
 from fleet.providers.aws.spot import cut, history, now_prices, placement_scores
@@ -360,6 +360,21 @@ def test_other_accounts_and_other_clouds_have_other_prices(
     assert known is not None
     assert len(known.data) == 2
     assert "AWS_ACCESS_KEY_ID" not in json.dumps(known.data)
+
+
+def test_who_the_prices_are_for_is_asked_again_after_a_day_and_remembered_if_nobody_answers(
+    nowhere: None, tmp_path: Path
+) -> None:
+    kept = PriceCache(tmp_path)
+    with pytest.raises(ProviderError, match="GetCallerIdentity"):
+        region_cache(tmp_path, None, EAST)
+    kept.write("accounts", {fingerprint(): ["123", time.time() - 9 * DAY]}, 0.0)
+    assert region_cache(tmp_path, None, EAST).folder.parent.name.startswith("123-")
+    harms: list[Any] = [7, [], {fingerprint(): []}, {fingerprint(): "x"}]
+    for harm in harms:
+        kept.write("accounts", harm, 0.0)
+        with pytest.raises(ProviderError, match="GetCallerIdentity"):
+            region_cache(tmp_path, None, EAST)
 
 
 def test_a_folder_that_takes_nothing_does_not_end_a_look(moto: Moto, tmp_path: Path) -> None:

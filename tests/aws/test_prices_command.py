@@ -106,6 +106,7 @@ def test_without_a_word_each_usual_types_cheapest_zone_is_shown(shell: Terminal)
 def test_a_gpu_and_a_pattern_choose_types(shell: Terminal) -> None:
     assert {row[0] for row in rows(shell.run("prices", "--gpu", "t4")[0])[1:]} == {"g4dn.xlarge", "g4dn.2xlarge"}
     assert {row[0] for row in rows(shell.run("prices", "g[56].*")[0])[1:]} == {"g5.xlarge", "g6.xlarge"}
+    assert "nothing that was named is offered in us-east-1" in shell.run("prices", "zz*", code=1)[0]
     out = shell.run("prices", "p5.48xlarge")[0]
     assert rows(out)[1][4:7] == ["-", "$55.04", "-"]  # on demand only
 

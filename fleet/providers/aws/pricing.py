@@ -1,7 +1,8 @@
 """On-demand prices: from the Price List API, else from the dated table that fleet ships, and it is always said which.
 
 One question gives a whole region (some 1,000 Linux types, 100 on a page). The price list is public, but asking for it needs
-the permission ``pricing:GetProducts``, and the service answers in a few regions only.
+the permission ``pricing:GetProducts``, and the service answers in a few regions only. Whole servers (``.metal``) are another
+product there, and not asked for: the table serves.
 
 The table ``ondemand.json`` holds every type of us-east-1, of 2026-07-20, as aws/karpenter-provider-aws generates it from the
 Price List API, and of other regions the types with GPUs, of 2025-11-30, as instances.vantage.sh showed them (kept in
