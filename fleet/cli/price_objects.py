@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from fleet.cli.price_words import saving
-from fleet.cli.views import dollars
+from fleet.cli.price_words import dollars, saving
 from fleet.providers.aws.catalog import accelerators
 from fleet.providers.aws.missing import Missing
 from fleet.providers.aws.overview import Overview, Row, Source

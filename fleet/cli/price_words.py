@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 
 from fleet.model.base import Micros
+from fleet.model.units import MICROS_PER_DOLLAR
 from fleet.providers.aws.gpus import GPUS
 from fleet.providers.aws.overview import Overview, Row, Source
 from fleet.providers.aws.pricecache import told_age
@@ -13,6 +14,11 @@ from fleet.providers.aws.pricecache import told_age
 STACKS = 4
 """What runs on a GPU is told where so many kinds are shown at most."""
 _WHAT = {"spot": "spot", "history": "over time", "on-demand": "on demand", "bands": "interrupted"}
+
+
+def dollars(price: Micros) -> float:
+    """For JSON. (What runs cost has its own, which brings the whole loop with it: a price needs none of that.)"""
+    return price / MICROS_PER_DOLLAR
 
 
 def told_price(price: Micros) -> str:

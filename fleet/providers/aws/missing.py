@@ -5,12 +5,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from fleet.core.allowed import alternatives
 from fleet.model.cloud import Offer
-from fleet.model.job import Resources
 from fleet.model.units import format_money
 from fleet.providers.aws import catalog
+
+if TYPE_CHECKING:
+    from fleet.model.job import Resources
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ def explain_missing(
 
 def explain_job(resources: Resources, offers: Iterable[Offer]) -> str:
     """The same for everything that a job would take from EC2, a line each: a hint for whom no offer fits. May be empty."""
+    from fleet.core.allowed import alternatives
+
     sold = [offer for offer in offers if offer.provider == "aws"]
     told: dict[str, None] = {}
     for one in alternatives(resources):

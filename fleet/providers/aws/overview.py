@@ -110,9 +110,7 @@ def look(
     if errors and len(errors) == len(wish.regions):
         raise errors[0]
     made.sources.append(Source("bands", "", "Spot Instance Advisor", known_bands(cache)[1], problem))
-    seen = {row.instance_type for row in made.rows}
-    unseen = explain_missing(_literal(wish.types), wish.gpu, looking.sold, wish.regions)
-    made.missing = tuple(one for one in unseen if one.what not in seen)
+    made.missing = looking.missing()
     made.rows.sort(key=lambda row: (row.spot is None, row.spot or (row.on_demand.price if row.on_demand else 0), row.zone))
     return made
 
@@ -127,7 +125,18 @@ class _Looking:
     profile: str | None
     force: bool
     made: Overview
-    sold: list[Offer] = field(default_factory=list)
+
+    def missing(self) -> tuple[Missing, ...]:
+        """What was named and no region has; offers are only looked at if there is such a thing."""
+        shown = {row.instance_type for row in self.made.rows}
+        unseen = [name for name in _literal(self.wish.types) if name not in shown]
+        gpu = None if self.made.rows else self.wish.gpu
+        if not unseen and gpu is None:
+            return ()
+        sold: list[Offer] = []
+        for region in {source.region for source in self.made.sources if source.region}:
+            sold += offers(self.setup, region, self.cache, profile=self.profile, now=lambda: self.made.at)
+        return explain_missing(unseen, gpu, sold, self.wish.regions)
 
     def at_region(self, region: str) -> None:
         """Add a region's rows and sources. Raises ProviderError if nothing is known of it and nothing can be asked."""
@@ -145,7 +154,6 @@ class _Looking:
         rows = list(self._rows(found, there, lines, scores))
         self.made.rows += rows
         self.made.sources += _sources(found, rows, history_at, problem)
-        self.sold += offers(self.setup, region, self.cache, profile=self.profile, now=lambda: self.made.at)
 
     def _refresh(self, region: str, types: Sequence[str], *, force: bool = False) -> None:
         told = refresh(
