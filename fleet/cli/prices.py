@@ -79,7 +79,7 @@ def _looked(wish: Wish, home: Home, profile: str | None, *, force: bool) -> Over
         return look(wish, home.cache / "aws", profile=profile, force=force, on_region=on_region)
     except ProviderError as error:
         strange = [region for region in wish.regions if region not in known_regions()]
-        if strange and error.error_class in (ErrorClass.TRANSIENT, ErrorClass.UNKNOWN):
+        if strange and error.error_class in (ErrorClass.TRANSIENT, ErrorClass.UNKNOWN, ErrorClass.INVALID):
             hint = f"{strange[0]}: {nearest(strange[0], known_regions())}"
             raise ProviderError(error.error_class, error.code, error.message, error.hint or hint) from None
         raise

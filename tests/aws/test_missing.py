@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from fleet.model.cloud import Market, Offer
-from fleet.model.job import Resources
 from fleet.providers.aws.catalog import accelerators_of
-from fleet.providers.aws.missing import explain_job, explain_missing
+from fleet.providers.aws.missing import explain_missing
 
 
 def offer(name: str, price: int, zone: str = "us-east-1a", market: Market = Market.SPOT) -> Offer:
@@ -79,18 +78,3 @@ def test_what_is_offered_is_not_missing() -> None:
     (found,) = explain_missing(["g4dn.xlarge"], "A10G", SOLD)
     assert found.told == "A10G: no type that has it is offered in us-east-1"
     assert "the regions that were looked at" in explain_missing(["c5.large"], None, [])[0].told
-
-
-def test_a_jobs_alternatives_are_explained_each_in_its_own_region() -> None:
-    resources = Resources.model_validate(
-        {
-            "infra": "aws/us-east-1",
-            "accelerators": "T4",
-            "any_of": [{"instance_type": ["p2.xlarge", "g4dn.xlarge"]}, {"infra": "aws/eu-west-1"}, {"infra": "local"}],
-        }
-    )
-    gone, elsewhere = explain_job(resources, SOLD).splitlines()
-    assert gone.startswith("p2.xlarge: AWS retired it")
-    assert elsewhere == "T4: no type that has it is offered in eu-west-1"
-    assert explain_job(Resources(infra="local", accelerators="T4"), SOLD) == ""
-    assert explain_job(Resources(infra="aws", accelerators="T4"), SOLD) == ""

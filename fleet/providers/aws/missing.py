@@ -5,14 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from fleet.model.cloud import Offer
 from fleet.model.units import format_money
 from fleet.providers.aws import catalog
-
-if TYPE_CHECKING:
-    from fleet.model.job import Resources
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,22 +67,6 @@ def explain_missing(
         if not any(name.casefold() == one.casefold() for offer in offers for one in offer.accelerators):
             found.append(_accelerator(name, cheapest, where))
     return tuple(found)
-
-
-def explain_job(resources: Resources, offers: Iterable[Offer]) -> str:
-    """The same for everything that a job would take from EC2, a line each: a hint for whom no offer fits. May be empty."""
-    from fleet.core.allowed import alternatives
-
-    sold = [offer for offer in offers if offer.provider == "aws"]
-    told: dict[str, None] = {}
-    for one in alternatives(resources):
-        provider, _, place = one.infra.partition("/")
-        if provider == "aws":
-            region = place.partition("/")[0]
-            near = [offer for offer in sold if not region or offer.region == region]
-            found = explain_missing(one.instance_type, one.accelerators, near, (region,) if region else ())
-            told.update(dict.fromkeys(missing.told for missing in found))
-    return "\n".join(told)
 
 
 def _type(name: str, cheapest: dict[str, Offer], where: str) -> Missing:
