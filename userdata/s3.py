@@ -98,6 +98,8 @@ class Bucket:
             "x-amz-date": at,
             "x-amz-security-token": keys["Token"],
         }
+        if body is not None:
+            headers["content-type"] = "application/octet-stream"
         names = ";".join(sorted(headers))
         lines = [f"{name}:{headers[name]}" for name in sorted(headers)]
         asked = "\n".join([method, path, "", *lines, "", names, headers["x-amz-content-sha256"]])
