@@ -27,7 +27,7 @@ check: $(DEV) ## linters, types, import directions, shell scripts, the documenta
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	.venv/bin/shellcheck scripts/*.sh .ci/run examples/resumable/shell/*.sh
+	.venv/bin/shellcheck scripts/*.sh userdata/*.sh .ci/run examples/resumable/shell/*.sh
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
 
 bench: $(DEV) ## figures: benchmarks/README.md says what they mean
