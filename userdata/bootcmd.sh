@@ -10,4 +10,6 @@ cat >/etc/systemd/system/fleet-dead-man.service <<'END-OF-FILE'
 @fleet-dead-man.service@
 END-OF-FILE
 ln -sf ../fleet-dead-man.service /etc/systemd/system/sysinit.target.wants/fleet-dead-man.service
-/opt/fleet/bin/dead-man.sh begin @lease@ || systemd-run --on-active=1800 systemctl poweroff --force
+/opt/fleet/bin/dead-man.sh begin @lease@ ||
+    systemd-run --no-block --timer-property=DefaultDependencies=no --property=DefaultDependencies=no --on-active=1800 \
+        systemctl poweroff --force

@@ -16,26 +16,22 @@ say() {
     echo "fleet dead-man: $1"
 }
 
-# Neither waits for anything of a boot, nor ends with a shutdown that hangs. Waiting here would be for ever: early in a boot
-# systemd waits for us.
-run_by_systemd() {
-    systemd-run --quiet --no-block --property=DefaultDependencies=no "$@"
-}
-
-# A timer of its own name for each time: the old one is stopped only once the new one is set. The calendar follows a clock
+# A timer of its own name for each time: the old one is stopped only once the new one runs. The calendar follows a clock
 # that is set right, the seconds hold if it is set back.
 start_timer() {
     now=$(date +%s)
     new=$unit-$1
     if [ "$1" -le "$now" ]; then
         say "the time is over: powering off"
-        run_by_systemd --unit "$unit-now-$now" "$0" fire && return
+        systemd-run --quiet --unit "$unit-now-$now" --property=DefaultDependencies=no "$0" fire && return
         (setsid "$0" fire &)
         return
     fi
     if ! systemctl is-active --quiet "$new.timer"; then
         systemctl stop "$new.timer" "$new.service" 2>/dev/null || :
-        if ! run_by_systemd --unit "$new" --timer-property=DefaultDependencies=no --timer-property=AccuracySec=1s \
+        # A timer waits for sysinit.target by default, which itself waits for cloud-init, whose first step this is.
+        if ! systemd-run --quiet --no-block --unit "$new" --property=DefaultDependencies=no \
+            --timer-property=DefaultDependencies=no --timer-property=AccuracySec=1s \
             --on-calendar="$(date -u -d "@$1" '+%Y-%m-%d %H:%M:%S UTC')" --on-active="$(($1 - now))" "$0" fire; then
             say "systemd sets no timer: a process waits instead"
             # shellcheck disable=SC2016 # for the inner shell
