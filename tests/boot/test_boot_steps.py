@@ -14,9 +14,8 @@ from pathlib import Path
 import pytest
 
 from fleet.boot.packing import archive
-from tests.boot.shims import Shims
+from tests.boot.shims import Shims, carried
 
-USERDATA = Path(__file__).parents[2] / "userdata"
 THIS = f"cp3{sys.version_info[1]}-{platform.machine()}"
 _EMPTY = ("FLEET_DRIVER", "FLEET_LEASE", "FLEET_STACK", "FLEET_VOLUME_ID", "FLEET_VOLUME_NEW")
 SETTINGS = {
@@ -55,7 +54,7 @@ class Bench:
             "FLEET_ROOT": str(self.root),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{self.shims.path}",
         }
-        return subprocess.run(["sh", str(USERDATA / name)], env=env, capture_output=True, text=True, check=False)
+        return subprocess.run([str(carried(name, self.root))], env=env, capture_output=True, text=True, check=False)
 
     def times(self) -> dict[str, float]:
         lines = (self.state / "boot-times").read_text().splitlines()
