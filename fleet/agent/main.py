@@ -13,19 +13,28 @@ from pydantic import ValidationError
 
 from fleet import __version__
 from fleet.agent import workplace
+from fleet.agent.aws_secrets import AwsSecrets
+from fleet.agent.ec2_machine import Ec2Machine, ec2_machine, metadata_url
+from fleet.agent.host_keys import Publishing
 from fleet.agent.lanes import LOW_PRIORITY, ThreadLane
 from fleet.agent.local_machine import local_machine
 from fleet.agent.logfile import LogFile
 from fleet.agent.logic import Agent, Lanes
 from fleet.agent.machine import Machine
+from fleet.agent.metadata import Metadata
 from fleet.agent.process import ShellProcess
+from fleet.agent.role import Role
 from fleet.agent.stack import ComposeProcess
+from fleet.model.base import Seconds
 from fleet.model.documents import BootDocument
 from fleet.store.opening import open_objects
+from fleet.store.region import BUCKET_REGION
 from fleet.store.throttle import Throttle
 
 METADATA_WAIT = 10.0
 """A machine's metadata service may come up a little after the agent."""
+MACHINES: dict[str, Callable[[], Machine]] = {"local": local_machine, "ec2": ec2_machine}
+"""What $FLEET_MACHINE may name."""
 
 
 def main() -> None:
@@ -33,6 +42,8 @@ def main() -> None:
     machine = _machine()
     try:
         boot = BootDocument.model_validate_json(machine.user_data())
+    except OSError as error:
+        sys.exit(f"fleet-agent: there is no boot document: {error}")
     except ValidationError as error:
         sys.exit(f"fleet-agent: the user-data is no boot document of version {__version__}: {error}")
     wake = threading.Event()
@@ -45,15 +56,19 @@ def main() -> None:
 
 
 def _machine() -> Machine:
+    kind = os.environ.get("FLEET_MACHINE", "local")
+    if kind not in MACHINES:
+        sys.exit(f"fleet-agent: FLEET_MACHINE is {kind!r}, and may be {' or '.join(sorted(MACHINES))}")
     until = time.monotonic() + METADATA_WAIT
     while True:
         try:
-            return local_machine()
+            return MACHINES[kind]()
         except KeyError as error:
-            sys.exit(f"fleet-agent runs on an instance: {error} is not set")
+            sys.exit(f"fleet-agent runs on an instance: {error} is not set; on one of EC2 FLEET_MACHINE is ec2")
         except OSError as error:
             if time.monotonic() >= until:
-                sys.exit(f"fleet-agent: the metadata service does not answer: {error}")
+                what = error.filename or "the metadata service"
+                sys.exit(f"fleet-agent: {what} does not answer: {error.strerror or error}")
             time.sleep(0.02)
 
 
@@ -73,6 +88,29 @@ def make_agent(machine: Machine, boot: BootDocument, wake: Callable[[], None]) -
         spec, own = workplace.stack(boot, machine.instance_id, machine.scratch, folder, env)
         return ComposeProcess(spec, own, log, wake, time.time, machine.training_begins)
 
+    keys = Publishing(objects, boot, machine.instance_id, ThreadLane("host-keys", wake), machine.root, os.environ)
+    on_ec2 = isinstance(machine, Ec2Machine)
     return Agent(
-        machine, objects, boot, lanes, start, log, start_stack=start_stack, throttle=throttle, version=__version__
-    )  # fmt: skip
+        machine,
+        objects,
+        boot,
+        lanes,
+        start,
+        log,
+        start_stack=start_stack,
+        find_secrets=secrets_of(boot, objects.now) if on_ec2 and boot.job.secrets else None,
+        beside=(keys.look,) if on_ec2 else (),
+        throttle=throttle,
+        version=__version__,
+    )
+
+
+def secrets_of(boot: BootDocument, now: Callable[[], Seconds]) -> Callable[[], dict[str, str]]:
+    """How the values of the job's secrets are found: in the machine's region, else in the bucket's.
+
+    Calls are dated by the bucket's clock, since the machine's may be wrong.
+    """
+    named = (os.environ.get(name) for name in ("AWS_REGION", "AWS_DEFAULT_REGION", BUCKET_REGION))
+    regions = list(dict.fromkeys(name for name in named if name)) or ["us-east-1"]
+    found = AwsSecrets(Role(Metadata(metadata_url()), now), regions, os.environ, wall=now)
+    return lambda: found.find(boot.job.secrets)

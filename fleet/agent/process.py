@@ -40,6 +40,11 @@ class Process(Protocol):
         """SIGKILL to everything that it started."""
         ...
 
+    @property
+    def gone(self) -> bool:
+        """Nothing of it is left that could hold a file open. An exit code may be known before that."""
+        ...
+
 
 class ShellProcess:
     """Shell commands in a process group of their own, in the agent's session, so that a machine's end takes them along."""
@@ -100,6 +105,11 @@ class ShellProcess:
         """SIGKILL to the group, also after its leader ended."""
         self._killed = True
         self._signal(signal.SIGKILL)
+
+    @property
+    def gone(self) -> bool:
+        """Its group is empty."""
+        return self._child.poll() is not None and not self._group_lives()
 
     def _group_lives(self) -> bool:
         try:

@@ -101,6 +101,11 @@ class ComposeProcess:
             self._interrupt(signal.SIGKILL)
             self._beside(_kill, self._spec.project)
 
+    @property
+    def gone(self) -> bool:
+        """Its containers are removed, or could not be."""
+        return self._gone
+
     def _beside(self, act: Callable[[Engine, str], None], what: str) -> None:
         """The agent's loop does not wait for the engine."""
         compose = self._compose

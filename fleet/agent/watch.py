@@ -58,7 +58,7 @@ class DeadMan:
         step = until - self.armed_until
         to_the_lease = until == lease_until and step != 0  # the last step is a small one, and the drain needs it
         if step < 0 or step >= self.seconds / 4 or to_the_lease or not self.armed_until:
-            self.machine.arm(until)
+            self.machine.arm(until, now)
             self.armed_until = until
 
 
