@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from fleet.providers.aws import sweeping
 from fleet.providers.aws.session import aws_client
 from fleet.providers.aws.sweep import Found, Owned, Stray, strays
 from fleet.providers.aws.sweeping import Account, remove, sweep
+from fleet.store.fleetfile import FleetInfo
 from fleet.store.opening import open_objects
 from tests.aws.moto import Moto
 
@@ -198,7 +200,10 @@ class World:
         self.s3 = aws_client("s3", "us-east-1")
         self.s3.create_bucket(Bucket="the-fleets-bucket")
         self.url = "s3://the-fleets-bucket/x"
-        self.controller = open_fleet(home, self.url, create=True)
+        # By hand: under load moto lets several writers win the race that a set-up looks at.
+        info = FleetInfo(fleet_id=secrets.token_hex(8), layout=layout.LAYOUT_VERSION)
+        open_objects(self.url).put(layout.FLEET, document_bytes(info))
+        self.controller = open_fleet(home, self.url)
         home.remember_bucket(self.url)
         self.fleet = self.controller.state.fleet_id
         self.made: dict[str, str] = {}
@@ -409,8 +414,8 @@ def test_a_fleet_whose_bucket_is_named_is_swept_alone(
     world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = "s3://the-fleets-bucket/y"
-    open_fleet(world.home, other, create=True)
-    fleet = json.loads(open_objects(other).get("fleet.json"))["fleet_id"]
+    fleet = secrets.token_hex(8)
+    open_objects(other).put(layout.FLEET, document_bytes(FleetInfo(fleet_id=fleet, layout=layout.LAYOUT_VERSION)))
     mine, others = world.volume("us-east-1"), world.volume("us-east-1", fleet)
     monkeypatch.setattr(pure, "YOUNG", -60)
     assert [one["id"] for one in told(capsys)] == [mine]
