@@ -148,6 +148,11 @@ def asked(checks: Sequence[tuple[str, Check]], seconds: float) -> Iterator[Check
         yield from found.get(number, [late])
 
 
+def is_absent(error: ProviderError) -> bool:
+    """What was asked about is not there: ``InvalidKeyPair.NotFound``, ``InvalidLaunchTemplateId.NotFoundException`` …"""
+    return ".NotFound" in error.code or error.code.startswith("NoSuchEntity")
+
+
 def untold(what: str, error: FleetError) -> Checked:
     """A question that was not answered."""
     means = error.error_class if isinstance(error, ProviderError) else None

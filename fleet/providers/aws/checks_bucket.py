@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fleet.model.errors import ProviderError
-from fleet.providers.aws.checks import Check, Checked, Look
+from fleet.providers.aws.checks import Check, Checked, Look, is_absent
 
 AGAIN = "fleet init aws"
 
@@ -26,7 +26,12 @@ def of(look: Look) -> list[tuple[str, Check]]:
 
 def region(look: Look) -> Checked:
     """Where it is: what machines elsewhere send to it is charged, and takes longer."""
-    answer = look.call("s3", look.region, "head_bucket", Bucket=look.bucket)
+    try:
+        answer = look.call("s3", look.region, "head_bucket", Bucket=look.bucket)
+    except ProviderError as error:
+        if error.code not in ("404", "NoSuchBucket"):
+            raise
+        return Checked("region", "bad", f"there is no bucket {look.bucket}", AGAIN)
     headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     return judge_region(str(look.bucket), str(headers.get("x-amz-bucket-region", "")), look)
 
@@ -85,7 +90,7 @@ def profile(look: Look) -> Checked:
     try:
         found = look.call("iam", look.region, "get_instance_profile", InstanceProfileName=name)["InstanceProfile"]
     except ProviderError as error:
-        if error.code in ("NoSuchEntity", "NoSuchEntityException"):
+        if is_absent(error):
             return Checked("profile", "bad", f"there is no instance profile {name}: launches fail", AGAIN)
         raise
     if not found.get("Roles"):

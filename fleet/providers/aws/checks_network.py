@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fleet.model.errors import ProviderError
-from fleet.providers.aws.checks import Checked, Look, State
+from fleet.providers.aws.checks import Checked, Look, State, is_absent
 from fleet.providers.aws.sweep import Described
 
 
@@ -20,7 +20,7 @@ def inbound(look: Look, region: str) -> Checked:
         ]
         look.call("ec2", region, "describe_security_groups", GroupIds=[group])
     except ProviderError as error:
-        if not error.code.startswith("InvalidGroup"):
+        if not is_absent(error):
             raise
         return Checked(
             "inbound", "bad", f"{region}: there is no security group {group}", f"fleet init aws --region {region}"
@@ -59,7 +59,12 @@ def egress(look: Look, region: str) -> list[Checked]:
     words: dict[str, Any] = {"SubnetIds": sorted(wanted.values())} if wanted else {
         "Filters": [{"Name": "default-for-az", "Values": ["true"]}]
     }  # fmt: skip
-    subnets = look.call("ec2", region, "describe_subnets", **words)["Subnets"]
+    try:
+        subnets = look.call("ec2", region, "describe_subnets", **words)["Subnets"]
+    except ProviderError as error:
+        if not is_absent(error):
+            raise
+        return [Checked("egress", "bad", f"{region}: {error.message}", f"fleet init aws --region {region}")]
     if not subnets:
         told = f"{region}: there is no default network, and the set-up names no subnet"
         return [Checked("egress", "bad", told, f"fleet init aws --region {region} --subnet …")]

@@ -116,9 +116,7 @@ def _dry_runs(look: Look, region: str) -> dict[str, Verdict]:
     def dry(action: str, operation: str, **words: Any) -> None:
         found[action] = _dry(look, region, operation, words)
 
-    zones = look.call("ec2", region, "describe_availability_zones")["AvailabilityZones"]
-    zone = zones[0]["ZoneName"] if zones else f"{region}a"
-    words = {"AvailabilityZone": zone, "Size": 1, "VolumeType": "gp3", "Encrypted": True}
+    words = {"AvailabilityZone": _zone(look, region), "Size": 1, "VolumeType": "gp3", "Encrypted": True}
     dry("ec2:CreateVolume", "create_volume", **words, TagSpecifications=tagged("volume"))
     dry("ec2:TerminateInstances", "terminate_instances", InstanceIds=[INSTANCE])
     dry("ec2:AttachVolume", "attach_volume", VolumeId=VOLUME, InstanceId=INSTANCE, Device="/dev/sdf")
@@ -147,6 +145,13 @@ def _dry_runs(look: Look, region: str) -> dict[str, Verdict]:
             **override,
         )
     return found
+
+
+def _zone(look: Look, region: str) -> str:
+    try:
+        return str(look.call("ec2", region, "describe_availability_zones")["AvailabilityZones"][0]["ZoneName"])
+    except (ProviderError, IndexError):
+        return f"{region}a"
 
 
 def _image(look: Look, region: str) -> str:

@@ -7,7 +7,7 @@ import importlib
 from fleet.model.cloud import Market, Offer
 from fleet.model.errors import ProviderError
 from fleet.providers.aws import checks_network, checks_types
-from fleet.providers.aws.checks import Check, Checked, Look
+from fleet.providers.aws.checks import Check, Checked, Look, is_absent
 from fleet.providers.aws.sweep import Described
 
 
@@ -35,7 +35,12 @@ def image(look: Look, region: str) -> Checked:
         image_id, told = _resolved(look, region, names)
         if image_id is None:
             return Checked("image", "note", f"{region}: {told}")
-    found = look.call("ec2", region, "describe_images", ImageIds=[image_id])["Images"]
+    try:
+        found = look.call("ec2", region, "describe_images", ImageIds=[image_id])["Images"]
+    except ProviderError as error:
+        if not is_absent(error) and not error.code.startswith("InvalidAMIID"):
+            raise
+        found = []
     if not found or found[0].get("State") != "available":
         told = f"{region}: there is no image {image_id}, or it may not be used"
         return Checked("image", "bad", told, "Images belong to one region: name one of that region, or `ubuntu-24.04`.")
@@ -70,13 +75,13 @@ def template(look: Look, region: str) -> Checked:
     """The launch template has the properties that the fleet's safety rests on."""
     assert look.setup is not None
     here = look.setup.regions[region]
-    found = look.call(
-        "ec2",
-        region,
-        "describe_launch_template_versions",
-        LaunchTemplateId=here.launch_template,
-        Versions=[here.template_version],
-    )["LaunchTemplateVersions"]
+    words = {"LaunchTemplateId": here.launch_template, "Versions": [here.template_version]}
+    try:
+        found = look.call("ec2", region, "describe_launch_template_versions", **words)["LaunchTemplateVersions"]
+    except ProviderError as error:
+        if not is_absent(error):
+            raise
+        found = []
     name = f"{here.launch_template} version {here.template_version}"
     if not found:
         return Checked("template", "bad", f"{region}: there is no {name}", f"fleet init aws --region {region}")
@@ -110,7 +115,7 @@ def key(look: Look, region: str) -> Checked:
     try:
         look.call("ec2", region, "describe_key_pairs", KeyNames=[name])
     except ProviderError as error:
-        if error.code != "InvalidKeyPair.NotFound":
+        if not is_absent(error):
             raise
         told = f"{region}: the key pair {name} is gone: launches fail"
         return Checked("key", "bad", told, f"fleet init aws --region {region}")
