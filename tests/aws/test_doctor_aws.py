@@ -264,6 +264,7 @@ def test_a_bucket_elsewhere_is_told_with_what_that_costs() -> None:
 @pytest.fixture
 def home(moto: Moto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     monkeypatch.setenv("FLEET_HOME", str(tmp_path))
+    monkeypatch.setattr(checks, "SECONDS", 60.0)  # a busy computer plays both sides here
     return Home(tmp_path)
 
 
@@ -321,7 +322,7 @@ def test_an_account_in_which_all_is_well_is_good_but_for_what_moto_cannot_tell(s
     assert {one.what for one in not_good} == {"permission", "quota"}
     assert all("cannot be told" in one.told for one in not_good)
     expected = {"login", "clock", "set-up", "expiry", "permission", "offered", "image", "template", "key", "inbound"}
-    assert {one.what for one in found} == {*expected, "egress", "region", "public", "uploads", "profile", "quota"}
+    assert {one.what for one in found} == {*expected, "egress", "region", "list", "public", "uploads", "profile", "quota"}
     (dry,) = [one.told for one in found if one.what == "permission" and one.state == "good"]
     assert {"ec2:RunInstances", "ec2:CreateFleet", "ec2:CreateVolume"} <= set(dry.removeprefix("us-east-1: ").split(", "))
 
@@ -454,16 +455,16 @@ def strict(moto: Moto, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 def test_what_the_caller_may_not_do_is_named_one_by_one(setup: AwsSetup, strict: Any) -> None:
-    strict("sts:*", "ec2:Describe*", "ec2:CreateVolume", "s3:*", "ssm:*")
+    strict("sts:*", "ec2:Describe*", "ec2:CreateVolume", "s3:Get*", "s3:HeadBucket", "ssm:*")
     found = looked(setup)
     denied = {one.told for one in found if one.what == "permission" and one.state == "bad"}
-    actions = ("RunInstances", "CreateFleet", "TerminateInstances", "AttachVolume")
-    assert denied == {f"us-east-1: ec2:{action} is denied" for action in actions}
+    actions = ("RunInstances", "CreateFleet", "TerminateInstances", "AttachVolume", "DetachVolume", "DeleteVolume")
+    assert denied == {f"us-east-1: ec2:{action} is denied" for action in (*actions, "GetConsoleOutput")}
     (there,) = [one.told for one in found if one.what == "permission" and one.state == "good"]
-    assert there == "us-east-1: ec2:CreateVolume"
+    assert "ec2:CreateVolume" in there
     profile = next(one for one in found if one.what == "profile")
     assert (profile.state, profile.told.startswith("cannot be told")) == ("note", True)
-    assert next(one for one in found if one.what == "public").state == "good"
+    assert next(one for one in found if one.what == "list").state == "bad"
 
 
 def test_without_a_login_that_is_what_is_told_and_nothing_else(
@@ -526,4 +527,3 @@ def test_with_a_catalog_accelerators_lead_to_types(monkeypatch: pytest.MonkeyPat
     assert checks_types.wanted_types(look) == {"g4dn.12xlarge": {"spot", "on-demand"}}
     look = replace(look, job=job(instance_type="c5.large", market="spot"))
     assert checks_types.wanted_types(look) == {"c5.large": {"spot"}}
-    assert checks.SECONDS == 10

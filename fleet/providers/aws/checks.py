@@ -106,10 +106,11 @@ class Look:
 Check = Callable[[], Sequence[Checked]]
 
 
-def look_at(look: Look, more: Sequence[tuple[str, Check]] = (), seconds: float = SECONDS) -> Iterator[Checked]:
+def look_at(look: Look, more: Sequence[tuple[str, Check]] = (), seconds: float | None = None) -> Iterator[Checked]:
     """Everything, then ``more``: who is asking first, since nothing else can be asked without an answer to that."""
     from fleet.providers.aws import checks_bucket, checks_permissions, checks_region
 
+    seconds = seconds or SECONDS
     yield from asked([("login", lambda: _identity(look))], seconds)
     if not look.account:
         yield Checked("others", "note", "nothing else can be looked at without a login")

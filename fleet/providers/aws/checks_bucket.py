@@ -16,6 +16,7 @@ def of(look: Look) -> list[tuple[str, Check]]:
     if look.bucket:
         checks += [
             ("region", lambda: [region(look)]),
+            ("list", lambda: [listing(look)]),
             ("public", lambda: [public(look)]),
             ("uploads", lambda: [lifecycle(look)]),
         ]
@@ -46,6 +47,18 @@ def judge_region(bucket: str, where: str, look: Look) -> Checked:
         told = f"{bucket} is in {where}; machines in {', '.join(far)} send to it across regions, at about $0.02 per GB"
         return Checked("region", "note", told)
     return Checked("region", "good", f"{bucket} is in {where or 'a place that does not say where'}")
+
+
+def listing(look: Look) -> Checked:
+    """What lies in it can be listed; that it can be read and written is proved by doing so."""
+    try:
+        look.call("s3", _home(look), "list_objects_v2", Bucket=look.bucket, Prefix=f"{look.prefix}/".lstrip("/"), MaxKeys=1)
+    except ProviderError as error:
+        if error.code != "AccessDenied":
+            raise
+        told = f"{look.bucket}: what lies in it may not be listed (s3:ListBucket)"
+        return Checked("list", "bad", told, "`fleet policy aws` prints what the controller must be allowed to do.")
+    return Checked("list", "good", f"{look.bucket}: what lies in it can be listed")
 
 
 def public(look: Look) -> Checked:
