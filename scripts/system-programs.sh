@@ -1,8 +1,8 @@
 #!/bin/sh
 # Get ready what the system tests need beside Python, then run a command with it: system-programs.sh [COMMAND …]
 #
-# 1. On Debian and Ubuntu, as root or with sudo: installs docker.io, docker-compose and busybox-static, those that are
-#    missing. Elsewhere it says what to install.
+# 1. On Debian and Ubuntu, as root or with sudo: installs docker.io, docker-compose, busybox-static, openssh-server and
+#    openssh-client, those that are missing. Elsewhere it says what to install.
 # 2. Puts compose v2 into .venv/compose-v2, pinned by hash, unless docker has it.
 # 3. If no docker engine answers, starts one; with a command, stops that one again once the command has ended.
 set -eu
@@ -38,6 +38,8 @@ missing_packages() {
     if ! busybox=$(command -v busybox) || ldd "$busybox" >/dev/null 2>&1; then
         echo busybox-static # the only program of the tests' image
     fi
+    [ -x /usr/sbin/sshd ] || echo openssh-server # run by the tests on ports of their own, never as the system's
+    command -v ssh-agent >/dev/null 2>&1 || echo openssh-client
 }
 
 install_packages() {

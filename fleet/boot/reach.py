@@ -50,6 +50,8 @@ class Patience:
     """How long is waited for what, in seconds."""
 
     connect: float = CONNECT_SECONDS
+    refused: float = CONNECT_SECONDS
+    """One where nobody listens is tried again for so long: its sshd may be about to start."""
     login: float = LOGIN_SECONDS
     ask: float = ASK_SECONDS
     silent: float = SILENT_SECONDS

@@ -15,7 +15,7 @@ from fleet.boot.reach import ConnectionLostError, ImpostorError, LoginRefusedErr
 from fleet.model.errors import FleetError
 
 AGAIN_SECONDS = 1.0
-"""A machine that refuses the connection is asked again so often: its sshd is about to start."""
+"""A machine that refuses the connection is tried again so often."""
 
 
 @contextlib.contextmanager
@@ -111,7 +111,7 @@ def _open(connection: Any, reach: Reach, patience: Patience) -> None:
         SSHException,
     )
 
-    until = time.monotonic() + patience.connect
+    until = time.monotonic() + patience.refused
     who = f"{reach.user}@{reach.name}"
     while True:
         try:
@@ -128,7 +128,7 @@ def _open(connection: Any, reach: Reach, patience: Patience) -> None:
                     f"nobody answers at {reach.address} port {reach.port}: {error.strerror}",
                     "The machine may still boot, or be about to end: `fleet status RUN`.",
                 ) from None
-            time.sleep(min(AGAIN_SECONDS, patience.connect / 4))
+            time.sleep(min(AGAIN_SECONDS, patience.refused / 4))
         except (SSHException, OSError, EOFError) as error:
             raise _silent(connection, reach, patience, error) from None
         else:

@@ -22,7 +22,7 @@ from tests.ssh.sshd import agent, make_key, public
 
 pytestmark = pytest.mark.system
 
-QUICK = Patience(connect=1.0, login=3.0, ask=0.2, silent=0.6)
+QUICK = Patience(connect=1.0, refused=1.0, login=3.0, ask=0.2, silent=0.6)
 
 
 def said(connection: Any, command: str) -> str:

@@ -58,15 +58,15 @@ def _single(text: str) -> str:
     return f"{address}/{address.max_prefixlen}"
 
 
-def _asked(url: str = CHECK_URL) -> str:
+def _asked() -> str:
     try:
-        with urllib.request.urlopen(url, timeout=CONNECT_SECONDS) as answer:
+        with urllib.request.urlopen(CHECK_URL, timeout=CONNECT_SECONDS) as answer:
             text = answer.read(64).decode("ascii", errors="replace").strip()
         address = ipaddress.IPv4Address(text)
     except (OSError, ValueError) as error:
-        raise FleetError(f"your own address cannot be found out: {url}: {error}", HINT) from None
+        raise FleetError(f"your own address cannot be found out: {CHECK_URL}: {error}", HINT) from None
     if not address.is_global:
-        raise FleetError(f"{url} says that your address is {address}, which is no public one", HINT)
+        raise FleetError(f"{CHECK_URL} says that your address is {address}, which is no public one", HINT)
     return str(address)
 
 
