@@ -53,7 +53,8 @@ def _prepared(reach: Reach, identity: Path | None, patience: Patience) -> Any:
     if identity is not None and not identity.is_file():
         raise FleetError(f"there is no key {identity}")
     try:
-        config = Config(lazy=True)  # what fabric has files of its own for is no business of this
+        # Lazy: what fabric has files of its own for is no business of this. The limit is for machines on the way, too.
+        config = Config(overrides={"timeouts": {"connect": int(patience.connect)}}, lazy=True)
         config.load_ssh_config()
         connection = Connection(
             reach.address,
@@ -117,6 +118,8 @@ def _open(connection: Any, reach: Reach, patience: Patience) -> None:
         try:
             connection.open()
         except BadHostKeyException as error:
+            if error.hostname != connection.host:
+                raise SshError(f"{error.hostname}, on the way to {reach.name}, is not the host that you know") from None
             raise impostor(reach, f"{error.key.get_name()} {error.key.get_base64()}") from None
         except PasswordRequiredException:
             raise LoginRefusedError(f"your key for {who} has a passphrase", "`ssh-add` first, then again.") from None
@@ -148,7 +151,7 @@ def impostor(reach: Reach, shown: str) -> ImpostorError:
 def _refused(reach: Reach, error: Exception) -> LoginRefusedError:
     return LoginRefusedError(
         f"{reach.name} takes none of your keys for {reach.user}: {error}",
-        "It knows the key that was imported when the fleet was set up: --identity FILE names it.",
+        "It knows the key that was imported when the fleet was set up (`fleet init aws`): --identity FILE names it.",
     )
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -227,3 +230,19 @@ def test_ports_as_they_are_written(text: str, ports: Ports) -> None:
 def test_what_is_no_port_is_refused(text: str) -> None:
     with pytest.raises(FleetError, match="no port"):
         parse_ports(text)
+
+
+@pytest.mark.parametrize(("number", "ignored"), [(signal.SIGHUP, False), (signal.SIGTERM, False), (signal.SIGHUP, True)])
+def test_a_terminal_that_is_closed_leaves_no_port_open(number: signal.Signals, ignored: bool) -> None:
+    """Unless the command was started so that it outlives its terminal (nohup)."""
+    program = (
+        f"import signal, time; signal.signal({number:d}, signal.{'SIG_IGN' if ignored else 'SIG_DFL'})\n"
+        "from fleet.cli.reaching import leave_properly\nleave_properly()\n"
+        "try:\n    print('open', flush=True); time.sleep(1 if " + str(ignored) + " else 60)\nfinally:\n    print('closed')"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "open\n"
+        process.send_signal(number)
+        assert process.stdout.read() == "closed\n"
+    assert process.returncode == (0 if ignored else 128 + number)

@@ -112,6 +112,22 @@ def test_the_users_configuration_counts_but_never_forwards_the_agent(
             )
 
 
+def test_a_machine_on_the_way_must_be_one_that_the_user_knows(sshd: MakeSshd, key: Path, tmp_path: Path) -> None:
+    machine, hop = sshd("machine"), sshd("hop")
+    ours, known = tmp_path / "home" / ".ssh", f"[localhost]:{hop.port}"
+    (ours / "config").write_text(
+        f"Host 127.0.0.1\n  ProxyJump {machine.reach.user}@localhost:{hop.port}\nHost *\n  IdentityFile {key}\n"
+    )
+    assert "not found in known_hosts" in str(trouble(machine.reach))
+    (ours / "known_hosts").write_text(f"{known} {public(machine.host_key)}\n")
+    assert "localhost, on the way to" in str(trouble(machine.reach))
+    assert "publickey" not in hop.log
+    (ours / "known_hosts").write_text(f"{known} {public(hop.host_key)}\n")
+    assert trouble(machine.reach) is None
+    assert "publickey" in hop.log
+    assert isinstance(trouble(replace(machine.reach, keys=(public(key),))), ImpostorError)
+
+
 def test_a_configuration_that_cannot_be_read_is_named(sshd: MakeSshd, tmp_path: Path) -> None:
     (tmp_path / "home" / ".ssh" / "config").write_text("Host\n  what is this\n=\n")
     with pytest.raises(FleetError, match="configuration"), connect(sshd().reach):
