@@ -17,7 +17,7 @@ import pytest
 from fleet.boot.reach import ConnectionLostError, ImpostorError, LoginRefusedError, Patience, Reach, known_hosts, openssh
 from fleet.boot.ssh import connect, trouble
 from fleet.model.errors import FleetError
-from tests.ssh.conftest import MakeSshd
+from tests.ssh.conftest import MakeSshd, until
 from tests.ssh.sshd import agent, make_key, public
 
 pytestmark = pytest.mark.system
@@ -228,7 +228,21 @@ def test_openssh_accepts_the_machine_and_forwards_no_agent(
         monkeypatch.setenv("SSH_AUTH_SOCK", where)
         done = talk(server.reach, "echo socket ${SSH_AUTH_SOCK-none}; exit 7")
     assert (done.stdout, done.returncode) == ("socket none\n", 7), done.stderr
-    assert not list(tmp_path.glob("*@*"))  # no connection that others could share
+
+
+def test_a_connection_that_the_user_shares_is_not_taken_for_the_machine(
+    sshd: MakeSshd, talk: Talk, tmp_path: Path, key: Path
+) -> None:
+    """It was opened to the address when that was another machine's; OpenSSH compares no host key with it."""
+    machine, other = sshd("machine"), sshd("other")
+    words = ["-F", str(tmp_path / "config"), "-i", str(key), "-p", str(other.port), f"{other.reach.user}@127.0.0.1"]
+    master = subprocess.Popen(["ssh", "-N", *words], stderr=subprocess.DEVNULL)
+    until(lambda: list(tmp_path.glob("*@127.0.0.1")))
+    shared = subprocess.run(["ssh", *words, "echo $SSH_CONNECTION"], capture_output=True, text=True, check=True).stdout
+    assert shared.split()[3] == str(other.port)
+    assert talk(machine.reach, "echo $SSH_CONNECTION").stdout.split()[3] == str(machine.port)
+    master.terminate()
+    master.wait(timeout=10)
 
 
 def test_openssh_refuses_an_impostor_whatever_the_users_configuration_says(sshd: MakeSshd, talk: Talk) -> None:
