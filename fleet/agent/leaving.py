@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from fleet.agent import workplace
@@ -22,6 +23,10 @@ COMMIT_TRIES = 20
 """What cannot be sent is tried again so often, some eight minutes; on a notice or a lease's end until time is up."""
 BROKEN_TRIES = 2
 """A last checkpoint that does not verify is looked at once more."""
+CLEAR_MOST: Seconds = 30.0
+"""What is left of training, containers above all, is waited for so long before the volume is taken from under it."""
+RELEASE_MOST: Seconds = 120.0
+"""A volume that cannot be let go within this stays with the machine until its end, which frees it as well."""
 _OUTCOMES: dict[Leave, Literal["succeeded", "stopped", "interrupted", "lease"]] = {
     "notice": "interrupted",
     "unwanted": "interrupted",
@@ -30,6 +35,37 @@ _OUTCOMES: dict[Leave, Literal["succeeded", "stopped", "interrupted", "lease"]] 
     "lease": "lease",
     "succeeded": "succeeded",
 }
+
+
+@dataclass
+class Release:
+    """The volume's way out of the machine. ``released`` is said only once it is gone: then others take it."""
+
+    agent: Agent
+    begun_at: Seconds | None = None
+    stuck: bool = False
+    """It could not be let go: the machine ends without having said so."""
+
+    def done(self, now: Seconds, until: Seconds | None = None) -> bool:
+        """One round; True once nothing more can be done."""
+        agent = self.agent
+        if self.begun_at is None:
+            self.begun_at = now
+            if agent.disk.is_volume:
+                shutil.rmtree(agent.disk.staging, ignore_errors=True)
+        try:
+            if agent.machine.release_volume():
+                return True
+        except OSError as error:
+            agent.message = f"the volume is not free yet: {error}"
+        most = self.begun_at + RELEASE_MOST
+        self.stuck = now >= (most if until is None else min(most, until))
+        return self.stuck
+
+    def clock_set(self, by: Seconds) -> None:
+        """The clock went back."""
+        if self.begun_at is not None:
+            self.begun_at += by
 
 
 class Leaving:
@@ -54,13 +90,14 @@ class Leaving:
         self._exports = 0
         self._unsaved = ""
         self._retry_at = now
+        self._ended_at = now
         if agent.child is not None and agent.child.poll() is None:
             agent.ask_to_save()
             agent.child.ask_to_stop(self._kill_at - now)
 
     def done(self, now: Seconds) -> bool:
         """One round; True once everything is let go of."""
-        stages = (self._training_ended, self._committed, self._exported, self._logged, self._released)
+        stages = (self._training_ended, self._committed, self._exported, self._logged, self._cleared, self._released)
         while self._stage < len(stages) and stages[self._stage](now):
             self._stage += 1
         return self._stage == len(stages)
@@ -68,6 +105,7 @@ class Leaving:
     def clock_set(self, by: Seconds) -> None:
         """The clock went back: training does not get that much longer to end. When the cloud comes is the cloud's time."""
         self._kill_at += by
+        self._ended_at += by
         self._retry_at += by
 
     def _late(self, now: Seconds) -> bool:
@@ -82,6 +120,7 @@ class Leaving:
                 child.kill()
             return False
         child.kill()  # whatever it forked and left
+        self._ended_at = now
         self._agent.hear_child(now)  # its last lines name its last checkpoint
         return True
 
@@ -138,11 +177,14 @@ class Leaving:
         """The log is sent, unless time is up: a checkpoint is worth more than its log."""
         return self._agent.logs_shipped or self.reason == "notice" or self._late(now)
 
+    def _cleared(self, now: Seconds) -> bool:
+        """Containers that are still being removed hold the volume, and their engine would be asked for after its end."""
+        child = self._agent.child
+        return child is None or child.gone or now >= self._ended_at + CLEAR_MOST or self._late(now)
+
     def _released(self, now: Seconds) -> bool:
-        agent = self._agent
-        if agent.disk.is_volume:
-            shutil.rmtree(agent.disk.staging, ignore_errors=True)
-            agent.machine.release_volume()
+        if not self._agent.release.done(now, self._until):
+            return False
         if self._unsaved and self.outcome is not None:
             message = f"{self.outcome.message}\n{self._unsaved}".strip()
             self.outcome = self.outcome.model_copy(update={"message": message})

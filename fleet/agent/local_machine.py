@@ -2,106 +2,22 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
-import re
 import secrets
-import socket
 import time
-from datetime import datetime
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
+from fleet.agent.metadata import Metadata, Signalled
 from fleet.model.base import Seconds
 
-TOKEN_SECONDS = 300
-TIMEOUT = 2.0
-"""For a whole answer."""
-MOST_BYTES = 16 << 20
-_TOKEN = re.compile(r"[!-~]{1,1024}")
-"""What a header can carry; another kind of answer must not be taken for a token until it would have expired."""
 
-
-class Metadata:
-    """A client of the instance metadata service, version 2: a token first, renewed before it expires."""
-
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 80
-        self._token = ""
-        self._token_until = 0.0
-
-    def get(self, path: str) -> str | None:
-        """The text at a path; None if there is nothing. Raises OSError if the service does not answer."""
-        if time.monotonic() >= self._token_until:
-            self._renew()
-        status, text = self._ask("GET", path, {"X-aws-ec2-metadata-token": self._token})
-        if status == 401:
-            self._renew()
-            status, text = self._ask("GET", path, {"X-aws-ec2-metadata-token": self._token})
-        if status == 404:
-            return None
-        if status != 200:
-            raise OSError(f"the metadata service answers {status} for {path}")
-        return text
-
-    def _renew(self) -> None:
-        headers = {"X-aws-ec2-metadata-token-ttl-seconds": str(TOKEN_SECONDS)}
-        status, text = self._ask("PUT", "/latest/api/token", headers)
-        if status != 200 or not _TOKEN.fullmatch(text):
-            raise OSError(f"the metadata service gives no token: {status}")
-        self._token, self._token_until = text, time.monotonic() + TOKEN_SECONDS / 2
-
-    def _ask(self, method: str, path: str, headers: dict[str, str]) -> tuple[int, str]:
-        connection = _Connection(self._host, self._port, timeout=TIMEOUT)
-        try:
-            connection.request(method, path, headers=headers)
-            answer = connection.getresponse()
-            data = answer.read(MOST_BYTES + 1)
-            if len(data) > MOST_BYTES:
-                raise OSError(f"the metadata service has too much to say of {path}")
-            return answer.status, data.decode()
-        except (http.client.HTTPException, ValueError) as error:
-            raise OSError(f"the metadata service is out of order: {error!r}") from None
-        finally:
-            connection.close()
-
-
-class _Socket(socket.socket):
-    """Waits until a moment, not for so long between any two bytes: an answer that trickles in is none."""
-
-    until = float("inf")
-
-    def recv_into(self, *args: Any) -> int:
-        """A piece, if it comes in time."""
-        left = self.until - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("the answer takes too long")
-        self.settimeout(left)
-        return super().recv_into(*args)
-
-
-class _Connection(http.client.HTTPConnection):
-    """To be done with within its timeout."""
-
-    def connect(self) -> None:
-        """Open the connection; its time begins."""
-        until = time.monotonic() + TIMEOUT
-        plain = socket.create_connection((self.host, self.port), self.timeout)
-        self.sock = _Socket(plain.family, plain.type, plain.proto, plain.detach())
-        self.sock.settimeout(self.timeout)
-        self.sock.until = until
-
-
-class LocalMachine:
+class LocalMachine(Signalled):
     """An instance folder of the provider ``local``."""
 
     def __init__(self, folder: Path, metadata: Metadata) -> None:
+        super().__init__(metadata)
         self._folder = folder
-        self._metadata = metadata
-        self._rebalance = False
         self.instance_id = metadata.get("/latest/meta-data/instance-id") or ""
         self.boot_id = (folder / "boot-id").read_text(encoding="utf-8").strip()
 
@@ -110,35 +26,35 @@ class LocalMachine:
         """Removed with the instance."""
         return self._folder / "root"
 
+    @property
+    def root(self) -> Path:
+        """A process has no disk of its own: its folder stands for one."""
+        return self.scratch
+
     def user_data(self) -> str:
         """The boot document's JSON."""
         return self._metadata.get("/latest/user-data") or ""
-
-    def notice(self) -> Seconds | None:
-        """When the cloud takes the machine back, once it says so."""
-        text = self._metadata.get("/latest/meta-data/spot/instance-action")
-        return _instant_of(text) if text else None
-
-    def rebalance(self) -> bool:
-        """Whether the cloud recommends to leave; once said, it stays so."""
-        if not self._rebalance:
-            self._rebalance = self._metadata.get("/latest/meta-data/events/recommendations/rebalance") is not None
-        return self._rebalance
 
     def volume(self, volume_id: str | None) -> Path | None:
         """The link that stands under ``dev/`` while a volume is attached."""
         links = sorted((self._folder / "dev").glob(volume_id or "*"))
         return links[0] if links and links[0].is_dir() else None
 
-    def release_volume(self) -> None:
+    @property
+    def mounting(self) -> bool:
+        """A folder is there or it is not."""
+        return False
+
+    def release_volume(self) -> bool:
         """Everything on it is on disk; the link is the provider's to remove."""
         os.sync()
+        return True
 
-    def arm(self, power_off_at: Seconds) -> None:
-        """The supervisor reads this file several times a second."""
+    def arm(self, power_off_at: Seconds, now: Seconds) -> None:
+        """The supervisor reads this file several times a second, and goes by this computer's clock."""
         target = self._folder / "dead-man.json"
         temporary = target.with_name(f".dead-man.{secrets.token_hex(4)}")
-        temporary.write_text(json.dumps({"power_off_at": power_off_at}), encoding="utf-8")
+        temporary.write_text(json.dumps({"power_off_at": time.time() + power_off_at - now}), encoding="utf-8")
         temporary.replace(target)
 
     def training_begins(self) -> None:
@@ -148,14 +64,6 @@ class LocalMachine:
     def power_off(self) -> None:
         """The supervisor ends the machine as soon as it sees this file."""
         (self._folder / "power-off").touch()
-
-
-def _instant_of(text: str) -> Seconds:
-    """The time in a notice. Raises ValueError if there is none: such an answer is asked for again."""
-    try:
-        return datetime.fromisoformat(json.loads(text)["time"].replace("Z", "+00:00")).timestamp()
-    except (LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise ValueError(f"no notice: {error!r}") from None
 
 
 def local_machine() -> LocalMachine:

@@ -23,8 +23,9 @@ class LogFile:
 
     def __init__(self, path: Path, most_bytes: int = MOST_BYTES, *, hide: Iterable[str] = ()) -> None:
         """``hide``: values that training may print and that must not be stored."""
-        self._hide = sorted((value.encode() for value in hide if len(value) >= SHORTEST_SECRET), key=len, reverse=True)
+        self._hide: list[bytes] = []
         self._held = b""
+        self.hide(hide)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._most = most_bytes
@@ -37,6 +38,12 @@ class LogFile:
         self._chunk = 0
         self._last = b""
         """The newest output, once it is not in the file any more."""
+
+    def hide(self, values: Iterable[str]) -> None:
+        """Values that nothing printed from now on may hold. Of one with several lines neither may any line of its own."""
+        pieces = {piece for value in values for piece in (value, *value.splitlines())}
+        more = {piece.encode() for piece in pieces if len(piece) >= SHORTEST_SECRET}
+        self._hide = sorted({*self._hide, *more}, key=len, reverse=True)
 
     @property
     def unshipped(self) -> int:

@@ -7,7 +7,7 @@ so that the same logic runs on a virtual clock.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,8 @@ from fleet.agent import workplace
 from fleet.agent.beats import Beats, Rate
 from fleet.agent.disk import Disk
 from fleet.agent.lanes import Lane
-from fleet.agent.leaving import Leave, Leaving
+from fleet.agent.leaving import Leave, Leaving, Release
+from fleet.agent.left import left_before, note_left
 from fleet.agent.logfile import LogFile
 from fleet.agent.machine import Machine
 from fleet.agent.process import Process
@@ -33,6 +34,7 @@ from fleet.store.throttle import Throttle
 
 Start = Callable[[str, Path, dict[str, str]], Process]
 """Starts commands, or a stack by its file, in a folder and with an environment."""
+LEAST_WAIT: Seconds = 0.02
 RETRY: Seconds = 1.0
 RESTART_PAUSE: Seconds = 1.0
 REFUSALS = 5
@@ -42,6 +44,8 @@ SLEPT: Seconds = 120.0
 """Two rounds further apart mean that the machine was suspended, or its clock was set: it could not be heard meanwhile."""
 CLOCK_BACK: Seconds = 1.0
 """A clock that goes back by more was set; less is how clocks are kept right."""
+TAKEN_WITHIN: Seconds = 60.0
+"""What a notice says is about when the cloud comes: whoever goes a moment earlier pays for what would have been free."""
 TAIL_LINES = 20
 
 
@@ -68,11 +72,17 @@ class Agent:
         log: LogFile,
         *,
         start_stack: Start | None = None,
+        find_secrets: Callable[[], Mapping[str, str]] | None = None,
+        beside: Sequence[Callable[[Seconds], None]] = (),
         throttle: Throttle | None = None,
         version: str = "",
         wall: Callable[[], Seconds] = time.time,
     ) -> None:
-        """``wall`` is this machine's own clock, which stamps files and lines; every other time is the bucket's."""
+        """``wall`` is this machine's own clock, which stamps files and lines; every other time is the bucket's.
+
+        ``find_secrets`` gives the values of the job's secrets, where they are not in our environment: called in a lane until
+        it succeeds. ``beside``: what else is looked after in every round, once the attempt is ours.
+        """
         self.machine, self.objects, self.boot, self.lanes, self.log = machine, objects, boot, lanes, log
         self.throttle = throttle or Throttle()
         self.now = objects.now
@@ -89,6 +99,9 @@ class Agent:
         self.saver: Saver | None = None
         self.unsaved = Unsaved(boot)
         self.leaving: Leaving | None = None
+        self.release = Release(self)
+        self._left: Heartbeat | None = None
+        """The last word of an agent before this one, which had let go: it is said again, and nothing else is done."""
         self.child: Process | None = None
         self.resumed: Resumed | None = None
         self.outcome: Outcome | None = None
@@ -102,6 +115,9 @@ class Agent:
         self._version = version
         self._start = start
         self._start_stack = start_stack or start
+        self._find_secrets = find_secrets
+        self._secrets: Mapping[str, str] | None = None if find_secrets is not None else {}
+        self._beside = beside
         self._rate = Rate()
         self._claimed = False
         self._began_at = self._awake_since = self.now()
@@ -112,6 +128,9 @@ class Agent:
         self._doing = ""
         self._restarted = ""
         self._refusals = 0
+        self._unarmed = ""
+        self._fenced = ""
+        """Why: the volume is let go, then it is said."""
         self._ticked_at = float("-inf")
 
     def tick(self) -> Seconds:
@@ -122,11 +141,11 @@ class Agent:
         if now - self._ticked_at > SLEPT:
             self._awake_since = now
         self._ticked_at = now
-        self._guarded(lambda: self.dead_man.renew(now, self.ends_at))
+        self._renew_dead_man(now)
         if self._claimed:
             self._listen(now)
         self.hear_child(now)
-        {
+        steps: dict[AgentPhase, Callable[[Seconds], None]] = {
             "booting": self._boot,
             "waiting-volume": self._wait_for_volume,
             "waiting-predecessor": self._wait_for_predecessor,
@@ -136,11 +155,23 @@ class Agent:
             "draining": self._drain,
             "released": self._go,
             "fenced": self._go,
-        }[self.phase](now)
+        }
+        (self._step_aside if self._fenced else steps[self.phase])(now)
         if self._claimed:
+            for look in self._beside:
+                look(now)
             self._ship_logs(now)
             self.beats.offer(self.heartbeat(), now)
-        return min(self.boot.intervals.notice, self.boot.intervals.scan, 0.1 if self.phase != "training" else 1.0)
+        soon = min(self.boot.intervals.notice, self.boot.intervals.scan, 0.1 if self.phase != "training" else 1.0)
+        return min(soon, max(LEAST_WAIT, self.signals.due_in(now))) if self._claimed else soon
+
+    def _renew_dead_man(self, now: Seconds) -> None:
+        """One that cannot be set is told in every phase: the machine ends at the time that was set before."""
+        try:
+            self.dead_man.renew(now, self.ends_at)
+            self._unarmed = ""
+        except OSError as error:
+            self._unarmed = str(error)
 
     @property
     def ends_at(self) -> Seconds:
@@ -163,6 +194,7 @@ class Agent:
             self.saver.look_again()
         if self.leaving is not None:
             self.leaving.clock_set(back)
+        self.release.clock_set(back)
         self._began_at += back
         self._rate = Rate()
         self._retry_at = self._logs_due = self._noted_at = 0.0
@@ -175,6 +207,9 @@ class Agent:
         mine = self._in_lane("claim", lambda: claim(self.objects, self.boot.run_id, self.boot.attempt, began), now)
         if mine is True:
             self._claimed, self.phase = True, "waiting-volume"
+            self._left = left_before(self.machine.scratch, self.boot)
+            if self._left is not None:
+                self.phase, self.outcome = self._left.phase, self._left.outcome
         elif mine is False:
             self.phase = "fenced"
 
@@ -182,18 +217,24 @@ class Agent:
         if self.leaving is not None:
             self.phase = "draining"
             return
-        path = self.machine.volume(self.boot.volume_id)
         if self.disk.writer() == (self.boot.run_id, self.boot.attempt):
             # This agent was started again: a volume that came meanwhile knows less than the disk it trained on without it.
             self.message, self.phase = "it goes on on the machine's own disk", "waiting-predecessor"
-        elif path is not None:
+            return
+        path, why = None, ""
+        try:
+            path = self.machine.volume(self.boot.volume_id)
+        except OSError as error:
+            why = f" ({error})"
+        if path is not None:
             self.disk = Disk(path, self.boot.job.checkpoint.path, is_volume=True)
             self.message, self.phase = "", "waiting-predecessor"
-        elif now - self._began_at >= self.boot.intervals.volume_wait:
-            self.message = "no volume came in time: it trains on the machine's own disk, from the bucket"
+        elif now - self._began_at >= self.boot.intervals.volume_wait and not self.machine.mounting:
+            self.message = f"no volume came in time: it trains on the machine's own disk, from the bucket{why}"
             self.phase = "waiting-predecessor"
         else:
-            self.message = f"waits for volume {self.boot.volume_id or ''}"
+            which = f"volume {self.boot.volume_id}" if self.boot.volume_id is not None else "its volume"
+            self.message = f"waits for {which}{why}"
 
     def _wait_for_predecessor(self, now: Seconds) -> None:
         """A volume that came from the predecessor is the proof that it let go; else its word is waited for."""
@@ -211,6 +252,9 @@ class Agent:
         if self.leaving is not None and not self.lanes.work.busy:
             self.phase = "draining"
             return
+        if self._find_secrets is not None and self._secrets is None:
+            self._keep_secrets(self._in_lane("secrets", self._find_secrets, now))
+            return
         found = self._in_lane("restore", self._bring_back, now)
         if isinstance(found, tuple):
             self.message = ""
@@ -221,12 +265,19 @@ class Agent:
             if self.boot.job.setup and self.leaving is None:
                 self._run("setup", self.boot.job.setup, now, self._start)
 
+    def _keep_secrets(self, found: object) -> None:
+        """In memory alone, and out of the log."""
+        if isinstance(found, Mapping):
+            self._secrets, self.message, self._refusals = found, "", 0
+            self.log.hide(found.values())
+
     def _bring_back(self) -> tuple[Resumed, Manifest | None, int, Path]:
         """In the lane: the workdir, and the checkpoint that training goes on from."""
         self.disk.prepare()
-        workplace.mount(self.disk, self.machine.scratch, self.boot.job.volume.mount)
+        workplace.mount(self.disk, self.machine.root, self.boot.job.volume.mount)
         resumed, newest, restarts = resume(self.objects, self.checkpoints, self.boot, self.disk, self.now)
-        return resumed, newest, restarts, workplace.unpack(self.objects, self.boot, self.machine.scratch)
+        workdir = workplace.unpack(self.objects, self.boot, self.machine.scratch, self.machine.root)
+        return resumed, newest, restarts, workdir
 
     def _in_lane(self, name: str, work: Callable[[], object], now: Seconds) -> object:
         """Do work in the lane, again and again until it succeeds; its result once it does, else None."""
@@ -238,7 +289,7 @@ class Agent:
             self.message = f"{name}: {done.error}"
             self._retry_at = now + RETRY
             if isinstance(done.error, FencedError):
-                self.phase = "fenced"
+                self._fenced = self.message
             elif not isinstance(done.error, StoreError):
                 self._refusals += 1
                 if self._refusals >= REFUSALS:
@@ -280,8 +331,7 @@ class Agent:
             self.unsaved.committed(now)
         code = self.child.poll() if self.child is not None else None
         if self.saver.fenced:
-            self._kill_child()
-            self.phase, self.message = "fenced", self.saver.problem
+            self._fenced = self.saver.problem
         elif self.leaving is not None:
             self.phase = "draining"
         elif code is None:
@@ -314,7 +364,8 @@ class Agent:
             self._run("training", job.run or "true", now, self._start)
 
     def _run(self, what: str, commands: str, now: Seconds, start: Start) -> None:
-        env = workplace.environment(self.boot, self.disk, self.machine.scratch)
+        env = workplace.environment(self.boot, self.disk, self.machine.scratch, self.machine.root)
+        env |= self._secrets or {}
         try:
             self.child = start(commands, self.workdir, env)
         except (OSError, ValueError) as error:
@@ -343,7 +394,7 @@ class Agent:
         if self.step is not None and self.step_at is not None and self.step_at > self._noted_at + NOTE_EVERY:
             self._noted_at = self.step_at
             reached = (self.boot.run_id, self.step, self.step_at, self.step_at - ahead)
-            if self.phase == "training" or self.child is not None:
+            if (self.phase == "training" or self.child is not None) and self.release.begun_at is None:
                 self._guarded(lambda: self.disk.note_progress(*reached))
 
     def _note_saved(self, step: int, at: Seconds) -> None:
@@ -398,7 +449,27 @@ class Agent:
         assert self.leaving is not None
         if self.leaving.done(now):
             self.outcome = self.leaving.outcome
-            self.phase = "fenced" if self.saver is not None and self.saver.fenced else "released"
+            if self.release.stuck:
+                self._go(now)  # without a word of release: nobody takes the volume from a machine that holds it
+                return
+            self._let_go("fenced" if self.saver is not None and self.saver.fenced else "released")
+
+    def _step_aside(self, now: Seconds) -> None:
+        """A later attempt goes on: end, without writing, and let go of the volume before that is said."""
+        self._kill_child()
+        if self.phase == "fenced":
+            self._go(now)
+        elif self.release.done(now):
+            self.message = self._fenced
+            if self.release.stuck:
+                self._go(now)
+            else:
+                self._let_go("fenced")
+
+    def _let_go(self, phase: AgentPhase) -> None:
+        """The volume is gone: whatever becomes of this agent, none on this machine takes it again."""
+        self.phase = phase
+        self._guarded(lambda: note_left(self.machine.scratch, self.heartbeat()))
 
     def _go(self, now: Seconds) -> None:
         """Leave once the bucket knows it. After a notice stay until taken: EC2 does not charge for what it takes early."""
@@ -406,8 +477,12 @@ class Agent:
         told = not self._claimed or self.beats.told(self.heartbeat())
         desired, notice = self.wishes.desired, self.signals.notice
         wanted = desired is None or self.boot.attempt in desired.live
-        stay = self.leaving is not None and self.leaving.reason == "notice" and wanted
-        if told and not (stay and notice is not None and now < (notice.until or now)):
+        if self._left is not None:
+            noticed = self._left.notice is not None
+        else:
+            noticed = self.leaving is not None and self.leaving.reason == "notice"
+        stay = noticed and wanted
+        if told and not (stay and notice is not None and now < (notice.until or now) + TAKEN_WITHIN):
             self.over = True
             self.machine.power_off()
 
@@ -427,6 +502,8 @@ class Agent:
 
     def heartbeat(self) -> Heartbeat:
         """The agent's word, as of now."""
+        if self._left is not None:
+            return self._left.model_copy(update={"boot_id": self.machine.boot_id, "message": self.message})
         newest = self.saver.newest if self.saver is not None else None
         desired = self.wishes.desired
         return Heartbeat(
@@ -453,6 +530,6 @@ class Agent:
             lease_until=self.lease_until,
             desired_seen=desired.journal if desired is not None else 0,
             volume_id=self.boot.volume_id if self.disk.is_volume else None,
-            message=self.message,
+            message="; ".join(word for word in (self.message, self._unarmed) if word),
             version=self._version,
         )

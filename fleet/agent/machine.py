@@ -26,6 +26,11 @@ class Machine(Protocol):
         """The instance's own disk: gone when it ends."""
         ...
 
+    @property
+    def root(self) -> Path:
+        """Where the absolute paths of a job begin: ``volume.mount`` and those under ``file_mounts``."""
+        ...
+
     def user_data(self) -> str:
         """The boot document's JSON."""
         ...
@@ -39,15 +44,20 @@ class Machine(Protocol):
         ...
 
     def volume(self, volume_id: str | None) -> Path | None:
-        """Where the volume is, once it is attached. None for the id: the only one."""
+        """Where the volume is, once it can be used. None for the id: the only one. OSError says why it cannot be yet."""
         ...
 
-    def release_volume(self) -> None:
-        """Let go of the volume: synced, unmounted."""
+    @property
+    def mounting(self) -> bool:
+        """The volume came and is being made ready: nobody gives it up now."""
         ...
 
-    def arm(self, power_off_at: Seconds) -> None:
-        """Set the dead-man switch: the machine ends at that time whatever happens to the agent."""
+    def release_volume(self) -> bool:
+        """Let go of the volume: asked again until it is True. Then all of it is on the disk, and the disk unmounted."""
+        ...
+
+    def arm(self, power_off_at: Seconds, now: Seconds) -> None:
+        """Set the dead-man switch: the machine ends then whatever happens to the agent. Both times are the bucket's."""
         ...
 
     def training_begins(self) -> None:

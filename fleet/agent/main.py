@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
 from fleet import __version__
 from fleet.agent import workplace
+from fleet.agent.aws_secrets import AwsSecrets
+from fleet.agent.ec2_machine import Ec2Machine, ec2_machine, metadata_url
+from fleet.agent.host_keys import Publishing
 from fleet.agent.lanes import LOW_PRIORITY, ThreadLane
 from fleet.agent.local_machine import local_machine
 from fleet.agent.logfile import LogFile
 from fleet.agent.logic import Agent, Lanes
 from fleet.agent.machine import Machine
+from fleet.agent.metadata import Metadata
 from fleet.agent.process import ShellProcess
+from fleet.agent.role import Role
 from fleet.agent.stack import ComposeProcess
+from fleet.agent.starts import MOST, started_too_often
+from fleet.model.base import Seconds
 from fleet.model.documents import BootDocument
 from fleet.store.opening import open_objects
+from fleet.store.region import bucket_region, own_region
 from fleet.store.throttle import Throttle
 
+ENGINE_WAIT = 60.0
+"""An engine of docker that is just starting is waited for so long on a machine of its own."""
 METADATA_WAIT = 10.0
 """A machine's metadata service may come up a little after the agent."""
+MACHINES: dict[str, Callable[[], Machine]] = {"local": local_machine, "ec2": ec2_machine}
+"""What $FLEET_MACHINE may name."""
 
 
 def main() -> None:
@@ -33,32 +48,52 @@ def main() -> None:
     machine = _machine()
     try:
         boot = BootDocument.model_validate_json(machine.user_data())
+    except OSError as error:
+        sys.exit(f"fleet-agent: there is no boot document: {error}")
     except ValidationError as error:
         sys.exit(f"fleet-agent: the user-data is no boot document of version {__version__}: {error}")
-    wake = threading.Event()
-    agent = make_agent(machine, boot, wake.set)
-    while not agent.over:
-        wait = agent.tick()
-        wake.wait(wait)
-        wake.clear()
+    if isinstance(machine, Ec2Machine) and started_too_often(machine.scratch, machine.boot_id, time.time()):
+        sys.stderr.write(f"fleet-agent: started more than {MOST} times within an hour: this machine is given up\n")
+        machine.power_off()
+        threading.Event().wait()
+    live(machine, boot)
     threading.Event().wait()  # the machine ends us; an exit here would look like a crash
 
 
+def live(machine: Machine, boot: BootDocument) -> None:
+    """Round after round, until the machine is told to end. What ends the agent itself is told in the training's log."""
+    wake = threading.Event()
+    agent = make_agent(machine, boot, wake.set)
+    try:
+        while not agent.over:
+            wait = agent.tick()
+            wake.wait(wait)
+            wake.clear()
+    except Exception:
+        agent.log.write(f"fleet: the agent died, and is started again:\n{traceback.format_exc()}".encode())
+        raise
+
+
 def _machine() -> Machine:
+    kind = os.environ.get("FLEET_MACHINE", "local")
+    if kind not in MACHINES:
+        sys.exit(f"fleet-agent: FLEET_MACHINE is {kind!r}, and may be {' or '.join(sorted(MACHINES))}")
     until = time.monotonic() + METADATA_WAIT
     while True:
         try:
-            return local_machine()
+            return MACHINES[kind]()
         except KeyError as error:
-            sys.exit(f"fleet-agent runs on an instance: {error} is not set")
+            sys.exit(f"fleet-agent runs on an instance: {error} is not set; on one of EC2 FLEET_MACHINE is ec2")
         except OSError as error:
             if time.monotonic() >= until:
-                sys.exit(f"fleet-agent: the metadata service does not answer: {error}")
+                what = error.filename or "the metadata service"
+                sys.exit(f"fleet-agent: {what} does not answer: {error.strerror or error}")
             time.sleep(0.02)
 
 
 def make_agent(machine: Machine, boot: BootDocument, wake: Callable[[], None]) -> Agent:
     """An agent with real lanes, children and bucket."""
+    on_ec2 = isinstance(machine, Ec2Machine)
     throttle = Throttle(boot.job.checkpoint.cpu)
     objects = open_objects(boot.root, pause=throttle.pause)
     values = [os.environ[name] for name in boot.job.secrets if name in os.environ]
@@ -71,8 +106,39 @@ def make_agent(machine: Machine, boot: BootDocument, wake: Callable[[], None]) -
 
     def start_stack(_file: str, folder: Path, env: dict[str, str]) -> ComposeProcess:
         spec, own = workplace.stack(boot, machine.instance_id, machine.scratch, folder, env)
-        return ComposeProcess(spec, own, log, wake, time.time, machine.training_begins)
+        wait = ENGINE_WAIT if on_ec2 else 0.0
+        return ComposeProcess(spec, own, log, wake, time.time, machine.training_begins, engine_wait=wait)
 
+    beside = []
+    if on_ec2:
+        lane = ThreadLane("host-keys", wake)
+        beside.append(Publishing(objects, boot, machine.instance_id, lane, machine.root, os.environ).look)
     return Agent(
-        machine, objects, boot, lanes, start, log, start_stack=start_stack, throttle=throttle, version=__version__
-    )  # fmt: skip
+        machine,
+        objects,
+        boot,
+        lanes,
+        start,
+        log,
+        start_stack=start_stack,
+        find_secrets=secrets_of(boot, objects.now) if on_ec2 and boot.job.secrets else None,
+        beside=beside,
+        throttle=throttle,
+        version=__version__,
+    )
+
+
+def secrets_of(boot: BootDocument, now: Callable[[], Seconds]) -> Callable[[], dict[str, str]]:
+    """How the values of the job's secrets are found: in the machine's region, else in the bucket's.
+
+    Calls are dated by the bucket's clock, since the machine's may be wrong.
+    """
+    bucket = urlsplit(boot.root)
+
+    @functools.cache
+    def secrets() -> AwsSecrets:
+        here = own_region(os.environ)
+        there = bucket_region(bucket.netloc) if bucket.scheme == "s3" else here
+        return AwsSecrets(Role(Metadata(metadata_url()), now), list(dict.fromkeys((here, there))), os.environ, wall=now)
+
+    return lambda: secrets().find(boot.job.secrets)

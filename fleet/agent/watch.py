@@ -29,6 +29,10 @@ class Signals:
         """Whatever time it is."""
         self._due = float("-inf")
 
+    def due_in(self, now: Seconds) -> Seconds:
+        """How long nobody needs to look."""
+        return float("inf") if self.notice is not None else max(0.0, self._due - now)
+
     def look(self, now: Seconds) -> None:
         """Ask, if it is time. A service that does not answer is asked again: silence is no notice."""
         if now < self._due or self.notice is not None:
@@ -58,7 +62,7 @@ class DeadMan:
         step = until - self.armed_until
         to_the_lease = until == lease_until and step != 0  # the last step is a small one, and the drain needs it
         if step < 0 or step >= self.seconds / 4 or to_the_lease or not self.armed_until:
-            self.machine.arm(until)
+            self.machine.arm(until, now)
             self.armed_until = until
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -20,10 +21,10 @@ from fleet.workloads.stack import OVERRIDE, StackSpec
 from fleet.workloads.stack import environment as compose_environment
 
 
-def unpack(objects: Objects, boot: BootDocument, scratch: Path) -> Path:
+def unpack(objects: Objects, boot: BootDocument, scratch: Path, root: Path) -> Path:
     """The job's workdir on the instance's own disk, made anew, with what ``file_mounts`` puts beside it or into it.
 
-    Raises FleetError if an archive is not what it should be.
+    Absolute destinations begin at ``root``. Raises FleetError if an archive is not what it should be.
     """
     folder = scratch / "workdir"
     shutil.rmtree(folder, ignore_errors=True)
@@ -31,14 +32,14 @@ def unpack(objects: Objects, boot: BootDocument, scratch: Path) -> Path:
     if boot.workdir_key is not None:
         _unpack_archive(objects, boot.workdir_key, folder, scratch)
     for where, mount in boot.mounts.items():
-        target = scratch / where.lstrip("/") if where.startswith("/") else folder / where
+        target = root / where.lstrip("/") if where.startswith("/") else folder / where
         fresh = scratch / ".mount"
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir()
         _unpack_archive(objects, mount.key, fresh, scratch)
         target.parent.mkdir(parents=True, exist_ok=True)
         if mount.is_file:
-            (fresh / "file").replace(target)
+            shutil.move(fresh / "file", target)  # it may lie on another disk
         else:
             shutil.copytree(fresh, target, dirs_exist_ok=True, symlinks=True)
         shutil.rmtree(fresh, ignore_errors=True)
@@ -70,7 +71,7 @@ def _extract(tar: tarfile.TarFile, folder: Path) -> None:
             tar.extract(member, folder)
 
 
-def environment(boot: BootDocument, disk: Disk, scratch: Path) -> dict[str, str]:
+def environment(boot: BootDocument, disk: Disk, scratch: Path, root: Path) -> dict[str, str]:
     """What ``setup`` and ``run`` find in their environment, documented in docs/job-file.md."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("FLEET_") or key in _MARKS}
     return {
@@ -84,7 +85,7 @@ def environment(boot: BootDocument, disk: Disk, scratch: Path) -> dict[str, str]
         "FLEET_NODE_RANK": "0",
         "FLEET_NODE_COUNT": "1",
         "FLEET_NODE_IPS": "127.0.0.1",
-        "FLEET_ROOT": str(scratch),
+        "FLEET_ROOT": str(root),
         "FLEET_VOLUME": str(disk.root),
         "FLEET_CHECKPOINTS": str(disk.checkpoints),
         "FLEET_SAVE_REQUEST": str(save_request(scratch)),
@@ -125,12 +126,16 @@ def stack(
     return spec, {**compose_environment(env, own, os.getuid(), os.getgid()), **names}
 
 
-def mount(disk: Disk, scratch: Path, where: str) -> None:
-    """Show the disk under the job's mount point, below the instance's own root."""
-    link = scratch / where.strip("/")
+def mount(disk: Disk, root: Path, where: str) -> None:
+    """Show the disk under the job's mount point, unless it is mounted there."""
+    link = root / where.strip("/")
+    if link == disk.root:
+        return
     link.parent.mkdir(parents=True, exist_ok=True)
     if link.is_symlink():
         link.unlink()
+    with contextlib.suppress(OSError):
+        link.rmdir()  # made for a volume that did not come; anything but an empty folder stays
     if not link.exists():
         link.symlink_to(disk.root)
 

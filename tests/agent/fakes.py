@@ -78,8 +78,15 @@ class FakeMachine:
         self.silent = False
         self.armed: list[Seconds] = []
         self.off = False
-        self.released = False
+        self.released = self.busy = self.mounting = False
+        self.unarmed = ""
+        self.refuses = ""
+        """Why the volume cannot be had, or not be let go."""
         self.trained = False
+
+    @property
+    def root(self) -> Path:
+        return self.scratch
 
     def user_data(self) -> str:
         return ""
@@ -93,12 +100,19 @@ class FakeMachine:
         return self.rebalanced
 
     def volume(self, volume_id: str | None) -> Path | None:
+        if self.refuses:
+            raise OSError(self.refuses)
         return self.disk
 
-    def release_volume(self) -> None:
-        self.released = True
+    def release_volume(self) -> bool:
+        if self.refuses:
+            raise OSError(self.refuses)
+        self.released = not self.busy
+        return self.released
 
-    def arm(self, power_off_at: Seconds) -> None:
+    def arm(self, power_off_at: Seconds, now: Seconds) -> None:
+        if self.unarmed:
+            raise OSError(self.unarmed)
         self.armed.append(power_off_at)
 
     def training_begins(self) -> None:
@@ -114,7 +128,7 @@ class FakeProcess:
     def __init__(self, commands: str, env: dict[str, str], clock: VirtualClock, log: LogFile) -> None:
         self.commands, self.env, self._clock, self._log = commands, env, clock, log
         self.code: int | None = None
-        self.asked = self.killed = False
+        self.asked = self.killed = self.lingers = False
         self.on_stop: Callable[[], None] = lambda: None
         self._lines: list[tuple[float, str]] = []
 
@@ -147,6 +161,10 @@ class FakeProcess:
         self.killed = True
         if self.code is None:
             self.code = -9
+
+    @property
+    def gone(self) -> bool:
+        return self.code is not None and not self.lingers
 
 
 class World:

@@ -15,8 +15,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fleet.agent import local_machine
-from fleet.agent.local_machine import LocalMachine, Metadata
+from fleet.agent import metadata as client
+from fleet.agent.local_machine import LocalMachine
+from fleet.agent.metadata import Metadata
 from fleet.agent.watch import Signals
 from tests.fuzz.draw import ESCAPES, LONG, damaged, documents, examples, strings
 
@@ -96,7 +97,7 @@ def machine(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Itera
     folder: Path = tmp_path_factory.mktemp("machine")
     (folder / "boot-id").write_text("b")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(local_machine, "TIMEOUT", PATIENCE)
+        patch.setattr(client, "TIMEOUT", PATIENCE)
         yield LocalMachine(folder, Metadata(service.url))
 
 
@@ -192,7 +193,7 @@ def test_an_answer_that_trickles_in_for_ever_is_not_waited_for(service: Service,
 def test_more_than_any_metadata_is_not_read(
     service: Service, machine: LocalMachine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local_machine, "MOST_BYTES", 1000)
+    monkeypatch.setattr(client, "MOST_BYTES", 1000)
     service.answers = {**WELL, IDENTITY: http(b"x" * 1001)}
     with pytest.raises(OSError, match="too much"):
         machine._metadata.get(IDENTITY)

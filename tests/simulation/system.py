@@ -122,6 +122,10 @@ class ScriptedTraining:
         if self._code is None:
             self._code = -9
 
+    @property
+    def gone(self) -> bool:
+        return self._code is not None
+
 
 class SimMachine:
     """A machine of the simulated cloud from the inside."""
@@ -131,6 +135,10 @@ class SimMachine:
         self.boot_id = f"boot-{instance_id}"
         self.scratch = system.folder / "machines" / instance_id
         self.scratch.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def root(self) -> Path:
+        return self.scratch
 
     def user_data(self) -> str:
         return self._system.cloud.instances[self.instance_id].request.user_data
@@ -150,10 +158,14 @@ class SimMachine:
                 return path
         return None
 
-    def release_volume(self) -> None:
-        return
+    @property
+    def mounting(self) -> bool:
+        return False
 
-    def arm(self, power_off_at: Seconds) -> None:
+    def release_volume(self) -> bool:
+        return True
+
+    def arm(self, power_off_at: Seconds, now: Seconds) -> None:
         self._system.cloud.arm(self.instance_id, power_off_at)
 
     def training_begins(self) -> None:

@@ -138,6 +138,10 @@ class Machine:
 
     # --- the machine, as its agent sees it
 
+    @property
+    def root(self) -> Path:
+        return self.scratch
+
     def user_data(self) -> str:
         return self.request.user_data
 
@@ -158,10 +162,14 @@ class Machine:
                 return path
         return None
 
-    def release_volume(self) -> None:
-        return
+    @property
+    def mounting(self) -> bool:
+        return False
 
-    def arm(self, power_off_at: Seconds) -> None:
+    def release_volume(self) -> bool:
+        return True
+
+    def arm(self, power_off_at: Seconds, now: Seconds) -> None:
         self.world.cloud.arm(self.instance_id, power_off_at)
         self.world.cloud_due(power_off_at)
 

@@ -206,7 +206,7 @@ class Swept(World):
                 (snapshots, "KEPT", 1),
                 (Training, "_go_on", trains),
                 (Disk, "prepare", prepares),
-                (Machine, "arm", lambda m, at: self.around_file("arm", lambda: arm(m, at))),
+                (Machine, "arm", lambda m, at, now: self.around_file("arm", lambda: arm(m, at, now))),
                 (Machine, "power_off", lambda m: self.around_file("power off", lambda: power_off(m))),
                 (parallel, "ThreadPoolExecutor", InOrder),
             ):

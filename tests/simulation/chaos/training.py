@@ -130,3 +130,7 @@ class Training:
         self._go_on()
         if self.code is None:
             self.code = -9
+
+    @property
+    def gone(self) -> bool:
+        return self.code is not None

@@ -16,7 +16,8 @@ from typing import TypeVar
 import psutil
 import pytest
 
-from fleet.agent.local_machine import LocalMachine, Metadata
+from fleet.agent.local_machine import LocalMachine
+from fleet.agent.metadata import Metadata
 from fleet.model.cloud import Instance, InstanceState, LaunchRequest, Market, NewVolume
 from fleet.model.errors import ErrorClass, FleetError, ProviderError
 from fleet.providers.local import folder as files
@@ -196,7 +197,7 @@ def test_on_demand_machines_are_not_taken(local: Local) -> None:
 def test_the_dead_man_switch_ends_the_machine_without_anybody(local: Local) -> None:
     made = local.running()
     machine = LocalMachine(local.folder(made), Metadata(local.metadata(made)))
-    machine.arm(time.time() + 0.3)
+    machine.arm(100.3, now=100.0)
     assert local.ended(made).ended_by == "itself"
     assert local.processes(made) == []
 
