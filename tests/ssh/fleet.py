@@ -22,11 +22,17 @@ from tests.unit.core.world import RUN, event
 BOOK = "fleet-1"
 
 
+class Bucket(FileObjects):
+    """A folder that says that it is a bucket of EC2's."""
+
+    url = "s3://bucket/fleet"
+
+
 class Fleet:
     """The journal and the bucket; and the way to its machines, as a cloud would tell it."""
 
     def __init__(self, folder: Path) -> None:
-        self.objects = FileObjects(folder, lambda: 1000.0)
+        self.objects = Bucket(folder, lambda: 1000.0)
         self.places: dict[str, Place | FleetError] = {}
         self.doors: list[str] = []
         """Whose ports were opened and closed, in order."""

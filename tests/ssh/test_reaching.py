@@ -29,6 +29,8 @@ from fleet.cli.reaching import EXIT_UNREACHED, unreached
 from fleet.control.reaching import Machine, Place, machine_of, passes
 from fleet.control.ways import way_to
 from fleet.model import layout
+from fleet.model.base import document_bytes
+from fleet.model.documents import HostKeys
 from fleet.model.errors import ErrorClass, FleetError, ProviderError, StoreError
 from tests.ssh.fleet import Fleet
 from tests.ssh.sshd import free_port
@@ -94,11 +96,21 @@ def test_keys_that_another_machine_published_are_refused(fleet: Fleet) -> None:
 @pytest.mark.parametrize("keys", [(), ("ssh-dss AAAA",), ("ssh-ed25519",), ("ssh-ed25519 AAAA\nevil ssh-rsa AAAA",)])
 def test_keys_that_prove_nothing_are_refused(fleet: Fleet, keys: tuple[str, ...]) -> None:
     machine = fleet.launch(1)
-    fleet.publish(1, REACH)
-    found = fleet.objects.get(layout.host_key(RUN, 1))
-    assert b"BBBB" in found
     with pytest.raises(FleetError, match="no host key"):
         replace(REACH, keys=keys)
+    found = HostKeys(instance_id="i-1", keys=keys, user="ubuntu", at=1.0)
+    fleet.publish(1, REACH)
+    fleet.objects.put(layout.host_key(RUN, 1), document_bytes(found))
+    with pytest.raises(FleetError, match="no host key"), fleet.reaching(print).reach(machine):
+        pass
+    fleet.objects.put(layout.host_key(RUN, 1), document_bytes(found.model_copy(update={"keys": (*keys, *REACH.keys)})))
+    with fleet.reaching(print).reach(machine) as reach:
+        assert reach.keys == REACH.keys  # of those that an image makes, the ones that are trusted count
+
+
+def test_what_is_no_document_of_host_keys_is_named(fleet: Fleet) -> None:
+    machine = fleet.launch(1)
+    fleet.publish(1, REACH)
     fleet.objects.put(layout.host_key(RUN, 1), b"{}")
     with pytest.raises(FleetError, match="does not hold"), fleet.reaching(print).reach(machine):
         pass

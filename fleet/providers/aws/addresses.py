@@ -25,13 +25,13 @@ class Address:
     """False: only from within its network, over a VPN or a peering for example."""
 
 
-def machine_address(instance_id: str, region: str, *, profile: str | None = None) -> Address | None:
+def machine_address(instance_id: str, region: str) -> Address | None:
     """The public IPv4 address, else IPv6, else the private one; None while the machine has none yet.
 
     Raises ProviderError, also if the machine has ended.
     """
     with translated("DescribeInstances"):
-        told = aws_client("ec2", region, profile=profile).describe_instances(InstanceIds=[instance_id])
+        told = aws_client("ec2", region).describe_instances(InstanceIds=[instance_id])
     found = [one for reservation in told["Reservations"] for one in reservation["Instances"]]
     state = found[0]["State"]["Name"] if found else "unknown"
     if state not in ("pending", "running"):
