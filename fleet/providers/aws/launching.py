@@ -17,6 +17,7 @@ from fleet.model.setup import AwsSetup
 from fleet.providers.aws import calls, launch, mapping
 from fleet.providers.aws.errors import refusal
 from fleet.providers.aws.images import Image, Images, arch_of
+from fleet.providers.aws.quotas import what_to_ask_for
 from fleet.providers.aws.volumes import Volumes
 
 NO_FLEETS = frozenset(
@@ -44,7 +45,10 @@ class Launcher:
         place = launch.check_request(request, self._setup)
         known = self._known(request, place.region)
         if known is None:
-            known = self._made(request, place.region)
+            try:
+                known = self._made(request, place.region)
+            except ProviderError as error:
+                raise _told(error, request) from error
         book = {offer.key: offer for offer in request.offers}
         return mapping.instance(self._whole(request, known), place.region, book)
 
@@ -153,6 +157,15 @@ class Launcher:
         )
         self._volumes.attach(region, disk.volume_id, instance_id)
         return calls.instance(region, instance_id) or made
+
+
+def _told(error: ProviderError, request: LaunchRequest) -> ProviderError:
+    """A quota's refusal says in the message itself what to ask for: that is what the journal keeps."""
+    if error.error_class is not ErrorClass.QUOTA:
+        return error
+    first = request.offers[0]
+    advice = what_to_ask_for(first.region, first.instance_type, first.market)
+    return ProviderError(error.error_class, error.code, f"{error.message}; {advice}", error.hint)
 
 
 def _names(error: ProviderError, offer: Offer) -> bool:
