@@ -21,6 +21,11 @@ def _standing() -> tuple[Moto, Proxy]:
     return moto, open_.enter_context(proxy_before(moto.url))
 
 
+def standing_moto() -> Moto:
+    """The server itself, nothing in between."""
+    return _standing()[0]
+
+
 def standing_cloud(patch: pytest.MonkeyPatch) -> Proxy:
     """An empty cloud that the environment leads to, through its recorder."""
     moto, proxy = _standing()

@@ -1,0 +1,169 @@
+"""What machines boot from: by name, by id, looked up once a day."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fleet.model.errors import ErrorClass, ProviderError
+from fleet.providers.aws.images import DAY, NAMES, Images, image_of
+from tests.aws.bench import Account
+from tests.aws.ground import AMI, REGION, offer
+
+NOBLE, NOBLE_ARM = "ami-6e6f626c000000001", "ami-6e6f626c100000001"
+JAMMY, DEBIAN = "ami-6a616d6d000000001", "ami-0deb1a00000000646"
+
+
+class Clock:
+    now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def published(account: Account, image_id: str, times: int = 1) -> None:
+    """What the publisher's parameter says: moto has none of these."""
+    account.proxy.answer("GetParameter", json.dumps({"Parameter": {"Value": image_id}}).encode(), times=times)
+
+
+def test_the_newest_ubuntu_is_what_machines_boot_from_unless_the_job_wants_another(account: Account) -> None:
+    published(account, NOBLE)
+    target = account.provider().boot_target([offer()], None)
+    assert target is not None
+    assert (target.image_id, target.image, target.arch, target.user_data_limit) == (NOBLE, "ubuntu-24.04", "x86_64", 16_384)
+    asked = account.proxy.seen[0].parameters["Name"]
+    assert asked == "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id"
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter"),
+    [
+        ("ubuntu-22.04", "/aws/service/canonical/ubuntu/server/22.04/stable/current/{}/hvm/ebs-gp2/ami-id"),
+        ("debian-12", "/aws/service/debian/release/12/latest/{}"),
+        ("dlami", "/aws/service/deeplearning/ami/{}/base-oss-nvidia-driver-gpu-ubuntu-22.04/latest/ami-id"),
+    ],
+)
+@pytest.mark.parametrize("arm", [False, True])
+def test_each_name_is_the_publishers_parameter_for_the_processor(
+    account: Account, name: str, parameter: str, *, arm: bool
+) -> None:
+    published(account, NOBLE)
+    machine = offer().model_copy(update={"instance_type": "g5g.xlarge" if arm else "g5.xlarge"})
+    account.provider().boot_target([machine], name)
+    x86 = "x86_64" if name == "dlami" else "amd64"
+    assert account.proxy.seen[0].parameters["Name"] == parameter.format("arm64" if arm else x86)
+
+
+@pytest.mark.parametrize(("name", "image_id"), [("ubuntu-24.04", NOBLE), ("ubuntu-22.04", JAMMY), ("debian-12", DEBIAN)])
+def test_where_the_publisher_has_no_parameter_its_newest_image_of_the_name_is_taken(
+    account: Account, name: str, image_id: str
+) -> None:
+    target = account.provider().boot_target([offer()], name)
+    assert target is not None
+    assert target.image_id == image_id
+
+
+def test_an_arm_machine_gets_an_arm_image(account: Account) -> None:
+    target = account.provider().boot_target([offer().model_copy(update={"instance_type": "g5g.xlarge"})], None)
+    assert target is not None
+    assert (target.image_id, target.arch) == (NOBLE_ARM, "aarch64")
+
+
+def test_a_deep_learning_image_brings_its_own_driver(account: Account) -> None:
+    assert NAMES["dlami"].brings_driver
+    target = account.provider().boot_target([offer()], "dlami")
+    assert target is not None
+    assert target.driver is None
+
+
+def test_an_image_by_its_id_is_passed_on_with_its_own_architecture(account: Account) -> None:
+    for image_id, arch in ((AMI, "x86_64"), (NOBLE_ARM, "aarch64")):
+        target = account.provider().boot_target([offer()], image_id)
+        assert target is not None
+        assert (target.image_id, target.image, target.arch) == (image_id, image_id, arch)
+    assert "GetParameter" not in account.proxy.actions()
+
+
+def test_a_name_is_looked_up_once_a_day_by_all_controllers_of_a_computer(account: Account) -> None:
+    clock = Clock()
+    published(account, NOBLE)
+    published(account, JAMMY)
+    assert Images(account.cache, clock=clock).target([offer()], None).image_id == NOBLE
+    account.proxy.seen.clear()
+    clock.now += DAY - 1
+    assert Images(account.cache, clock=clock).target([offer()], None).image_id == NOBLE
+    assert account.proxy.seen == []
+    clock.now += 2
+    assert Images(account.cache, clock=clock).target([offer()], None).image_id == JAMMY
+
+
+def test_yesterdays_image_will_do_while_nobody_answers_but_not_without_permission(account: Account) -> None:
+    clock = Clock()
+    published(account, NOBLE)
+    images = Images(account.cache, clock=clock)
+    images.target([offer()], None)
+    clock.now += 2 * DAY
+    account.proxy.error("GetParameter", "InternalServerError", status=500)
+    assert images.target([offer()], None).image_id == NOBLE
+    account.proxy.error("GetParameter", "AccessDeniedException")
+    with pytest.raises(ProviderError) as told:
+        images.target([offer()], None)
+    assert told.value.error_class is ErrorClass.DENIED
+
+
+def test_a_torn_record_is_looked_up_again(account: Account) -> None:
+    images = Images(account.cache)
+    images.target([offer()], None)
+    for path in (account.cache / "images").iterdir():
+        path.write_text("{")
+    assert images.target([offer()], None).image_id == NOBLE
+
+
+@pytest.mark.parametrize("wish", ["ubuntu", "windows-2022", "AMI-0123"])
+def test_a_wish_that_is_no_image_is_refused_with_the_names_that_are(account: Account, wish: str) -> None:
+    with pytest.raises(ProviderError, match=r"ubuntu-24.04, ubuntu-22.04, debian-12, dlami, ami-") as told:
+        account.provider().boot_target([offer()], wish)
+    assert told.value.error_class is ErrorClass.INVALID
+
+
+def test_an_image_that_nobody_publishes_in_a_region_says_what_to_name_instead(account: Account) -> None:
+    far = offer().model_copy(update={"instance_type": "g5g.xlarge"})
+    with pytest.raises(ProviderError, match=r"resources\.image_id"):
+        account.provider().boot_target([far], "dlami")
+
+
+def test_a_custom_endpoint_travels_to_the_machine(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://minio:9000")
+    target = account.provider().boot_target([offer()], AMI)
+    assert target is not None
+    assert target.environment == {
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ENDPOINT_URL": account.proxy.url,
+        "AWS_ENDPOINT_URL_S3": "http://minio:9000",
+    }
+
+
+def test_without_a_custom_endpoint_the_machine_knows_its_region_alone(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.provider().boot_target([offer()], AMI)
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    target = account.provider().boot_target([offer()], AMI)
+    assert target is not None
+    assert target.environment == {"AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
+
+
+def test_the_root_disks_name_and_size_are_the_images_own() -> None:
+    described = {
+        "ImageId": "ami-1",
+        "Architecture": "arm64",
+        "RootDeviceName": "/dev/xvda",
+        "BlockDeviceMappings": [
+            {"DeviceName": "/dev/sdb", "VirtualName": "ephemeral0"},
+            {"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 75}},
+        ],
+    }
+    found = image_of(described)
+    assert (found.root_device, found.disk_gb, found.arch) == ("/dev/xvda", 75, "aarch64")
