@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import botocore.exceptions as own
@@ -10,6 +11,7 @@ import pytest
 from fleet.model.errors import ErrorClass, ProviderError
 from fleet.providers.aws.errors import CODES, class_of, refusal, translated
 from fleet.providers.aws.login import how_to_log_in, login_command
+from fleet.providers.aws.session import forget_clients
 from fleet.providers.sim.errors import CLASSES
 
 DESIGN = {
@@ -159,6 +161,15 @@ def test_without_any_configuration_the_user_is_told_how_to_begin() -> None:
     assert "aws configure" in login_command(None, {})
 
 
+@pytest.fixture
+def anew() -> Iterator[None]:
+    """What is configured is read again, before and after."""
+    forget_clients()
+    yield
+    forget_clients()
+
+
+@pytest.mark.usefixtures("anew")
 def test_the_command_is_found_in_the_users_own_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "config").write_text("[profile work]\nsso_session = corp\n[sso-session corp]\nsso_region = us-east-1\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
@@ -167,4 +178,14 @@ def test_the_command_is_found_in_the_users_own_configuration(monkeypatch: pytest
     assert how_to_log_in("UnauthorizedSSOTokenError") == "Log in again: aws sso login --profile work"
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "torn"))
     (tmp_path / "torn").write_text("not a configuration")
+    forget_clients()
     assert "aws" in how_to_log_in()
+
+
+@pytest.mark.usefixtures("anew")
+def test_a_profile_that_is_gone_is_told_by_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "config").write_text("[profile work]\nregion = us-east-1\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_PROFILE", "home")
+    assert how_to_log_in() == "There is no profile home: `aws configure list-profiles` shows which there are."

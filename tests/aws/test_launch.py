@@ -21,7 +21,7 @@ from fleet.providers.aws.launch import (
     instance_request,
     wanted,
 )
-from fleet.providers.aws.quotas import quota_of, what_to_ask_for
+from fleet.providers.aws.vcpus import quota_of, what_to_ask_for
 from tests.aws.ground import offer
 
 USER_DATA = base64.b64encode(gzip.compress(b"#cloud-config\n{}\n", mtime=0)).decode()

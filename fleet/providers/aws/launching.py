@@ -17,7 +17,7 @@ from fleet.model.setup import AwsSetup
 from fleet.providers.aws import calls, launch, mapping
 from fleet.providers.aws.errors import refusal
 from fleet.providers.aws.images import Image, Images, arch_of
-from fleet.providers.aws.quotas import what_to_ask_for
+from fleet.providers.aws.vcpus import what_to_ask_for
 from fleet.providers.aws.volumes import Volumes
 
 NO_FLEETS = frozenset(
