@@ -7,10 +7,12 @@ import itertools
 from collections.abc import Callable
 
 import pytest
+from botocore.exceptions import ParamValidationError
 
 from fleet.model.cloud import InstanceState, LaunchRequest, NewVolume, VolumeState
 from fleet.model.errors import ErrorClass, ProviderError
 from fleet.providers.aws import session
+from fleet.providers.aws.session import aws_client
 from fleet.providers.base import Provider
 from fleet.providers.wrap.retry import AGAIN
 from tests.aws.bench import Account
@@ -215,6 +217,20 @@ def test_an_account_without_fleets_is_served_offer_by_offer(account: Account, co
     tried = [one.parameters["NetworkInterface.1.SubnetId"] for one in account.proxy.seen if one.action == "RunInstances"]
     subnets = account.setup.regions[REGION].subnets
     assert tried == [subnets["us-east-1a"], subnets["us-east-1b"]]
+
+
+def test_a_boto3_that_is_older_than_the_user_data_of_fleets_serves_offer_by_offer(account: Account) -> None:
+    def old(**_: object) -> None:
+        raise ParamValidationError(report='Unknown parameter in input: "LaunchTemplateSpecificationUserData"')
+
+    events, name = aws_client("ec2", REGION).meta.events, "provide-client-params.ec2.CreateFleet"
+    events.register(name, old)
+    try:
+        made = account.wrapped().launch(account.request())
+    finally:
+        events.unregister(name, old)
+    assert made.offer.key == offer().key
+    assert "CreateFleet" not in account.proxy.actions()
 
 
 def test_offer_by_offer_the_most_hopeful_refusal_is_told(account: Account) -> None:

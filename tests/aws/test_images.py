@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
+import types
+from pathlib import Path
 
 import pytest
 
 from fleet.model.errors import ErrorClass, ProviderError
+from fleet.providers.aws.endpoints import endpoints_of
 from fleet.providers.aws.images import DAY, NAMES, Images, image_of
+from fleet.providers.aws.session import forget_clients
 from tests.aws.bench import Account
 from tests.aws.ground import AMI, REGION, offer
 
@@ -167,3 +172,49 @@ def test_the_root_disks_name_and_size_are_the_images_own() -> None:
     }
     found = image_of(described)
     assert (found.root_device, found.disk_gb, found.arch) == ("/dev/xvda", 75, "aarch64")
+
+
+def test_an_endpoint_is_the_environments_before_the_profiles_and_a_services_own_before_the_common_one() -> None:
+    profile = {"endpoint_url": "http://all"}
+    services = {"s3": {"endpoint_url": "http://s3"}, "secrets_manager": {"endpoint_url": "http://secrets"}}
+    everything = {
+        "AWS_ENDPOINT_URL": "http://all",
+        "AWS_ENDPOINT_URL_S3": "http://s3",
+        "AWS_ENDPOINT_URL_SECRETS_MANAGER": "http://secrets",
+    }
+    assert endpoints_of({}, profile, services) == everything
+    assert endpoints_of({"AWS_ENDPOINT_URL_S3": "http://env"}, profile, services) == {
+        **everything,
+        "AWS_ENDPOINT_URL_S3": "http://env",
+    }
+    assert endpoints_of({"AWS_ENDPOINT_URL": "http://env"}, profile, services) == {"AWS_ENDPOINT_URL": "http://env"}
+    assert endpoints_of({"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true", **everything}, profile, services) == {}
+    assert endpoints_of({}, {}, {}) == {}
+
+
+def test_an_endpoint_that_only_the_profile_names_travels_too(
+    account: Account, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config = "[profile lab]\nservices = lab\n[services lab]\ns3 =\n  endpoint_url = http://minio:9000\n"
+    (tmp_path / "config").write_text(config)
+    account.provider().boot_target([offer()], AMI)
+    for name, value in (("AWS_CONFIG_FILE", str(tmp_path / "config")), ("AWS_PROFILE", "lab")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    forget_clients()
+    target = account.provider().boot_target([offer()], AMI)
+    forget_clients()
+    assert target is not None
+    assert target.environment["AWS_ENDPOINT_URL_S3"] == "http://minio:9000"
+
+
+class Facts:
+    arch, driver_branch = "x86_64", "580-server"
+
+
+def test_the_driver_is_the_types_unless_the_image_brings_one(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    catalogue = types.ModuleType("fleet.providers.aws.catalog")
+    catalogue.type_of = lambda _name: Facts  # type: ignore[attr-defined]  # a module of the test's own
+    monkeypatch.setitem(sys.modules, "fleet.providers.aws.catalog", catalogue)
+    told = [account.provider().boot_target([offer()], wish) for wish in (None, "dlami", AMI)]
+    assert [target.driver for target in told if target is not None] == ["580-server", None, "580-server"]

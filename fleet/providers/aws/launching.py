@@ -21,9 +21,17 @@ from fleet.providers.aws.vcpus import what_to_ask_for
 from fleet.providers.aws.volumes import Volumes
 
 NO_FLEETS = frozenset(
-    {"UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "MaxFleetCountExceeded", "UnsupportedOperation"}
+    {
+        "UnauthorizedOperation",
+        "AccessDenied",
+        "AccessDeniedException",
+        "MaxFleetCountExceeded",
+        "UnsupportedOperation",
+        "ParamValidationError",
+    }
 )
-"""Codes by which ``CreateFleet`` says that this account makes none. Young accounts have a quota of zero."""
+"""Codes by which ``CreateFleet`` cannot be had: a permission, a quota of zero (young accounts have it), or a boto3 that is
+older than the user-data of fleets (2026)."""
 NEXT = frozenset({ErrorClass.CAPACITY, ErrorClass.PRICE, ErrorClass.QUOTA, ErrorClass.UNAVAILABLE})
 """Refusals of one offer: the next may do."""
 FORGOTTEN = 600.0
