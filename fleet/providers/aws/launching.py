@@ -56,7 +56,9 @@ class Launcher:
             try:
                 known = self._made(request, place.region)
             except ProviderError as error:
-                raise _told(error, request) from error
+                if error.error_class is ErrorClass.QUOTA:
+                    raise _told(error, request) from error
+                raise
         book = {offer.key: offer for offer in request.offers}
         return mapping.instance(self._whole(request, known), place.region, book)
 
@@ -169,8 +171,6 @@ class Launcher:
 
 def _told(error: ProviderError, request: LaunchRequest) -> ProviderError:
     """A quota's refusal says in the message itself what to ask for: that is what the journal keeps."""
-    if error.error_class is not ErrorClass.QUOTA:
-        return error
     first = request.offers[0]
     advice = what_to_ask_for(first.region, first.instance_type, first.market)
     return ProviderError(error.error_class, error.code, f"{error.message}; {advice}", error.hint)
