@@ -22,8 +22,8 @@ USER_DATA = base64.b64encode(gzip.compress(b"#cloud-config\nbootcmd: []\n", mtim
 
 
 @dataclass
-class Account:
-    """A fleet in an account."""
+class Rig:
+    """A fleet in an rig."""
 
     proxy: Proxy
     setup: AwsSetup
@@ -57,12 +57,12 @@ class Account:
         )
 
     def machines(self) -> list[dict[str, Any]]:
-        """Everything in the account, asked behind fleet's back."""
+        """Everything in the rig, asked behind fleet's back."""
         found = aws_client("ec2", REGION).describe_instances()["Reservations"]
         return [one for reservation in found for one in reservation["Instances"]]
 
     def disks(self) -> list[dict[str, Any]]:
-        """Every volume in the account."""
+        """Every volume in the rig."""
         volumes: list[dict[str, Any]] = aws_client("ec2", REGION).describe_volumes()["Volumes"]
         return volumes
 

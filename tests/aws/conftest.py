@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from fleet.providers.aws.session import forget_clients
-from tests.aws.bench import Account
-from tests.aws.ground import make_setup
 from tests.aws.moto import STRANGE, Moto, moto_server
-from tests.aws.standing import standing_cloud
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Moto]:
     with moto_server() as made:
         yield made
+
+
+@pytest.fixture
+def rig(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[object]:
+    """A fleet that was set up, in an empty account of the standing cloud, behind its recorder (``tests.aws.bench.Rig``)."""
+    from tests.aws.bench import Rig
+    from tests.aws.ground import make_setup
+    from tests.aws.standing import standing_cloud
+
+    proxy = standing_cloud(monkeypatch)
+    made = Rig(proxy, make_setup("f1"), request.getfixturevalue("tmp_path") / "aws")
+    proxy.forget()
+    yield made
+    proxy.forget()
 
 
 @pytest.fixture
@@ -31,13 +41,3 @@ def moto(server: Moto, monkeypatch: pytest.MonkeyPatch) -> Iterator[Moto]:
     forget_clients()
     yield server
     forget_clients()
-
-
-@pytest.fixture
-def account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Account]:
-    """A fleet that was set up, in an empty account, behind the recorder."""
-    proxy = standing_cloud(monkeypatch)
-    made = Account(proxy, make_setup("f1"), tmp_path / "aws")
-    proxy.forget()
-    yield made
-    proxy.forget()

@@ -13,7 +13,7 @@ from fleet.model.errors import ErrorClass, ProviderError
 from fleet.providers.aws.endpoints import endpoints_of
 from fleet.providers.aws.images import DAY, NAMES, Images, image_of
 from fleet.providers.aws.session import forget_clients
-from tests.aws.bench import Account
+from tests.aws.bench import Rig
 from tests.aws.ground import AMI, REGION, offer
 
 NOBLE, NOBLE_ARM = "ami-6e6f626c000000001", "ami-6e6f626c100000001"
@@ -27,17 +27,17 @@ class Clock:
         return self.now
 
 
-def published(account: Account, image_id: str, times: int = 1) -> None:
+def published(rig: Rig, image_id: str, times: int = 1) -> None:
     """What the publisher's parameter says: moto has none of these."""
-    account.proxy.answer("GetParameter", json.dumps({"Parameter": {"Value": image_id}}).encode(), times=times)
+    rig.proxy.answer("GetParameter", json.dumps({"Parameter": {"Value": image_id}}).encode(), times=times)
 
 
-def test_the_newest_ubuntu_is_what_machines_boot_from_unless_the_job_wants_another(account: Account) -> None:
-    published(account, NOBLE)
-    target = account.provider().boot_target([offer()], None)
+def test_the_newest_ubuntu_is_what_machines_boot_from_unless_the_job_wants_another(rig: Rig) -> None:
+    published(rig, NOBLE)
+    target = rig.provider().boot_target([offer()], None)
     assert target is not None
     assert (target.image_id, target.image, target.arch, target.user_data_limit) == (NOBLE, "ubuntu-24.04", "x86_64", 16_384)
-    asked = account.proxy.seen[0].parameters["Name"]
+    asked = rig.proxy.seen[0].parameters["Name"]
     assert asked == "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id"
 
 
@@ -50,112 +50,108 @@ def test_the_newest_ubuntu_is_what_machines_boot_from_unless_the_job_wants_anoth
     ],
 )
 @pytest.mark.parametrize("arm", [False, True])
-def test_each_name_is_the_publishers_parameter_for_the_processor(
-    account: Account, name: str, parameter: str, *, arm: bool
-) -> None:
-    published(account, NOBLE)
+def test_each_name_is_the_publishers_parameter_for_the_processor(rig: Rig, name: str, parameter: str, *, arm: bool) -> None:
+    published(rig, NOBLE)
     machine = offer().model_copy(update={"instance_type": "g5g.xlarge" if arm else "g5.xlarge"})
-    account.provider().boot_target([machine], name)
+    rig.provider().boot_target([machine], name)
     x86 = "x86_64" if name == "dlami" else "amd64"
-    assert account.proxy.seen[0].parameters["Name"] == parameter.format("arm64" if arm else x86)
+    assert rig.proxy.seen[0].parameters["Name"] == parameter.format("arm64" if arm else x86)
 
 
 @pytest.mark.parametrize(("name", "image_id"), [("ubuntu-24.04", NOBLE), ("ubuntu-22.04", JAMMY), ("debian-12", DEBIAN)])
 def test_where_the_publisher_has_no_parameter_its_newest_image_of_the_name_is_taken(
-    account: Account, name: str, image_id: str
+    rig: Rig, name: str, image_id: str
 ) -> None:
-    target = account.provider().boot_target([offer()], name)
+    target = rig.provider().boot_target([offer()], name)
     assert target is not None
     assert target.image_id == image_id
 
 
-def test_an_arm_machine_gets_an_arm_image(account: Account) -> None:
-    target = account.provider().boot_target([offer().model_copy(update={"instance_type": "g5g.xlarge"})], None)
+def test_an_arm_machine_gets_an_arm_image(rig: Rig) -> None:
+    target = rig.provider().boot_target([offer().model_copy(update={"instance_type": "g5g.xlarge"})], None)
     assert target is not None
     assert (target.image_id, target.arch) == (NOBLE_ARM, "aarch64")
 
 
-def test_a_deep_learning_image_brings_its_own_driver(account: Account) -> None:
+def test_a_deep_learning_image_brings_its_own_driver(rig: Rig) -> None:
     assert NAMES["dlami"].brings_driver
-    target = account.provider().boot_target([offer()], "dlami")
+    target = rig.provider().boot_target([offer()], "dlami")
     assert target is not None
     assert target.driver is None
 
 
-def test_an_image_by_its_id_is_passed_on_with_its_own_architecture(account: Account) -> None:
+def test_an_image_by_its_id_is_passed_on_with_its_own_architecture(rig: Rig) -> None:
     for image_id, arch in ((AMI, "x86_64"), (NOBLE_ARM, "aarch64")):
-        target = account.provider().boot_target([offer()], image_id)
+        target = rig.provider().boot_target([offer()], image_id)
         assert target is not None
         assert (target.image_id, target.image, target.arch) == (image_id, image_id, arch)
-    assert "GetParameter" not in account.proxy.actions()
+    assert "GetParameter" not in rig.proxy.actions()
 
 
-def test_a_name_is_looked_up_once_a_day_by_all_controllers_of_a_computer(account: Account) -> None:
+def test_a_name_is_looked_up_once_a_day_by_all_controllers_of_a_computer(rig: Rig) -> None:
     clock = Clock()
-    published(account, NOBLE)
-    published(account, JAMMY)
-    assert Images(account.cache, clock=clock).target([offer()], None).image_id == NOBLE
-    account.proxy.seen.clear()
+    published(rig, NOBLE)
+    published(rig, JAMMY)
+    assert Images(rig.cache, clock=clock).target([offer()], None).image_id == NOBLE
+    rig.proxy.seen.clear()
     clock.now += DAY - 1
-    assert Images(account.cache, clock=clock).target([offer()], None).image_id == NOBLE
-    assert account.proxy.seen == []
+    assert Images(rig.cache, clock=clock).target([offer()], None).image_id == NOBLE
+    assert rig.proxy.seen == []
     clock.now += 2
-    assert Images(account.cache, clock=clock).target([offer()], None).image_id == JAMMY
+    assert Images(rig.cache, clock=clock).target([offer()], None).image_id == JAMMY
 
 
-def test_yesterdays_image_will_do_while_nobody_answers_but_not_without_permission(account: Account) -> None:
+def test_yesterdays_image_will_do_while_nobody_answers_but_not_without_permission(rig: Rig) -> None:
     clock = Clock()
-    published(account, NOBLE)
-    images = Images(account.cache, clock=clock)
+    published(rig, NOBLE)
+    images = Images(rig.cache, clock=clock)
     images.target([offer()], None)
     clock.now += 2 * DAY
-    account.proxy.error("GetParameter", "InternalServerError", status=500)
+    rig.proxy.error("GetParameter", "InternalServerError", status=500)
     assert images.target([offer()], None).image_id == NOBLE
-    account.proxy.error("GetParameter", "AccessDeniedException")
+    rig.proxy.error("GetParameter", "AccessDeniedException")
     with pytest.raises(ProviderError) as told:
         images.target([offer()], None)
     assert told.value.error_class is ErrorClass.DENIED
 
 
-def test_a_torn_record_is_looked_up_again(account: Account) -> None:
-    images = Images(account.cache)
+def test_a_torn_record_is_looked_up_again(rig: Rig) -> None:
+    images = Images(rig.cache)
     images.target([offer()], None)
-    for path in (account.cache / "images").iterdir():
+    for path in (rig.cache / "images").iterdir():
         path.write_text("{")
     assert images.target([offer()], None).image_id == NOBLE
 
 
 @pytest.mark.parametrize("wish", ["ubuntu", "windows-2022", "AMI-0123"])
-def test_a_wish_that_is_no_image_is_refused_with_the_names_that_are(account: Account, wish: str) -> None:
+def test_a_wish_that_is_no_image_is_refused_with_the_names_that_are(rig: Rig, wish: str) -> None:
     with pytest.raises(ProviderError, match=r"ubuntu-24.04, ubuntu-22.04, debian-12, dlami, ami-") as told:
-        account.provider().boot_target([offer()], wish)
+        rig.provider().boot_target([offer()], wish)
     assert told.value.error_class is ErrorClass.INVALID
 
 
-def test_an_image_that_nobody_publishes_in_a_region_says_what_to_name_instead(account: Account) -> None:
+def test_an_image_that_nobody_publishes_in_a_region_says_what_to_name_instead(rig: Rig) -> None:
     far = offer().model_copy(update={"instance_type": "g5g.xlarge"})
     with pytest.raises(ProviderError, match=r"resources\.image_id"):
-        account.provider().boot_target([far], "dlami")
+        rig.provider().boot_target([far], "dlami")
 
 
-def test_a_custom_endpoint_travels_to_the_machine(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_custom_endpoint_travels_to_the_machine(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://minio:9000")
-    target = account.provider().boot_target([offer()], AMI)
+    target = rig.provider().boot_target([offer()], AMI)
     assert target is not None
     assert target.environment == {
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
-        "AWS_ENDPOINT_URL": account.proxy.url,
+        "AWS_ENDPOINT_URL": rig.proxy.url,
         "AWS_ENDPOINT_URL_S3": "http://minio:9000",
     }
 
 
-def test_without_a_custom_endpoint_the_machine_knows_its_region_alone(
-    account: Account, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    account.provider().boot_target([offer()], AMI)
+def test_without_a_custom_endpoint_the_machine_knows_its_region_alone(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.provider().boot_target([offer()], AMI)
     monkeypatch.delenv("AWS_ENDPOINT_URL")
-    target = account.provider().boot_target([offer()], AMI)
+    target = rig.provider().boot_target([offer()], AMI)
     assert target is not None
     assert target.environment == {"AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
 
@@ -193,16 +189,16 @@ def test_an_endpoint_is_the_environments_before_the_profiles_and_a_services_own_
 
 
 def test_an_endpoint_that_only_the_profile_names_travels_too(
-    account: Account, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     config = "[profile lab]\nservices = lab\n[services lab]\ns3 =\n  endpoint_url = http://minio:9000\n"
     (tmp_path / "config").write_text(config)
-    account.provider().boot_target([offer()], AMI)
+    rig.provider().boot_target([offer()], AMI)
     for name, value in (("AWS_CONFIG_FILE", str(tmp_path / "config")), ("AWS_PROFILE", "lab")):
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     forget_clients()
-    target = account.provider().boot_target([offer()], AMI)
+    target = rig.provider().boot_target([offer()], AMI)
     forget_clients()
     assert target is not None
     assert target.environment["AWS_ENDPOINT_URL_S3"] == "http://minio:9000"
@@ -212,9 +208,9 @@ class Facts:
     arch, driver_branch = "x86_64", "580-server"
 
 
-def test_the_driver_is_the_types_unless_the_image_brings_one(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_driver_is_the_types_unless_the_image_brings_one(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     catalogue = types.ModuleType("fleet.providers.aws.catalog")
     catalogue.type_of = lambda _name: Facts  # type: ignore[attr-defined]  # a module of the test's own
     monkeypatch.setitem(sys.modules, "fleet.providers.aws.catalog", catalogue)
-    told = [account.provider().boot_target([offer()], wish) for wish in (None, "dlami", AMI)]
+    told = [rig.provider().boot_target([offer()], wish) for wish in (None, "dlami", AMI)]
     assert [target.driver for target in told if target is not None] == ["580-server", None, "580-server"]
