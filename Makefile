@@ -2,6 +2,8 @@
 PYTEST = .venv/bin/python -m pytest
 DEV = .venv/.installed-dev
 
+MACHINE = attach-disk dmidecode entrypoint systemd-detect-virt
+
 MINUTES = 10
 TIMES = 50
 
@@ -27,12 +29,12 @@ check: $(DEV) ## linters, types, import directions, shell scripts, the documenta
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	.venv/bin/shellcheck scripts/*.sh .ci/run examples/resumable/shell/*.sh
+	.venv/bin/shellcheck scripts/*.sh .ci/run examples/resumable/shell/*.sh $(addprefix tests/ec2/image/,$(MACHINE))
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
 
 bench: $(DEV) ## figures: benchmarks/README.md says what they mean
 	.venv/bin/python benchmarks/journal.py
-	.venv/bin/python benchmarks/startup.py
+	.venv/bin/python -m benchmarks.startup
 	.venv/bin/python -m benchmarks.peers
 	.venv/bin/python -m benchmarks.recovery
 	.venv/bin/python -m benchmarks.scale

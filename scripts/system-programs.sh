@@ -1,8 +1,8 @@
 #!/bin/sh
 # Get ready what the system tests need beside Python, then run a command with it: system-programs.sh [COMMAND …]
 #
-# 1. On Debian and Ubuntu, as root or with sudo: installs docker.io, docker-compose and busybox-static, those that are
-#    missing. Elsewhere it says what to install.
+# 1. On Debian and Ubuntu, as root or with sudo: installs docker.io, docker-compose, busybox-static and debootstrap,
+#    those that are missing. Elsewhere it says what to install.
 # 2. Puts compose v2 into .venv/compose-v2, pinned by hash, unless docker has it.
 # 3. If no docker engine answers, starts one; with a command, stops that one again once the command has ended.
 set -eu
@@ -35,6 +35,7 @@ missing_packages() {
         echo docker-cli
     fi
     command -v docker-compose >/dev/null 2>&1 || echo docker-compose
+    command -v debootstrap >/dev/null 2>&1 || echo debootstrap # makes the root of the machines that play EC2
     if ! busybox=$(command -v busybox) || ldd "$busybox" >/dev/null 2>&1; then
         echo busybox-static # the only program of the tests' image
     fi

@@ -66,6 +66,11 @@ def _gone(event: ev.AttemptGone) -> str:
     return f"gone        {who[event.ended_by]}{last}"
 
 
+def _examined(event: ev.BootExamined) -> str:
+    last = (event.tail.strip().splitlines() or ["it printed nothing"])[-1]
+    return f"boot failed {last}"
+
+
 def _finished(event: ev.AttemptFinished) -> str:
     outcome = event.outcome
     code = f" (exit code {outcome.exit_code})" if outcome.exit_code is not None else ""
@@ -89,6 +94,7 @@ _WORDS: dict[type, Callable[[Any], str]] = {
     ev.AttemptReleased: _released,
     ev.AttemptFinished: _finished,
     ev.TerminateIntended: lambda e: f"terminate   {e.reason}",
+    ev.BootExamined: _examined,
     ev.AttemptGone: _gone,
     ev.PriceChanged: lambda e: f"price       now {format_money(e.price)}/h",
     ev.PricesFilled: lambda e: f"price       {format_money(e.prices[-1].price)}/h" if e.prices else "price       not known",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from fleet.boot.request import launch_request
 from fleet.core import actions as do
-from fleet.core.state import FleetState
+from fleet.core.state import FleetState, RunState
 from fleet.model import events as ev
 from fleet.model import layout
 from fleet.model.base import document_bytes
@@ -31,6 +31,9 @@ REFUSALS = frozenset(
 )
 """A launch refused so made nothing: its try is over. After anything else the same request is sent again."""
 
+TAIL_LINES = 12
+"""So much of a failed boot stands in the journal; the rest lies beside it."""
+
 Call = Literal["launch", "terminate", "attach", "detach", "delete-volume"]
 
 
@@ -38,9 +41,17 @@ IDENTITY = ("fleet", "run", "attempt", "try", "token")
 """The tags that say whose a machine is."""
 
 
-def _refused(who: dict[str, Any], try_no: int, error: ProviderError) -> ev.LaunchFailed:
+def _not_launched(who: dict[str, Any], try_no: int, error: ProviderError) -> ev.LaunchFailed | ev.CallFailed:
     told = {"error_class": error.error_class, "code": error.code, "message": error.message}
-    return ev.LaunchFailed(**who, **told, try_no=try_no)
+    if error.error_class in REFUSALS:
+        return ev.LaunchFailed(**who, **told, try_no=try_no)
+    return ev.CallFailed(**who, **told, call="launch")
+
+
+def _tail(text: str) -> str:
+    """The last lines, as they may be shown."""
+    shown = "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+    return "\n".join(line.rstrip()[:300] for line in shown.splitlines()[-TAIL_LINES:])
 
 
 def _is_of(intended: LaunchRequest, found: LaunchRequest) -> bool:
@@ -68,6 +79,8 @@ class Effects:
         if isinstance(action, do.ForgetBeat):
             self.objects.delete([layout.heartbeat(action.run_id, action.attempt)])
             return []
+        if isinstance(action, do.ExamineBoot):
+            return self._examine(action, state)
         if isinstance(action, (do.Terminate, do.Attach, do.Detach, do.DeleteVolume)):
             return self._call(action, state)
         return []
@@ -82,11 +95,15 @@ class Effects:
             return []  # intended where it is set up; there it is launched
         key = layout.launch(run.run_id, attempt.number, attempt.try_no)
         rendered = launch_request(state.fleet_id, self.objects.url, run, attempt)
-        request = self._frozen(key, rendered)
+        who: dict[str, Any] = {"at": self.objects.now(), "run_id": run.run_id, "attempt": attempt.number}
+        try:
+            request = self._frozen(key, rendered, lambda: self._complete(provider, rendered, run))
+        except ProviderError as error:
+            return [_not_launched(who, attempt.try_no, error)]
         now = self.objects.now()
         if now > action.not_after:
             return []
-        who: dict[str, Any] = {"at": now, "run_id": run.run_id, "attempt": attempt.number}
+        who["at"] = now
         if request is None:
             told = {
                 "error_class": ErrorClass.INVALID,
@@ -97,18 +114,27 @@ class Effects:
         try:
             instance = provider.launch(request)
         except ProviderError as error:
-            if error.error_class in REFUSALS:
-                return [_refused(who, attempt.try_no, error)]
-            told = {"error_class": error.error_class, "code": error.code, "message": error.message}
-            return [ev.CallFailed(**who, **told, call="launch")]
+            return [_not_launched(who, attempt.try_no, error)]
         return [ev.LaunchSucceeded(**who, try_no=attempt.try_no, instance=instance)]
 
-    def _frozen(self, key: str, rendered: LaunchRequest) -> LaunchRequest | None:
+    def _complete(self, provider: Provider, request: LaunchRequest, run: RunState) -> LaunchRequest:
+        """The request with what its provider's machines boot from: an image, and user-data that brings the agent."""
+        if not provider.capabilities.images:
+            return request
+        target = provider.boot_target(request.offers, request.image_id)
+        if target is None:
+            return request
+        from fleet.control.booting import user_data
+
+        told = user_data(self.objects, request, target, run.job)
+        return request.model_copy(update={"image_id": target.image_id, "user_data": told})
+
+    def _frozen(self, key: str, rendered: LaunchRequest, complete: Callable[[], LaunchRequest]) -> LaunchRequest | None:
         """The request as it was frozen first, by this controller or another; None if it is not of what was intended."""
-        data = document_bytes(rendered)
         try:
             found = self.objects.get(key)
         except NotFoundError:
+            data = document_bytes(complete())
             try:
                 self.objects.create(key, data)
                 found = data
@@ -119,6 +145,35 @@ class Effects:
         except ValidationError:
             return None
         return request if _is_of(rendered, request) else None
+
+    def _examine(self, action: do.ExamineBoot, state: FleetState) -> list[ev.Event]:
+        """Keep the console; nothing is told while there is nothing to tell and the machine may still say something."""
+        provider = self.providers.get(action.provider)
+        if provider is None:
+            return []
+        try:
+            console = provider.console(action.region, action.instance_id)
+        except ProviderError:
+            return []
+        try:
+            log = self.objects.get(layout.boot_log(action.run_id, action.attempt)).decode(errors="replace")
+        except NotFoundError:
+            log = ""
+        gone = state.runs[action.run_id].attempts[action.attempt].phase == "gone"
+        if not (console or log) and not gone:
+            return []
+        if console:
+            self.objects.put(layout.console(action.run_id, action.attempt), console.encode())
+        return [
+            ev.BootExamined(
+                at=self.objects.now(),
+                run_id=action.run_id,
+                attempt=action.attempt,
+                console=bool(console),
+                boot_log=bool(log),
+                tail=_tail(log or console),
+            )
+        ]
 
     def _call(self, action: do.Terminate | do.Attach | do.Detach | do.DeleteVolume, state: FleetState) -> list[ev.Event]:
         provider = self.providers.get(action.provider)

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from fleet import __version__
+from fleet.control.clouds import cloud_providers
 from fleet.control.controller import Controller
 from fleet.control.home import Home
 from fleet.model import layout
@@ -46,9 +47,8 @@ def providers_for(home: Home, fleet_id: str, objects: Objects) -> dict[str, Prov
     local = LocalProvider(home.local, fleet_id)
     mine = {"home": home.identity(), "where": f"{_hostname()}:{home.path}"}
     owner = _owner_of_local(objects, mine)
-    if owner["home"] != mine["home"]:
-        return {"local": Elsewhere(local, owner["where"])}
-    return {"local": Guard(local)}
+    here: Provider = Guard(local) if owner["home"] == mine["home"] else Elsewhere(local, owner["where"])
+    return {"local": here, **cloud_providers(home, fleet_id, objects)}
 
 
 def providers_here(home: Home) -> dict[str, Provider]:
@@ -84,7 +84,7 @@ def open_fleet(
     """
     if create:
         home.identity()  # a home that cannot be written is told before anything else
-    objects = open_objects(url)
+    objects = open_bucket(home, url)
     info = ensure_fleet(objects) if create else read_fleet(objects)
     if info is None:
         raise FleetError(f"there is no fleet in {url}", "`fleet up JOB` makes one.")
@@ -99,8 +99,13 @@ def open_fleet(
     return controller
 
 
-def holds_fleet(url: str) -> bool:
+def open_bucket(home: Home, url: str) -> Objects:
+    """The bucket at a URL, reached with what it was set up with here. Raises UnsuitableStoreError if it is none."""
+    return open_objects(url, profile=home.aws_profile(url) if url.startswith("s3:") else None)
+
+
+def holds_fleet(home: Home, url: str) -> bool:
     """Whether a fleet was ever set up in a bucket. Raises StoreError if it cannot be reached."""
     if url.startswith("file://") and not Path(unquote(urlsplit(url).path)).is_dir():
         return False
-    return read_fleet(open_objects(url)) is not None
+    return read_fleet(open_bucket(home, url)) is not None

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from fleet.control.clouds import refuse_without_setup
 from fleet.control.controller import Controller
 from fleet.control.names import nearest
 from fleet.control.stacks import refuse_without_engine
@@ -36,6 +37,7 @@ def start_run(
     from fleet.store.workdir import source_path  # not for those who only look: it brings YAML along
 
     refuse_without_engine(job)
+    refuse_without_setup(job, controller.observer.providers)
     _refuse_live(controller.state, job)
     key = None
     if job.workdir is not None:

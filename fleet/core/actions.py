@@ -55,6 +55,22 @@ class Terminate(Action):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExamineBoot(Action):
+    """Keep what a machine that never spoke has left behind, while the cloud still tells."""
+
+    run_id: str
+    attempt: int
+    provider: str
+    region: str
+    instance_id: str
+
+    @property
+    def key(self) -> str:
+        """One per instance."""
+        return f"examine-boot {self.instance_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attach(Action):
     """Attach the run's volume to the attempt's instance."""
 

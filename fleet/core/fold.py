@@ -172,6 +172,11 @@ def _gone(attempt: AttemptState, event: ev.AttemptGone) -> AttemptState | None:
     )
 
 
+def _examined(attempt: AttemptState, event: ev.BootExamined) -> AttemptState:
+    last = event.tail.strip().splitlines()[-1:] or ["it printed nothing"]
+    return attempt.model_copy(update={"examined": True, "error": attempt.error or f"the boot failed: {last[0][:300]}"})
+
+
 def _price_changed(attempt: AttemptState, event: ev.PriceChanged) -> AttemptState | None:
     if attempt.prices and attempt.prices[-1].price == event.price:
         return None
@@ -217,6 +222,7 @@ _ON_ATTEMPT: dict[type, Callable[[Any, Any], AttemptState | None]] = {
     ev.AttemptReleased: _released,
     ev.AttemptFinished: _finished,
     ev.TerminateIntended: _terminate_intended,
+    ev.BootExamined: _examined,
     ev.AttemptGone: _gone,
     ev.PriceChanged: _price_changed,
     ev.PricesFilled: _prices_filled,

@@ -12,7 +12,7 @@ from fleet.model.cloud import EndedBy, ExistingVolume, Market, NewVolume, Offer,
 from fleet.model.documents import Mount, Notice, Outcome, Resumed
 from fleet.model.job import Job
 
-FOLD_VERSION = 6
+FOLD_VERSION = 7
 """Changes whenever the fold's result for the same journal could: snapshots of other versions are not used."""
 
 T = TypeVar("T")
@@ -58,6 +58,8 @@ class AttemptState(Frozen):
     rate: float | None = None
     """Steps per second at the end of its training; None while it lives, or if it reported none."""
     error: str | None = None
+    examined: bool = False
+    """It never spoke, and what it left behind was kept."""
 
     @property
     def settled(self) -> bool:

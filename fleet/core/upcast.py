@@ -13,7 +13,7 @@ from fleet.model.events import AnyEvent, Event
 Raw = dict[str, Any]
 
 CURRENT: Mapping[str, int] = {
-    "run-created": 2,
+    "run-created": 3,
     "stop-requested": 1,
     "run-resumed": 1,
     "note-added": 1,
@@ -27,6 +27,7 @@ CURRENT: Mapping[str, int] = {
     "attempt-released": 1,
     "attempt-finished": 1,
     "terminate-intended": 1,
+    "boot-examined": 1,
     "attempt-gone": 2,
     "price-changed": 1,
     "prices-filled": 1,
@@ -44,6 +45,7 @@ CURRENT: Mapping[str, int] = {
 
 UPCASTS: Mapping[tuple[str, int], Callable[[Raw], Raw]] = {
     ("run-created", 1): lambda raw: {**raw, "mounts": {}},
+    ("run-created", 2): lambda raw: raw,  # its job has no keep_failed
     ("attempt-gone", 1): lambda raw: {**raw, "rate": None},
 }
 """(type, version) → the same event one version later."""

@@ -25,10 +25,11 @@ class RunCreated(_Event):
     """The user's word: this job shall run."""
 
     type: Literal["run-created"] = "run-created"
-    v: Literal[2] = 2
+    v: Literal[3] = 3
     run_id: str
     name: str
     job: Job
+    """With ``keep_failed`` since version 3."""
     workdir_key: str | None = None
     mounts: dict[str, Mount]
     """``file_mounts``, packed (since version 2)."""
@@ -181,6 +182,21 @@ class TerminateIntended(_Event):
     reason: str
 
 
+class BootExamined(_Event):
+    """What a machine that never spoke left behind: kept under its attempt, the end of it here."""
+
+    type: Literal["boot-examined"] = "boot-examined"
+    v: Literal[1] = 1
+    run_id: str
+    attempt: int
+    console: bool
+    """What it printed is kept as console.txt."""
+    boot_log: bool
+    """It wrote a boot.log itself."""
+    tail: str
+    """The last lines of either."""
+
+
 class AttemptGone(_Event):
     """Confirmed: nothing of this attempt runs any more."""
 
@@ -323,6 +339,7 @@ AttemptEvent = (
     | AttemptReleased
     | AttemptFinished
     | TerminateIntended
+    | BootExamined
     | AttemptGone
     | PriceChanged
     | PricesFilled

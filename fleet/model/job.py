@@ -127,3 +127,5 @@ class Job(Frozen):
     budget: Budget = Budget()
     retries: Retries = Retries()
     estimate: Duration | None = None
+    keep_failed: Duration | None = None
+    """A machine whose boot failed is left for so long, for a look at it; it is paid for meanwhile."""

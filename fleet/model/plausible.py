@@ -14,6 +14,8 @@ MOST_SECONDS = 10 * 366 * 86_400
 MOST_HOURLY = 1_000_000_000
 """Micro-dollars: the dearest machine of EC2 costs about $400 an hour."""
 MOST_BUDGET = 10_000_000_000_000
+_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
+_ZONE = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]([a-z]|-[a-z0-9-]+)")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 Told = tuple[tuple[str | int, ...], str]
@@ -52,7 +54,7 @@ def _money(most: int, nothing: str) -> Callable[[str], str | None]:
 
 _AMOUNTS: Mapping[str, Callable[[str], str | None]] = {
     **dict.fromkeys(("volume.size", "resources.disk_size"), _size),
-    **dict.fromkeys(("volume.keep", "checkpoint.every", "deadline", "max_duration", "estimate"), _duration),
+    **dict.fromkeys(("volume.keep", "checkpoint.every", "deadline", "max_duration", "estimate", "keep_failed"), _duration),
     **dict.fromkeys(("budget.run", "budget.day", "budget.month"), _money(MOST_BUDGET, "lets nothing run")),
     "resources.max_price": _money(MOST_HOURLY, "buys no machine"),
 }
@@ -62,6 +64,7 @@ def contradictions(job: Mapping[str, Any]) -> Iterator[Told]:
     """Fields of a job file's plain values that cancel each other, or that fleet would have to ignore."""
     yield from _checkpoints(job)
     yield from _names(job)
+    yield from _places(job)
     for field in ("run", "setup"):
         if isinstance(job.get(field), str) and not job[field].strip():
             yield (field,), f"{field} is empty"
@@ -75,6 +78,46 @@ def _checkpoints(job: Mapping[str, Any]) -> Iterator[Told]:
     if every is not None and most is not None and every >= most:
         told = f"checkpoint.every: {format_duration(every)} is not less than max_duration ({format_duration(most)})"
         yield ("checkpoint", "every"), f"{told}: nothing would be saved before the end"
+
+
+def _places(job: Mapping[str, Any]) -> Iterator[Told]:
+    """What a cloud's machines need, and what those of this computer have no use for."""
+    resources = _section(job, "resources")
+    named = [(("resources", "infra"), resources.get("infra", "local"))]
+    others = resources.get("any_of")
+    if isinstance(others, list):
+        named += [
+            (("resources", "any_of", i, "infra"), one.get("infra", named[0][1]))  # type: ignore[misc]
+            for i, one in enumerate(others)
+            if isinstance(one, dict)
+        ]
+        named = named[1:] or named
+    clouds = [(path, infra) for path, infra in named if str(infra).partition("/")[0] != "local"]
+    for path, infra in clouds:
+        told = wrong_infra(str(infra))
+        if told is not None:
+            yield path, f"{'.'.join(str(p) for p in path if isinstance(p, str))}: {told}"
+    bucket = job.get("bucket")
+    if clouds and isinstance(bucket, str) and bucket.startswith("file://"):
+        yield ("bucket",), f"bucket: {bucket} lies on this computer, where machines of {clouds[0][1]} cannot reach it"
+    if not clouds:
+        for field in ("disk_size", "image_id"):
+            if resources.get(field) is not None:
+                yield ("resources", field), f"resources.{field}: machines of local are processes, and have none"
+
+
+def wrong_infra(infra: str) -> str | None:
+    """What is wrong with ``provider/region/zone`` of a cloud; None if nothing is."""
+    parts = infra.split("/")
+    if parts[0] != "aws":
+        return None  # told elsewhere
+    if len(parts) > 3:
+        return f"{infra!r} has too many parts: aws, aws/us-east-1 or aws/us-east-1/us-east-1a"
+    if len(parts) > 1 and not _REGION.fullmatch(parts[1]):
+        return f"{parts[1]!r} is no region of AWS; write for example aws/us-east-1"
+    if len(parts) > 2 and not (parts[2].startswith(parts[1]) and _ZONE.fullmatch(parts[2])):
+        return f"{parts[2]!r} is no zone of {parts[1]}; write for example aws/{parts[1]}/{parts[1]}a"
+    return None
 
 
 def _names(job: Mapping[str, Any]) -> Iterator[Told]:

@@ -14,10 +14,10 @@ DOCKERFILE = 'FROM scratch\nCOPY busybox /bin/busybox\nRUN ["/bin/busybox", "--i
 REMEDY = "`make test-system` installs and starts what is missing (scripts/system-programs.sh)"
 
 
-def asked(*words: str, env: Mapping[str, str] | None = None) -> str:
+def asked(*words: str, env: Mapping[str, str] | None = None, seconds: float = 120) -> str:
     """What a command says; a failed test, naming the remedy, if it cannot."""
     try:
-        return subprocess.run(words, env=env, check=True, capture_output=True, text=True, timeout=120).stdout
+        return subprocess.run(words, env=env, check=True, capture_output=True, text=True, timeout=seconds).stdout
     except FileNotFoundError:
         raise AssertionError(f"there is no program {words[0]}: {REMEDY}") from None
     except subprocess.CalledProcessError as error:

@@ -13,6 +13,7 @@ from fleet.core.pace import pace_of
 from fleet.core.plan.beats import forget_beats
 from fleet.core.plan.desired import desired
 from fleet.core.plan.ending import end_machines
+from fleet.core.plan.examining import examine_boots
 from fleet.core.plan.launching import launch
 from fleet.core.plan.leasing import renew_leases
 from fleet.core.plan.orphans import collect_orphans
@@ -40,6 +41,7 @@ def plan(state: FleetState, observed: Observed) -> list[Action]:
 
 
 def _of_run(state: FleetState, run: RunState, observed: Observed) -> Iterator[Action]:
+    yield from examine_boots(run, observed)
     yield from end_machines(run, observed)
     ended = end_run(run, observed)
     if ended is not None:

@@ -111,7 +111,8 @@ def _mute(run: RunState, attempt: AttemptState, observed: Observed, pace: Pace) 
     now = observed.now
     if attempt.began_at is None:
         since = max(attempt.launched_at or 0.0, observed.awake_since)
-        if attempt.launched_at is not None and now - since > pace.boot_deadline:
+        look = run.job.keep_failed or 0.0  # the user wants to see it for themselves
+        if attempt.launched_at is not None and now - since > pace.boot_deadline + look:
             return f"no word from it within {pace.boot_deadline:.0f} s of its launch"
         return None
     beat = observed.heartbeat(run.run_id, attempt.number, attempt.instance_id)

@@ -53,7 +53,7 @@ def _decide(state: FleetState, run: RunState, observed: Observed) -> Launch | No
     spent = used_up(run, observed.now, pace_of(min(providers_of(run.job.resources))), billing)
     if spent is not None and not run.live_attempts:
         return spent
-    missing = [name for name in run.job.secrets if observed.secrets is not None and name not in observed.secrets]
+    missing = _missing_secrets(run, observed)
     if missing:
         return f"this controller has no {', '.join(missing)} in its environment: a secret of the job's"
     pause = run.pause
@@ -74,6 +74,14 @@ def _decide(state: FleetState, run: RunState, observed: Observed) -> Launch | No
     if before is not None:
         return f"the volume {run.job.volume.name!r} is for run {before.run_id}, until that is over"
     return _next(state, run, observed)
+
+
+def _missing_secrets(run: RunState, observed: Observed) -> list[str]:
+    """Secrets come from the controller's environment, unless the machines read them from the cloud's own store."""
+    known = [observed.capabilities.get(name) for name in providers_of(run.job.resources)]
+    if observed.secrets is None or any(one is not None and one.images for one in known):
+        return []
+    return [name for name in run.job.secrets if name not in observed.secrets]
 
 
 def _for_sale(observed: Observed) -> list[Offer]:

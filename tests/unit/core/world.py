@@ -157,6 +157,7 @@ def _plain(kind: str, at: float, attempt: int, fields: dict[str, Any]) -> ev.Eve
         "attempt-finished": lambda: ev.AttemptFinished(**one, outcome=Outcome(**rest), step=None),
         "terminate-intended": lambda: ev.TerminateIntended(**one, **{"reason": "why", **rest}),
         "attempt-gone": lambda: ev.AttemptGone(**one, **{"ended_at": at, "ended_by": "cloud", **rest}),
+        "boot-examined": lambda: ev.BootExamined(**one, **rest),
         "price-changed": lambda: ev.PriceChanged(**one, **rest),
         "volume-passed": lambda: ev.VolumePassed(**who, **rest),
         "volume-deleted": lambda: ev.VolumeDeleted(**who, **rest),
@@ -223,6 +224,8 @@ def observed(world: dict[str, Any], now: float) -> Observed:
         notice_seconds=120,
         visible_within=60,
         billing=Billing(**world.get("billing", {})),
+        images=world.get("images", False),
+        console=world.get("console", False),
         volume_price=80_000,
     )
     return Observed(
@@ -241,6 +244,7 @@ def observed(world: dict[str, Any], now: float) -> Observed:
         offers={"sim": tuple(offer(o) for o in world.get("offers", ["a-small-spot", "b-small-spot"]))},
         capabilities={"sim": capabilities},
         desired={RUN: Desired(**world["desired"])} if "desired" in world else {},
+        secrets=frozenset(world["secrets"]) if "secrets" in world else None,
         awake_since=world.get("awake_since", 0.0),
         acted=world.get("acted", {}),
     )

@@ -94,17 +94,15 @@ max_duration: 12
 @pytest.mark.parametrize(
     "extra",
     [
-        "resources: {any_of: [{infra: aws}]}",
-        "resources: {disk_size: 100GB}",
-        "resources: {image_id: ami-1}",
-        "resources: {infra: aws/us-east-1}",
+        "resources: {any_of: [{infra: gcp}]}",
+        "resources: {infra: gcp/us-central1}",
         "num_nodes: 2",
         "file_mounts: {/data: 's3://bucket/data'}",
         "deadline: 12h",
         "budget: {day: $3}",
         "budget: {month: $30}",
         "estimate: 3h",
-        "bucket: s3://mine",
+        "bucket: gs://mine",
     ],
 )
 def test_what_does_not_work_yet_is_refused_never_ignored(extra: str) -> None:
@@ -112,6 +110,39 @@ def test_what_does_not_work_yet_is_refused_never_ignored(extra: str) -> None:
     assert len(told) == 1
     assert "not yet" in told[0]
     assert told[0].startswith("job.yaml:3:")
+
+
+@pytest.mark.parametrize(
+    ("extra", "told"),
+    [
+        ("resources: {infra: aws/us-east}", "no region"),
+        ("resources: {infra: aws/us-east-1/us-west-2a}", "no zone of us-east-1"),
+        ("resources: {infra: aws/us-east-1/us-east-1a/x}", "too many parts"),
+        ("resources:\n  any_of: [{infra: aws/nowhere}]", "resources.any_of.infra: 'nowhere' is no region"),
+        ("resources: {infra: aws}\nbucket: file:///tmp/x", "lies on this computer"),
+        ("resources: {image_id: ami-1}", "machines of local are processes"),
+        ("resources: {disk_size: 100GB}", "machines of local are processes"),
+        ("resources: {infra: aws}\nkeep_failed: 10", "has no unit"),
+    ],
+)
+def test_what_fits_no_cloud_is_told_before_anything_is_spent(extra: str, told: str) -> None:
+    found = problems(MINIMAL + extra + "\n")
+    assert len(found) == 1
+    assert told in found[0]
+
+
+def test_a_job_for_ec2_names_what_only_a_clouds_machine_has() -> None:
+    text = """resources:
+  infra: aws/us-east-1/us-east-1a
+  instance_type: [g4dn.xlarge, g3s.xlarge]
+  image_id: ubuntu-24.04
+  disk_size: 150GB
+bucket: s3://mine/fleet
+keep_failed: 10m
+"""
+    job = parse_job(MINIMAL + text, "job.yaml")
+    assert (job.resources.infra, job.resources.disk_size) == ("aws/us-east-1/us-east-1a", 150)
+    assert (job.keep_failed, job.bucket) == (600, "s3://mine/fleet")
 
 
 @pytest.mark.parametrize(

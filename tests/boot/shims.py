@@ -1,0 +1,39 @@
+"""Programs that stand in for those that a test must not call, found first in PATH; what they were called with is kept."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+class Shims:
+    """A folder of them."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        self._folder = folder
+        self._log = folder.with_name(folder.name + ".log")
+
+    @property
+    def path(self) -> str:
+        """PATH with them."""
+        return f"{self._folder}{os.pathsep}{os.environ['PATH']}{os.pathsep}/usr/sbin{os.pathsep}/sbin"
+
+    def add(self, name: str, body: str = "exit 0") -> None:
+        """One whose body is sh."""
+        file = self._folder / name
+        file.write_text(f'#!/bin/sh\necho "{name} $*" >>"{self._log}"\n{body}\n')
+        file.chmod(0o755)
+
+    def remove(self, name: str) -> None:
+        """The real one again."""
+        (self._folder / name).unlink()
+
+    def calls(self, name: str) -> list[str]:
+        """The arguments of every call so far."""
+        lines = self._log.read_text().splitlines() if self._log.exists() else []
+        return [line.removeprefix(f"{name} ") for line in lines if line.startswith(f"{name} ")]
+
+    def forget(self) -> None:
+        """No call so far."""
+        self._log.unlink(missing_ok=True)

@@ -1,0 +1,166 @@
+"""A machine on EC2, played by a container with systemd: boots in seconds, and dies as machines do.
+
+What it is told comes from the emulated metadata service (imds.py) at the address of the real one, by its own address on a
+network that only these machines are on. Volumes are loop devices (disk.py) that get the names that Nitro gives them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import itertools
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from tests.ec2.disk import Disk
+from tests.ec2.imds import ADDRESS, Service, metadata_service
+from tests.ec2.root import cache
+from tests.ec2.told import Told
+from tests.system.engine import asked
+
+LABEL = "fleet.test=ec2"
+SUBNET = "169.254.0.0/16"
+RIGHTS = (
+    *("--cap-add", "ALL", "--cap-drop", "SYS_RESOURCE", "--cap-drop", "SYS_TIME", "--cap-drop", "SYS_MODULE"),
+    *("--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"),
+    *("--security-opt", "systempaths=unconfined", "--device-cgroup-rule", "a *:* rwm", "--cgroupns=private"),
+    *("--tmpfs", "/run", "--tmpfs", "/tmp", "--volume", "/var/lib/docker"),
+)
+"""What systemd and Docker need to run inside. Not ``--privileged``: that asks for more than many hosts can give, and for
+more than a test should have: clock, modules and kernel are the host's."""
+SHUTDOWN = "import fcntl, os, struct, sys; fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587D, struct.pack('I', 2))"
+"""EXT4_IOC_SHUTDOWN without flushing the log: what was not synced never reaches the disk."""
+
+
+@dataclass
+class Network:
+    """Where machines and the metadata service meet."""
+
+    name: str
+    service: Service
+    image: str
+    _hosts: Iterator[int] = field(default_factory=lambda: itertools.count(16))
+
+    def address(self) -> str:
+        """One that no machine has had."""
+        number = next(self._hosts)
+        return f"169.254.{number // 250}.{number % 250 + 1}"
+
+
+@contextlib.contextmanager
+def network(image: str) -> Iterator[Network]:
+    """The one network of this computer that has the metadata service's address, and nothing left of it afterwards."""
+    name = f"fleet-ec2-{os.getpid()}"
+    with (cache() / "network.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _clean()
+        asked("docker", "network", "create", "--label", LABEL, "--subnet", SUBNET, "--gateway", ADDRESS, name)
+        try:
+            with metadata_service() as service:
+                yield Network(name, service, image)
+        finally:
+            _clean()
+
+
+def _clean() -> None:
+    machines = (("ps", "--all"), ("rm", "--force", "--volumes"))
+    networks = (("network", "ls"), ("network", "rm"))
+    for look, end in (machines, networks):
+        found = asked("docker", *look, "--quiet", "--filter", f"label={LABEL}").split()
+        if found:
+            asked("docker", *end, *found)
+
+
+class Machine:
+    """An instance."""
+
+    def __init__(self, network: Network, told: Told, disks: dict[str, Disk] | None = None) -> None:
+        """``disks``, by their names (``nvme1n1``), are there from the start; others are attached to it."""
+        self.told = told
+        self.name = f"{network.name}-{told.instance_id}"
+        self.disks: dict[str, Disk] = {}
+        self._network = network
+        network.service.told[told.address] = told
+        given = [self._given(name, disk) for name, disk in (disks or {}).items()]
+        place = ("--network", network.name, "--ip", told.address, "--hostname", f"ip-{told.address.replace('.', '-')}")
+        env = ("--env", f"MACHINE_DISKS={' '.join(given)}")
+        asked("docker", "run", "--detach", "--name", self.name, "--label", LABEL, *place, *RIGHTS, *env, network.image)
+
+    def _given(self, name: str, disk: Disk) -> str:
+        self.disks[name] = disk
+        return f"{name}:{disk.number}:{disk.serial}"
+
+    def attach(self, disk: Disk, name: str = "nvme1n1") -> None:
+        """A volume appears while the machine runs."""
+        self.run("attach-disk", self._given(name, disk))
+
+    def run(self, *words: str, seconds: float = 60) -> str:
+        """What a command on the machine says."""
+        return asked("docker", "exec", self.name, *words, seconds=seconds)
+
+    def tried(self, *words: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
+        """A command that may fail."""
+        command = ("docker", "exec", self.name, *words)
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds)
+
+    def wait(self, *words: str, seconds: float = 60) -> None:
+        """Until a command succeeds on it."""
+        deadline = time.monotonic() + seconds
+        while self.tried(*words).returncode:
+            logs = subprocess.run(("docker", "logs", self.name), capture_output=True, text=True, check=False)
+            told = f"{logs.stdout}{logs.stderr}{self.read('/var/log/cloud-init-output.log')}"
+            assert self.runs, f"the machine ended: {told}"
+            assert time.monotonic() < deadline, f"{words}: never: {told}"
+            time.sleep(0.1)
+
+    def read(self, path: str) -> str:
+        """A file's text, also once the machine has ended; empty if there is none."""
+        copy = subprocess.run(("docker", "cp", f"{self.name}:{path}", "-"), capture_output=True, check=False)
+        if copy.returncode:
+            return ""
+        return subprocess.run(("tar", "-xO"), input=copy.stdout, capture_output=True, check=True).stdout.decode()
+
+    def detach(self, disk: Disk) -> None:
+        """The volume disappears, unless something on the machine still uses it."""
+        name = next(name for name, held in self.disks.items() if held is disk)
+        if disk.number not in self.run("cat", "/proc/1/mountinfo").split():
+            self.run("rm", "-f", f"/dev/{name}", f"/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_{disk.serial}")
+            del self.disks[name]
+
+    @property
+    def ended_at(self) -> float | None:
+        """When its last process ended."""
+        state = self._state()
+        if state["Running"]:
+            return None
+        return datetime.fromisoformat(f"{str(state['FinishedAt'])[:19]}+00:00").timestamp()
+
+    @property
+    def runs(self) -> bool:
+        """Whether anything of it is alive."""
+        return bool(self._state()["Running"])
+
+    def _state(self) -> dict[str, object]:
+        found: dict[str, object] = json.loads(asked("docker", "inspect", "--format", "{{json .State}}", self.name))
+        return found
+
+    def crash(self, *mountpoints: str) -> None:
+        """The power fails: nothing that was not synced is on the file systems there, nothing says goodbye."""
+        for mountpoint in mountpoints:
+            self.run("python3", "-c", SHUTDOWN, mountpoint)
+        asked("docker", "kill", self.name)
+
+    def terminate(self) -> None:
+        """What TerminateInstances does: asks the system to shut down, and does not wait long for it."""
+        if self.runs:
+            asked("docker", "stop", "--time", "20", self.name)
+
+    def remove(self) -> None:
+        """Nothing is left of it but its volumes."""
+        asked("docker", "rm", "--force", "--volumes", self.name)
+        self._network.service.told.pop(self.told.address, None)

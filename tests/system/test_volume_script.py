@@ -1,0 +1,247 @@
+"""userdata/volume.sh with real file systems on loop devices, below a root of its own. Needs root."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.boot.shims import Shims
+
+pytestmark = pytest.mark.system
+WRITE = 'echo secret | dd of="$1" conv=notrunc status=none bs=512 seek='
+SCRIPT = Path(__file__).parents[2] / "userdata" / "volume.sh"
+MIB = 1 << 20
+ID, SERIAL = "vol-0123456789abcdef0", "vol0123456789abcdef0"
+
+
+class Bench:
+    """A machine's root with disks that are files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "root"
+        self.where = folder / "mnt"
+        self.shims = Shims(folder / "shims")
+        self.shims.add("systemctl", "exit 3")  # nothing runs
+        for name in ("dev/disk/by-id", "sys/block", "var/lib/fleet"):
+            (self.root / name).mkdir(parents=True)
+        self._loops: list[str] = []
+        self._folder = folder
+
+    def disk(self, size: int = 64 * MIB) -> str:
+        """A blank one: its device."""
+        file = self._folder / f"disk-{len(self._loops)}"
+        file.touch()
+        os.truncate(file, size)
+        loop = subprocess.run(["losetup", "--find", "--show", str(file)], check=True, capture_output=True, text=True)
+        self._loops.append(loop.stdout.strip())
+        return self._loops[-1]
+
+    def enlarge(self, device: str, size: int) -> None:
+        os.truncate(self._folder / f"disk-{self._loops.index(device)}", size)
+        subprocess.run(["losetup", "--set-capacity", device], check=True)
+
+    def attach(self, device: str, serial: str = SERIAL, name: str = "nvme1n1") -> None:
+        """As a Nitro machine shows it once udev saw it."""
+        self.kernel_shows(device, serial, name)
+        link = self.root / "dev/disk/by-id" / f"nvme-Amazon_Elastic_Block_Store_{serial}"
+        for path in (link, link.with_name(link.name + "_1"), link.with_name(link.name + "-part1")):
+            path.symlink_to(device)
+
+    def kernel_shows(self, device: str, serial: str, name: str = "nvme1n1") -> None:
+        """Without udev's links."""
+        (self.root / "dev" / name).symlink_to(device)
+        told = self.root / "sys/block" / name / "device" / "serial"
+        told.parent.mkdir(parents=True, exist_ok=True)
+        told.write_text(f"{serial:<20}\n")
+
+    def detach(self) -> None:
+        for path in [*(self.root / "dev/disk/by-id").iterdir(), *(self.root / "dev").glob("nvme*")]:
+            path.unlink()
+        for path in (self.root / "sys/block").glob("*/device/serial"):
+            path.unlink()
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        env = {**os.environ, "FLEET_ROOT": str(self.root), "PATH": self.shims.path}
+        return subprocess.run(["sh", str(SCRIPT), *words], env=env, capture_output=True, text=True, check=False)
+
+    def mount(self, volume: str = ID, *words: str) -> subprocess.CompletedProcess[str]:
+        return self.run("mount", volume, str(self.where), *words)
+
+    def well(self, *words: str) -> None:
+        done = self.run(*words)
+        assert done.returncode == 0, done.stderr
+
+    def clear(self) -> None:
+        for folder in (self.root / "var/lib/docker", self.root / "var/lib/containerd", self.where):
+            while os.path.ismount(folder) and subprocess.run(["umount", str(folder)], check=False).returncode == 0:
+                pass
+        for loop in self._loops:
+            subprocess.run(["losetup", "--detach", loop], check=False)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path)
+    yield made
+    made.clear()
+
+
+def test_a_blank_volume_that_is_new_is_formatted_once_and_keeps_what_is_written(bench: Bench) -> None:
+    bench.attach(bench.disk())
+    assert bench.mount(ID, "--new").returncode == 0
+    (bench.where / "model").write_text("learned")
+    bench.well("release", str(bench.where))
+    assert not bench.where.is_mount()
+    again = bench.mount(ID, "--new")
+    assert again.returncode == 0
+    assert "formatting" not in again.stderr
+    assert (bench.where / "model").read_text() == "learned"
+
+
+def test_mounting_again_changes_nothing(bench: Bench) -> None:
+    bench.attach(bench.disk())
+    assert bench.mount(ID, "--new").returncode == 0
+    (bench.where / "model").write_text("learned")
+    assert bench.mount(ID, "--new").returncode == 0
+    assert bench.mount().returncode == 0
+    assert (bench.where / "model").read_text() == "learned"
+
+
+def test_a_blank_volume_that_is_not_new_is_never_formatted(bench: Bench) -> None:
+    device = bench.disk()
+    bench.attach(device)
+    done = bench.mount()
+    assert (done.returncode, bench.where.exists()) == (65, False)
+    assert "not marked new" in done.stderr
+    assert Path(device).read_bytes().count(0) == 64 * MIB
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(["mkfs.ext2", "-q", "-F"], id="another file system"),
+        pytest.param(["mkswap", "--quiet"], id="swap"),
+        pytest.param(["sh", "-c", 'echo "label: gpt\n,,L" | sfdisk --quiet "$1"', "-"], id="partitions"),
+        pytest.param(["sh", "-c", f"{WRITE}7", "-"], id="bytes at its beginning"),
+        pytest.param(["sh", "-c", f"{WRITE}{64 * 2048 - 1}", "-"], id="bytes at its end"),
+    ],
+)  # fmt: skip
+def test_data_on_a_volume_marked_new_is_not_formatted_over(bench: Bench, content: list[str]) -> None:
+    device = bench.disk()
+    subprocess.run([*content, device], check=True, capture_output=True)
+    before = Path(device).read_bytes()
+    bench.attach(device)
+    done = bench.mount(ID, "--new")
+    assert done.returncode == 65, done.stderr
+    assert Path(device).read_bytes() == before
+
+
+def test_a_format_that_was_torn_is_done_again(bench: Bench) -> None:
+    device = bench.disk()
+    bench.attach(device)
+    bench.shims.add(
+        "mkfs.ext4", 'for last; do :; done; echo half | dd of="$last" bs=512 seek=9 conv=notrunc status=none; exit 1'
+    )
+    assert bench.mount(ID, "--new").returncode not in (0, 65, 75)
+    bench.shims.remove("mkfs.ext4")
+    assert bench.mount(ID, "--new").returncode == 0
+    bench.well("release", str(bench.where))
+    subprocess.run(["dd", "if=/dev/urandom", f"of={device}", "bs=1M", "count=1", "status=none"], check=True)
+    assert bench.mount(ID, "--new").returncode == 65  # once it was whole, what it holds is data
+
+
+def test_a_volume_that_is_not_attached_is_waited_for(bench: Bench) -> None:
+    other = bench.disk()
+    bench.attach(other, serial="vol0fedcba98765432100")
+    assert bench.run("find", ID).returncode == 75
+    assert bench.mount().returncode == 75
+    bench.detach()
+    bench.attach(other)
+    assert bench.run("find", ID).stdout.strip() == other
+
+
+def test_a_volume_is_found_by_the_kernels_serial_where_udev_makes_no_links(bench: Bench) -> None:
+    device = bench.disk()
+    bench.kernel_shows(device, SERIAL)
+    assert bench.run("find", ID).stdout.strip() == device
+
+
+def test_on_a_machine_without_serials_the_name_counts(bench: Bench) -> None:
+    device = bench.disk()
+    assert bench.run("find", ID).returncode == 75
+    (bench.root / "dev" / "xvdf").symlink_to(device)
+    assert bench.run("find", ID).stdout.strip() == device
+    bench.attach(bench.disk(), serial="vol0fedcba98765432100")
+    assert bench.run("find", ID).returncode == 75  # here disks have serials: a name proves nothing
+
+
+def test_the_new_volume_of_the_launch_is_the_only_one_or_the_only_blank_one(bench: Bench) -> None:
+    assert bench.run("find", "new").returncode == 75
+    first, second = bench.disk(), bench.disk()
+    bench.attach(first)
+    assert bench.run("find", "new").stdout.strip() == first
+    subprocess.run(["mkfs.ext4", "-q", "-F", first], check=True)
+    bench.attach(second, serial="vol0fedcba98765432100", name="nvme2n1")
+    assert bench.run("find", "new").stdout.strip() == second
+    assert bench.mount("new", "--new").returncode == 0
+    bench.well("release", str(bench.where))
+    assert bench.run("find", "new").stdout.strip() == second
+    subprocess.run(["wipefs", "--quiet", "--all", second], check=True)
+    subprocess.run(["dd", "if=/dev/zero", f"of={second}", "bs=1M", "count=1", "conv=notrunc", "status=none"], check=True)
+    bench.attach(bench.disk(), serial="vol0fedcba98765432111", name="nvme3n1")
+    assert bench.run("find", "new").returncode == 65  # two blank ones: nobody guesses
+
+
+def test_a_volume_that_grew_has_its_file_system_grown(bench: Bench) -> None:
+    device = bench.disk()
+    bench.attach(device)
+    assert bench.mount(ID, "--new").returncode == 0
+    (bench.where / "model").write_text("learned")
+    small = os.statvfs(bench.where)
+    bench.well("release", str(bench.where))
+    bench.enlarge(device, 256 * MIB)
+    done = bench.mount()
+    assert done.returncode == 0
+    assert "growing" in done.stderr
+    large = os.statvfs(bench.where)
+    assert large.f_blocks * large.f_frsize > 3 * small.f_blocks * small.f_frsize
+    assert (bench.where / "model").read_text() == "learned"
+    bench.well("release", str(bench.where))
+    assert "growing" not in bench.mount().stderr
+
+
+def test_docker_keeps_everything_on_the_volume_and_is_restarted_for_it(bench: Bench) -> None:
+    bench.attach(bench.disk())
+    bench.shims.add("systemctl", 'case "$*" in *is-active*docker*) exit 0 ;; is-active*) exit 3 ;; esac')
+    assert bench.mount(ID, "--new").returncode == 0
+    (bench.root / "var/lib/docker/image").write_text("layers")
+    assert (bench.where / ".docker/image").read_text() == "layers"
+    calls = [line for line in bench.shims.calls("systemctl") if "is-active" not in line]
+    assert calls == ["stop docker.socket docker.service", "start --no-block docker.socket docker.service"]
+    bench.shims.forget()
+    assert bench.mount().returncode == 0
+    assert bench.shims.calls("systemctl") == []  # it runs on the volume already
+    bench.well("release", str(bench.where))
+    assert list((bench.root / "var/lib/docker").iterdir()) == []
+    assert not bench.where.is_mount()
+
+
+def test_a_volume_in_use_is_not_let_go(bench: Bench) -> None:
+    bench.attach(bench.disk())
+    assert bench.mount(ID, "--new").returncode == 0
+    with (bench.where / "open").open("w"):
+        assert bench.run("release", str(bench.where)).returncode == 75
+    bench.well("release", str(bench.where))
+
+
+def test_another_file_system_at_the_mount_point_is_left_alone(bench: Bench) -> None:
+    bench.attach(bench.disk())
+    other = bench.disk()
+    subprocess.run(["mkfs.ext4", "-q", "-F", other], check=True)
+    bench.where.mkdir()
+    subprocess.run(["mount", other, str(bench.where)], check=True)
+    assert bench.mount(ID, "--new").returncode == 65
