@@ -1,18 +1,29 @@
-"""Programs that stand in for those that a test must not call, found first in PATH; what they were called with is kept."""
+"""Scripts as machines get them, and programs that stand in for those that a test must not call."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+from fleet.boot.userdata import read, stripped
+
+
+def carried(name: str, folder: Path) -> Path:
+    """A script of userdata/ as a machine has it: without its comments."""
+    file = folder / name
+    file.write_text(stripped(read(name)))
+    file.chmod(0o755)
+    return file
+
 
 class Shims:
-    """A folder of them."""
+    """A folder of programs, found first in PATH; what they were called with is kept."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True)
         self._folder = folder
-        self._log = folder.with_name(folder.name + ".log")
+        self.log = folder.with_name(folder.name + ".log")
+        """Every call, a line each, in order."""
 
     @property
     def path(self) -> str:
@@ -22,7 +33,7 @@ class Shims:
     def add(self, name: str, body: str = "exit 0") -> None:
         """One whose body is sh."""
         file = self._folder / name
-        file.write_text(f'#!/bin/sh\necho "{name} $*" >>"{self._log}"\n{body}\n')
+        file.write_text(f'#!/bin/sh\necho "{name} $*" >>"{self.log}"\n{body}\n')
         file.chmod(0o755)
 
     def remove(self, name: str) -> None:
@@ -31,9 +42,9 @@ class Shims:
 
     def calls(self, name: str) -> list[str]:
         """The arguments of every call so far."""
-        lines = self._log.read_text().splitlines() if self._log.exists() else []
+        lines = self.log.read_text().splitlines() if self.log.exists() else []
         return [line.removeprefix(f"{name} ") for line in lines if line.startswith(f"{name} ")]
 
     def forget(self) -> None:
         """No call so far."""
-        self._log.unlink(missing_ok=True)
+        self.log.unlink(missing_ok=True)
