@@ -202,6 +202,8 @@ CHANGES: list[tuple[str, dict[str, object]]] = [
     ("AuthorizeSecurityGroupIngress", {"GroupId": "sg-1"}),
     ("RevokeSecurityGroupIngress", {"GroupId": "sg-1"}),
     ("DeleteLaunchTemplateVersions", {"LaunchTemplateId": "lt-1"}),
+    ("DeleteLaunchTemplate", {"LaunchTemplateId": "lt-1"}),
+    ("ModifyLaunchTemplate", {"LaunchTemplateId": "lt-1"}),
     ("CreateTags", {"Resources": ["vol-1"], "Tags": [{"Key": "run", "Value": "r2"}]}),
     ("CreateSnapshot", {"VolumeId": "vol-1", "TagSpecifications": tagged("snapshot")}),
 ]
