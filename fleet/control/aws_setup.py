@@ -18,7 +18,7 @@ from fleet.control.home import Home
 from fleet.control.names import nearest
 from fleet.model import layout
 from fleet.model.base import document_bytes
-from fleet.model.errors import FleetError, NewerVersionError, NotFoundError
+from fleet.model.errors import FleetError, NewerVersionError, NotFoundError, ProviderError
 from fleet.model.setup import AwsSetup
 from fleet.providers.aws.calling import Calls
 from fleet.providers.aws.keys import PublicKey, find_key
@@ -34,6 +34,10 @@ from fleet.store.objects import Objects
 from fleet.store.opening import open_objects
 
 SETUP_VERSION = 1
+NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+"""S3's rule."""
+DISABLED = ("AuthFailure", "OptInRequired", "UnrecognizedClientException", "InvalidClientTokenId")
+"""What a region says to credentials that are good elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,12 @@ def whoami(calls: Calls, region: str) -> tuple[str, str]:
 def name_of_bucket(home: Home, account: str, region: str, named: str | None) -> str:
     """The bucket that was named, else the one that is remembered, else the usual one."""
     known = home.aws()
-    return (named or (known.bucket if known else "")).removeprefix("s3://").strip("/") or bucket_name(account, region)
+    name = (named or (known.bucket if known else "")).removeprefix("s3://").strip("/") or bucket_name(account, region)
+    if not NAME.fullmatch(name):
+        raise FleetError(
+            f"{name!r} is no name of a bucket", "Small letters, digits and hyphens, 3 to 63 of them: --bucket my-fleet"
+        )
+    return name
 
 
 def look_at_place(home: Home, calls: Calls, region: str, bucket: str | None) -> Place:
@@ -181,9 +190,15 @@ def prepare(home: Home, wish: Wish, calls: Calls) -> Prepared:
 def check_regions(regions: Sequence[str], profile: str | None) -> None:
     """Raises FleetError for a name that is no region's, before any call is made there."""
     session = aws_session(profile)
-    known = [
-        one for partition in session.get_available_partitions() for one in session.get_available_regions("ec2", partition)
-    ]
+    known = (
+        []
+        if not regions
+        else [
+            one
+            for partition in session.get_available_partitions()
+            for one in session.get_available_regions("ec2", partition)
+        ]
+    )
     for region in regions:
         if region not in known:
             raise FleetError(
@@ -194,11 +209,17 @@ def check_regions(regions: Sequence[str], profile: str | None) -> None:
 def _network(calls: Calls, region: str, wish: Wish, setup: AwsSetup | None, *, public_ip: bool) -> Network:
     """The network that was named, else the one of the set-up that is there, else the default one."""
     vpcs = wish.vpcs
-    if not vpcs and setup is not None and region in setup.regions:
-        group, gone = setup.regions[region].security_group, ("InvalidGroup.NotFound", "InvalidGroupId.Malformed")
-        answer = calls.unless(gone, "ec2", region, "describe_security_groups", GroupIds=[group])
-        vpcs = tuple(one["VpcId"] for one in (answer or {}).get("SecurityGroups", ()))
-    return look_at_network(calls, region, vpcs, public_ip=public_ip)
+    try:
+        if not vpcs and setup is not None and region in setup.regions:
+            group, gone = setup.regions[region].security_group, ("InvalidGroup.NotFound", "InvalidGroupId.Malformed")
+            answer = calls.unless(gone, "ec2", region, "describe_security_groups", GroupIds=[group])
+            vpcs = tuple(one["VpcId"] for one in (answer or {}).get("SecurityGroups", ()))
+        return look_at_network(calls, region, vpcs, public_ip=public_ip)
+    except ProviderError as error:
+        if error.code not in DISABLED:
+            raise
+        told = f"{region} does not take your credentials, which are good elsewhere ({error.code})"
+        raise FleetError(told, f"Is it enabled? aws account enable-region --region-name {region}") from None
 
 
 def _key(calls: Calls, regions: Sequence[str], wish: Wish, name: str) -> PublicKey | None:
