@@ -21,7 +21,7 @@ NO_FLEET = " Is the fleet in another bucket? Name it with --bucket; in another a
 
 def remove(bucket: str | None, *, delete_volumes: bool, delete_bucket: bool, yes: bool, as_json: bool) -> int:
     """Look, show, refuse while anything lives, ask, do."""
-    from fleet.control.aws_setup import profile_of
+    from fleet.control.aws_place import profile_of
     from fleet.control.aws_teardown import carry_out_removal, check_removal, prepare_removal
     from fleet.providers.aws.calling import Calls
 

@@ -42,7 +42,8 @@ def set_up(
     public_ip: bool | None, yes: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Look, show, ask, do; then say what the account's quotas allow."""
-    from fleet.control.aws_setup import Wish, carry_out, prepare, profile_of
+    from fleet.control.aws_place import profile_of
+    from fleet.control.aws_setup import Wish, carry_out, prepare
     from fleet.providers.aws.calling import Calls
     from fleet.providers.aws.quotas import spot_quotas
     from fleet.providers.aws.setup import nothing_to_do

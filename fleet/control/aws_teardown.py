@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fleet import __version__
-from fleet.control.aws_setup import Place, look_at_place, usual_region
+from fleet.control.aws_place import Place, look_at_place, usual_region
 from fleet.control.controller import Controller
 from fleet.control.fleets import controller_name
 from fleet.control.home import Home
