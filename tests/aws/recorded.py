@@ -35,6 +35,7 @@ OWNED = {
     "ModifyVolume": ("VolumeId",),
     "RevokeSecurityGroupIngress": ("GroupId",),
     "TerminateInstances": ("InstanceIds",),
+    "UpdateSecurityGroupRuleDescriptionsIngress": ("GroupId",),
 }
 """EC2's operations on what is there, and their parameters that hold ids."""
 MADE = {

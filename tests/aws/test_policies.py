@@ -201,6 +201,7 @@ CHANGES: list[tuple[str, dict[str, object]]] = [
     ("GetConsoleOutput", {"InstanceId": "i-1"}),
     ("AuthorizeSecurityGroupIngress", {"GroupId": "sg-1"}),
     ("RevokeSecurityGroupIngress", {"GroupId": "sg-1"}),
+    ("UpdateSecurityGroupRuleDescriptionsIngress", {"GroupId": "sg-1"}),
     ("DeleteLaunchTemplateVersions", {"LaunchTemplateId": "lt-1"}),
     ("DeleteLaunchTemplate", {"LaunchTemplateId": "lt-1"}),
     ("ModifyLaunchTemplate", {"LaunchTemplateId": "lt-1"}),

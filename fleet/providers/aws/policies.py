@@ -204,6 +204,7 @@ OWN_CHANGES = (
     "ec2:ModifyVolume",
     "ec2:RevokeSecurityGroupIngress",
     "ec2:TerminateInstances",
+    "ec2:UpdateSecurityGroupRuleDescriptionsIngress",
 )
 """Only to what carries the fleet's tag."""
 
