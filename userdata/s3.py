@@ -93,6 +93,7 @@ class Bucket:
         keys = credentials(self.env)
         at = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
         headers = {
+            "content-type": "application/octet-stream",  # urllib would call it a form
             "host": host,
             "x-amz-content-sha256": hashlib.sha256(body).hexdigest() if body else EMPTY,
             "x-amz-date": at,

@@ -18,7 +18,7 @@ from fleet.control.controller import Controller
 from fleet.control.runs import find_run, start_run
 from fleet.core.state import AttemptState, RunState
 from fleet.model import layout
-from fleet.model.documents import Heartbeat, HostKeys, WheelIndex
+from fleet.model.documents import Heartbeat, HostKeys
 from fleet.model.errors import NotFoundError
 from fleet.store.fleetfile import ensure_fleet
 from fleet.store.journal import Journal
@@ -42,8 +42,6 @@ class Place:
     network: Network
     moto: Moto
     gateway: Gateway
-    wheels: Callable[[Objects], WheelIndex]
-    """Puts the agent into a bucket."""
 
 
 @contextlib.contextmanager
@@ -58,7 +56,7 @@ def place() -> Iterator[Place]:
             patch.delenv(name, raising=False)
         for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": services.url}.items():
             patch.setenv(name, value)
-        yield Place(made, moto, services, put_wheels)
+        yield Place(made, moto, services)
 
 
 class Bench:
@@ -74,7 +72,8 @@ class Bench:
         disks = folder / "disks"
         disks.mkdir()
         env = {"AWS_ENDPOINT_URL": where.gateway.url}
-        self.cloud = ContainerCloud(where.network, disks, env, where.wheels(self.objects))
+        self.cloud = ContainerCloud(where.network, disks, env)
+        put_wheels(self.objects)
         journal = Journal(self.objects, self.fleet_id, by="test", version=__version__)
         self.controller = Controller(self.objects, journal, self.fleet_id, {"aws": self.cloud})
         self.controller.load()
@@ -84,7 +83,6 @@ class Bench:
         path = self.folder / "fleet.yaml"
         path.write_text(text)
         job, folder = read_job(path)
-        job = job.model_copy(update={"resources": job.resources.model_copy(update={"infra": f"aws/{REGION}"})})
         return start_run(self.controller, job, folder)
 
     def until(self, check: Callable[[], T], what: str, seconds: float = 90) -> T:

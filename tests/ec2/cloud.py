@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-from fleet.boot.userdata import render
 from fleet.model.base import Seconds
 from fleet.model.cloud import (
     Billing,
@@ -29,7 +28,6 @@ from fleet.model.cloud import (
     Volume,
     VolumeState,
 )
-from fleet.model.documents import BootDocument, WheelIndex
 from fleet.model.errors import ErrorClass, ProviderError
 from tests.ec2.container import Machine, Network
 from tests.ec2.disk import Disk
@@ -76,8 +74,8 @@ class ContainerCloud:
         volume_price=VOLUME_PRICE,
     )
 
-    def __init__(self, network: Network, folder: Path, environment: dict[str, str], wheels: WheelIndex) -> None:
-        self._network, self._folder, self._environment, self._wheels = network, folder, environment, wheels
+    def __init__(self, network: Network, folder: Path, environment: dict[str, str]) -> None:
+        self._network, self._folder, self._environment = network, folder, environment
         self.made: dict[str, Made] = {}
         self.volumes: dict[str, Shelf] = {}
         self._lock = threading.RLock()
@@ -111,7 +109,7 @@ class ContainerCloud:
             told = Told(
                 instance_id,
                 self._network.address(),
-                user_data=base64.b64decode(self._rendered(request)),
+                user_data=base64.b64decode(request.user_data),
                 role=ROLE,
                 credentials=Credentials.made(),
                 spot=request.offers[0].market is Market.SPOT,
@@ -123,12 +121,6 @@ class ContainerCloud:
                 told.devices["ebs1"] = "sdf"
             self.made[instance_id] = Made(request, Machine(self._network, told, disks), time.time())
             return self._seen(instance_id)
-
-    def _rendered(self, request: LaunchRequest) -> str:
-        if not request.user_data.startswith("{"):
-            return request.user_data
-        target = self.boot_target(request.offers, request.image_id)
-        return render(BootDocument.model_validate_json(request.user_data), target, self._wheels)
 
     def _new_volume(self, size_gb: int, tags: dict[str, str]) -> Shelf:
         kept = {name: value for name, value in tags.items() if name in ("fleet", "run", "volume")}
@@ -154,7 +146,7 @@ class ContainerCloud:
         )
 
     def _ended_by(self, made: Made) -> EndedBy:
-        if made.machine.told.notice_at is not None:
+        if made.machine.told.notice_at is not None or made.machine.crashed:
             return "cloud"
         return "fleet" if made.told_to_end else "itself"
 

@@ -1,0 +1,232 @@
+"""Whole runs on machines that behave like EC2's: the user-data that fleet renders, executed by cloud-init under systemd.
+
+The controller, the agent, its archives and the scripts are the real ones; the cloud is played by tests/ec2.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from fleet.model import layout
+from tests.ec2.bench import Bench, Place, place
+from tests.ec2.container import Machine
+from tests.ec2.told import Told
+
+pytestmark = pytest.mark.system
+
+READY_WITHIN = 40.0
+"""Seconds from the user-data's start to the agent's first word."""
+CHAIN = """
+import hashlib, os, signal, time
+from pathlib import Path
+import fleet
+state = Path(os.environ["FLEET_CHECKPOINTS"]) / "state"
+step, total = state.read_text().split() if state.exists() else ("0", "start")
+step, stop = int(step), []
+signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
+print("begins at step", step, flush=True)
+def save():
+    with open(state.with_name("state.tmp"), "w") as file:
+        file.write(f"{step} {total}")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(file.name, state)
+    fleet.saved(step)
+while step < int(os.environ["STEPS"]) and not stop:
+    time.sleep(float(os.environ["PACE"]))
+    step += 1
+    total = hashlib.md5(f"{total} {step}".encode()).hexdigest()
+    fleet.progress(step)
+    if step % 20 == 0:
+        save()
+if stop:
+    save()
+else:
+    Path(os.environ["FLEET_VOLUME"], "result.txt").write_text(total)
+"""
+JOB = {
+    "name": "chain",
+    "workdir": "job",
+    "resources": {"infra": "aws/us-east-1", "market": "spot"},
+    "volume": {"size": "2GB"},
+    "outputs": ["result.txt"],
+    "run": "python3 chain.py",
+}
+
+
+def chained(steps: int) -> str:
+    """What an uninterrupted training of so many steps ends with."""
+    total = "start"
+    for step in range(1, steps + 1):
+        total = hashlib.md5(f"{total} {step}".encode()).hexdigest()
+    return total
+
+
+@pytest.fixture(scope="module")
+def where() -> Iterator[Place]:
+    with place() as made:
+        yield made
+
+
+@pytest.fixture
+def bench(where: Place, tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(where, tmp_path)
+    (tmp_path / "job").mkdir()
+    (tmp_path / "job" / "chain.py").write_text(CHAIN)
+    yield made
+    made.close()
+
+
+def start(bench: Bench, steps: int, pace: float = 0.05, **more: object) -> None:
+    """The run `chain`."""
+    bench.start(yaml.safe_dump({**JOB, "envs": {"STEPS": str(steps), "PACE": str(pace)}, **more}))
+
+
+def trains(bench: Bench, attempt: int) -> Machine:
+    """The machine of an attempt, once its training has come further than it was."""
+
+    def further() -> bool:
+        beat = bench.beat("chain", attempt) if len(bench.run("chain").attempts) >= attempt else None
+        return beat is not None and beat.phase == "training" and (beat.checkpoint_step or 0) > resumed_at(bench, attempt)
+
+    bench.until(further, f"attempt {attempt} trains")
+    return bench.machine()
+
+
+def resumed_at(bench: Bench, attempt: int) -> int:
+    """The step that an attempt began from."""
+    beat = bench.beat("chain", attempt)
+    return (beat.resumed.step or 0) if beat is not None and beat.resumed is not None else 0
+
+
+def ended(bench: Bench) -> None:
+    """The run succeeded, its result is that of an undisturbed training, and no machine is left."""
+    bench.until(lambda: bench.run("chain").ended_at, "the run's end")
+    assert bench.run("chain").outcome == "succeeded", bench.story()
+    steps = int(bench.run("chain").job.envs["STEPS"])
+    assert bench.objects.get(f"{layout.models('chain')}result.txt").decode() == chained(steps)
+    bench.until(lambda: not any(made.machine.runs for made in bench.cloud.made.values()), "every machine is off")
+    assert bench.gateway.refused() == []
+
+
+def ready_after(bench: Bench, machine: Machine) -> float:
+    """Seconds from cloud-init's first look at the user-data to the first heartbeat, which claims the attempt."""
+    asked = [one.at for one in bench.place.network.service.asked if one.address == machine.told.address]
+    began = bench.attempt("chain").began_at
+    assert began is not None
+    return began - min(asked)
+
+
+def test_a_machine_boots_trains_and_powers_itself_off(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    start(bench, steps=300)
+    machine = trains(bench, 1)
+    ready = ready_after(bench, machine)
+    steps = dict(line.split() for line in machine.read("/var/lib/fleet/boot-times").splitlines())
+    with capsys.disabled():
+        shares = ", ".join(f"{name} {seconds} s" for name, seconds in steps.items())
+        sys.stdout.write(f"\nfrom user-data to heartbeat: {ready:.1f} s ({shares})\n")
+    assert set(steps) == {"cloud-init", "agent", "volume", "start"}
+    assert ready < READY_WITHIN
+    machine.run("sh", "-c", "cloud-init query userdata >/run/user-data; cloud-init schema --config-file /run/user-data")
+    keys = bench.host_keys("chain")
+    assert keys is not None
+    assert (keys.instance_id, keys.user) == (machine.told.instance_id, "admin")
+    published = {key.split()[1] for key in keys.keys}
+    assert {machine.read(f"/etc/ssh/ssh_host_{kind}_key.pub").split()[1] for kind in ("ed25519", "rsa")} <= published
+    armed = float(machine.read("/var/lib/fleet/dead-man"))
+    assert time.time() < armed < time.time() + 1000  # the agent took over from the boot's half an hour
+    assert machine.run("systemctl", "list-timers", "--no-legend", "--all", "fleet-dead-man*").count(".timer") == 1
+    machine.wait_end(60)  # nobody looks after it: it ends by itself
+    assert machine.read("/var/lib/fleet/boot.log") == ""
+    ended(bench)
+
+
+def test_the_volume_is_formatted_once_and_follows_the_run_through_a_notice_and_a_crash(bench: Bench) -> None:
+    start(bench, steps=200, pace=0.1)
+    first = trains(bench, 1)
+    disk = next(iter(first.disks.values()))
+    uuid = disk.uuid()
+    assert (disk.kind(), bool(uuid)) == ("ext4", True)
+    first.told.notice_at = time.time() + 120
+    seen = time.monotonic()
+    bench.until(lambda: not first.runs, "the machine that was given notice powers off")
+    assert time.monotonic() - seen < 30
+    beat = bench.beat("chain", 1)
+    assert beat is not None
+    assert beat.phase == "released"
+    assert beat.notice is not None
+    assert beat.checkpoint_step == beat.step  # committed on the way out
+
+    second = trains(bench, 2)
+    assert second is not first
+    assert disk in second.disks.values()
+    assert resumed_at(bench, 2) == beat.step
+    told = bench.beat("chain", 2)
+    assert told is not None
+    assert told.resumed is not None
+    assert (told.resumed.source, told.resumed.lost_steps) == ("volume", 0)
+    second.run("sh", "-ec", "echo kept >/mnt/fleet/kept; sync /mnt/fleet/kept; echo lost >/mnt/fleet/lost")
+    second.crash("/mnt/fleet")
+    disk.grow(3)
+
+    third = trains(bench, 3)
+    assert resumed_at(bench, 3) >= (told.checkpoint_step or 0) > 0
+    assert third.run("cat", "/mnt/fleet/kept") == "kept\n"
+    assert third.tried("grep", "lost", "/mnt/fleet/lost").returncode != 0
+    size = int(third.run("df", "--output=size", "-B1", "/mnt/fleet").split()[-1])
+    assert size > 2_500_000_000, "the file system fills what the volume has become"
+    ended(bench)
+    assert disk.uuid() == uuid
+    assert len(bench.run("chain").attempts) == 3
+
+
+def test_a_boot_that_fails_leaves_its_log_and_powers_off(bench: Bench) -> None:
+    index = next(entry.key for entry in bench.objects.list("agent/") if entry.key.endswith("index.json"))
+    start(bench, steps=60)
+    for entry in bench.objects.list("agent/"):
+        if entry.key != index and not entry.key.endswith("index.json"):
+            bench.objects.delete([entry.key])
+    bench.until(lambda: bench.cloud.made, "a machine")
+    machine = bench.machine()
+    bench.until(lambda: not machine.runs, "the machine powers off")
+    log = bench.objects.get(layout.boot_log(bench.run("chain").run_id, 1)).decode()
+    assert "step agent ended with exit code" in log
+    assert "s3.py:" in log
+    assert "status: running" in log or "status: error" in log  # cloud-init's own word
+    bench.until(lambda: bench.attempt("chain").number == 2 or bench.run("chain").attempts[1].error, "it is counted")
+
+
+def test_the_dead_man_fires_though_every_later_step_of_the_boot_fails_and_after_a_reboot(bench: Bench) -> None:
+    start(bench, steps=60)
+    bench.until(lambda: bench.cloud.made, "a machine")
+    real = yaml.safe_load(gzip.decompress(bench.machine().told.user_data))
+    bench.machine().crash()
+    until = int(time.time()) + 25
+    lease = _with_lease(real["bootcmd"][0], until)
+    broken = {"bootcmd": [lease, "exit 1"], "write_files": [{"path": "/proc/nothing"}], "runcmd": [["/nothing/there"]]}
+    data = gzip.compress(b"#cloud-config\n" + yaml.safe_dump(broken).encode())
+    network = bench.place.network
+    machine = Machine(network, Told("i-0dead", network.address(), user_data=data))
+    try:
+        machine.wait("test", "-s", "/var/lib/fleet/dead-man")
+        assert int(machine.read("/var/lib/fleet/dead-man")) == until
+        del network.service.told[machine.told.address]  # neither metadata nor network after the reboot
+        machine.reboot()
+        machine.wait_end(until + 15 - time.time())
+        assert until - 1 <= time.time()
+    finally:
+        machine.remove()
+
+
+def _with_lease(bootcmd: str, until: int) -> str:
+    head, found, rest = bootcmd.partition("dead-man.sh begin ")
+    assert found
+    return f"{head}{found}{until}{rest[rest.index(' ') :]}"
