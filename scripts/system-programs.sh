@@ -1,8 +1,8 @@
 #!/bin/sh
 # Get ready what the system tests need beside Python, then run a command with it: system-programs.sh [COMMAND …]
 #
-# 1. On Debian and Ubuntu, as root or with sudo: installs docker.io, docker-compose, busybox-static and debootstrap,
-#    those that are missing. Elsewhere it says what to install.
+# 1. On Debian and Ubuntu, as root or with sudo: installs docker.io, docker-compose, busybox-static, debootstrap and
+#    cloud-init (switched off: it only checks user-data here), those that are missing. Elsewhere it says what to install.
 # 2. Puts compose v2 into .venv/compose-v2, pinned by hash, unless docker has it.
 # 3. If no docker engine answers, starts one; with a command, stops that one again once the command has ended.
 set -eu
@@ -39,6 +39,7 @@ missing_packages() {
     if ! busybox=$(command -v busybox) || ldd "$busybox" >/dev/null 2>&1; then
         echo busybox-static # the only program of the tests' image
     fi
+    command -v cloud-init >/dev/null 2>&1 || echo cloud-init
 }
 
 install_packages() {
@@ -53,6 +54,12 @@ install_packages() {
     $as_root apt-get update -q
     packages=$(missing_packages | tr '\n' ' ') # apt knows now what there is
     say "installing $packages"
+    case $packages in
+    *cloud-init*) # it must not take this computer for a new machine at its next boot
+        $as_root mkdir -p /etc/cloud
+        $as_root touch /etc/cloud/cloud-init.disabled
+        ;;
+    esac
     # shellcheck disable=SC2086 # words
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $packages
 }

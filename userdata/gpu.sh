@@ -17,10 +17,27 @@ driver_answers() {
     nvidia-smi --query-gpu=name,driver_version --format=csv,noheader
 }
 
+known() {
+    apt-cache show "$1" 2>/dev/null | grep -q .
+}
+
+# The packages of a branch that has ended only lead to the next one, and for that one the modules are built.
+current() {
+    next=$(apt-cache depends "nvidia-headless-no-dkms-$1" | sed -n 's/.*Depends: nvidia-headless-no-dkms-//p' | head -n 1)
+    if [ -n "$next" ]; then
+        current "$next"
+    else
+        echo "$1"
+    fi
+}
+
 # Modules that Ubuntu built and signed for the running kernel, else its sources, compiled here (minutes).
 ubuntu_driver() {
+    again 5 10 20 40 -- apt_get update
+    branch=$(current "$branch")
     kernel=$(uname -r)
-    if install_packages "nvidia-headless-no-dkms-$branch" "nvidia-utils-$branch" "linux-modules-nvidia-$branch-$kernel"; then
+    if known "linux-modules-nvidia-$branch-$kernel"; then
+        install_packages "nvidia-headless-no-dkms-$branch" "nvidia-utils-$branch" "linux-modules-nvidia-$branch-$kernel"
         return
     fi
     echo "fleet: no driver $branch is built for the kernel $kernel: compiling it"

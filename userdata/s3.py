@@ -93,12 +93,13 @@ class Bucket:
         keys = credentials(self.env)
         at = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
         headers = {
-            "content-type": "application/octet-stream",  # urllib would call it a form
             "host": host,
             "x-amz-content-sha256": hashlib.sha256(body).hexdigest() if body else EMPTY,
             "x-amz-date": at,
             "x-amz-security-token": keys["Token"],
         }
+        if body is not None:
+            headers["content-type"] = "application/octet-stream"
         names = ";".join(sorted(headers))
         lines = [f"{name}:{headers[name]}" for name in sorted(headers)]
         asked = "\n".join([method, path, "", *lines, "", names, headers["x-amz-content-sha256"]])

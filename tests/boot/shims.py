@@ -12,7 +12,8 @@ class Shims:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True)
         self._folder = folder
-        self._log = folder.with_name(folder.name + ".log")
+        self.log = folder.with_name(folder.name + ".log")
+        """Every call, a line each, in order."""
 
     @property
     def path(self) -> str:
@@ -22,7 +23,7 @@ class Shims:
     def add(self, name: str, body: str = "exit 0") -> None:
         """One whose body is sh."""
         file = self._folder / name
-        file.write_text(f'#!/bin/sh\necho "{name} $*" >>"{self._log}"\n{body}\n')
+        file.write_text(f'#!/bin/sh\necho "{name} $*" >>"{self.log}"\n{body}\n')
         file.chmod(0o755)
 
     def remove(self, name: str) -> None:
@@ -31,9 +32,9 @@ class Shims:
 
     def calls(self, name: str) -> list[str]:
         """The arguments of every call so far."""
-        lines = self._log.read_text().splitlines() if self._log.exists() else []
+        lines = self.log.read_text().splitlines() if self.log.exists() else []
         return [line.removeprefix(f"{name} ") for line in lines if line.startswith(f"{name} ")]
 
     def forget(self) -> None:
         """No call so far."""
-        self._log.unlink(missing_ok=True)
+        self.log.unlink(missing_ok=True)
