@@ -36,6 +36,10 @@ _KINDS: Sequence[tuple[Sequence[str], Sequence[str]]] = (
 """How each kind of thing is listed and removed; containers first, since they hold the others."""
 
 
+class EngineAwayError(FleetError):
+    """The engine is not to be heard: it may be starting."""
+
+
 @dataclass(frozen=True, slots=True)
 class Engine:
     """An engine, as the docker command line reaches it."""
@@ -62,7 +66,7 @@ class Engine:
                 f"the docker engine may not be used by this user: {told}",
                 "Join its group and log in again: sudo usermod -aG docker $USER",
             )
-        raise FleetError(
+        raise EngineAwayError(
             f"the docker engine does not answer: {told}", "Start it: sudo systemctl start docker, or Docker Desktop."
         )
 

@@ -6,6 +6,7 @@ Everything lies below one root, ``/`` unless $FLEET_ROOT says otherwise: /etc/fl
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 import fleet
 from fleet.agent.holders import end_holders
 from fleet.agent.metadata import Metadata, Signalled
+from fleet.agent.process import OOM_SCORE
 from fleet.agent.scripts import Errand, Script, insist
 from fleet.model.base import Seconds
 from fleet.model.documents import BootDocument
@@ -34,6 +36,8 @@ MOUNT_MOST: Seconds = 300.0
 RELEASE_MOST: Seconds = 60.0
 ARM_MOST: Seconds = 20.0
 POWER_OFF_PAUSE: Seconds = 30.0
+SHELTERED = "-800"
+"""The agent is among the last that are killed for lack of memory."""
 
 
 class Ec2Machine(Signalled):
@@ -167,6 +171,8 @@ def ec2_machine() -> Ec2Machine:
     root = Path(os.environ.get("FLEET_ROOT", "/"))
     machine = Ec2Machine(Metadata(metadata_url(), METADATA_TIMEOUT), root)
     as_a_login(os.environ, machine.scratch)
+    with contextlib.suppress(OSError):  # a training that takes all memory is to be killed itself, and then saved
+        Path(OOM_SCORE).write_text(SHELTERED, encoding="ascii")
     return machine
 
 

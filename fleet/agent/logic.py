@@ -34,6 +34,7 @@ from fleet.store.throttle import Throttle
 
 Start = Callable[[str, Path, dict[str, str]], Process]
 """Starts commands, or a stack by its file, in a folder and with an environment."""
+LEAST_WAIT: Seconds = 0.02
 RETRY: Seconds = 1.0
 RESTART_PAUSE: Seconds = 1.0
 REFUSALS = 5
@@ -158,7 +159,8 @@ class Agent:
                 look(now)
             self._ship_logs(now)
             self.beats.offer(self.heartbeat(), now)
-        return min(self.boot.intervals.notice, self.boot.intervals.scan, 0.1 if self.phase != "training" else 1.0)
+        soon = min(self.boot.intervals.notice, self.boot.intervals.scan, 0.1 if self.phase != "training" else 1.0)
+        return min(soon, max(LEAST_WAIT, self.signals.due_in(now))) if self._claimed else soon
 
     @property
     def ends_at(self) -> Seconds:
@@ -220,7 +222,8 @@ class Agent:
             self.message = f"no volume came in time{why}; it trains on the machine's own disk, from the bucket"
             self.phase = "waiting-predecessor"
         else:
-            self.message = f"waits for volume {self.boot.volume_id or ''}{why}"
+            which = f"volume {self.boot.volume_id}" if self.boot.volume_id is not None else "its volume"
+            self.message = f"waits for {which}{why}"
 
     def _wait_for_predecessor(self, now: Seconds) -> None:
         """A volume that came from the predecessor is the proof that it let go; else its word is waited for."""

@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,12 +26,15 @@ from fleet.agent.metadata import Metadata
 from fleet.agent.process import ShellProcess
 from fleet.agent.role import Role
 from fleet.agent.stack import ComposeProcess
+from fleet.agent.starts import MOST, started_too_often
 from fleet.model.base import Seconds
 from fleet.model.documents import BootDocument
 from fleet.store.opening import open_objects
 from fleet.store.region import BUCKET_REGION
 from fleet.store.throttle import Throttle
 
+ENGINE_WAIT = 60.0
+"""An engine of docker that is just starting is waited for so long on a machine of its own."""
 METADATA_WAIT = 10.0
 """A machine's metadata service may come up a little after the agent."""
 MACHINES: dict[str, Callable[[], Machine]] = {"local": local_machine, "ec2": ec2_machine}
@@ -46,13 +50,26 @@ def main() -> None:
         sys.exit(f"fleet-agent: there is no boot document: {error}")
     except ValidationError as error:
         sys.exit(f"fleet-agent: the user-data is no boot document of version {__version__}: {error}")
+    if isinstance(machine, Ec2Machine) and started_too_often(machine.scratch, machine.boot_id, time.time()):
+        sys.stderr.write(f"fleet-agent: started more than {MOST} times within an hour: this machine is given up\n")
+        machine.power_off()
+        threading.Event().wait()
+    live(machine, boot)
+    threading.Event().wait()  # the machine ends us; an exit here would look like a crash
+
+
+def live(machine: Machine, boot: BootDocument) -> None:
+    """Round after round, until the machine is told to end. What ends the agent itself is told in the training's log."""
     wake = threading.Event()
     agent = make_agent(machine, boot, wake.set)
-    while not agent.over:
-        wait = agent.tick()
-        wake.wait(wait)
-        wake.clear()
-    threading.Event().wait()  # the machine ends us; an exit here would look like a crash
+    try:
+        while not agent.over:
+            wait = agent.tick()
+            wake.wait(wait)
+            wake.clear()
+    except Exception:
+        agent.log.write(f"fleet: the agent died, and is started again:\n{traceback.format_exc()}".encode())
+        raise
 
 
 def _machine() -> Machine:
@@ -74,6 +91,7 @@ def _machine() -> Machine:
 
 def make_agent(machine: Machine, boot: BootDocument, wake: Callable[[], None]) -> Agent:
     """An agent with real lanes, children and bucket."""
+    on_ec2 = isinstance(machine, Ec2Machine)
     throttle = Throttle(boot.job.checkpoint.cpu)
     objects = open_objects(boot.root, pause=throttle.pause)
     values = [os.environ[name] for name in boot.job.secrets if name in os.environ]
@@ -86,10 +104,13 @@ def make_agent(machine: Machine, boot: BootDocument, wake: Callable[[], None]) -
 
     def start_stack(_file: str, folder: Path, env: dict[str, str]) -> ComposeProcess:
         spec, own = workplace.stack(boot, machine.instance_id, machine.scratch, folder, env)
-        return ComposeProcess(spec, own, log, wake, time.time, machine.training_begins)
+        wait = ENGINE_WAIT if on_ec2 else 0.0
+        return ComposeProcess(spec, own, log, wake, time.time, machine.training_begins, engine_wait=wait)
 
-    keys = Publishing(objects, boot, machine.instance_id, ThreadLane("host-keys", wake), machine.root, os.environ)
-    on_ec2 = isinstance(machine, Ec2Machine)
+    beside = []
+    if on_ec2:
+        lane = ThreadLane("host-keys", wake)
+        beside.append(Publishing(objects, boot, machine.instance_id, lane, machine.root, os.environ).look)
     return Agent(
         machine,
         objects,
@@ -99,7 +120,7 @@ def make_agent(machine: Machine, boot: BootDocument, wake: Callable[[], None]) -
         log,
         start_stack=start_stack,
         find_secrets=secrets_of(boot, objects.now) if on_ec2 and boot.job.secrets else None,
-        beside=(keys.look,) if on_ec2 else (),
+        beside=beside,
         throttle=throttle,
         version=__version__,
     )

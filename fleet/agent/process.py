@@ -21,6 +21,10 @@ AFTER_EXIT = 2.0
 """Output of a child that exited is waited for so long: something that it forked may hold the pipe for ever."""
 
 
+OOM_SCORE = "/proc/self/oom_score_adj"
+"""Whom Linux kills for lack of memory: 1000 first, -1000 never."""
+
+
 class Process(Protocol):
     """A child process, as the agent's logic sees it."""
 
@@ -142,5 +146,11 @@ class ShellProcess:
 
 
 def own_group() -> None:
-    """A group of its own for signals; the session stays the machine's."""
+    """A group of its own for signals; the session stays the machine's. An agent's shelter from lack of memory is its own."""
     os.setpgid(0, 0)
+    with contextlib.suppress(OSError):
+        score = os.open(OOM_SCORE, os.O_RDWR)
+        if os.read(score, 8).startswith(b"-"):
+            os.lseek(score, 0, os.SEEK_SET)
+            os.write(score, b"0")
+        os.close(score)

@@ -27,7 +27,7 @@ class Script:
         self._name = words[0].rpartition("/")[2]
         self._most = most
         self._child: subprocess.Popen[bytes] | None = None
-        self._problem = ""
+        self._told = ""
         self.killed = False
         """It took too long. It may still be there: what waits for a broken disk cannot be killed."""
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the script may write
@@ -40,7 +40,8 @@ class Script:
                 start_new_session=True,
             )
         except OSError as error:
-            self._problem = f"{self._name}: {error.strerror or error}"
+            self._told = f"{self._name}: {error.strerror or error}"
+            self._errors.close()
 
     def poll(self) -> int | None:
         """Its exit code, once it ended."""
@@ -49,6 +50,9 @@ class Script:
         code = self._child.poll()
         if code is None and not self.killed and time.monotonic() > self._until:
             self.kill()
+        if code is not None and not self._errors.closed:
+            self._told = self._last_words(code)
+            self._errors.close()
         return code
 
     def kill(self) -> None:
@@ -66,15 +70,15 @@ class Script:
 
     @property
     def told(self) -> str:
-        """Why it failed, in its own words where it has any."""
-        if self._problem:
-            return self._problem
+        """Why it failed, in its own words where it has any. To be asked once it ended, or was given up."""
+        return self._told or f"{self._name} did not end within {self._most:.0f} s"
+
+    def _last_words(self, code: int) -> str:
         if self.killed:
-            return f"{self._name} did not end within {self._most:.0f} s"
+            return ""
         self._errors.seek(0, os.SEEK_END)
         self._errors.seek(max(0, self._errors.tell() - TOLD_BYTES))
         lines = [line.strip() for line in self._errors.read().decode(errors="replace").splitlines() if line.strip()]
-        code = self._child.poll() if self._child is not None else DID_NOT_START
         return lines[-1] if lines else f"{self._name} ended with exit code {code}"
 
 

@@ -35,7 +35,7 @@ def signed(
 ) -> dict[str, str]:
     """The headers that a request is to be sent with: those given, the date, the session's token and the signature.
 
-    The URL's path and query are signed as they stand: encoded already, the query's names in order.
+    The URL is encoded already, its query's names in order. As every service but S3 wants it.
     """
     parts = urlsplit(url)
     stamp = datetime.fromtimestamp(at, timezone.utc).strftime("%Y%m%dT%H%M%SZ")
@@ -44,7 +44,7 @@ def signed(
     canonical = {name.lower(): " ".join(value.split()) for name, value in sent.items()}
     names = ";".join(sorted(canonical))
     digest = hashlib.sha256(body).hexdigest()
-    path = quote(parts.path or "/", safe="/%~-._")
+    path = quote(parts.path or "/", safe="/~-._")  # encoded twice, that is
     fields = "".join(f"{name}:{canonical[name]}\n" for name in sorted(canonical))
     request = "\n".join((method, path, parts.query, fields, names, digest))
     scope = f"{stamp[:8]}/{region}/{service}/aws4_request"

@@ -18,7 +18,7 @@ from typing import Any
 
 from fleet.agent.logfile import LogFile
 from fleet.agent.streams import Streams, signal_group
-from fleet.engine import ENGINE_NOTE, PROJECT_LABEL, Engine, asked, last_line
+from fleet.engine import ENGINE_NOTE, PROJECT_LABEL, Engine, EngineAwayError, asked, last_line
 from fleet.model.base import Seconds
 from fleet.model.errors import FleetError
 from fleet.model.stackfile import main_service
@@ -49,8 +49,11 @@ class ComposeProcess:
         wake: Callable[[], None],
         clock: Callable[[], float],
         begins: Callable[[], None] = lambda: None,
+        *,
+        engine_wait: Seconds = 0.0,
     ) -> None:
-        """``begins`` is called once the training's container runs."""
+        """``begins`` is called once the training's container runs. ``engine_wait``: for an engine that is just starting."""
+        self._engine_wait = engine_wait
         self._spec, self._env, self._wake, self._begins = spec, dict(env), wake, begins
         self._streams = Streams(spec.folder, env, log, wake, clock)
         self._lock = threading.Lock()
@@ -145,7 +148,7 @@ class ComposeProcess:
 
     def _run(self) -> int:
         spec = self._spec
-        self._compose = compose = find_compose(self._env, spec.folder)
+        self._compose = compose = self._found()
         self._streams.worth_telling = compose.worth_telling
         text = spec.file.read_text(encoding="utf-8")
         main = main_service(text, spec.file.name)
@@ -172,6 +175,18 @@ class ComposeProcess:
         if self._others:
             self._streams.follow(self._words("logs", "--follow", "--no-color", *self._others))
         return self._wait_for(compose.engine, container)
+
+    def _found(self) -> Compose:
+        """Where the volume holds the engine's data, it starts once the volume is there, a moment before the stack."""
+        until = time.monotonic() + self._engine_wait
+        while True:
+            try:
+                return find_compose(self._env, self._spec.folder)
+            except EngineAwayError:
+                ends = self._stop_by is not None or self._killed_at is not None
+                if ends or time.monotonic() >= until:
+                    raise
+                time.sleep(AWAY_PAUSE)
 
     def _note(self, compose: Compose) -> None:
         """Where the containers run, before there is one: for whoever ends this machine."""

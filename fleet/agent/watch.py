@@ -29,6 +29,10 @@ class Signals:
         """Whatever time it is."""
         self._due = float("-inf")
 
+    def due_in(self, now: Seconds) -> Seconds:
+        """How long nobody needs to look."""
+        return float("inf") if self.notice is not None else max(0.0, self._due - now)
+
     def look(self, now: Seconds) -> None:
         """Ask, if it is time. A service that does not answer is asked again: silence is no notice."""
         if now < self._due or self.notice is not None:

@@ -14,7 +14,7 @@ import pytest
 from fleet.agent import workplace
 from fleet.agent.logfile import LogFile
 from fleet.agent.stack import DID_NOT_START, ComposeProcess
-from fleet.workloads.stack import StackSpec
+from fleet.workloads.stack import StackSpec, override
 from tests.agent.fakes import World
 from tests.fake_docker import FakeDocker
 
@@ -66,13 +66,15 @@ class Bench:
         (self.folder / "code").write_text(str(code))
         (self.folder / "code").replace(self.over)
 
-    def start(self, **env: str) -> ComposeProcess:
+    def start(self, engine_wait: float = 0, **env: str) -> ComposeProcess:
         own = self.folder / "root" / "stack"
         spec = StackSpec(
             self.folder / "compose.yaml", self.folder, PROJECT, own, {"fleet.run": "racer-1"}, ("TOKEN",), ("/volume",)
         )
         env = {**self.docker.env, "TOKEN": "a-secret", **env}
-        self.children.append(ComposeProcess(spec, env, self.log, lambda: None, time.time, self.began.set))
+        self.children.append(
+            ComposeProcess(spec, env, self.log, lambda: None, time.time, self.began.set, engine_wait=engine_wait)
+        )
         return self.children[-1]
 
     @property
@@ -217,6 +219,43 @@ def test_an_engine_that_does_not_answer_is_named_with_what_to_do(bench: Bench) -
     assert ended(bench.start()) == DID_NOT_START
     assert "fleet: the docker engine does not answer: Cannot connect to the Docker daemon" in bench.text
     assert "systemctl start docker" in bench.text
+
+
+def test_an_engine_that_is_just_starting_is_waited_for(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fleet.agent.stack.AWAY_PAUSE", 0.05)
+    up = bench.folder / "up"
+    bench.docker.answer("version *", do=f"[ -e {up} ] && {{ printf 20.10.24; exit; }}", err="Cannot connect", code=1)
+    child = bench.start(engine_wait=20)
+    until(lambda: bench.docker.called("version "))
+    assert child.poll() is None
+    up.touch()
+    until(bench.began.is_set)
+    bench.end(0)
+    assert ended(child) == 0
+
+
+def test_one_that_was_told_to_stop_waits_for_no_engine(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fleet.agent.stack.AWAY_PAUSE", 0.05)
+    bench.docker.answer("version *", err="Cannot connect", code=1)
+    child = bench.start(engine_wait=60)
+    until(lambda: bench.docker.called("version "))
+    child.ask_to_stop(5)
+    assert ended(child) == 143
+
+
+def test_credentials_of_the_agents_environment_reach_no_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.setenv(name, "a-secret")
+    world = World(tmp_path, {"run": None, "stack": "compose.yaml", "secrets": ["TOKEN"]})
+    life = world.attempt(disk=world.disk())
+    life.until("training")
+    spec, env = workplace.stack(life.agent.boot, "i-1", life.machine.scratch, tmp_path, {**life.training.env, "TOKEN": "t"})
+    text = override(spec, {"services": {"training": {"image": "a"}}}, "training", env, {})
+    given = json.loads(text)["services"]["training"]["environment"]
+    assert "TOKEN" in given
+    assert not [name for name in given if name.startswith("AWS_")]
+    assert "a-secret" not in text
+    world.close()
 
 
 def test_a_training_scaled_to_two_containers_is_refused_and_removed(bench: Bench) -> None:
