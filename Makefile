@@ -34,7 +34,7 @@ check: $(DEV) ## linters, types, import directions, shell scripts, the documenta
 
 bench: $(DEV) ## figures: benchmarks/README.md says what they mean
 	.venv/bin/python benchmarks/journal.py
-	.venv/bin/python benchmarks/startup.py
+	.venv/bin/python -m benchmarks.startup
 	.venv/bin/python -m benchmarks.peers
 	.venv/bin/python -m benchmarks.recovery
 	.venv/bin/python -m benchmarks.scale

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from fleet.control import inventory, saved
-from fleet.control.clouds import bucket_for, refuse_without_setup
+from fleet.control.clouds import bucket_for, missing_types, refresh_prices, refuse_without_setup
 from fleet.control.controller import Controller
-from fleet.control.fleets import holds_fleet, open_fleet, providers_here
+from fleet.control.fleets import holds_fleet, open_bucket, open_fleet, providers_here
 from fleet.control.history import events_of
 from fleet.control.home import open_home
 from fleet.control.keeping import keep
@@ -62,10 +62,16 @@ def plan(job: JobLike) -> Plan:
     refuse_without_engine(wanted)
     home = open_home()
     url = bucket_for(home, wanted)
-    if holds_fleet(url):
+    if holds_fleet(home, url):
         controller = open_fleet(home, url)
         refuse_without_setup(wanted, controller.observer.providers)
-        found = offering(controller.state, controller.observer.providers.values(), wanted, controller.objects.now())
+        notes = refresh_prices(home, controller.objects, wanted)
+        notes += missing_types(home, controller.objects, wanted)
+        try:
+            found = offering(controller.state, controller.observer.providers.values(), wanted, controller.objects.now())
+        except FleetError as error:
+            raise FleetError(error.message, "\n".join([*notes, error.hint])) if notes else error from None
+        found = replace(found, notes=notes)
     else:
         refuse_without_setup(wanted, providers_here(home))
         found = offering(FleetState(), providers_here(home).values(), wanted, 0.0)
@@ -213,6 +219,6 @@ def run_controller(*, once: bool = False, bucket: str | None = None, on_event: O
 def repair_journal(*, bucket: str | None = None) -> str | None:
     """Set a torn last journal entry aside, as a power cut can leave one: where it lies now, or None."""
     from fleet.store.journal import repair_torn_tail
-    from fleet.store.opening import open_objects
 
-    return repair_torn_tail(open_objects(bucket or open_home().bucket))
+    home = open_home()
+    return repair_torn_tail(open_bucket(home, bucket or home.bucket))

@@ -1,4 +1,4 @@
-"""Asking before something costs money or is gone for good. Every prompt of fleet's is this one."""
+"""Asking before something costs money or is gone for good. Every prompt of fleet's is one of these two."""
 
 from __future__ import annotations
 
@@ -17,13 +17,25 @@ def confirm(question: str, *, yes: bool, otherwise: str, default: bool = False) 
     """
     if yes:
         return
+    answer = _answer(question, "[Y/n]" if default else "[y/N]", otherwise).lower()
+    if answer not in (("", "y", "yes") if default else ("y", "yes")):
+        raise FleetError(otherwise)
+
+
+def confirm_name(question: str, name: str, *, yes: bool, otherwise: str) -> None:
+    """The same for what cannot be made again: the user types its name."""
+    if not yes and _answer(question, "", otherwise) != name:
+        raise FleetError(otherwise)
+
+
+def _answer(question: str, choice: str, otherwise: str) -> str:
     if not sys.stdin.isatty():
         raise FleetError(f"{question} Nobody is there to answer.", "Add --yes to go on without being asked.")
     try:
-        sys.stderr.write(f"{question} {'[Y/n]' if default else '[y/N]'} ")
+        sys.stderr.write(f"{question} {choice} " if choice else f"{question} ")
         sys.stderr.flush()
         _wait_until_typed()
-        answer = input().strip().lower()
+        return input().strip()
     except EOFError:
         sys.stderr.write("\n")
         raise FleetError(otherwise) from None
@@ -32,8 +44,6 @@ def confirm(question: str, *, yes: bool, otherwise: str, default: bool = False) 
 
         sys.stderr.write(f"\nfleet: {otherwise}\n")
         raise typer.Exit(EXIT_INTERRUPTED) from None
-    if answer not in (("", "y", "yes") if default else ("y", "yes")):
-        raise FleetError(otherwise)
 
 
 def _wait_until_typed() -> None:

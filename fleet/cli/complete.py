@@ -54,10 +54,10 @@ def volume_ids(context: typer.Context, incomplete: str) -> list[str]:
 
 
 def kinds(incomplete: str) -> list[str]:
-    """Of jobs that ``fleet init`` writes."""
+    """What ``fleet init`` writes, or sets up."""
     from fleet.cli.init import KINDS
 
-    return _beginning(KINDS, incomplete)
+    return _beginning((*KINDS, "aws"), incomplete)
 
 
 def shells(incomplete: str) -> list[str]:
@@ -72,3 +72,24 @@ def schema_names(incomplete: str) -> list[str]:
     from fleet.cli.schemas import PRINTED
 
     return _beginning(PRINTED, incomplete)
+
+
+def instance_types(incomplete: str) -> list[str]:
+    """That fleet knows by heart, those that are gone among them: they name their successors."""
+    from fleet.providers.aws.catalog import known_types
+
+    return _beginning(known_types(), incomplete)
+
+
+def gpu_names(incomplete: str) -> list[str]:
+    """Accelerators of EC2's types, in whatever case they are begun."""
+    from fleet.providers.aws.gpus import GPUS
+
+    return [name for name in GPUS if name.casefold().startswith(incomplete.casefold())]
+
+
+def region_names(incomplete: str) -> list[str]:
+    """Regions of EC2."""
+    from fleet.providers.aws.pricing import known_regions
+
+    return _beginning(known_regions(), incomplete)

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from fleet.cli.output import emit
+from fleet.control.fleets import open_bucket
 from fleet.control.home import Home, open_home
 from fleet.engine import find_engine
 from fleet.model.errors import FleetError
-from fleet.store.opening import open_objects
 
 if TYPE_CHECKING:
     from fleet.cli.objects import FindingObject
@@ -69,7 +69,7 @@ def findings(bucket: str | None) -> Iterator[Finding]:
     looks: list[tuple[str, Callable[[], Finding]]] = [
         ("python", _python),
         ("home", at_home),
-        ("bucket", lambda: _bucket(bucket or (home[0].bucket if home else ""))),
+        ("bucket", lambda: _bucket(home[0] if home else None, bucket)),
         ("processes", _processes),
         ("docker", _docker),
         ("compose", _compose),
@@ -91,13 +91,14 @@ def _python() -> Finding:
     return Finding("python", "good", f"{version} on {sys.platform}, {Path(sys.executable)}")
 
 
-def _bucket(url: str) -> Finding:
+def _bucket(home: Home | None, named: str | None) -> Finding:
     """Reached, writable, exclusive creation honoured, its clock not far from ours."""
     from fleet.store.probe import check_exclusive_creation
 
-    if not url:
+    if home is None:
         return Finding("bucket", "bad", "without a home there is no default bucket")
-    objects = open_objects(url)
+    url = named or home.bucket
+    objects = open_bucket(home, url)
     check_exclusive_creation(objects)
     skew = objects.now() - time.time()
     if abs(skew) > SKEW:

@@ -47,7 +47,8 @@ _NAMES = {"stack": tuple(FILES)}
 def write(kind: str, into: Path, *, force: bool, as_json: bool = False) -> int:
     """Write a job file (and what belongs to it); never over one that is there, unless forced to."""
     if kind not in KINDS:
-        raise FleetError(f"there is no kind of job {kind!r}; {nearest(kind, KINDS)}", f"Name one of {', '.join(KINDS)}.")
+        known = (*KINDS, "aws")
+        raise FleetError(f"there is no kind of job {kind!r}; {nearest(kind, known)}", f"Name one of {', '.join(known)}.")
     target = into / JOB_FILE
     for there in (into / name for name in _NAMES.get(kind, (JOB_FILE,))):
         if there.exists() and not force:

@@ -167,8 +167,110 @@ class PlanObject(TypedDict):
     """The cheapest first."""
     why: str
     """Why the chosen one, in numbers; or why none."""
+    notes: list[str]
+    """What of the job's wishes is nowhere on offer and what serves instead, and which prices could not be had."""
     makes: MadeObject
     """What comes with the machine."""
+
+
+class PricePointObject(TypedDict):
+    """A price in force from a time on, until the next."""
+
+    at: float
+    """Since when, by the cloud's clock."""
+    usd_per_hour: float
+    """The spot price."""
+
+
+class PriceObject(TypedDict):
+    """What one type of machine costs in one zone."""
+
+    region: str
+    """EC2's."""
+    zone: str
+    """A volume is bound to one."""
+    instance_type: str
+    """EC2's word for the kind of machine."""
+    accelerators: list[str]
+    """One entry for each."""
+    arch: Literal["x86_64", "aarch64"] | None
+    """What programs and images must be built for; null: not known."""
+    vcpus: int | None
+    """Processors, as EC2 counts them; null: not known."""
+    memory_gb: float | None
+    """Main memory; null: not known."""
+    driver: str | None
+    """The branch of NVIDIA's driver that runs its accelerators; null: none is needed."""
+    cuda: str | None
+    """The highest CUDA that runs on them; null: none does."""
+    stack: str
+    """What that means for frameworks; may be empty."""
+    spot_usd_per_hour: float | None
+    """The spot price now; null: there is none in this zone."""
+    on_demand_usd_per_hour: float | None
+    """The price on demand; null: not known."""
+    on_demand_from: Literal["price-list", "bundled", "estimate"] | None
+    """`price-list`: AWS's; `bundled`: fleet's own dated table; `estimate`: worked out from that table."""
+    saving_percent: int | None
+    """How much less spot costs than on demand; null: one of them is not known."""
+    interruption: str | None
+    """Share of the type's machines in the region that were taken back within a month, `<5%` for example; null: not known."""
+    placement_score: int | None
+    """With `--scores`: from 1 to 10, how likely one of the types that were asked for is had in this zone now."""
+    history: list[PricePointObject]
+    """The spot price over the days that were asked for, oldest first."""
+
+
+class InsteadObject(TypedDict):
+    """A type that serves in place of one that is not offered."""
+
+    instance_type: str
+    """EC2's word for the kind of machine."""
+    offer: str | None
+    """The cheapest: provider/region/zone/instance type/market; null: it is not offered either."""
+    usd_per_hour: float | None
+    """That offer's price."""
+
+
+class MissingObject(TypedDict):
+    """Something that was asked for and that nothing on offer has."""
+
+    what: str
+    """A type, or an accelerator."""
+    why: str
+    """Retired, mistyped, or not offered in these regions."""
+    instead: list[InsteadObject]
+    """What serves in its place, the nearest first."""
+
+
+class PriceSourceObject(TypedDict):
+    """Where a kind of figure comes from, and of when it is."""
+
+    what: Literal["spot", "history", "on-demand", "bands"]
+    """`bands`: how often machines are taken back."""
+    region: str
+    """Empty: of all."""
+    origin: str
+    """Who says so."""
+    at: float | None
+    """Of when the figures are; null: there are none."""
+    problem: str
+    """Why there are none, or none that are newer; else empty."""
+
+
+class PricesObject(TypedDict):
+    """What machines cost."""
+
+    at: float
+    """When this was put together, by this computer's clock."""
+    prices: list[PriceObject]
+    """The cheapest first."""
+    missing: list[MissingObject]
+    """What was asked for and is not offered."""
+    sources: list[PriceSourceObject]
+    """How old each kind of figure is."""
+    notes: list[str]
+    """What could not be asked, and what is used instead."""
 
 
 class LogLineObject(TypedDict):
@@ -329,6 +431,86 @@ class InitObject(TypedDict):
     """`command`, `racer` or `stack`."""
     file: str
     """The job file."""
+
+
+class AwsStepObject(TypedDict):
+    """One thing of a set-up in an AWS account."""
+
+    action: Literal["make", "mend", "leave", "remove"]
+    """`leave`: it is as it should be, or is not to be removed."""
+    kind: str
+    """`bucket`, `fleet`, `service role`, `role`, `profile`, `security group`, `key`, `launch template`, `record`; of what
+    is removed also `volume` and `snapshot`."""
+    name: str
+    """The cloud's name or id for it."""
+    region: str
+    """Where it is; empty: it belongs to the whole account."""
+    told: str
+    """What it is for, what is amended, or why it stays."""
+    usd_per_month: float
+    """What it costs by itself, as long as it is there."""
+    done: bool
+    """It was done by this very command."""
+
+
+class AwsQuotaObject(TypedDict):
+    """How many vCPUs of spot machines the account may have at once."""
+
+    region: str
+    """In this region."""
+    code: str
+    """Service Quotas' code."""
+    what: str
+    """The kinds of machines that it is about."""
+    vcpus: int | None
+    """null: it could not be looked at."""
+    told: str
+    """What that allows, or why it is not known."""
+    request: str
+    """The command that asks for more; empty if there is enough for a machine."""
+
+
+class AwsSetupObject(TypedDict):
+    """What `fleet init aws` made, or found as it should be."""
+
+    account: str
+    """AWS's number."""
+    fleet: str
+    """The fleet's id: the value of the tag `fleet` on everything."""
+    bucket: str
+    """Its URL."""
+    regions: list[str]
+    """Where machines can be launched."""
+    steps: list[AwsStepObject]
+    """In the order in which they were done."""
+    quotas: list[AwsQuotaObject]
+    """Of all regions."""
+    warnings: list[str]
+    """What will not work as it is."""
+
+
+class AwsDestroyedObject(TypedDict):
+    """What `fleet destroy aws` removed, and what it left."""
+
+    account: str
+    """AWS's number."""
+    fleet: str
+    """The fleet's id."""
+    bucket: str
+    """Its URL."""
+    steps: list[AwsStepObject]
+    """In the order in which they were done."""
+
+
+class PolicyObject(TypedDict):
+    """An IAM policy."""
+
+    name: str
+    """What to call it."""
+    policy: dict[str, object]
+    """The document, as IAM takes it."""
+    command: str
+    """What makes it a managed policy of the account, once the document is in the file that is named there."""
 
 
 class FindingObject(TypedDict):

@@ -36,6 +36,8 @@ def show(path: Path, *, as_json: bool) -> int:
     print(f"makes  a machine, and a volume of {size} GB ({monthly} a month); state goes to {plan.bucket}")
     for line in _steps(plan):
         print(f"steps  {line}")
+    for line in plan.notes:
+        print(f"note   {line}")
     print(f"\nStart it: fleet up {path}")
     return 0
 
@@ -58,6 +60,7 @@ def plan_object(plan: Plan) -> PlanObject:
     return {
         "offers": [_object(one) for one in plan.offers],
         "why": plan.why,
+        "notes": list(plan.notes),
         "makes": {
             "volume_gb": plan.job.volume.size,
             "volume_usd_per_month": dollars(plan.volume_monthly),

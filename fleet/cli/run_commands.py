@@ -9,24 +9,49 @@ import typer
 
 from fleet.cli.app import BucketOption, Output, OutputOption, RunArgument, app
 from fleet.cli.complete import kinds, run_names
+from fleet.cli.reach_commands import FromOption
 
 
 @app.command()
 def init(
     kind: Annotated[
-        str, typer.Argument(metavar="[KIND]", help="racer, command or stack.", autocompletion=kinds)
+        str,
+        typer.Argument(metavar="[KIND]", help="racer, command or stack; or aws: set an account up.", autocompletion=kinds),
     ] = "command",
     into: Annotated[Path, typer.Option("--into", help="The folder to write to.")] = Path(),
     force: Annotated[bool, typer.Option("--force", help="Replace a job file that is there.")] = False,
+    region: Annotated[
+        list[str] | None, typer.Option("--region", help="aws: a region for machines; may be given several times.")
+    ] = None,
+    bucket: Annotated[str | None, typer.Option("--bucket", help="aws: the bucket's name; else one is made up.")] = None,
+    vpc: Annotated[
+        list[str] | None, typer.Option("--vpc", help="aws: a network's id, at most one for each region; else the default.")
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option("--key", help="aws: the public key that you log in with; else the one in ~/.ssh.")
+    ] = None,
+    public_ip: Annotated[
+        bool | None,
+        typer.Option("--public-ip/--no-public-ip", help="aws: whether machines get a public address ($0.005 an hour)."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="aws: do not ask.")] = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Write a job file with comments: a plain command, the racing car, or a docker stack.
+    """Write a job file with comments (a plain command, the racing car, a docker stack), or set an AWS account up.
 
-    Example: fleet init command
+    Example: fleet init command. Example: fleet init aws --region us-east-1
     """
+    as_json = output is Output.JSON
+    if kind == "aws":
+        from fleet.cli.init_aws import set_up
+
+        raise typer.Exit(set_up(region or [], bucket, vpc or [], key, public_ip=public_ip, yes=yes, as_json=as_json))
+    given = {"--region": region, "--bucket": bucket, "--vpc": vpc, "--key": key, "--public-ip": public_ip}
+    if strange := [name for name, value in given.items() if value is not None]:
+        raise typer.BadParameter(f"{', '.join(strange)}: only `fleet init aws` takes this")
     from fleet.cli.init import write
 
-    raise typer.Exit(write(kind, into, force=force, as_json=output is Output.JSON))
+    raise typer.Exit(write(kind, into, force=force, as_json=as_json))
 
 
 @app.command()
@@ -166,6 +191,8 @@ def resume(
 def execute(
     run: RunArgument,
     command: Annotated[list[str], typer.Argument(metavar="COMMAND", help="What to run, after --.")],
+    identity: Annotated[Path | None, typer.Option("--identity", help="Your private key, on EC2.")] = None,
+    come_from: FromOption = None,
     bucket: BucketOption = None,
 ) -> None:
     """Run a command on the run's machine, beside its training; its exit code is passed on.
@@ -174,7 +201,7 @@ def execute(
     """
     from fleet.cli.exec import run_there
 
-    raise typer.Exit(run_there(run, command, bucket))
+    raise typer.Exit(run_there(run, command, bucket, identity=identity, come_from=come_from))
 
 
 @app.command()

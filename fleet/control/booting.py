@@ -20,7 +20,7 @@ def user_data(objects: Objects, request: LaunchRequest, target: BootTarget, job:
     """
     boot = BootDocument.model_validate_json(request.user_data)
     try:
-        wheels = ensure_wheels(objects, __version__)
+        wheels = ensure_wheels(objects, __version__, arches=(target.arch,))
         return render(boot, target, wheels, keep_failed=job.keep_failed)
     except StoreError:
         raise

@@ -84,7 +84,7 @@ def open_fleet(
     """
     if create:
         home.identity()  # a home that cannot be written is told before anything else
-    objects = open_objects(url)
+    objects = open_bucket(home, url)
     info = ensure_fleet(objects) if create else read_fleet(objects)
     if info is None:
         raise FleetError(f"there is no fleet in {url}", "`fleet up JOB` makes one.")
@@ -99,8 +99,13 @@ def open_fleet(
     return controller
 
 
-def holds_fleet(url: str) -> bool:
+def open_bucket(home: Home, url: str) -> Objects:
+    """The bucket at a URL, reached with what it was set up with here. Raises UnsuitableStoreError if it is none."""
+    return open_objects(url, profile=home.aws_profile(url) if url.startswith("s3:") else None)
+
+
+def holds_fleet(home: Home, url: str) -> bool:
     """Whether a fleet was ever set up in a bucket. Raises StoreError if it cannot be reached."""
     if url.startswith("file://") and not Path(unquote(urlsplit(url).path)).is_dir():
         return False
-    return read_fleet(open_objects(url)) is not None
+    return read_fleet(open_bucket(home, url)) is not None

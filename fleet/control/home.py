@@ -6,10 +6,22 @@ import contextlib
 import json
 import os
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from fleet.model.errors import FleetError
+
+
+@dataclass(frozen=True, slots=True)
+class AwsHome:
+    """Where the fleet in an AWS account is, as this computer remembers it. Everything else lies in the bucket."""
+
+    bucket: str
+    """Its URL."""
+    profile: str | None
+    """The AWS profile that it was set up with; None: the default one."""
+    regions: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +78,57 @@ class Home:
         others = [url for url in found if isinstance(url, str) and url != self.bucket]
         return [self.bucket, *others]
 
+    def aws_profile(self, url: str) -> str | None:
+        """The AWS profile that a bucket was set up with (``fleet init aws``), for when the environment chooses none.
+
+        None: the standard AWS configuration holds as it stands.
+        """
+        if any(os.environ.get(name) for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID")):
+            return None
+        try:
+            known = json.loads((self.path / "aws.json").read_text(encoding="utf-8"))
+            profile = known["profile"] if known["bucket"] == url else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return profile if isinstance(profile, str) and profile else None
+
     def remember_bucket(self, url: str) -> None:
         """So that ``fleet ps`` looks there too."""
         known = self.known_buckets()
         if url in known:
             return
         self._check_writable()
-        target = self.path / "buckets.json"
-        temporary = target.with_name(f".buckets-{os.getpid()}.tmp")
-        temporary.write_text(json.dumps([*known, url]), encoding="utf-8")
-        temporary.replace(target)
+        self._replace("buckets.json", [*known, url])
+
+    def aws(self) -> AwsHome | None:
+        """What ``fleet init aws`` set up from here; None: nothing."""
+        try:
+            found = json.loads((self.path / "aws.json").read_text(encoding="utf-8"))
+            profile = found.get("profile")
+            return AwsHome(
+                str(found["bucket"]), None if profile is None else str(profile), tuple(map(str, found["regions"]))
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+    def remember_aws(self, bucket: str, profile: str | None, regions: Iterable[str]) -> None:
+        """So that every command finds the set-up again, also one that broke off."""
+        self._check_writable()
+        self._replace("aws.json", {"bucket": bucket, "profile": profile, "regions": list(regions)})
+
+    def forget_aws(self) -> None:
+        """It is gone."""
+        (self.path / "aws.json").unlink(missing_ok=True)
+
+    def forget_bucket(self, url: str) -> None:
+        """It is gone: nobody is to look there any more."""
+        if url in self.known_buckets():
+            self._replace("buckets.json", [one for one in self.known_buckets() if one != url])
+
+    def _replace(self, name: str, value: object) -> None:
+        temporary = self.path / f".{name}-{os.getpid()}.tmp"
+        temporary.write_text(json.dumps(value), encoding="utf-8")
+        temporary.replace(self.path / name)
 
 
 def open_home(path: Path | None = None) -> Home:

@@ -54,6 +54,8 @@ class Plan:
     job: Job
     bucket: str = ""
     """Where state would go."""
+    notes: tuple[str, ...] = ()
+    """What of the job's wishes is nowhere on offer and what serves instead, and which prices could not be had."""
 
 
 def _left_alone(state: FleetState, offer: Offer, now: float) -> bool:

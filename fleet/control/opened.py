@@ -28,7 +28,7 @@ def opened(bucket: str | None, *, strict: bool = False) -> Iterator[Controller]:
     found, first = False, None
     for url in home.known_buckets():
         try:
-            controller = open_fleet(home, url) if holds_fleet(url) else None
+            controller = open_fleet(home, url) if holds_fleet(home, url) else None
         except FleetError as error:
             if strict:
                 raise

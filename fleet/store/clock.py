@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 MEASURE_EVERY = 300.0
 
@@ -63,6 +63,11 @@ class BucketClock:
 
 def date_of(url: str, timeout: float = 5.0) -> float:
     """The Date of a server's answer to an unsigned HEAD; a refusal has one as well. Raises OSError."""
+    return answer_to_head(url, timeout)[0]
+
+
+def answer_to_head(url: str, timeout: float = 5.0) -> tuple[float, Mapping[str, str]]:
+    """The Date and all headers of an answer to an unsigned HEAD, whatever the answer is. Raises OSError."""
     import urllib.error
     import urllib.request
     from email.utils import parsedate_to_datetime
@@ -70,10 +75,11 @@ def date_of(url: str, timeout: float = 5.0) -> float:
     request = urllib.request.Request(url, method="HEAD")
     try:
         with urllib.request.urlopen(request, timeout=timeout) as answer:
-            date = answer.headers.get("Date")
+            headers = answer.headers
     except urllib.error.HTTPError as error:
         with error:
-            date = error.headers.get("Date")
+            headers = error.headers
+    date = headers.get("Date")
     if date is None:
         raise OSError(f"{url} answers without a Date")
-    return parsedate_to_datetime(date).timestamp()
+    return parsedate_to_datetime(date).timestamp(), headers

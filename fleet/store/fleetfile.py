@@ -20,6 +20,11 @@ class FleetInfo(Frozen):
     layout: int
 
 
+def new_fleet_id() -> str:
+    """Random: nobody else's fleet is called so."""
+    return secrets.token_hex(8)
+
+
 def read_fleet(objects: Objects) -> FleetInfo | None:
     """The fleet of a bucket; None if it has none. Raises NewerVersionError for a layout of a newer fleet's."""
     try:
@@ -40,16 +45,17 @@ def read_fleet(objects: Objects) -> FleetInfo | None:
     return info
 
 
-def ensure_fleet(objects: Objects) -> FleetInfo:
+def ensure_fleet(objects: Objects, fleet_id: str | None = None) -> FleetInfo:
     """The fleet of a bucket, set up if there is none: only where exclusive creation is honoured.
 
+    ``fleet_id``: what a new one is called, if that was decided before; else a random id.
     Raises UnsuitableStoreError if it is not, StoreError if the bucket cannot be written.
     """
     found = read_fleet(objects)
     if found is not None:
         return found
     check_exclusive_creation(objects)
-    info = FleetInfo(fleet_id=secrets.token_hex(8), layout=layout.LAYOUT_VERSION)
+    info = FleetInfo(fleet_id=fleet_id or new_fleet_id(), layout=layout.LAYOUT_VERSION)
     try:
         objects.create(layout.FLEET, document_bytes(info))
     except AlreadyExistsError:

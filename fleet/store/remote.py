@@ -37,6 +37,20 @@ are (up to 44 GiB each: beyond that parts grow). tests/system/test_transfer.py h
 GOT_AT_ONCE = 128 << 10
 """Bytes that a download takes from the stream at least: larger pieces cost more, as fresh memory does."""
 
+CHECK = "Check the credentials, and what they may do there."
+REFUSED = {
+    "ExpiredToken": "have expired",
+    "TokenRefreshRequired": "have expired",
+    "InvalidToken": "are not valid",
+    "InvalidAccessKeyId": "are not known",
+    "SignatureDoesNotMatch": "do not belong together",
+    "RequestTimeTooSkewed": "",
+}
+"""S3's codes for requests whose signature it does not take, and what they say of the credentials."""
+_CODE = re.compile(r"<Code>(\w+)</Code>")
+_OURS = re.compile(r"External AWS credential provider: [\w.]+: ([^\n]+)\n?([^\n]*)")
+"""How obstore passes on what fleet/store/amazon.py raises, message and hint."""
+
 
 def retry_config() -> RetryConfig:
     """obstore's own limits are ten retries in three minutes: longer than a notice."""
@@ -56,13 +70,21 @@ class RemoteObjects:
     """A bucket behind obstore."""
 
     def __init__(
-        self, store: ObjectStore, url: str, now: Callable[[], float], *, pause: Callable[[], None] = lambda: None
+        self,
+        store: ObjectStore,
+        url: str,
+        now: Callable[[], float],
+        *,
+        pause: Callable[[], None] = lambda: None,
+        login: Callable[[], str] = lambda: CHECK,
     ) -> None:
-        """``pause`` is called before each part of an upload; it may wait (fleet/store/throttle.py)."""
+        """``pause`` is called before each part of an upload; it may wait (fleet/store/throttle.py). ``login`` tells what to
+        do about credentials that are refused."""
         self._store = store
         self._url = url.rstrip("/")
         self._now = now
         self._pause = pause
+        self._login = login
         self._large = threading.BoundedSemaphore(LARGE_AT_ONCE)
 
     @property
@@ -78,21 +100,21 @@ class RemoteObjects:
         """The bytes under a key. Raises NotFoundError."""
         import obstore
 
-        with _translated(key):
+        with _translated(key, self._login):
             return bytes(obstore.get(self._store, key).bytes())
 
     def put(self, key: str, data: bytes) -> None:
         """Write, replacing what was there."""
         import obstore
 
-        with _translated(key):
+        with _translated(key, self._login):
             obstore.put(self._store, key, data, use_multipart=False)
 
     def create(self, key: str, data: bytes) -> None:
         """Write only if the key is absent (``If-None-Match: *``)."""
         import obstore
 
-        with _translated(key):
+        with _translated(key, self._login):
             obstore.put(self._store, key, data, mode="create", use_multipart=False)
 
     def upload(self, key: str, path: Path) -> str | None:
@@ -100,7 +122,7 @@ class RemoteObjects:
         import obstore
 
         digest = hashlib.sha256()
-        with _translated(key), path.open("rb") as file:
+        with _translated(key, self._login), path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             if size <= PART:
                 self._pause()
@@ -127,7 +149,7 @@ class RemoteObjects:
         import obstore
 
         digest = hashlib.sha256()
-        with _translated(key):
+        with _translated(key, self._login):
             answer = obstore.get(self._store, key)
             with path.open("wb", buffering=0) as sink:
                 for piece in answer.stream(min_chunk_size=GOT_AT_ONCE):
@@ -140,7 +162,7 @@ class RemoteObjects:
         import obstore
 
         folder = prefix.rpartition("/")[0]
-        with _translated(prefix):
+        with _translated(prefix, self._login):
             found = [meta for batch in obstore.list(self._store, folder or None) for meta in batch]
         infos = [
             ObjectInfo(
@@ -159,12 +181,12 @@ class RemoteObjects:
         import obstore
 
         for key in keys:
-            with _translated(key), contextlib.suppress(FileNotFoundError):
+            with _translated(key, self._login), contextlib.suppress(FileNotFoundError):
                 obstore.delete(self._store, key)
 
 
 @contextlib.contextmanager
-def _translated(key: str) -> Iterator[None]:
+def _translated(key: str, login: Callable[[], str]) -> Iterator[None]:
     """obstore's errors as ours."""
     from obstore import exceptions
 
@@ -177,10 +199,13 @@ def _translated(key: str) -> Iterator[None]:
     except (exceptions.AlreadyExistsError, exceptions.PreconditionError):
         raise AlreadyExistsError(f"{key!r} exists already") from None
     except (exceptions.UnauthenticatedError, exceptions.PermissionDeniedError) as error:
-        raise StoreError(
-            f"{key!r}: access is denied: {_first_line(error)}", "Check the credentials, and what they may do there."
+        raise _no_credentials(key, error, login) or StoreError(
+            f"{key!r}: access is denied: {_first_line(error)}", CHECK
         ) from None
     except (exceptions.BaseError, OSError, ValueError) as error:
+        refused = _no_credentials(key, error, login)
+        if refused is not None:
+            raise refused from None
         hint = "Is the bucket's name right, and can it be reached?"
         raise StoreError(f"{key!r}: {_first_line(error)}", hint) from None
 
@@ -189,6 +214,19 @@ def _no_bucket(error: BaseException) -> UnsuitableStoreError:
     name = re.search(r"<BucketName>([^<]+)</BucketName>", str(error))
     told = f"there is no bucket {name[1]!r}" if name else "the bucket does not exist"
     return UnsuitableStoreError(told, "Make it first, or mend its name; is it in another account?")
+
+
+def _no_credentials(key: str, error: BaseException, login: Callable[[], str]) -> StoreError | None:
+    """None: it is not a matter of credentials."""
+    ours = _OURS.search(str(error))
+    if ours:
+        return StoreError(f"{key!r}: {ours[1]}", ours[2] or CHECK)
+    code = _CODE.search(str(error))
+    if code is None or code[1] not in REFUSED:
+        return None
+    if code[1] == "RequestTimeTooSkewed":
+        return StoreError(f"{key!r}: this computer's clock is too far off for signed requests", "Set the clock.")
+    return StoreError(f"{key!r}: the credentials {REFUSED[code[1]]} ({code[1]})", login())
 
 
 def _first_line(error: BaseException) -> str:

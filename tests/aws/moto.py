@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import os
 import socket
 import subprocess
@@ -11,7 +13,10 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
+AMIS = Path(__file__).parent / "amis.json"
+"""The images that the cloud knows: those that fleet has names for, and an older one."""
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
@@ -49,12 +54,12 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 
 @contextlib.contextmanager
-def moto_server(host: str = "127.0.0.1") -> Iterator[Moto]:
-    """Start one, and end it."""
+def moto_server(host: str = "127.0.0.1", settings: dict[str, str] | None = None) -> Iterator[Moto]:
+    """Start one, and end it. ``settings`` are moto's own (MOTO_…)."""
     port = free_port(host)
     words = [sys.executable, "-m", "moto.server", "-H", host, "-p", str(port)]
-    env = {**os.environ, "MOTO_ALLOW_NONEXISTENT_REGION": "false", "MOTO_AMIS_PATH": os.environ.get("MOTO_AMIS_PATH", "")}
-    env = {key: value for key, value in env.items() if value}
+    env = {**os.environ, "MOTO_ALLOW_NONEXISTENT_REGION": "false", **(settings or {})}
+    env.setdefault("MOTO_AMIS_PATH", str(AMIS))
     process = subprocess.Popen(words, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     made = Moto(f"http://{host}:{port}")
     try:
@@ -71,3 +76,11 @@ def moto_server(host: str = "127.0.0.1") -> Iterator[Moto]:
     finally:
         process.terminate()
         process.wait(timeout=30)
+
+
+@functools.cache
+def standing_moto() -> Moto:
+    """One for all benches of a session, which knows which types there are. It ends with the session."""
+    open_ = contextlib.ExitStack()
+    atexit.register(open_.close)
+    return open_.enter_context(moto_server(settings={"MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION": "true"}))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, TypeVar
+
+import pytest
 
 from fleet.model.cloud import (
     ExistingVolume,
@@ -27,6 +30,7 @@ from fleet.providers.sim.cloud import Manners, SimCloud
 from fleet.providers.sim.market import Weather
 from fleet.providers.sim.provider import SimProvider
 from fleet.providers.wrap import Call, Fault, Faults, Guard, Limit, Recorder, Retry
+from tests.aws.proxy import proxy_before
 
 T = TypeVar("T")
 
@@ -110,11 +114,53 @@ class LossyBench(WrappedBench):
         return Retry(Faults(SimProvider(self.cloud, fleet_id), plan), sleep=self._sleep)
 
 
+class AwsBench:
+    """moto as EC2, with EC2's memory for tokens in front of it (tests/aws/proxy.py)."""
+
+    def __init__(self, folder: Path) -> None:
+        from fleet.providers.aws.session import forget_clients
+        from tests.aws.moto import STRANGE, standing_moto
+
+        self._folder, self._open, self._patch = folder, contextlib.ExitStack(), pytest.MonkeyPatch()
+        self._open.callback(forget_clients)
+        self._open.callback(self._patch.undo)
+        moto = standing_moto()
+        moto.forget()
+        self.proxy = self._open.enter_context(proxy_before(moto.url))
+        for name in STRANGE:
+            self._patch.delenv(name, raising=False)
+        for name, value in {**moto.env, "AWS_ENDPOINT_URL": self.proxy.url}.items():
+            self._patch.setenv(name, value)
+        forget_clients()
+
+    def provider(self, fleet_id: str) -> Provider:
+        from fleet.providers.aws.provider import AwsProvider
+        from tests.aws.ground import setup_once, shelf
+
+        return Guard(AwsProvider(fleet_id, setup_once(fleet_id), self._folder / "aws", shop=shelf))
+
+    def wait(self, seconds: float) -> None:
+        time.sleep(min(seconds, 0.002))
+
+    def close(self) -> None:
+        self._open.close()
+
+
+class SingleFileBench(AwsBench):
+    """An account that may make no fleets: one offer after the other."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.proxy.error("CreateFleet", "UnauthorizedOperation", times=10**9)
+
+
 BENCHES: dict[str, Callable[[Path], Bench]] = {
     "local": LocalBench,
     "sim": SimBench,
     "sim, wrapped": WrappedBench,
     "sim, losing answers": LossyBench,
+    "aws (moto)": AwsBench,
+    "aws (moto), without fleets": SingleFileBench,
 }
 
 WAIT_MOST = 400

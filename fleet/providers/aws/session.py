@@ -18,6 +18,16 @@ READ_SECONDS = 30
 """An instant fleet over many offers is EC2's slowest call; it answers well within this."""
 
 
+_BY_DEFAULT: list[str | None] = [None]
+
+
+def by_default(profile: str | None) -> None:
+    """The profile that a fleet was set up with, for every call that names none; None: what the environment chooses."""
+    if [profile] != _BY_DEFAULT:
+        _BY_DEFAULT[:] = [profile]
+        forget_clients()
+
+
 @functools.lru_cache(maxsize=8)
 def aws_session(profile: str | None = None) -> Any:
     """A boto3 session by the user's configuration. Raises ProviderError if boto3 is missing, or there is no such profile."""
@@ -29,7 +39,7 @@ def aws_session(profile: str | None = None) -> Any:
             ErrorClass.INVALID, "MissingLibrary", "EC2 needs boto3, which is not installed", "pip install 'fleet[aws]'"
         ) from None
     try:
-        return boto3.Session(profile_name=profile)
+        return boto3.Session(profile_name=profile or _BY_DEFAULT[0])
     except BotoCoreError as error:
         raise ProviderError(
             ErrorClass.CREDENTIALS, type(error).__name__, str(error), "`aws configure list-profiles` shows which there are."

@@ -135,7 +135,7 @@ def token_of_the_run(patch: pytest.MonkeyPatch) -> None:
 
 
 def renders_anew(patch: pytest.MonkeyPatch) -> None:
-    def frozen(_self: Effects, _key: str, rendered: LaunchRequest) -> LaunchRequest:
+    def frozen(_self: Effects, _key: str, rendered: LaunchRequest, _complete: object) -> LaunchRequest:
         return rendered
 
     patch.setattr(Effects, "_frozen", frozen)

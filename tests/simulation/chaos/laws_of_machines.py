@@ -46,6 +46,8 @@ class Machines(Part):
         """When a machine was last asked to end."""
         self._cool: dict[str, Seconds] = {}
         self._mute: dict[str, Seconds] = {}
+        self._nameless: dict[str, Seconds] = {}
+        """Since when, in each look since, a run has named nothing that it waits for."""
         self._spoken: dict[str, Seconds] = {}
         """When the journal last said something of a run."""
         self._observer: Observer | None = None
@@ -140,6 +142,7 @@ class Machines(Part):
         watched = self.laws.healthy_since
         if watched is None:
             self._mute.clear()
+            self._nameless.clear()
             return
         for run in self.laws.state.runs.values():
             for attempt in run.live_attempts:
@@ -160,16 +163,22 @@ class Machines(Part):
         carried = any(self._carries(attempt, now) for attempt in run.attempts.values())
         if run.over or (run.want == "train" and run.ended_at is None and carried):
             self._mute.pop(run.run_id, None)
+            self._nameless.pop(run.run_id, None)
             return
         since = max(self._mute.setdefault(run.run_id, now), watched, run.want_at, run.ended_at or 0.0)
         if run.want == "train" and run.ended_at is None:
             since = max(since, self._spoken.get(run.run_id, 0.0))  # it tries
         if now - since <= NAMED_WITHIN + 2 * self.world.seldom:
+            self._nameless.pop(run.run_id, None)
             return
         if run.want != "train" or run.ended_at is not None:
             self.laws.broken("every run ends, or waits for something that it names", f"{run.run_id} is to end, and does not")
         elif self._why(run) is None:
-            self.laws.broken("every run ends, or waits for something that it names", f"{run.run_id} names nothing")
+            # What it waited for may have come a moment ago: it has as long again to do something about it.
+            if now - self._nameless.setdefault(run.run_id, now) > NAMED_WITHIN + 2 * self.world.seldom:
+                self.laws.broken("every run ends, or waits for something that it names", f"{run.run_id} names nothing")
+            return
+        self._nameless.pop(run.run_id, None)
         self._mute[run.run_id] = now
 
     def _carries(self, attempt: AttemptState, now: Seconds) -> bool:

@@ -1,0 +1,92 @@
+"""``fleet destroy aws``: what ``fleet init aws`` made, removed; shown and asked about first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fleet.cli.app import EXIT_INTERRUPTED
+from fleet.cli.ask import confirm, confirm_name
+from fleet.cli.init_aws import show_steps, step_object
+from fleet.cli.output import emit, say
+from fleet.control.home import open_home
+from fleet.model.units import format_money
+
+if TYPE_CHECKING:
+    from fleet.cli.objects import AwsDestroyedObject
+    from fleet.control.aws_teardown import Doomed
+    from fleet.providers.aws.teardown import Removal
+
+NO_FLEET = " Is the fleet in another bucket? Name it with --bucket; in another account? AWS_PROFILE chooses one."
+
+
+def remove(bucket: str | None, *, delete_volumes: bool, delete_bucket: bool, yes: bool, as_json: bool) -> int:
+    """Look, show, refuse while anything lives, ask, do."""
+    from fleet.control.aws_setup import profile_of
+    from fleet.control.aws_teardown import carry_out_removal, check_removal, prepare_removal
+    from fleet.providers.aws.calling import Calls
+
+    home = open_home()
+    calls = Calls(profile_of(home))
+    say("Looking at the account …")
+    doomed = prepare_removal(home, calls, bucket, delete_volumes=delete_volumes, delete_bucket=delete_bucket)
+    place, where = doomed.place, ", ".join(doomed.regions)
+    say(f"AWS account {place.account}, {where}: the fleet {doomed.fleet_id or '(none)'} in {place.url}\n")
+    if doomed.steps:
+        show_steps(doomed.steps)
+    check_removal(home, doomed, delete_bucket=delete_bucket)
+    if doomed.idle:
+        say("\nNothing to remove." + (_left(doomed) if doomed.steps else NO_FLEET))
+    else:
+        _ask(doomed, delete_volumes=delete_volumes, delete_bucket=delete_bucket, yes=yes)
+    try:
+        carry_out_removal(home, doomed, _tell)
+    except KeyboardInterrupt:
+        import typer
+
+        say("\nfleet: left in the middle. The same command removes the rest.")
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    if not doomed.idle:
+        say("Removed." + _left(doomed))
+    if as_json:
+        emit(_object(doomed))
+    return 0
+
+
+def _ask(doomed: Doomed, *, delete_volumes: bool, delete_bucket: bool, yes: bool) -> None:
+    lost = [step for step in doomed.steps if step.action == "remove" and step.kind in ("volume", "snapshot")]
+    if delete_volumes and lost:
+        say(f"\n{len(lost)} volumes and snapshots go, and everything on them: nobody can bring that back.")
+    otherwise = "nothing was removed"
+    if delete_bucket:
+        told = next((step.told for step in doomed.steps if step.kind == "bucket"), "")
+        say(f"\nThe bucket goes {told}: checkpoints, models and the journal of every run. Nobody can bring that back.")
+        confirm_name("To go on, type the bucket's name:", doomed.place.bucket, yes=yes, otherwise=otherwise)
+    else:
+        say("")
+        confirm("Remove this?", yes=yes, otherwise=otherwise)
+
+
+def _tell(step: Removal) -> None:
+    say(f"  removed {step.kind} {step.name}{f' in {step.region}' if step.region else ''}")
+
+
+def _left(doomed: Doomed) -> str:
+    """What stays, and what it costs."""
+    left = [step for step in doomed.steps if step.action == "leave"]
+    if not left:
+        return " Nothing is left. EC2's own roles for spot are the account's, and stay."
+    disks = [step for step in left if step.kind in ("volume", "snapshot")]
+    told = f" {doomed.place.url} stays, with everything in it." if any(step.kind == "bucket" for step in left) else ""
+    if disks:
+        price = format_money(sum(step.monthly for step in disks))
+        told += f" {len(disks)} volumes and snapshots stay, {price} a month together (--delete-volumes deletes them)."
+    return told
+
+
+def _object(doomed: Doomed) -> AwsDestroyedObject:
+    return {
+        "account": doomed.place.account,
+        "fleet": doomed.fleet_id,
+        "bucket": doomed.place.url,
+        "steps": [step_object(step, done=step.action == "remove") for step in doomed.steps],
+    }

@@ -1,0 +1,56 @@
+"""``fleet policy aws``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from fleet.cli.output import emit
+from fleet.control.home import open_home
+from fleet.model.errors import FleetError
+
+if TYPE_CHECKING:
+    from fleet.cli.objects import PolicyObject
+
+
+def show(bucket: str | None, *, role: bool, setup: bool, as_json: bool) -> int:
+    """Print a policy to standard output, and to standard error what to do with it."""
+    if role and setup:
+        raise FleetError("--role and --setup are two policies", "Print one after the other.")
+    name, policy = _policy(bucket, role=role, setup=setup)
+    command = f"aws iam create-policy --policy-name {name} --policy-document file://{name}.json"
+    if as_json:
+        told: PolicyObject = {"name": name, "policy": policy, "command": command}
+        emit(told)
+        return 0
+    print(json.dumps(policy, indent=2))
+    words = "--role " if role else "--setup " if setup else ""
+    told_role = "`fleet init aws` gave it to the machines' role already. " if role else ""
+    sys.stderr.write(f"\n{told_role}As a managed policy: fleet policy aws {words}> {name}.json && {command}\n")
+    return 0
+
+
+def _policy(bucket: str | None, *, role: bool, setup: bool) -> tuple[str, dict[str, Any]]:
+    from fleet.control.aws_setup import look_at_place, name_of_bucket, profile_of, usual_region, whoami
+    from fleet.providers.aws.calling import Calls
+    from fleet.providers.aws.names import own_name
+    from fleet.providers.aws.policies import controller_policy, instance_policy
+    from fleet.providers.aws.setup_policy import setup_policy
+
+    home = open_home()
+    calls = Calls(profile_of(home))
+    region = usual_region(home, calls.profile)
+    if setup:  # asked for by those who may do nothing yet
+        account, partition = whoami(calls, region)
+        return "fleet-setup", setup_policy(account, partition, name_of_bucket(home, account, region, bucket))
+    place = look_at_place(home, calls, region, bucket)
+    if place.fleet_id is None:
+        raise FleetError(
+            f"there is no fleet in {place.url}: the policy names its id",
+            "`fleet init aws` makes one; `fleet policy aws --setup` prints what that needs.",
+        )
+    name = own_name(place.fleet_id)
+    if role:
+        return f"{name}-machines", instance_policy(place.bucket, account=place.account, partition=place.partition)
+    return f"{name}-controller", controller_policy(place.account, place.partition, place.bucket, place.fleet_id)

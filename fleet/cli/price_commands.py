@@ -1,0 +1,49 @@
+"""Commands about what clouds ask for their machines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fleet.cli.app import Output, OutputOption, app
+from fleet.cli.complete import gpu_names, instance_types, region_names
+
+
+@app.command()
+def prices(
+    types: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[TYPE]...", help="EC2 instance types; 'g6.*' means all of a kind.", autocompletion=instance_types
+        ),
+    ] = None,
+    region: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--region", help="May be given several times; else those of the AWS set-up.", autocompletion=region_names
+        ),
+    ] = None,
+    gpu: Annotated[
+        str | None, typer.Option("--gpu", help="Every type with this accelerator, for example T4.", autocompletion=gpu_names)
+    ] = None,
+    days: Annotated[int, typer.Option("--days", min=1, max=90, help="Show prices over so many days.")] = 7,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", help="Draw them into a file: .html, or .png (needs fleet[plot]).")
+    ] = None,
+    scores: Annotated[
+        bool, typer.Option("--scores", help="Ask EC2 how likely one of these types is had now, from 1 to 10.")
+    ] = False,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Ask for everything anew, however young it is.")] = False,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Show EC2's spot prices by type and zone, now and over time, beside on-demand's, and how often machines are taken back.
+
+    Example: fleet prices g4dn.xlarge g6.xlarge --region us-east-1 --days 30 --plot prices.html
+    """
+    from fleet.cli.prices import show
+    from fleet.providers.aws.overview import Wish
+
+    wish = Wish(tuple(region or ()), tuple(types or ()), gpu, days, scores)
+    raise typer.Exit(show(wish, plot=plot, refresh=refresh, as_json=output is Output.JSON))

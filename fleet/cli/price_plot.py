@@ -1,0 +1,189 @@
+"""Spot prices over time as a page of its own: drawings in SVG and a table each, nothing that is fetched from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from html import escape
+
+from fleet.cli.sparkline import means
+from fleet.model.base import Micros
+from fleet.model.units import format_money
+from fleet.providers.aws.catalog import accelerators
+from fleet.providers.aws.overview import Overview, Row
+
+WIDTH, HEIGHT = 760, 240
+LEFT, RIGHT, TOP, BOTTOM = 64, 16, 12, 28
+HOUR, DAY = 3600.0, 86400.0
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#56b4e9", "#6a51a3", "#444444")
+"""Told apart by most people who see some colours alike (Okabe and Ito's, but for two that are too light on white)."""
+DARK = ("#4aa8e0", "#ff8a4c", "#2fc99b", "#e69cc4", "#e0b83d", "#8fd0f5", "#a893e0", "#c8c8c8")
+"""The same on a dark ground."""
+
+
+Scale = Callable[[float], float]
+"""From a time or a price to a place in the drawing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One zone's price."""
+
+    zone: str
+    points: Sequence[tuple[float, Micros]]
+    """Each holds until the next, the last until now."""
+
+    @property
+    def now(self) -> Micros:
+        """The last."""
+        return self.points[-1][1]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One type in one region."""
+
+    title: str
+    on_demand: Micros | None
+    lines: tuple[Line, ...]
+
+    @property
+    def top(self) -> float:
+        """The highest price that must be seen."""
+        return max([price for line in self.lines for _, price in line.points] + [self.on_demand or 0])
+
+
+def told_price(price: Micros) -> str:
+    """With four digits, as EC2 tells it: zones differ in the third."""
+    return f"${price / 1e6:.4f}" if price < 10_000_000 else f"${price / 1e6:.2f}"
+
+
+def panels(seen: Overview) -> list[Panel]:
+    """A panel for each type and region that has a history, the cheapest first."""
+    grouped: dict[tuple[str, str], list[Row]] = {}
+    for row in seen.rows:
+        if row.points:
+            grouped.setdefault((row.instance_type, row.region), []).append(row)
+    return [_panel(rows) for rows in grouped.values()]
+
+
+def _panel(rows: Sequence[Row]) -> Panel:
+    first = rows[0]
+    devices = accelerators(first.facts)
+    what = f", {len(devices)} x {devices[0]}" if devices else ""
+    lines = tuple(Line(row.zone, row.points) for row in sorted(rows, key=lambda row: row.zone))
+    return Panel(
+        f"{first.instance_type}{what}, {first.region}", first.on_demand.price if first.on_demand else None, lines
+    )  # fmt: skip
+
+
+def ticks(top: float) -> list[float]:
+    """Three to six round numbers from zero to not below the highest price, in dollars."""
+    step = 10.0**-6
+    while top / step > 5:
+        for factor in (2, 2.5, 2):  # 1, 2, 5, 10 …
+            step *= factor
+            if top / step <= 5:
+                break
+    count = int(top / step) + (1 if top % step > step * 1e-6 else 0)
+    return [number * step for number in range(count + 1)]
+
+
+def days(since: float, until: float) -> list[tuple[float, str]]:
+    """Where the time axis is marked, and how: full days, for two days or fewer every six hours (UTC)."""
+    step = DAY * max(1, round((until - since) / DAY / 7)) if until - since > 2.5 * DAY else 6 * HOUR
+    first = -(-since // step) * step
+    form = "%d %b" if step >= DAY else "%a %H:%M"
+    count = int((until - first) // step) + 1
+    return [(at, f"{datetime.fromtimestamp(at, timezone.utc):{form}}") for at in (first + n * step for n in range(count))]
+
+
+def page(seen: Overview, drawn: Sequence[Panel]) -> str:
+    """The whole document."""
+    parts = "\n".join(_section(seen, panel) for panel in drawn)
+    when = f"{datetime.fromtimestamp(seen.at, timezone.utc):%Y-%m-%d %H:%M} UTC"
+    colours = "".join(f".c{n}{{stroke:{c};--c:{c}}}" for n, c in enumerate(COLOURS))
+    dark = "".join(f".c{n}{{stroke:{c};--c:{c}}}" for n, c in enumerate(DARK))
+    return f"""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>EC2 spot prices, {when}</title>
+<style>
+:root{{color-scheme:light dark;--ink:#222;--soft:#666;--grid:#e4e4e4;--ground:#fff}}
+body{{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--ground);max-width:{WIDTH}px;
+margin:2rem auto;padding:0 1rem}}
+h1{{font-size:1.3rem}} h2{{font-size:1.05rem;margin:2.2rem 0 .3rem}} p{{color:var(--soft);margin:.2rem 0}}
+svg{{width:100%;height:auto;overflow:visible}} text{{fill:var(--soft);font-size:12px}}
+.grid{{stroke:var(--grid)}} .line{{fill:none;stroke-width:2;stroke-linejoin:round}}
+.usual{{stroke:var(--soft);stroke-dasharray:5 4;stroke-width:1.5}}
+table{{border-collapse:collapse;font-variant-numeric:tabular-nums}} td,th{{padding:.1rem .9rem .1rem 0;text-align:right}}
+th{{font-weight:500;color:var(--soft)}} td:first-child,th:first-child{{text-align:left}}
+i{{display:inline-block;width:1.1em;height:.22em;margin-right:.5em;vertical-align:.25em;background:var(--c)}}
+{colours}
+@media(prefers-color-scheme:dark){{:root{{--ink:#e8e8e8;--soft:#a0a0a0;--grid:#3a3a3a;--ground:#181818}}{dark}}}
+</style>
+<h1>EC2 spot prices</h1>
+<p>Dollars per hour, Linux, over {(seen.at - seen.since) / DAY:.0f} day(s) until {when}. Dashed: on demand.</p>
+{parts}
+</html>
+"""
+
+
+def _section(seen: Overview, panel: Panel) -> str:
+    rows = "".join(_table_row(seen, panel, number, line) for number, line in enumerate(panel.lines))
+    return f"""<section>
+<h2>{escape(panel.title)}</h2>
+{_svg(seen, panel)}
+<table><tr><th>zone</th><th>now</th><th>lowest</th><th>mean</th><th>highest</th><th>saved now</th></tr>{rows}</table>
+</section>"""
+
+
+def _table_row(seen: Overview, panel: Panel, number: int, line: Line) -> str:
+    prices = [price for _, price in line.points]
+    mean = means(line.points, max(seen.since, line.points[0][0]), seen.at, 1)[0] if seen.at > line.points[0][0] else line.now
+    cells = [told_price(value) for value in (line.now, min(prices), round(mean or line.now), max(prices))]
+    saved = f"{100 * (1 - line.now / panel.on_demand):.0f}%" if panel.on_demand else "-"
+    zone = f'<td class="c{number % len(COLOURS)}"><i></i>{escape(line.zone)}</td>'
+    return f"<tr>{zone}{''.join(f'<td>{cell}</td>' for cell in (*cells, saved))}</tr>"
+
+
+def _svg(seen: Overview, panel: Panel) -> str:
+    marks = ticks(panel.top / 1e6)
+    high = marks[-1] or 1.0
+
+    def x(at: float) -> float:
+        return LEFT + (WIDTH - LEFT - RIGHT) * (at - seen.since) / (seen.at - seen.since)
+
+    def y(dollars: float) -> float:
+        return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * dollars / high
+
+    def drawing() -> Iterator[str]:
+        for value in marks:
+            yield f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(value):.1f}" y2="{y(value):.1f}"/>'
+            told = format_money(round(value * 1e6))
+            yield f'<text x="{LEFT - 8}" y="{y(value) + 4:.1f}" text-anchor="end">{told}</text>'
+        for at, told in days(seen.since, seen.at):
+            yield f'<text x="{x(at):.1f}" y="{HEIGHT - 8}" text-anchor="middle">{told}</text>'
+        if panel.on_demand:
+            level = y(panel.on_demand / 1e6)
+            yield f'<line class="usual" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{level:.1f}" y2="{level:.1f}"/>'
+            told = f"on demand {told_price(panel.on_demand)}"
+            yield f'<text x="{WIDTH - RIGHT}" y="{level - 5:.1f}" text-anchor="end">{told}</text>'
+        for number, line in enumerate(panel.lines):
+            path = _steps(line, seen.at, x, y)
+            told = f"{line.zone}: {told_price(line.now)} now"
+            yield f'<path class="line c{number % len(COLOURS)}" d="{path}"><title>{escape(told)}</title></path>'
+
+    label = escape(f"Spot price of {panel.title} over time; the table below has the figures")
+    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">{"".join(drawing())}</svg>'
+
+
+def _steps(line: Line, until: float, x: Scale, y: Scale) -> str:
+    """A price holds until the next: level, then straight up or down."""
+    (at, price), *rest = line.points
+    path = f"M{x(at):.1f} {y(price / 1e6):.1f}"
+    for when, price in rest:
+        path += f"H{x(when):.1f}V{y(price / 1e6):.1f}"
+    return f"{path}H{x(until):.1f}"

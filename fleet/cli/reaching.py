@@ -1,0 +1,32 @@
+"""What ``exec``, ``ssh`` and ``forward`` share: a run's machine, and words on standard error."""
+
+from __future__ import annotations
+
+import sys
+
+from fleet.boot.reach import SshError
+from fleet.cli.plain import plain
+from fleet.control.controller import Controller
+from fleet.control.reaching import Machine, Reaching
+from fleet.control.ways import way_to
+
+EXIT_UNREACHED = 255
+"""As the OpenSSH client has it: the machine could not be reached, or no longer."""
+
+
+def tell(text: str) -> None:
+    """A line for people: standard output belongs to what runs on the machine."""
+    sys.stderr.write(plain(f"fleet: {text}") + "\n")
+    sys.stderr.flush()
+
+
+def reaching_of(controller: Controller, machine: Machine, come_from: str | None) -> Reaching:
+    """The way to a run's machines. Raises FleetError."""
+    return Reaching(controller, machine.run_id, way_to(controller, machine, come_from), tell)
+
+
+def unreached(reaching: Reaching, machine: Machine, error: SshError) -> int:
+    """Say why, and where the run is; the exit code."""
+    tell(str(error))
+    tell(reaching.whereabouts(machine))
+    return EXIT_UNREACHED

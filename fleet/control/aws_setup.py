@@ -1,0 +1,249 @@
+"""``fleet init aws``, whole: what is wanted and what is there, looked at; then, once the user agreed, done.
+
+The bucket holds the fleet and the record of its set-up, and the record is written last: where it is, everything is.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from fleet import __version__
+from fleet.control.home import Home
+from fleet.control.names import nearest
+from fleet.model import layout
+from fleet.model.base import document_bytes
+from fleet.model.errors import FleetError, NewerVersionError, NotFoundError
+from fleet.model.setup import AwsSetup
+from fleet.providers.aws.calling import Calls
+from fleet.providers.aws.keys import PublicKey, find_key
+from fleet.providers.aws.making import Maker, survey
+from fleet.providers.aws.names import bucket_name, own_name
+from fleet.providers.aws.network import Network
+from fleet.providers.aws.session import aws_session
+from fleet.providers.aws.setup import Blueprint, Step, Survey, plan
+from fleet.providers.aws.setup_bucket import look_at_bucket
+from fleet.providers.aws.setup_region import look_at_key, look_at_network
+from fleet.store.fleetfile import ensure_fleet, new_fleet_id, read_fleet
+from fleet.store.objects import Objects
+from fleet.store.opening import open_objects
+
+SETUP_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the user said. What is not said is as it was set up before, or else the usual."""
+
+    regions: tuple[str, ...] = ()
+    bucket: str | None = None
+    vpcs: tuple[str, ...] = ()
+    key: Path | None = None
+    public_ip: bool | None = None
+    ssh: Path = field(default_factory=lambda: Path.home() / ".ssh")
+    """Where keys are looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A set-up that is ready to be shown and done."""
+
+    calls: Calls
+    blueprint: Blueprint
+    survey: Survey
+    steps: list[Step]
+
+    @property
+    def url(self) -> str:
+        """The bucket's."""
+        return f"s3://{self.blueprint.bucket}"
+
+    @property
+    def warnings(self) -> list[str]:
+        """What will not work as it is."""
+        told = [network.warning for network in self.blueprint.networks.values() if network.warning]
+        if not any(self.blueprint.keys.values()):
+            told.append("no public key was found in ~/.ssh: nobody can log in to machines (--key FILE names one)")
+        return told
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An account's bucket, and what of a fleet lies in it."""
+
+    account: str
+    partition: str
+    bucket: str
+    region: str
+    there: bool
+    tag: str | None = None
+    fleet_id: str | None = None
+    """From fleet.json."""
+    setup: AwsSetup | None = None
+
+    @property
+    def url(self) -> str:
+        """As ``open_objects`` takes it."""
+        return f"s3://{self.bucket}"
+
+
+def profile_of(home: Home) -> str | None:
+    """The profile to use: the environment's choice goes before what is remembered."""
+    if any(os.environ.get(name) for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID")):
+        return None
+    known = home.aws()
+    return known.profile if known else None
+
+
+def usual_region(home: Home, profile: str | None) -> str:
+    """The one that is configured, else the first that was set up. Raises FleetError if there is none."""
+    known = home.aws()
+    found = os.environ.get("AWS_REGION") or aws_session(profile).region_name or (known.regions[0] if known else None)
+    if not found:
+        raise FleetError("no AWS region is configured", "Name one: --region us-east-1")
+    return str(found)
+
+
+def whoami(calls: Calls, region: str) -> tuple[str, str]:
+    """Account and partition."""
+    found = calls("sts", region, "get_caller_identity")
+    return str(found["Account"]), str(found["Arn"]).split(":")[1]
+
+
+def name_of_bucket(home: Home, account: str, region: str, named: str | None) -> str:
+    """The bucket that was named, else the one that is remembered, else the usual one."""
+    known = home.aws()
+    return (named or (known.bucket if known else "")).removeprefix("s3://").strip("/") or bucket_name(account, region)
+
+
+def look_at_place(home: Home, calls: Calls, region: str, bucket: str | None) -> Place:
+    """The bucket, and what of a fleet lies in it. Raises FleetError if it is somebody else's."""
+    account, partition = whoami(calls, region)
+    name = name_of_bucket(home, account, region, bucket)
+    found = look_at_bucket(calls, name, account, region)
+    if found is None:
+        return Place(account, partition, name, region, there=False)
+    objects = open_objects(f"s3://{name}")
+    info = read_fleet(objects)
+    tag = found[0].fields.get("tag")
+    fleet_id = info.fleet_id if info else None
+    return Place(account, partition, name, found[1], there=True, tag=tag, fleet_id=fleet_id, setup=read_setup(objects))
+
+
+def read_setup(objects: Objects) -> AwsSetup | None:
+    """The record of a set-up; None if there is none, or a broken one: then it is written anew.
+
+    Raises NewerVersionError for one of a newer fleet's.
+    """
+    try:
+        data = objects.get(layout.AWS_SETUP)
+    except NotFoundError:
+        return None
+    try:
+        return AwsSetup.model_validate_json(data)
+    except ValidationError:
+        version = re.search(rb'"v":(\d+)', data)
+        if version and int(version[1]) > SETUP_VERSION:
+            told = f"{objects.url}/{layout.AWS_SETUP} was written by a newer fleet"
+            raise NewerVersionError(told, "Upgrade fleet (pip install -U fleet).") from None
+        return None
+
+
+def prepare(home: Home, wish: Wish, calls: Calls) -> Prepared:
+    """Look at everything, and say what is to be done. Changes nothing. Raises FleetError."""
+    check_regions(wish.regions, calls.profile)
+    start = wish.regions[0] if wish.regions else usual_region(home, calls.profile)
+    place = look_at_place(home, calls, start, wish.bucket)
+    setup = place.setup
+    fleet_id = place.fleet_id or place.tag or new_fleet_id()
+    public_ip = wish.public_ip if wish.public_ip is not None else (setup.public_ip if setup else True)
+    regions = list(dict.fromkeys([*(setup.regions if setup else ()), *(wish.regions or (() if setup else (start,)))]))
+    networks = {region: _network(calls, region, wish, setup, public_ip=public_ip) for region in regions}
+    blueprint = Blueprint(
+        account=place.account,
+        partition=place.partition,
+        fleet_id=fleet_id,
+        bucket=place.bucket,
+        bucket_region=place.region,
+        networks=networks,
+        keys=dict.fromkeys(regions, _key(calls, regions, wish, own_name(fleet_id))),
+        public_ip=public_ip,
+    )
+    found = survey(calls, blueprint, fleet=place.fleet_id is not None, setup=setup)
+    return Prepared(calls, blueprint, found, plan(blueprint, found))
+
+
+def check_regions(regions: Sequence[str], profile: str | None) -> None:
+    """Raises FleetError for a name that is no region's, before any call is made there."""
+    session = aws_session(profile)
+    known = [
+        one for partition in session.get_available_partitions() for one in session.get_available_regions("ec2", partition)
+    ]
+    for region in regions:
+        if region not in known:
+            raise FleetError(
+                f"there is no region {region!r}; {nearest(region, known)}", "`aws ec2 describe-regions` lists them."
+            )
+
+
+def _network(calls: Calls, region: str, wish: Wish, setup: AwsSetup | None, *, public_ip: bool) -> Network:
+    """The network that was named, else the one of the set-up that is there, else the default one."""
+    vpcs = wish.vpcs
+    if not vpcs and setup is not None and region in setup.regions:
+        group, gone = setup.regions[region].security_group, ("InvalidGroup.NotFound", "InvalidGroupId.Malformed")
+        answer = calls.unless(gone, "ec2", region, "describe_security_groups", GroupIds=[group])
+        vpcs = tuple(one["VpcId"] for one in (answer or {}).get("SecurityGroups", ()))
+    return look_at_network(calls, region, vpcs, public_ip=public_ip)
+
+
+def _key(calls: Calls, regions: Sequence[str], wish: Wish, name: str) -> PublicKey | None:
+    """The key that was named, else the one that was imported before (perhaps from another computer), else the one here."""
+    if wish.key is None:
+        for region in regions:
+            found = look_at_key(calls, region, name)
+            if found is not None and found.fields["key"]:
+                return PublicKey(found.fields["key"], "the key that was imported before")
+    return find_key(wish.key, wish.ssh)
+
+
+def carry_out(home: Home, prepared: Prepared, done: Callable[[Step], None]) -> bool:
+    """Do it, step by step; ``done`` is told of each. False: all is made, but EC2 does not know the role yet.
+
+    May break off anywhere: the next run completes it. Raises FleetError.
+    """
+    blueprint, url = prepared.blueprint, prepared.url
+    home.remember_aws(url, os.environ.get("AWS_PROFILE") or prepared.calls.profile, blueprint.networks)
+    maker = Maker.of(prepared.calls, blueprint, prepared.survey)
+    settled = True
+    for step in prepared.steps:
+        if step.kind == "fleet":
+            _fleet(home, url, blueprint.fleet_id)
+        elif step.kind == "record":
+            settled = maker.settle(prepared.steps)
+            if step.action != "leave":
+                _record(url, blueprint, maker)
+        elif step.action != "leave":
+            maker.do(step)
+        if step.action != "leave":
+            done(step)
+    return settled
+
+
+def _fleet(home: Home, url: str, fleet_id: str) -> None:
+    """The fleet in the bucket, which must honour exclusive creation."""
+    info = ensure_fleet(open_objects(url), fleet_id)
+    if info.fleet_id != fleet_id:
+        raise FleetError(f"somebody else made the fleet {info.fleet_id} in {url} meanwhile", "Run `fleet init aws` again.")
+    home.remember_bucket(url)
+
+
+def _record(url: str, blueprint: Blueprint, maker: Maker) -> None:
+    objects = open_objects(url)
+    found = blueprint.record(maker.groups, maker.templates)
+    setup = AwsSetup.model_validate({**found, "made_at": objects.now(), "by": __version__})
+    objects.put(layout.AWS_SETUP, document_bytes(setup))

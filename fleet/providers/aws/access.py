@@ -1,0 +1,230 @@
+"""The one way in: port 22 of a region's security group, for the caller's own address, for a while.
+
+Nothing else ever opens a port (design.md, section 10). A rule tells in its description whose it is and until when, so that
+one that was forgotten (a laptop that was closed) is known as such by every other computer: ``forgotten``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fleet.model.base import Seconds
+from fleet.model.errors import FleetError, ProviderError
+from fleet.model.setup import AwsSetup
+from fleet.providers.aws.errors import translated
+from fleet.providers.aws.session import aws_client
+
+log = logging.getLogger("fleet.aws")
+
+SSH_PORT = 22
+OPEN_SECONDS: Seconds = 3600
+"""A rule is made for so long, and renewed while somebody is connected."""
+WIDEST = {4: 16, 6: 48}
+"""The shortest prefix that ``--from`` may name: a company's network or a provider's pool, never everybody."""
+
+CLOSED = ("InvalidSecurityGroupRuleId.NotFound", "InvalidPermission.NotFound", "InvalidGroup.NotFound")
+"""Somebody else was quicker."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRule:
+    """One address range that may reach port 22 of a security group, as its description says."""
+
+    region: str
+    group_id: str
+    rule_id: str
+    cidr: str
+    fleet_id: str
+    until: int
+    """By the bucket's clock, in seconds since 1970."""
+
+
+def description(fleet_id: str, until: int) -> str:
+    """What a rule says of itself."""
+    return f"fleet:{fleet_id} until {until}"
+
+
+def own_rules(region: str, described: Iterable[Mapping[str, Any]], fleet_id: str) -> list[AccessRule]:
+    """A fleet's rules among those that DescribeSecurityGroupRules tells; everybody else's are none of its business."""
+    found = []
+    for one in described:
+        said = re.fullmatch(r"fleet:(\S+) until (\d{1,12})", one.get("Description") or "")
+        cidr = one.get("CidrIpv4") or one.get("CidrIpv6")
+        if said is not None and said[1] == fleet_id and cidr and not one.get("IsEgress"):
+            rule = AccessRule(region, one["GroupId"], one["SecurityGroupRuleId"], cidr, fleet_id, int(said[2]))
+            found.append(rule)
+    return found
+
+
+def forgotten(rules: Iterable[AccessRule], now: Seconds) -> list[AccessRule]:
+    """Those past their time: whoever opened them is not connected any more, or would have renewed them."""
+    return [rule for rule in rules if rule.until < now]
+
+
+def narrow(text: str) -> str:
+    """An address, or a range of few, as a CIDR. Raises FleetError for more than a network of somebody's."""
+    try:
+        network = ipaddress.ip_network(text.strip(), strict=False)
+    except ValueError:
+        raise FleetError(f"{text!r} is no address", "--from 203.0.113.7/32, or --from 2001:db8::1/128") from None
+    if network.prefixlen < WIDEST[network.version]:
+        raise FleetError(
+            f"{text} is {network.num_addresses:,} addresses: port {SSH_PORT} is never opened for so many",
+            f"/{WIDEST[network.version]} is the widest; without --from it is your own address alone.",
+        )
+    return str(network)
+
+
+def listed(setup: AwsSetup, region: str, *, profile: str | None = None) -> list[AccessRule]:
+    """The fleet's rules in a region's security group. Raises ProviderError."""
+    with translated("DescribeSecurityGroupRules"):
+        pages = aws_client("ec2", region, profile=profile).get_paginator("describe_security_group_rules")
+        wanted = [{"Name": "group-id", "Values": [setup.regions[region].security_group]}]
+        described = [rule for page in pages.paginate(Filters=wanted) for rule in page["SecurityGroupRules"]]
+    return own_rules(region, described, setup.fleet_id)
+
+
+def close(rule: AccessRule, *, profile: str | None = None) -> None:
+    """Close it; one that is closed already is fine. Raises ProviderError."""
+    try:
+        with translated("RevokeSecurityGroupIngress"):
+            aws_client("ec2", rule.region, profile=profile).revoke_security_group_ingress(
+                GroupId=rule.group_id, SecurityGroupRuleIds=[rule.rule_id]
+            )
+    except ProviderError as error:
+        if error.code not in CLOSED:
+            raise
+
+
+class Door:
+    """Port 22 of one region's group for one address range. Any number of terminals may share the rule.
+
+    Each who opens or renews it moves its time on, so that the last one's time stands there: whoever finds another time than
+    its own when it leaves leaves the rule to that other one. Connections that are open outlive their rule (security groups
+    follow connections), so one that is closed too early only stands in the way of the next.
+    """
+
+    def __init__(
+        self, setup: AwsSetup, region: str, cidr: str, now: Callable[[], Seconds], *, profile: str | None = None
+    ) -> None:
+        self._setup = setup
+        self._region = region
+        self._cidr = narrow(cidr)
+        self._now = now
+        self._profile = profile
+        self._until: int | None = None
+
+    def open(self) -> None:
+        """Open it, or move its time on. Raises ProviderError."""
+        until = int(self._now() + OPEN_SECONDS)
+        known = self._known()
+        if known is not None:
+            self._until = max(until, known.until + 1)
+            self._describe()
+            return
+        self._until = until
+        try:
+            self._authorize()
+        except ProviderError as error:
+            if error.code != "InvalidPermission.Duplicate":
+                raise
+            known = self._known()
+            if known is None:
+                self._until = None  # the user's own rule lets them in: it is not fleet's to close
+                return
+            self._until = max(until, known.until + 1)  # another terminal was quicker
+            self._describe()
+
+    def close(self) -> None:
+        """Close it, unless another terminal has moved its time on. Raises ProviderError."""
+        known = self._known() if self._until is not None else None
+        if known is not None and known.until == self._until:
+            close(known, profile=self._profile)
+        self._until = None
+
+    def _known(self) -> AccessRule | None:
+        rules = listed(self._setup, self._region, profile=self._profile)
+        return next((rule for rule in rules if rule.cidr == self._cidr), None)
+
+    def _permission(self) -> dict[str, Any]:
+        assert self._until is not None
+        said = description(self._setup.fleet_id, self._until)
+        port = {"IpProtocol": "tcp", "FromPort": SSH_PORT, "ToPort": SSH_PORT}
+        if ":" in self._cidr:
+            return {**port, "Ipv6Ranges": [{"CidrIpv6": self._cidr, "Description": said}]}
+        return {**port, "IpRanges": [{"CidrIp": self._cidr, "Description": said}]}
+
+    def _authorize(self) -> None:
+        with translated("AuthorizeSecurityGroupIngress"):
+            self._client.authorize_security_group_ingress(
+                GroupId=self._group,
+                IpPermissions=[self._permission()],
+                TagSpecifications=[
+                    {"ResourceType": "security-group-rule", "Tags": [{"Key": "fleet", "Value": self._setup.fleet_id}]}
+                ],
+            )
+
+    def _describe(self) -> None:
+        with translated("UpdateSecurityGroupRuleDescriptionsIngress"):
+            self._client.update_security_group_rule_descriptions_ingress(
+                GroupId=self._group, IpPermissions=[self._permission()]
+            )
+
+    @property
+    def _group(self) -> str:
+        return self._setup.regions[self._region].security_group
+
+    @property
+    def _client(self) -> Any:
+        return aws_client("ec2", self._region, profile=self._profile)
+
+
+@contextlib.contextmanager
+def opened(
+    setup: AwsSetup,
+    region: str,
+    cidr: str,
+    now: Callable[[], Seconds] = time.time,
+    *,
+    profile: str | None = None,
+    renew_every: float = OPEN_SECONDS / 2,
+) -> Iterator[None]:
+    """Port 22 of the region's machines is open for an address range meanwhile. Raises ProviderError, FleetError."""
+    if region not in setup.regions:
+        raise FleetError(f"the fleet is not set up in {region}", f"fleet init aws --region {region}")
+    door = Door(setup, region, cidr, now, profile=profile)
+    door.open()
+    over = threading.Event()
+    renewing = threading.Thread(target=_renew, args=(door, over, renew_every), name="access", daemon=True)
+    renewing.start()
+    try:
+        yield
+    finally:
+        over.set()
+        renewing.join()
+        try:
+            door.close()
+        except ProviderError as error:
+            log.warning(
+                "fleet: port %d stays open for %s: %s; it is closed as forgotten within the hour",
+                SSH_PORT,
+                cidr,
+                error.message,
+            )
+
+
+def _renew(door: Door, over: threading.Event, every: float) -> None:
+    """Move the rule's time on until it is over."""
+    while not over.wait(every):
+        try:
+            door.open()
+        except ProviderError as error:
+            log.warning("fleet: the access rule could not be renewed: %s", error.message)

@@ -1,0 +1,82 @@
+"""Where a machine is, and where its caller is: as the other one sees it."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import urllib.request
+from dataclasses import dataclass
+
+from fleet.model.errors import ErrorClass, FleetError, ProviderError
+from fleet.providers.aws.errors import translated
+from fleet.providers.aws.session import CONNECT_SECONDS, aws_client
+
+CHECK_URL = "https://checkip.amazonaws.com"
+"""Tells each caller its address, in a line."""
+HINT = "--from ADDRESS says which address you come from."
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One that a machine can be reached at."""
+
+    text: str
+    public: bool
+    """False: only from within its network, over a VPN or a peering for example."""
+
+
+def machine_address(instance_id: str, region: str, *, profile: str | None = None) -> Address | None:
+    """The public IPv4 address, else IPv6, else the private one; None while the machine has none yet.
+
+    Raises ProviderError, also if the machine has ended.
+    """
+    with translated("DescribeInstances"):
+        told = aws_client("ec2", region, profile=profile).describe_instances(InstanceIds=[instance_id])
+    found = [one for reservation in told["Reservations"] for one in reservation["Instances"]]
+    state = found[0]["State"]["Name"] if found else "unknown"
+    if state not in ("pending", "running"):
+        raise ProviderError(ErrorClass.NOT_YET, "NotRunning", f"{instance_id} is {state}", "`fleet status RUN`")
+    public = found[0].get("PublicIpAddress") or found[0].get("Ipv6Address")
+    if public:
+        return Address(public, public=True)
+    private = found[0].get("PrivateIpAddress")
+    return Address(private, public=False) if private and state == "running" else None
+
+
+def caller_address(machine: Address) -> str:
+    """The address that this computer has for a machine, as a CIDR of it alone. Raises FleetError if nobody can tell.
+
+    Between public IPv4 addresses stand translators, so somebody outside is asked; else the way there begins with it.
+    """
+    if machine.public and ":" not in machine.text:
+        return _single(_asked())
+    return _single(_source(machine.text))
+
+
+def _single(text: str) -> str:
+    address = ipaddress.ip_address(text)
+    return f"{address}/{address.max_prefixlen}"
+
+
+def _asked(url: str = CHECK_URL) -> str:
+    try:
+        with urllib.request.urlopen(url, timeout=CONNECT_SECONDS) as answer:
+            text = answer.read(64).decode("ascii", errors="replace").strip()
+        address = ipaddress.IPv4Address(text)
+    except (OSError, ValueError) as error:
+        raise FleetError(f"your own address cannot be found out: {url}: {error}", HINT) from None
+    if not address.is_global:
+        raise FleetError(f"{url} says that your address is {address}, which is no public one", HINT)
+    return str(address)
+
+
+def _source(target: str) -> str:
+    """Which of this computer's addresses a packet to another would have; none is sent."""
+    family = socket.AF_INET6 if ":" in target else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((target, 22))
+            found = str(probe.getsockname()[0])
+    except OSError as error:
+        raise FleetError(f"there is no way from here to {target}: {error.strerror or error}", HINT) from None
+    return found.partition("%")[0]

@@ -1,0 +1,94 @@
+"""The calls behind offers: what EC2 and its price list are asked for, in the form in which it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from fleet.model.errors import ErrorClass, ProviderError
+from fleet.providers.aws.errors import translated
+from fleet.providers.aws.pricing import list_prices, served_from
+from fleet.providers.aws.session import aws_client
+from fleet.providers.aws.spot import history, now_prices
+
+T = TypeVar("T")
+
+DESCRIBED = ("InstanceType", "VCpuInfo", "MemoryInfo", "GpuInfo", "Hypervisor", "ProcessorInfo")
+"""What is kept of a type's description."""
+
+
+class Asking:
+    """Questions about one region. All of them only look: each may be asked again, and is, where that may help."""
+
+    def __init__(self, region: str, profile: str | None = None, *, tries: int = 1) -> None:
+        self.region, self.profile, self._tries = region, profile, tries
+
+    def offered(self) -> dict[str, list[str]]:
+        """Every type's zones. All of them: a few pages, and a mistyped name can be told from one that is elsewhere."""
+        found: dict[str, list[str]] = {}
+
+        def ask() -> None:
+            found.clear()
+            with translated("DescribeInstanceTypeOfferings"):
+                pages = self._ec2().get_paginator("describe_instance_type_offerings")
+                for page in pages.paginate(LocationType="availability-zone"):
+                    for row in page["InstanceTypeOfferings"]:
+                        found.setdefault(row["InstanceType"], []).append(row["Location"])
+
+        self._again(ask)
+        return {name: sorted(found[name]) for name in sorted(found)}
+
+    def spot(self, asked: Sequence[str], wanted: Sequence[str], at: float) -> dict[str, Any]:
+        """Prices now. A type without one stands there too, without zones: it is known that there is none."""
+        prices = self._again(lambda: now_prices(self._ec2(), wanted, at))
+        return {"asked": sorted(asked), "prices": {name: prices.get(name, {}) for name in wanted}}
+
+    def history(self, types: Sequence[str], since: float, until: float) -> dict[str, Any]:
+        """Prices over time, by type and zone."""
+        return self._again(lambda: dict(history(self._ec2(), types, since, until)))
+
+    def listed(self) -> dict[str, int]:
+        """On-demand prices by the price list."""
+        where = served_from(self.region)
+        if where is None:
+            raise ProviderError(ErrorClass.UNAVAILABLE, "PriceList", f"no price list service knows {self.region}")
+        found = self._again(lambda: list_prices(aws_client("pricing", where, profile=self.profile), self.region))
+        if not found:
+            raise ProviderError(ErrorClass.UNAVAILABLE, "PriceList", f"the price list names no prices in {self.region}")
+        return found
+
+    def described(self, types: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """What EC2 says of types that the table lacks."""
+        found: dict[str, dict[str, Any]] = {}
+
+        def ask(some: Sequence[str]) -> None:
+            with translated("DescribeInstanceTypes"):
+                for row in self._ec2().describe_instance_types(InstanceTypes=list(some))["InstanceTypes"]:
+                    found[row["InstanceType"]] = {field: row.get(field, {}) for field in DESCRIBED}
+
+        for i in range(0, len(types), 100):
+            chunk = types[i : i + 100]
+            self._again(lambda chunk=chunk: ask(chunk))  # type: ignore[misc]
+        return found
+
+    def _ec2(self) -> Any:
+        return aws_client("ec2", self.region, profile=self.profile)
+
+    def _again(self, do: Callable[[], T]) -> T:
+        """As often as was asked for, where trying again may help; a short while between."""
+        if self._tries == 1:
+            return do()
+        import tenacity
+
+        from fleet.providers.wrap.retry import AGAIN
+
+        def worth_it(error: BaseException) -> bool:
+            return isinstance(error, ProviderError) and error.error_class in AGAIN
+
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(worth_it),
+            stop=tenacity.stop_after_attempt(self._tries),
+            wait=tenacity.wait_random_exponential(multiplier=0.3, max=3.0),
+            reraise=True,
+        )
+        return retrying(do)

@@ -1,0 +1,101 @@
+"""Calls of set-up and teardown: one after the other by a person, so they wait out what passes by itself, within bounds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from typing import Any
+
+from fleet.model.errors import ErrorClass, ProviderError
+from fleet.providers.aws.errors import translated
+from fleet.providers.aws.session import aws_client
+
+TRIES = 5
+"""Of a call that was throttled, or whose answer was lost: half a second, one, two, four."""
+LOOKS = 20
+"""For what was just made and is not seen everywhere yet."""
+LOOK_EVERY = 3.0
+"""A minute in all: IAM says that it takes seconds."""
+NOBODY = (
+    "NoCredentialsError",
+    "PartialCredentialsError",
+    "CredentialRetrievalError",
+    "SSOTokenLoadError",
+    "UnauthorizedSSOTokenError",
+    "TokenRetrievalError",
+    "NoRegionError",
+)
+"""botocore's words for credentials that are not there: waiting brings none."""
+
+LOGIN = "Log in (`aws configure`, `aws sso login`), or choose a profile with AWS_PROFILE."
+DENIED = "`fleet policy aws --setup` prints the policy that this needs, for whoever gives permissions."
+
+
+class Calls:
+    """One account's services. ``sleep`` is the clock that waiting is done by."""
+
+    def __init__(self, profile: str | None = None, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self.profile, self.sleep = profile, sleep
+
+    def __call__(
+        self, service: str, region: str, operation: str, *, unseen: Collection[str] = (), **parameters: Any
+    ) -> dict[str, Any]:
+        """Call, and call again while that may help. ``unseen``: codes that only mean that something new is not seen yet.
+
+        Raises ProviderError.
+        """
+        failed = looked = 0
+        while True:
+            try:
+                return self.once(service, region, operation, parameters)
+            except ProviderError as error:
+                passing = error.error_class in (ErrorClass.THROTTLED, ErrorClass.TRANSIENT) and error.code not in NOBODY
+                failed, looked = failed + passing, looked + (error.code in unseen)
+                if (not passing and error.code not in unseen) or failed >= TRIES or looked >= LOOKS:
+                    raise
+                self.sleep(0.25 * 2**failed if passing else LOOK_EVERY)
+
+    def once(self, service: str, region: str, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        """One request. Raises ProviderError, with what to do about it where that is known."""
+        client = aws_client(service, region, profile=self.profile)
+        try:
+            with translated(client.meta.method_to_api_mapping[operation]):
+                answer: dict[str, Any] = getattr(client, operation)(**parameters)
+                return answer
+        except ProviderError as error:
+            if error.error_class is ErrorClass.DENIED:
+                error.hint = error.hint or DENIED
+            elif error.error_class is ErrorClass.CREDENTIALS or error.code in NOBODY:
+                error.error_class, error.hint = ErrorClass.CREDENTIALS, error.hint or LOGIN
+            raise
+
+    def unless(
+        self,
+        codes: Collection[str],
+        service: str,
+        region: str,
+        operation: str,
+        *,
+        unseen: Collection[str] = (),
+        **parameters: Any,
+    ) -> dict[str, Any] | None:
+        """Call; None if it is refused with one of ``codes``: it is there already, or not there any more."""
+        try:
+            return self(service, region, operation, unseen=unseen, **parameters)
+        except ProviderError as error:
+            if error.code in codes:
+                return None
+            raise
+
+    def pages(self, service: str, region: str, operation: str, key: str, **parameters: Any) -> list[dict[str, Any]]:
+        """Every item under ``key`` of an answer in pages (EC2's and IAM's kinds)."""
+        found: list[dict[str, Any]] = []
+        while True:
+            answer = self(service, region, operation, **parameters)
+            found.extend(answer.get(key, ()))
+            if answer.get("NextToken"):
+                parameters["NextToken"] = answer["NextToken"]
+            elif answer.get("IsTruncated") and answer.get("Marker"):
+                parameters["Marker"] = answer["Marker"]
+            else:
+                return found

@@ -1,0 +1,159 @@
+"""A launch: found again by its token, or made.
+
+EC2 keeps its word on tokens (``ClientToken``) for as long as it remembers them, and answers for what a launch became only
+while it remembers the machine. So the machine is looked for first, by the token in its tags: a lost answer, another
+controller, and a machine that has ended since are all found that way, at the price of one call that changes nothing.
+What the look misses (tags show up a little late), the token catches: the same bytes are sent under it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fleet.model.cloud import Instance, LaunchRequest, Market, NewVolume, Offer
+from fleet.model.errors import ErrorClass, ProviderError
+from fleet.model.setup import AwsSetup
+from fleet.providers.aws import calls, launch, mapping
+from fleet.providers.aws.errors import refusal
+from fleet.providers.aws.images import Image, Images, arch_of
+from fleet.providers.aws.volumes import Volumes
+
+NO_FLEETS = frozenset(
+    {"UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "MaxFleetCountExceeded", "UnsupportedOperation"}
+)
+"""Codes by which ``CreateFleet`` says that this account makes none. Young accounts have a quota of zero."""
+NEXT = frozenset({ErrorClass.CAPACITY, ErrorClass.PRICE, ErrorClass.QUOTA, ErrorClass.UNAVAILABLE})
+"""Refusals of one offer: the next may do."""
+FORGOTTEN = 600.0
+"""A fleet older than this whose machine EC2 does not know has had its day; a younger one is not visible yet."""
+
+
+class Launcher:
+    """Launches by one set-up."""
+
+    def __init__(self, setup: AwsSetup, images: Images, volumes: Volumes) -> None:
+        self._setup = setup
+        self._images = images
+        self._volumes = volumes
+        self._reached: dict[str, int] = {}
+        """How far a launch had come, offer by offer, when its answer was lost: by token."""
+
+    def launch(self, request: LaunchRequest) -> Instance:
+        """The machine of the request's token; see the contract."""
+        place = launch.check_request(request, self._setup)
+        known = self._known(request, place.region)
+        if known is None:
+            known = self._made(request, place.region)
+        book = {offer.key: offer for offer in request.offers}
+        return mapping.instance(self._whole(request, known), place.region, book)
+
+    def _known(self, request: LaunchRequest, region: str) -> dict[str, Any] | None:
+        """What the token became."""
+        filters = calls.tagged(fleet=self._setup.fleet_id, token=request.token)
+        found, _ = calls.instances(region, Filters=filters)
+        if not found:
+            return None
+        first = min(found, key=lambda one: (mapping.moment(one["LaunchTime"]), one["InstanceId"]))
+        if mapping.tag(first, mapping.REQUEST_TAG) not in (None, launch.digest(request)):
+            raise refusal("IdempotentParameterMismatch", "this token was used for another request")
+        return first
+
+    def _made(self, request: LaunchRequest, region: str) -> dict[str, Any]:
+        offers = launch.wanted(request)
+        image = self._images.facts(region, request.image_id or self._images.target(offers, None).image_id)
+        fitting = [offer for offer in offers if arch_of(offer.instance_type) == image.arch]
+        if not fitting:
+            raise refusal("Unsupported", f"{image.image_id} is for {image.arch}: no machine that was offered is")
+        try:
+            if len(fitting) == 1:
+                return self._one_by_one(request, fitting, image)
+            return self._fleet(request, fitting, image)
+        except ProviderError as error:
+            if error.code != "IdempotentInstanceTerminated":
+                raise
+            known = self._known(request, region)
+            if known is None:
+                raise
+            return known
+
+    def _fleet(self, request: LaunchRequest, offers: Sequence[Offer], image: Image) -> dict[str, Any]:
+        """Let EC2 choose. Without the types that it says do not exist, if it says so: they would spoil the whole request."""
+        place = self._setup.regions[offers[0].region]
+        try:
+            answer = calls.ec2(place.region, "CreateFleet", **launch.fleet_request(request, offers, place, image))
+        except ProviderError as error:
+            if error.code in NO_FLEETS:
+                return self._one_by_one(request, offers, image)
+            unknown = {o.instance_type for o in offers if error.error_class is ErrorClass.UNAVAILABLE and _names(error, o)}
+            rest = [offer for offer in offers if offer.instance_type not in unknown]
+            if not unknown or not rest:
+                raise
+            return self._fleet(request, rest, image)
+        made = next((one for one in answer.get("Instances", []) if one.get("InstanceIds")), None)
+        if made is None:
+            raise launch.fleet_refusal(answer)
+        instance_id = made["InstanceIds"][0]
+        return calls.instance(place.region, instance_id) or self._unseen(request, place.region, answer, made)
+
+    def _one_by_one(self, request: LaunchRequest, offers: Sequence[Offer], image: Image) -> dict[str, Any]:
+        """The first offer that can be had. An answer that was lost is asked for again before any other offer is."""
+        alone, refusals = len(offers) == 1, []
+        for index in range(self._reached.get(request.token, 0), len(offers)):
+            wanted = launch.instance_request(request, offers[index], self._setup, image, alone=alone)
+            self._reached[request.token] = index
+            try:
+                answer = calls.ec2(offers[index].region, "RunInstances", **wanted)
+            except ProviderError as error:
+                if error.error_class not in NEXT or error.code == "IdempotentInstanceTerminated":
+                    raise
+                refusals.append(error)
+                continue
+            self._reached.pop(request.token, None)
+            made: dict[str, Any] = answer["Instances"][0]
+            return made
+        self._reached.pop(request.token, None)
+        raise launch.most_hopeful(refusals)
+
+    def _unseen(self, request: LaunchRequest, region: str, answer: dict[str, Any], made: dict[str, Any]) -> dict[str, Any]:
+        """A machine that EC2 made, and does not know: not yet, or (the token was used long ago) not any more."""
+        instance_id, now = made["InstanceIds"][0], calls.said_at(answer)
+        found = calls.ec2(region, "DescribeFleets", FleetIds=[answer["FleetId"]]).get("Fleets", [])
+        at = mapping.moment(found[0]["CreateTime"]) if found and "CreateTime" in found[0] else now
+        if now - at > FORGOTTEN:
+            raise refusal("IdempotentInstanceTerminated", f"{instance_id} was this token's machine, and ended long ago")
+        override = made.get("LaunchTemplateAndOverrides", {}).get("Overrides", {})
+        subnets = {subnet: zone for zone, subnet in self._setup.regions[region].subnets.items()}
+        zone = made.get("AvailabilityZone") or override.get("AvailabilityZone") or subnets.get(override.get("SubnetId", ""))
+        offers = [o for o in request.offers if o.instance_type == made.get("InstanceType") and zone in (None, o.zone)]
+        offer = (offers or list(request.offers))[0]
+        return {
+            "InstanceId": instance_id,
+            "InstanceType": offer.instance_type,
+            "Placement": {"AvailabilityZone": offer.zone},
+            "State": {"Name": "pending"},
+            "LaunchTime": mapping.when(at),
+            "Tags": [{"Key": key, "Value": value} for key, value in request.tags.items()],
+            **({"InstanceLifecycle": "spot"} if offer.market is Market.SPOT else {}),
+        }
+
+    def _whole(self, request: LaunchRequest, made: dict[str, Any]) -> dict[str, Any]:
+        """The machine with its new disk. EC2 makes both in one call; a look-alike that forgot the disk gets it made now.
+
+        Only of a running machine is it certain that nothing is on its way to it.
+        """
+        volume, region = request.volume, request.offers[0].region
+        if not isinstance(volume, NewVolume) or made["State"]["Name"] != "running":
+            return made
+        if any(one.get("DeviceName") == launch.DATA_DEVICE for one in made.get("BlockDeviceMappings", [])):
+            return made
+        instance_id, zone = made["InstanceId"], made["Placement"]["AvailabilityZone"]
+        disk = self._volumes.create(
+            region, zone, volume, f"{instance_id}{launch.DATA_DEVICE}", launch.volume_tags(request.tags)
+        )
+        self._volumes.attach(region, disk.volume_id, instance_id)
+        return calls.instance(region, instance_id) or made
+
+
+def _names(error: ProviderError, offer: Offer) -> bool:
+    return offer.instance_type in error.message

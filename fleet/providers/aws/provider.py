@@ -1,0 +1,194 @@
+"""EC2 by the contract of base.py. Keeps nothing but what it may forget: any number share an account, and a fleet.
+
+Calls that a method costs (each is one HTTP request while answers fit a page):
+
+=============  ============================================================================================
+list           DescribeInstances, DescribeVolumes; no call for prices
+get            DescribeInstances
+launch         DescribeInstances (by token), CreateFleet and DescribeInstances, or RunInstances
+terminate      DescribeInstances (whose is it?), TerminateInstances
+create_volume  DescribeVolumes (by token), CreateVolume
+attach         DescribeVolumes, DescribeInstances, AttachVolume
+detach         DescribeVolumes, DetachVolume
+delete_volume  DescribeVolumes, DeleteVolume
+=============  ============================================================================================
+"""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from fleet.model.base import Seconds
+from fleet.model.cloud import (
+    Billing,
+    BootTarget,
+    Capabilities,
+    Instance,
+    LaunchRequest,
+    Listing,
+    Market,
+    NewVolume,
+    Offer,
+    PriceSince,
+    Volume,
+)
+from fleet.model.errors import ErrorClass, ProviderError
+from fleet.model.setup import AwsSetup
+from fleet.providers.aws import calls, mapping
+from fleet.providers.aws.images import Images
+from fleet.providers.aws.launching import Launcher
+from fleet.providers.aws.volumes import Volumes
+
+CAPABILITIES = Capabilities(
+    notice_seconds=120,
+    visible_within=60,
+    billing=Billing(minimum_seconds=60, free_if_interrupted_within=3600),
+    price_history=True,
+    images=True,
+    console=True,
+    volume_price=mapping.GP3_PRICE,
+)
+CONSOLE_BYTES = 65_536
+BOOK_SECONDS = 300.0
+"""How long the offers are remembered by which machines are priced: reading them from disk at every tick is a waste."""
+LINUX = "Linux/UNIX"
+
+
+class AwsProvider:
+    """``provider: aws``. Makes each call once: what is worth repeating, and how often, is for what stands around it."""
+
+    name = "aws"
+    capabilities = CAPABILITIES
+
+    def __init__(
+        self,
+        fleet_id: str,
+        setup: AwsSetup,
+        cache: Path,
+        *,
+        shop: Callable[[str], Sequence[Offer]] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """``cache`` is a folder on this computer for what was found out; ``shop`` tells a region's offers (for tests)."""
+        self._fleet_id = fleet_id
+        self._setup = setup
+        self._cache = cache
+        self._shop = shop or self._catalogue
+        self._clock = clock
+        self._images = Images(cache, clock=clock)
+        self._volumes = Volumes(fleet_id)
+        self._launcher = Launcher(setup, self._images, self._volumes)
+        self._books: dict[str, tuple[float, dict[str, Offer]]] = {}
+
+    def regions(self) -> Sequence[str]:
+        """Those that set-up made ready."""
+        return sorted(self._setup.regions)
+
+    def offers(self, region: str | None = None) -> Sequence[Offer]:
+        """Every type in every zone, on spot and on demand, at prices that may be some minutes old."""
+        return [offer for one in (self.regions() if region is None else (region,)) for offer in self._shop(one)]
+
+    def price_history(self, offer: Offer, since: Seconds, until: Seconds) -> Sequence[PriceSince]:
+        """What the spot market says; on demand it is what it was."""
+        if offer.market is not Market.SPOT:
+            return (PriceSince(at=since, price=offer.on_demand_price),)
+        found, _ = calls.every(
+            offer.region,
+            "DescribeSpotPriceHistory",
+            "SpotPriceHistory",
+            InstanceTypes=[offer.instance_type],
+            AvailabilityZone=offer.zone,
+            ProductDescriptions=[LINUX],
+            StartTime=mapping.when(since),
+            EndTime=mapping.when(until),
+        )
+        return mapping.price_steps(found, since, until)
+
+    def boot_target(self, offers: Sequence[Offer], image_id: str | None) -> BootTarget | None:
+        """An image by its id, or the newest of a name: ubuntu-24.04, ubuntu-22.04, debian-12, dlami."""
+        return self._images.target(offers, image_id)
+
+    def launch(self, request: LaunchRequest) -> Instance:
+        """Start a machine; see the contract."""
+        return self._launcher.launch(request)
+
+    def list(self, region: str) -> Listing:
+        """Two calls, whatever there is."""
+        mine = calls.tagged(fleet=self._fleet_id)
+        machines, at = calls.instances(region, Filters=mine)
+        disks, _ = calls.every(region, "DescribeVolumes", "Volumes", Filters=mine)
+        book, own = self._book(region), mapping.own_disks(machines)
+        seen = [mapping.volume(disk, region) for disk in disks if not mapping.is_own_disk(disk, own)]
+        return Listing(
+            region=region,
+            at=at,
+            instances=tuple(mapping.instance(one, region, book) for one in machines),
+            volumes=tuple(volume for volume in seen if volume is not None),
+        )
+
+    def get(self, region: str, instance_id: str) -> Instance | None:
+        """One machine by id."""
+        found = calls.instance(region, instance_id)
+        if found is None or mapping.tag(found, "fleet") != self._fleet_id:
+            return None
+        return mapping.instance(found, region, self._book(region))
+
+    def console(self, region: str, instance_id: str) -> str:
+        """What EC2 has of the machine's serial console: on Nitro as it is now, on Xen as it was after the boot."""
+        try:
+            answer = calls.ec2(region, "GetConsoleOutput", InstanceId=instance_id, Latest=True)
+        except ProviderError as error:
+            if error.code in calls.NOWHERE:
+                return ""
+            if error.error_class not in (ErrorClass.UNAVAILABLE, ErrorClass.INVALID):
+                raise
+            answer = calls.ec2(region, "GetConsoleOutput", InstanceId=instance_id)
+        text = str(answer.get("Output") or "")
+        return text.encode()[-CONSOLE_BYTES:].decode(errors="ignore")
+
+    def terminate(self, region: str, instance_id: str) -> None:
+        """End a machine, if it is this fleet's."""
+        found = calls.instance(region, instance_id)
+        if found is None or mapping.tag(found, "fleet") != self._fleet_id or found["State"]["Name"] == "terminated":
+            return
+        try:
+            calls.ec2(region, "TerminateInstances", InstanceIds=[instance_id])
+        except ProviderError as error:
+            if error.code not in calls.NOWHERE:
+                raise
+
+    def create_volume(self, region: str, zone: str, volume: NewVolume, token: str, tags: dict[str, str]) -> Volume:
+        """Make a volume outside a launch."""
+        return self._volumes.create(region, zone, volume, token, tags)
+
+    def attach(self, region: str, volume_id: str, instance_id: str) -> None:
+        """Attach a volume; see the contract."""
+        self._volumes.attach(region, volume_id, instance_id)
+
+    def detach(self, region: str, volume_id: str, instance_id: str) -> None:
+        """Take a volume off; see the contract."""
+        self._volumes.detach(region, volume_id, instance_id)
+
+    def delete_volume(self, region: str, volume_id: str) -> None:
+        """Delete a volume; see the contract."""
+        self._volumes.delete(region, volume_id)
+
+    def _catalogue(self, region: str) -> Sequence[Offer]:
+        found: Sequence[Offer] = importlib.import_module("fleet.providers.aws.offers").offers(
+            self._setup, region, self._cache
+        )
+        return found
+
+    def _book(self, region: str) -> dict[str, Offer]:
+        """The region's offers by key. Machines are listed also where nobody can say what they cost."""
+        at, book = self._books.get(region, (float("-inf"), {}))
+        if self._clock() - at > BOOK_SECONDS:
+            try:
+                book = {offer.key: offer for offer in self._shop(region)}
+            except (ProviderError, ModuleNotFoundError):
+                return book
+            self._books[region] = self._clock(), book
+        return book
