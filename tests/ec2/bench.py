@@ -20,6 +20,7 @@ from fleet.core.state import AttemptState, RunState
 from fleet.model import layout
 from fleet.model.documents import Heartbeat, HostKeys
 from fleet.model.errors import NotFoundError
+from fleet.providers.aws.policies import instance_policy
 from fleet.store.fleetfile import ensure_fleet
 from fleet.store.journal import Journal
 from fleet.store.objects import Objects
@@ -30,8 +31,10 @@ from tests.ec2.cloud import REGION, ContainerCloud
 from tests.ec2.container import Machine, Network, network
 from tests.ec2.gateway import Gateway, gateway
 from tests.ec2.root import machine_image
+from tests.ec2.told import ACCOUNT
 from tests.ec2.wheels import put_wheels
 
+PREFIX = "train"
 T = TypeVar("T")
 
 
@@ -65,14 +68,16 @@ class Bench:
     def __init__(self, where: Place, folder: Path) -> None:
         self.place, self.folder = where, folder
         self.gateway = where.gateway
+        self.gateway.forget()
         name = f"fleet-{secrets.token_hex(4)}"
         boto3.client("s3", region_name=REGION).create_bucket(Bucket=name)
-        self.objects: Objects = open_objects(f"s3://{name}/train")
+        self.objects: Objects = open_objects(f"s3://{name}/{PREFIX}")
         self.fleet_id = ensure_fleet(self.objects).fleet_id
         disks = folder / "disks"
         disks.mkdir()
         env = {"AWS_ENDPOINT_URL": where.gateway.url}
         self.cloud = ContainerCloud(where.network, disks, env)
+        self.cloud.policy = instance_policy(name, PREFIX, account=ACCOUNT)
         put_wheels(self.objects)
         journal = Journal(self.objects, self.fleet_id, by="test", version=__version__)
         self.controller = Controller(self.objects, journal, self.fleet_id, {"aws": self.cloud})

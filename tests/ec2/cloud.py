@@ -6,10 +6,10 @@ import base64
 import secrets
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from fleet.model.base import Seconds
 from fleet.model.cloud import (
@@ -31,7 +31,7 @@ from fleet.model.cloud import (
 from fleet.model.errors import ErrorClass, ProviderError
 from tests.ec2.container import Machine, Network
 from tests.ec2.disk import Disk
-from tests.ec2.told import Credentials, Told
+from tests.ec2.told import Told
 
 REGION, ZONE = "us-east-1", "us-east-1a"
 ROLE = "fleet-machine"
@@ -76,6 +76,9 @@ class ContainerCloud:
 
     def __init__(self, network: Network, folder: Path, environment: dict[str, str]) -> None:
         self._network, self._folder, self._environment = network, folder, environment
+        self.policy: Mapping[str, Any] | None = None
+        """Of the machines' role."""
+        self.credentials_last = 6 * 3600.0
         self.made: dict[str, Made] = {}
         self.volumes: dict[str, Shelf] = {}
         self._lock = threading.RLock()
@@ -111,7 +114,8 @@ class ContainerCloud:
                 self._network.address(),
                 user_data=base64.b64decode(request.user_data),
                 role=ROLE,
-                credentials=Credentials.made(),
+                policy=self.policy,
+                credentials_last=self.credentials_last,
                 spot=request.offers[0].market is Market.SPOT,
             )
             disks = {}

@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import secrets
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
 import yaml
 
 from fleet.model import layout
 from tests.ec2.bench import Bench, Place, place
+from tests.ec2.cloud import REGION
 from tests.ec2.container import Machine
+from tests.ec2.search import search
 from tests.ec2.told import Told
 
 pytestmark = pytest.mark.system
@@ -186,6 +190,34 @@ def test_the_volume_is_formatted_once_and_follows_the_run_through_a_notice_and_a
     ended(bench)
     assert disk.uuid() == uuid
     assert len(bench.run("chain").attempts) == 3
+
+
+def test_a_secret_is_in_the_training_and_nowhere_else(bench: Bench) -> None:
+    canary = f"canary-{secrets.token_hex(16)}"
+    boto3.client("ssm", region_name=REGION, endpoint_url=bench.place.moto.url).put_parameter(
+        Name="/fleet/API_TOKEN", Value=canary, Type="SecureString"
+    )
+    bench.gateway.canaries.add(canary.encode())
+    bench.cloud.credentials_last = 16.0
+    start(bench, steps=200, pace=0.1, secrets=["API_TOKEN"], run='echo "it is $API_TOKEN"; python3 chain.py')
+    machine = trains(bench, 1)
+    issued = machine.told.issued
+    bench.gateway.canaries.update(one.secret_key.encode() for one in issued)
+    found = search(machine, canary)
+    assert (found.files, found.arguments, found.journal) == ([], [], False)
+    assert found.environments
+    assert {words for words in found.environments if "chain.py" not in words} == set()
+    of_role = search(machine, issued[0].secret_key)
+    assert (of_role.files, of_role.arguments, of_role.environments, of_role.journal) == ([], [], [], False)
+    ended(bench)
+    assert b"it is ***" in b"".join(bench.objects.get(one.key) for one in bench.objects.list("runs/") if "/log/" in one.key)
+    assert [one.key for one in bench.objects.list("") if canary.encode() in bench.objects.get(one.key)] == []
+    assert canary.encode() not in gzip.decompress(machine.told.user_data)
+    asked = [one for one in bench.place.network.service.asked if one.address == machine.told.address]
+    assert not any(canary in f"{one.path} {one.headers}" for one in asked)
+    assert bench.gateway.seen == []
+    used = {call.key for call in bench.gateway.of(machine.told.address)} - {None}
+    assert len(used) > 2, "the role's credentials were renewed, and what expired was not used"
 
 
 def test_a_boot_that_fails_leaves_its_log_and_powers_off(bench: Bench) -> None:
