@@ -74,7 +74,8 @@ class Bucket:
             raise RefusedError(f"{url.geturl()} is no bucket of S3")
         self.name, self.prefix = url.netloc, url.path.strip("/")
         self.env = env
-        self.region = env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or "us-east-1"
+        named = (env.get(name) for name in ("FLEET_BUCKET_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"))
+        self.region = next(filter(None, named), "us-east-1")
 
     def base(self):
         """Scheme, host and the path before the key: the bucket's own host, unless there is an endpoint or a dot."""

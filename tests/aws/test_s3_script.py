@@ -172,6 +172,13 @@ def test_a_bucket_in_another_region_is_asked_there(machine: Machine, fake: Serve
     assert f"Signature={_signature(fake, 'ap-south-1')}" in fake.asked[-1][2]["authorization"]
 
 
+def test_a_region_that_is_told_for_the_bucket_is_asked_first(machine: Machine, fake: Server) -> None:
+    machine.environment.write_text(machine.environment.read_text() + "FLEET_BUCKET_REGION=sa-east-1\n")
+    fake.answers = [(200, {}, b"data")]
+    assert machine.run("get", "key", "file").returncode == 0
+    assert f"Signature={_signature(fake, 'sa-east-1')}" in fake.asked[-1][2]["authorization"]
+
+
 def test_no_secret_is_said(machine: Machine, fake: Server) -> None:
     fake.answers = [(500, {}, b"oh")] * 6
     done = machine.run("get", "key", "file")

@@ -59,6 +59,13 @@ def test_arming_writes_the_time_down_and_sets_a_timer_for_that_very_time(bench: 
     assert call.endswith(f"{SCRIPT} fire")
 
 
+def test_a_timer_early_in_a_boot_waits_for_nothing_that_waits_for_it(bench: Bench) -> None:
+    bench.run("arm", str(FAR))
+    (call,) = bench.shims.calls("systemd-run")
+    for part in ("--no-block", "--property=DefaultDependencies=no", "--timer-property=DefaultDependencies=no"):
+        assert part in call
+
+
 def test_the_timer_before_is_stopped_only_once_the_new_one_runs(bench: Bench) -> None:
     listing = f"echo fleet-dead-man-17.timer x; echo fleet-dead-man-{FAR}.timer y"
     bench.shims.add("systemctl", f'case "$1" in is-active) exit 3 ;; list-units) {listing} ;; esac')
