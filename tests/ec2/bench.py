@@ -33,6 +33,7 @@ from tests.ec2.gateway import Gateway, gateway
 from tests.ec2.root import machine_image
 from tests.ec2.told import ACCOUNT
 from tests.ec2.wheels import put_wheels
+from tests.system.engine import compose_program
 
 PREFIX = "train"
 T = TypeVar("T")
@@ -52,6 +53,7 @@ def place() -> Iterator[Place]:
     """Set everything up, the environment of this process too, and leave nothing behind."""
     with contextlib.ExitStack() as stack:
         made = stack.enter_context(network(machine_image()))
+        made.mounts[compose_program()] = "/usr/local/lib/docker/cli-plugins/docker-compose"
         moto = stack.enter_context(moto_server())
         services = stack.enter_context(gateway(moto.url, made.service))
         patch = stack.enter_context(pytest.MonkeyPatch.context())

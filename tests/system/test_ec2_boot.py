@@ -23,9 +23,11 @@ from tests.ec2.cloud import REGION
 from tests.ec2.container import Machine
 from tests.ec2.search import search
 from tests.ec2.told import Told
+from tests.system import engine
 
 pytestmark = pytest.mark.system
 
+STEPS = 100
 READY_WITHIN = 40.0
 """Seconds from the user-data's start to the agent's first word."""
 CHAIN = """
@@ -45,16 +47,43 @@ def save():
     os.replace(file.name, state)
     fleet.saved(step)
 while step < int(os.environ["STEPS"]) and not stop:
-    time.sleep(float(os.environ["PACE"]))
+    time.sleep(0.02)
     step += 1
     total = hashlib.md5(f"{total} {step}".encode()).hexdigest()
     fleet.progress(step)
     if step % 20 == 0:
         save()
+    go = Path(os.environ["FLEET_VOLUME"], f"go-{step}")
+    while str(step) in os.environ["HOLD"].split() and not go.exists() and not stop:
+        time.sleep(0.02)
 if stop:
     save()
 else:
     Path(os.environ["FLEET_VOLUME"], "result.txt").write_text(total)
+"""
+COUNTING = """
+set -eu
+state=$FLEET_CHECKPOINTS/state
+step=0
+if [ -e "$state" ]; then step=$(cat "$state"); fi
+trap 'echo "$step" >"$state.tmp"; mv "$state.tmp" "$state"; echo "fleet.saved step=$step"; exit 143' TERM
+while [ "$step" -lt "$STEPS" ]; do
+    sleep 0.02
+    step=$((step + 1))
+    echo "fleet.progress step=$step"
+    if [ $((step % 10)) = 0 ]; then
+        echo "$step" >"$state.tmp"
+        mv "$state.tmp" "$state"
+        echo "fleet.saved step=$step"
+    fi
+    while [ "$step" = "$HOLD" ] && [ ! -e "$FLEET_VOLUME/go-$step" ]; do sleep 0.02; done
+done
+echo "counted to $step" >"$FLEET_VOLUME/result.txt"
+"""
+ASKING = r"""
+printf 'PUT /latest/api/token HTTP/1.1\r\nHost: x\r\nX-aws-ec2-metadata-token-ttl-seconds: 60\r\nConnection: close\r\n\r\n' |
+    timeout 3 nc 169.254.169.254 80
+true
 """
 JOB = {
     "name": "chain",
@@ -89,19 +118,27 @@ def bench(where: Place, tmp_path: Path) -> Iterator[Bench]:
     made.close()
 
 
-def start(bench: Bench, steps: int, pace: float = 0.05, **more: object) -> None:
-    """The run `chain`."""
-    bench.start(yaml.safe_dump({**JOB, "envs": {"STEPS": str(steps), "PACE": str(pace)}, **more}))
+def start(bench: Bench, *hold: int, **more: object) -> None:
+    """The run `chain`, whose training holds at these steps until it is let go on."""
+    job = {**JOB, "envs": {"STEPS": str(STEPS), "HOLD": " ".join(map(str, hold))}, **more}
+    bench.start(yaml.safe_dump({name: value for name, value in job.items() if value is not None}))
 
 
-def trains(bench: Bench, attempt: int) -> Machine:
-    """The machine of an attempt, once its training has come further than it was."""
+def go_on(machine: Machine, step: int) -> None:
+    """Let a training that holds go on."""
+    machine.run("touch", f"/mnt/fleet/go-{step}")
 
-    def further() -> bool:
+
+def trains(bench: Bench, attempt: int, step: int, checkpoint: int = 0) -> Machine:
+    """The machine of an attempt, once its training holds at a step, and so much of it is committed."""
+
+    def there() -> bool:
         beat = bench.beat("chain", attempt) if len(bench.run("chain").attempts) >= attempt else None
-        return beat is not None and beat.phase == "training" and (beat.checkpoint_step or 0) > resumed_at(bench, attempt)
+        return (
+            beat is not None and beat.phase == "training" and beat.step == step and (beat.checkpoint_step or 0) >= checkpoint
+        )
 
-    bench.until(further, f"attempt {attempt} trains")
+    bench.until(there, f"attempt {attempt} trains", seconds=120)
     return bench.machine()
 
 
@@ -115,8 +152,7 @@ def ended(bench: Bench) -> None:
     """The run succeeded, its result is that of an undisturbed training, and no machine is left."""
     bench.until(lambda: bench.run("chain").ended_at, "the run's end")
     assert bench.run("chain").outcome == "succeeded", bench.story()
-    steps = int(bench.run("chain").job.envs["STEPS"])
-    assert bench.objects.get(f"{layout.models('chain')}result.txt").decode() == chained(steps)
+    assert bench.objects.get(f"{layout.models('chain')}result.txt").decode() == chained(STEPS)
     bench.until(lambda: not any(made.machine.runs for made in bench.cloud.made.values()), "every machine is off")
     assert bench.gateway.refused() == []
 
@@ -130,8 +166,8 @@ def ready_after(bench: Bench, machine: Machine) -> float:
 
 
 def test_a_machine_boots_trains_and_powers_itself_off(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
-    start(bench, steps=300)
-    machine = trains(bench, 1)
+    start(bench, 50)
+    machine = trains(bench, 1, 50)
     ready = ready_after(bench, machine)
     steps = dict(line.split() for line in machine.read("/var/lib/fleet/boot-times").splitlines())
     with capsys.disabled():
@@ -148,14 +184,15 @@ def test_a_machine_boots_trains_and_powers_itself_off(bench: Bench, capsys: pyte
     armed = float(machine.read("/var/lib/fleet/dead-man"))
     assert time.time() < armed < time.time() + 1000  # the agent took over from the boot's half an hour
     assert machine.run("systemctl", "list-timers", "--no-legend", "--all", "fleet-dead-man*").count(".timer") == 1
+    go_on(machine, 50)
     machine.wait_end(60)  # nobody looks after it: it ends by itself
     assert machine.read("/var/lib/fleet/boot.log") == ""
     ended(bench)
 
 
 def test_the_volume_is_formatted_once_and_follows_the_run_through_a_notice_and_a_crash(bench: Bench) -> None:
-    start(bench, steps=200, pace=0.1)
-    first = trains(bench, 1)
+    start(bench, 30, 70)
+    first = trains(bench, 1, 30)
     disk = next(iter(first.disks.values()))
     uuid = disk.uuid()
     assert (disk.kind(), bool(uuid)) == ("ext4", True)
@@ -167,9 +204,9 @@ def test_the_volume_is_formatted_once_and_follows_the_run_through_a_notice_and_a
     assert beat is not None
     assert beat.phase == "released"
     assert beat.notice is not None
-    assert beat.checkpoint_step == beat.step  # committed on the way out
+    assert beat.checkpoint_step == beat.step == 30  # committed on the way out
 
-    second = trains(bench, 2)
+    second = trains(bench, 2, 70, checkpoint=60)
     assert second is not first
     assert disk in second.disks.values()
     assert resumed_at(bench, 2) == beat.step
@@ -181,10 +218,11 @@ def test_the_volume_is_formatted_once_and_follows_the_run_through_a_notice_and_a
     second.crash("/mnt/fleet")
     disk.grow(3)
 
-    third = trains(bench, 3)
-    assert resumed_at(bench, 3) >= (told.checkpoint_step or 0) > 0
+    third = trains(bench, 3, 70)
+    assert (told.checkpoint_step, resumed_at(bench, 3)) == (60, 60)  # ten steps are lost, not one more
     assert third.run("cat", "/mnt/fleet/kept") == "kept\n"
     assert third.tried("grep", "lost", "/mnt/fleet/lost").returncode != 0
+    go_on(third, 70)
     size = int(third.run("df", "--output=size", "-B1", "/mnt/fleet").split()[-1])
     assert size > 2_500_000_000, "the file system fills what the volume has become"
     ended(bench)
@@ -198,9 +236,9 @@ def test_a_secret_is_in_the_training_and_nowhere_else(bench: Bench) -> None:
         Name="/fleet/API_TOKEN", Value=canary, Type="SecureString"
     )
     bench.gateway.canaries.add(canary.encode())
-    bench.cloud.credentials_last = 16.0
-    start(bench, steps=200, pace=0.1, secrets=["API_TOKEN"], run='echo "it is $API_TOKEN"; python3 chain.py')
-    machine = trains(bench, 1)
+    bench.cloud.credentials_last = 20.0
+    start(bench, 50, secrets=["API_TOKEN"], run='echo "it is $API_TOKEN"; python3 chain.py')
+    machine = trains(bench, 1, 50)
     issued = machine.told.issued
     bench.gateway.canaries.update(one.secret_key.encode() for one in issued)
     found = search(machine, canary)
@@ -209,6 +247,8 @@ def test_a_secret_is_in_the_training_and_nowhere_else(bench: Bench) -> None:
     assert {words for words in found.environments if "chain.py" not in words} == set()
     of_role = search(machine, issued[0].secret_key)
     assert (of_role.files, of_role.arguments, of_role.environments, of_role.journal) == ([], [], [], False)
+    time.sleep(max(0.0, issued[0].expires_at + 1 - time.time()))
+    go_on(machine, 50)
     ended(bench)
     assert b"it is ***" in b"".join(bench.objects.get(one.key) for one in bench.objects.list("runs/") if "/log/" in one.key)
     assert [one.key for one in bench.objects.list("") if canary.encode() in bench.objects.get(one.key)] == []
@@ -217,12 +257,39 @@ def test_a_secret_is_in_the_training_and_nowhere_else(bench: Bench) -> None:
     assert not any(canary in f"{one.path} {one.headers}" for one in asked)
     assert bench.gateway.seen == []
     used = {call.key for call in bench.gateway.of(machine.told.address)} - {None}
-    assert len(used) > 2, "the role's credentials were renewed, and what expired was not used"
+    assert len(used) > 1, "the role's credentials were renewed, and what expired was not used"
+
+
+def test_a_stack_and_its_images_follow_the_run_and_get_no_credentials(bench: Bench, tmp_path: Path) -> None:
+    image = engine.build_image(tmp_path)
+    engine.asked("docker", "save", "--output", str(tmp_path / "job" / "image.tar"), image)
+    (tmp_path / "job" / "train.sh").write_text(COUNTING)
+    service = {"image": image, "command": ["sh", "/train.sh"], "volumes": ["./train.sh:/train.sh:ro"]}
+    (tmp_path / "job" / "compose.yaml").write_text(yaml.safe_dump({"services": {"training": service}}))
+    load = f"docker image inspect {image} >/dev/null 2>&1 || docker load --input image.tar"
+    start(bench, 50, run=None, stack="compose.yaml", setup=load)
+    first = trains(bench, 1, 50)
+    assert "docker" in first.read("/var/lib/fleet/boot-times")
+    assert image in first.run("docker", "images")
+    assert first.run("ls", "/mnt/fleet/.docker/overlay2").split()
+    ask = ("docker", "run", "--rm", "--network")
+    assert first.run(*ask, "host", image, "sh", "-c", ASKING).startswith("HTTP/1.1 200")
+    assert first.run(*ask, "bridge", image, "sh", "-c", ASKING) == ""
+    first.told.notice_at = time.time() + 120
+    bench.until(lambda: not first.runs, "the machine that was given notice powers off")
+    bench.until(lambda: bench.run("chain").ended_at, "the run's end")
+    assert bench.run("chain").outcome == "succeeded", bench.story()
+    assert bench.objects.get(f"{layout.models('chain')}result.txt") == b"counted to 100\n"
+    logs = [
+        b"".join(bench.objects.get(one.key) for one in bench.objects.list(layout.logs(bench.run("chain").run_id, n)))
+        for n in (1, 2)
+    ]
+    assert [b"Loaded image" in log for log in logs] == [True, False]
 
 
 def test_a_boot_that_fails_leaves_its_log_and_powers_off(bench: Bench) -> None:
     index = next(entry.key for entry in bench.objects.list("agent/") if entry.key.endswith("index.json"))
-    start(bench, steps=60)
+    start(bench)
     for entry in bench.objects.list("agent/"):
         if entry.key != index and not entry.key.endswith("index.json"):
             bench.objects.delete([entry.key])
@@ -237,7 +304,7 @@ def test_a_boot_that_fails_leaves_its_log_and_powers_off(bench: Bench) -> None:
 
 
 def test_the_dead_man_fires_though_every_later_step_of_the_boot_fails_and_after_a_reboot(bench: Bench) -> None:
-    start(bench, steps=60)
+    start(bench)
     bench.until(lambda: bench.cloud.made, "a machine")
     real = yaml.safe_load(gzip.decompress(bench.machine().told.user_data))
     bench.machine().crash()
