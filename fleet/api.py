@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fleet.control import inventory, saved
-from fleet.control.clouds import bucket_for, missing_types, refresh_prices, refuse_without_setup
+from fleet.control.clouds import bucket_for, prepare, refuse_without_setup
 from fleet.control.controller import Controller
 from fleet.control.fleets import holds_fleet, open_bucket, open_fleet, providers_here
 from fleet.control.history import events_of
@@ -21,6 +21,7 @@ from fleet.control.home import open_home
 from fleet.control.keeping import keep
 from fleet.control.offering import Plan, offering
 from fleet.control.opened import known_runs, opened, opened_run
+from fleet.control.prices import missing_types, refresh_prices
 from fleet.control.runs import RunView, add_note, resume_run, start_run, stop_run, view
 from fleet.control.stacks import refuse_without_engine
 from fleet.control.watchers import watching
@@ -87,6 +88,8 @@ def up(job: JobLike, *, wait: bool = True, on_event: OnEvent = _nothing) -> RunV
     url = bucket_for(home, wanted)
     controller = open_fleet(home, url, create=True)
     home.remember_bucket(url)
+    refuse_without_setup(wanted, controller.observer.providers)
+    prepare(home, controller.objects, wanted, warnings.warn)
     run = start_run(controller, wanted, folder)
     return _followed(controller, run, on_event, wait=wait)
 

@@ -90,5 +90,6 @@ fi
 if [ -n "$FLEET_DRIVER" ]; then
     step gpu 1200 "$bin/gpu.sh" "$FLEET_DRIVER"
 fi
+touch "$state/booted"
 step start 60 systemctl enable --now fleet-agent.service
 say "done"

@@ -24,9 +24,10 @@ refuse() {
 
 # The disk that the system runs from is nobody's volume.
 is_root_disk() {
-    source=$(findmnt -n -o SOURCE / || :)
-    parent=$(lsblk -n -o PKNAME "$source" 2>/dev/null | head -n 1 || :)
-    [ "$1" = "$source" ] || [ "$1" = "/dev/$parent" ]
+    case $(readlink -f "$sys/dev/block/$(findmnt -n -o MAJ:MIN / | tr -d ' ')")/ in
+    *"/${1##*/}/"*) return 0 ;;
+    esac
+    return 1
 }
 
 serial_of() {

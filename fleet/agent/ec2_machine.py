@@ -48,6 +48,8 @@ class Ec2Machine(Signalled):
         self._root, self._monotonic = root, monotonic
         self._bin = root / "opt" / "fleet" / "bin"
         self.instance_id = metadata.get("/latest/meta-data/instance-id") or ""
+        if not self.instance_id:
+            raise OSError("the metadata service does not say which instance this is")
         self.boot_id = (root / "proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
         self.scratch.mkdir(parents=True, exist_ok=True)
         self._dead_man = Errand("dead-man", most=ARM_MOST)
@@ -114,11 +116,10 @@ class Ec2Machine(Signalled):
         """
         if self._released:
             return True
-        if self._script is not None and not self._leaving:
-            if self._code() is None:
-                return False  # it is being mounted just now: first that, then its release
-            self._problem = ""
-        self._leaving = True
+        if self._script is not None and not self._leaving and self._code() is None:
+            return False  # it is being mounted just now: first that, then its release
+        if not self._leaving:
+            self._leaving, self._again_at, self._problem = True, float("-inf"), ""
         if self._script is None and self._monotonic() >= self._again_at:
             self._script = self._volume_script("release", str(self._mount_point), most=RELEASE_MOST)
         code = self._code()

@@ -44,6 +44,8 @@ SLEPT: Seconds = 120.0
 """Two rounds further apart mean that the machine was suspended, or its clock was set: it could not be heard meanwhile."""
 CLOCK_BACK: Seconds = 1.0
 """A clock that goes back by more was set; less is how clocks are kept right."""
+TAKEN_WITHIN: Seconds = 60.0
+"""What a notice says is about when the cloud comes: whoever goes a moment earlier pays for what would have been free."""
 TAIL_LINES = 20
 
 
@@ -126,6 +128,7 @@ class Agent:
         self._doing = ""
         self._restarted = ""
         self._refusals = 0
+        self._unarmed = ""
         self._fenced = ""
         """Why: the volume is let go, then it is said."""
         self._ticked_at = float("-inf")
@@ -138,7 +141,7 @@ class Agent:
         if now - self._ticked_at > SLEPT:
             self._awake_since = now
         self._ticked_at = now
-        self._guarded(lambda: self.dead_man.renew(now, self.ends_at))
+        self._renew_dead_man(now)
         if self._claimed:
             self._listen(now)
         self.hear_child(now)
@@ -161,6 +164,14 @@ class Agent:
             self.beats.offer(self.heartbeat(), now)
         soon = min(self.boot.intervals.notice, self.boot.intervals.scan, 0.1 if self.phase != "training" else 1.0)
         return min(soon, max(LEAST_WAIT, self.signals.due_in(now))) if self._claimed else soon
+
+    def _renew_dead_man(self, now: Seconds) -> None:
+        """One that cannot be set is told in every phase: the machine ends at the time that was set before."""
+        try:
+            self.dead_man.renew(now, self.ends_at)
+            self._unarmed = ""
+        except OSError as error:
+            self._unarmed = str(error)
 
     @property
     def ends_at(self) -> Seconds:
@@ -214,12 +225,12 @@ class Agent:
         try:
             path = self.machine.volume(self.boot.volume_id)
         except OSError as error:
-            why = f": {error}"
+            why = f" ({error})"
         if path is not None:
             self.disk = Disk(path, self.boot.job.checkpoint.path, is_volume=True)
             self.message, self.phase = "", "waiting-predecessor"
         elif now - self._began_at >= self.boot.intervals.volume_wait and not self.machine.mounting:
-            self.message = f"no volume came in time{why}; it trains on the machine's own disk, from the bucket"
+            self.message = f"no volume came in time: it trains on the machine's own disk, from the bucket{why}"
             self.phase = "waiting-predecessor"
         else:
             which = f"volume {self.boot.volume_id}" if self.boot.volume_id is not None else "its volume"
@@ -471,7 +482,7 @@ class Agent:
         else:
             noticed = self.leaving is not None and self.leaving.reason == "notice"
         stay = noticed and wanted
-        if told and not (stay and notice is not None and now < (notice.until or now)):
+        if told and not (stay and notice is not None and now < (notice.until or now) + TAKEN_WITHIN):
             self.over = True
             self.machine.power_off()
 
@@ -519,6 +530,6 @@ class Agent:
             lease_until=self.lease_until,
             desired_seen=desired.journal if desired is not None else 0,
             volume_id=self.boot.volume_id if self.disk.is_volume else None,
-            message=self.message,
+            message="; ".join(word for word in (self.message, self._unarmed) if word),
             version=self._version,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import threading
@@ -9,6 +10,7 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
@@ -30,7 +32,7 @@ from fleet.agent.starts import MOST, started_too_often
 from fleet.model.base import Seconds
 from fleet.model.documents import BootDocument
 from fleet.store.opening import open_objects
-from fleet.store.region import BUCKET_REGION
+from fleet.store.region import bucket_region, own_region
 from fleet.store.throttle import Throttle
 
 ENGINE_WAIT = 60.0
@@ -131,7 +133,12 @@ def secrets_of(boot: BootDocument, now: Callable[[], Seconds]) -> Callable[[], d
 
     Calls are dated by the bucket's clock, since the machine's may be wrong.
     """
-    named = (os.environ.get(name) for name in ("AWS_REGION", "AWS_DEFAULT_REGION", BUCKET_REGION))
-    regions = list(dict.fromkeys(name for name in named if name)) or ["us-east-1"]
-    found = AwsSecrets(Role(Metadata(metadata_url()), now), regions, os.environ, wall=now)
-    return lambda: found.find(boot.job.secrets)
+    bucket = urlsplit(boot.root)
+
+    @functools.cache
+    def secrets() -> AwsSecrets:
+        here = own_region(os.environ)
+        there = bucket_region(bucket.netloc) if bucket.scheme == "s3" else here
+        return AwsSecrets(Role(Metadata(metadata_url()), now), list(dict.fromkeys((here, there))), os.environ, wall=now)
+
+    return lambda: secrets().find(boot.job.secrets)

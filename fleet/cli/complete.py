@@ -82,10 +82,10 @@ def instance_types(incomplete: str) -> list[str]:
 
 
 def gpu_names(incomplete: str) -> list[str]:
-    """Accelerators of EC2's types, in whatever case they are begun."""
+    """Accelerators of EC2's types."""
     from fleet.providers.aws.gpus import GPUS
 
-    return [name for name in GPUS if name.casefold().startswith(incomplete.casefold())]
+    return _beginning(GPUS, incomplete)
 
 
 def region_names(incomplete: str) -> list[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from html import escape
 
+from fleet.cli.price_words import told_price, told_sources
 from fleet.cli.sparkline import means
 from fleet.model.base import Micros
 from fleet.model.units import format_money
@@ -54,11 +56,6 @@ class Panel:
         return max([price for line in self.lines for _, price in line.points] + [self.on_demand or 0])
 
 
-def told_price(price: Micros) -> str:
-    """With four digits, as EC2 tells it: zones differ in the third."""
-    return f"${price / 1e6:.4f}" if price < 10_000_000 else f"${price / 1e6:.2f}"
-
-
 def panels(seen: Overview) -> list[Panel]:
     """A panel for each type and region that has a history, the cheapest first."""
     grouped: dict[tuple[str, str], list[Row]] = {}
@@ -86,8 +83,7 @@ def ticks(top: float) -> list[float]:
             step *= factor
             if top / step <= 5:
                 break
-    count = int(top / step) + (1 if top % step > step * 1e-6 else 0)
-    return [number * step for number in range(count + 1)]
+    return [number * step for number in range(math.ceil(top / step - 1e-9) + 1)]
 
 
 def days(since: float, until: float) -> list[tuple[float, str]]:
@@ -103,6 +99,8 @@ def page(seen: Overview, drawn: Sequence[Panel]) -> str:
     """The whole document."""
     parts = "\n".join(_section(seen, panel) for panel in drawn)
     when = f"{datetime.fromtimestamp(seen.at, timezone.utc):%Y-%m-%d %H:%M} UTC"
+    count = round((seen.at - seen.since) / DAY)
+    sources = "".join(f"<p>{escape(line)}</p>" for line in told_sources(seen))
     colours = "".join(f".c{n}{{stroke:{c};--c:{c}}}" for n, c in enumerate(COLOURS))
     dark = "".join(f".c{n}{{stroke:{c};--c:{c}}}" for n, c in enumerate(DARK))
     return f"""<!doctype html>
@@ -117,6 +115,7 @@ margin:2rem auto;padding:0 1rem}}
 h1{{font-size:1.3rem}} h2{{font-size:1.05rem;margin:2.2rem 0 .3rem}} p{{color:var(--soft);margin:.2rem 0}}
 svg{{width:100%;height:auto;overflow:visible}} text{{fill:var(--soft);font-size:12px}}
 .grid{{stroke:var(--grid)}} .line{{fill:none;stroke-width:2;stroke-linejoin:round}}
+.halo{{paint-order:stroke;stroke:var(--ground);stroke-width:4px}}
 .usual{{stroke:var(--soft);stroke-dasharray:5 4;stroke-width:1.5}}
 table{{border-collapse:collapse;font-variant-numeric:tabular-nums}} td,th{{padding:.1rem .9rem .1rem 0;text-align:right}}
 th{{font-weight:500;color:var(--soft)}} td:first-child,th:first-child{{text-align:left}}
@@ -125,8 +124,10 @@ i{{display:inline-block;width:1.1em;height:.22em;margin-right:.5em;vertical-alig
 @media(prefers-color-scheme:dark){{:root{{--ink:#e8e8e8;--soft:#a0a0a0;--grid:#3a3a3a;--ground:#181818}}{dark}}}
 </style>
 <h1>EC2 spot prices</h1>
-<p>Dollars per hour, Linux, over {(seen.at - seen.since) / DAY:.0f} day(s) until {when}. Dashed: on demand.</p>
+<p>Dollars per hour, Linux, over {"a day" if count == 1 else f"{count} days"} until {when}. Dashed: on demand.</p>
 {parts}
+<h2>Where the figures come from</h2>
+{sources}
 </html>
 """
 
@@ -169,12 +170,13 @@ def _svg(seen: Overview, panel: Panel) -> str:
         if panel.on_demand:
             level = y(panel.on_demand / 1e6)
             yield f'<line class="usual" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{level:.1f}" y2="{level:.1f}"/>'
-            told = f"on demand {told_price(panel.on_demand)}"
-            yield f'<text x="{WIDTH - RIGHT}" y="{level - 5:.1f}" text-anchor="end">{told}</text>'
         for number, line in enumerate(panel.lines):
             path = _steps(line, seen.at, x, y)
             told = f"{line.zone}: {told_price(line.now)} now"
             yield f'<path class="line c{number % len(COLOURS)}" d="{path}"><title>{escape(told)}</title></path>'
+        if panel.on_demand:
+            place = f'x="{WIDTH - RIGHT}" y="{y(panel.on_demand / 1e6) - 5:.1f}"'
+            yield f'<text class="halo" {place} text-anchor="end">on demand {told_price(panel.on_demand)}</text>'
 
     label = escape(f"Spot price of {panel.title} over time; the table below has the figures")
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">{"".join(drawing())}</svg>'

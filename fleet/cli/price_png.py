@@ -7,7 +7,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fleet.cli.price_plot import COLOURS, days, told_price
+from fleet.cli.price_plot import COLOURS, days
+from fleet.cli.price_words import told_price
 from fleet.model.errors import FleetError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from fleet.cli.follow import Timeline, follow, to_stderr, to_stdout
 from fleet.cli.output import emit
 from fleet.cli.plain import plain
 from fleet.cli.views import run_object
-from fleet.control.clouds import bucket_for
+from fleet.control.clouds import bucket_for, prepare, refuse_without_setup
 from fleet.control.controller import Controller
 from fleet.control.fleets import open_fleet
 from fleet.control.home import open_home
@@ -38,6 +38,8 @@ def start(job_path: Path, *, yes: bool, detach: bool, as_json: bool) -> int:
     timeline = Timeline(to_stderr if as_json else to_stdout)
     controller = open_fleet(home, url, create=True)
     home.remember_bucket(url)
+    refuse_without_setup(job, controller.observer.providers)
+    prepare(home, controller.objects, job, lambda text: timeline.line(None, f"preparing   {text}"))
     run = start_run(controller, job, folder)
     controller.on_event = timeline.event
     timeline.line(None, f"created     run {run.run_id} in {url}")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
-from fleet.core.allowed import alternatives, providers_of
+from fleet import __version__
+from fleet.control.prices import refresh_prices
+from fleet.control.setups import aws_setup
+from fleet.core.allowed import providers_of
 from fleet.model import layout
-from fleet.model.errors import FleetError, NotFoundError, StoreError
+from fleet.model.errors import FleetError, StoreError
 from fleet.model.job import Job
-from fleet.model.setup import AwsSetup
 from fleet.store.objects import Objects
 
 if TYPE_CHECKING:
@@ -46,66 +46,18 @@ def cloud_providers(home: Home, fleet_id: str, objects: Objects) -> dict[str, Pr
     return {"aws": Guard(Retry(Limit(amazon, per_second=CALLS_PER_SECOND, burst=CALLS_AT_ONCE)))}
 
 
-def aws_setup(objects: Objects) -> AwsSetup | None:
-    """What ``fleet init aws`` left in a bucket; None if it never was there. Raises StoreError if it cannot be read."""
-    if not objects.url.startswith("s3://"):
-        return None
-    try:
-        return AwsSetup.model_validate_json(objects.get(layout.AWS_SETUP))
-    except NotFoundError:
-        return None
-    except ValidationError as error:
-        told = error.errors()[0]["msg"] if error.errors() else "unreadable"
-        raise StoreError(
-            f"{layout.AWS_SETUP} holds no set-up that this version knows: {told}",
-            "Upgrade fleet, or write it anew: fleet init aws",
-        ) from None
+def prepare(home: Home, objects: Objects, job: Job, tell: Callable[[str], None]) -> None:
+    """What a launch in a cloud needs and takes time the first time: prices, and the agent in the bucket.
 
-
-def refresh_prices(home: Home, objects: Objects, job: Job) -> tuple[str, ...]:
-    """Fetch the prices that a job may be placed by, where they are older than their limits: before a plan, never in a tick.
-
-    Returns what could not be had and what is used instead, a line each.
+    ``tell`` hears what is done, and what could not be had. Raises FleetError if no machine could be brought up.
     """
-    setup = aws_setup(objects)
-    told: list[str] = []
-    for region, types in _wanted(job, setup).items():
-        from fleet.providers.aws.offers import refresh
+    if aws_setup(objects) is None or not any(name != "local" for name in providers_of(job.resources)):
+        return
+    for told in refresh_prices(home, objects, job):
+        tell(told)
+    from fleet.boot.wheelhouse import ensure_wheels
 
-        told.extend(refresh(setup, region, home.cache / "aws", types))
-    return tuple(told)
-
-
-def missing_types(home: Home, objects: Objects, job: Job) -> tuple[str, ...]:
-    """What of a job's wishes EC2 has no offer of at all, why, and what serves instead at which price; a sentence each."""
-    setup = aws_setup(objects)
-    wanted = _wanted(job, setup)
-    if not wanted or setup is None:
-        return ()
-    from fleet.providers.aws.missing import explain_missing
-    from fleet.providers.aws.offers import offers
-
-    known = [offer for region in wanted for offer in offers(setup, region, home.cache / "aws")]
-    ways = [one for one in alternatives(job.resources) if one.infra.partition("/")[0] == "aws"]
-    return tuple(
-        {
-            missing.told: None
-            for one in ways
-            for missing in explain_missing(one.instance_type, one.accelerators, known, tuple(wanted))
-        }
-    )
-
-
-def _wanted(job: Job, setup: AwsSetup | None) -> dict[str, list[str]]:
-    """The regions that a job may go to, each with the types that it names there."""
-    found: dict[str, list[str]] = {}
-    for one in alternatives(job.resources) if setup is not None else ():
-        name, _, rest = one.infra.partition("/")
-        region = rest.partition("/")[0]
-        for each in sorted(setup.regions) if setup is not None and name == "aws" else ():
-            if region in ("", each):
-                found.setdefault(each, []).extend(one.instance_type)
-    return found
+    ensure_wheels(objects, __version__, arches=("x86_64",), tell=tell)
 
 
 def bucket_for(home: Home, job: Job) -> str:

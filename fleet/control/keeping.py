@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 
 from fleet.control.controller import Controller
+from fleet.control.home import open_home
+from fleet.control.prices import PriceWatch
 from fleet.core.allowed import providers_of
 from fleet.core.pace import pace_of
 from fleet.core.plan.launching import waits_for
@@ -40,7 +42,7 @@ def keep(
     ``on_word`` is told, once for each change, what is waited for (``waiting``) and what cannot be seen (``blind``). A
     bucket or cloud out of reach is waited for.
     """
-    said = waited = ""
+    said, waited, prices = "", "", PriceWatch(open_home())
     while True:
         run = controller.state.runs[run_id]
         if until(run):
@@ -59,5 +61,6 @@ def keep(
             if error.message != said:
                 on_word("waiting", error.message)
             said = error.message
+        prices.look(controller)
         on_tick()
         time.sleep(pause_between(run))

@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 
 from fleet.control.controller import Controller
+from fleet.control.home import open_home
 from fleet.control.keeping import LOOK_EVERY
+from fleet.control.prices import PriceWatch
 from fleet.core.allowed import providers_of
 from fleet.core.pace import pace_of
 from fleet.model.base import Seconds
@@ -24,8 +26,12 @@ def watch(
         for controller in controllers:
             controller.tick()
         return
+    prices = {id(controller): PriceWatch(open_home()) for controller in controllers}
     while True:
-        time.sleep(min([_round(controller, on_word) for controller in controllers]))
+        pauses = [_round(controller, on_word) for controller in controllers]
+        for controller in controllers:
+            prices[id(controller)].look(controller)
+        time.sleep(min(pauses))
 
 
 def _round(controller: Controller, on_word: Callable[[str], None]) -> Seconds:

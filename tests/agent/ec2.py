@@ -64,7 +64,7 @@ class Service(Metadata):
     """With a role, whose credentials are ``keys``."""
 
     def __init__(self) -> None:
-        super().__init__(RECORD, "#cloud-config")
+        super().__init__(dict(RECORD), "#cloud-config")
         self.keys: dict[str, object] | None = {"AccessKeyId": "ASIAROLE", "SecretAccessKey": "hush", "Token": "session"}
         self.good_for = 3600.0
         self.asked: list[str] = []

@@ -79,6 +79,7 @@ class FakeMachine:
         self.armed: list[Seconds] = []
         self.off = False
         self.released = self.busy = self.mounting = False
+        self.unarmed = ""
         self.refuses = ""
         """Why the volume cannot be had, or not be let go."""
         self.trained = False
@@ -110,6 +111,8 @@ class FakeMachine:
         return self.released
 
     def arm(self, power_off_at: Seconds, now: Seconds) -> None:
+        if self.unarmed:
+            raise OSError(self.unarmed)
         self.armed.append(power_off_at)
 
     def training_begins(self) -> None:

@@ -12,7 +12,8 @@ import boto3
 import pytest
 
 from fleet.model.errors import StoreError
-from fleet.store.opening import _metadata_endpoint, open_objects
+from fleet.store.amazon import _metadata_endpoint
+from fleet.store.opening import open_objects
 from fleet.store.region import BUCKET_REGION, bucket_region
 from tests.agent.ec2 import ROLE, FakeEc2
 from tests.aws.moto import CREDENTIALS, STRANGE, Moto

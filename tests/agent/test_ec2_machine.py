@@ -70,6 +70,12 @@ def test_it_knows_who_it_is_which_boot_this_is_and_what_it_is_here_for(ec2: Fake
     assert '"run_id":"racer-1"' in machine.user_data()  # the user-data themselves are cloud-init's
 
 
+def test_a_machine_that_does_not_know_who_it_is_claims_nothing(ec2: FakeEc2) -> None:
+    ec2.service.record["instance_id"] = ""
+    with pytest.raises(OSError, match="which instance this is"):
+        ec2.machine()
+
+
 # --- the volume
 
 

@@ -113,6 +113,32 @@ def test_a_notice_is_seen_at_once_training_saves_and_everything_is_let_go(world:
     assert life.machine.released
 
 
+def test_rounds_between_two_looks_for_a_notice_do_not_put_the_next_one_off(world: World) -> None:
+    life = world.attempt(disk=world.disk())
+    life.until("training")
+    life.live(5)
+    wait = life.agent.tick()
+    world.clock.advance(wait * 0.9)
+    rest = life.agent.tick()  # something was printed: an extra round
+    assert rest < 0.2 * INTERVALS.notice
+    life.machine.notice_until = world.clock() + 120
+    world.clock.advance(rest)
+    life.agent.tick()
+    assert life.agent.signals.notice is not None
+
+
+def test_a_dead_man_switch_that_cannot_be_set_is_told_while_training_goes_on(world: World) -> None:
+    life = world.attempt(disk=world.disk())
+    life.until("training")
+    life.machine.unarmed = "the dead-man switch could not be set: no timers here"
+    life.live(INTERVALS.dead_man)
+    assert life.beat.phase == "training"
+    assert life.beat.message == "the dead-man switch could not be set: no timers here"
+    life.machine.unarmed = ""
+    life.live(2)
+    assert life.beat.message == ""
+
+
 def test_after_a_notice_the_machine_stays_until_it_is_taken_as_long_as_it_is_wanted(world: World) -> None:
     world.desired(live=(1,), newest=1)
     life = world.attempt(disk=world.disk())

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.loaders import JSONFileLoader
 
 from fleet.providers.aws.session import forget_clients
+from fleet.store import probe
+from tests.aws.account import Account
 from tests.aws.moto import STRANGE, Moto, moto_server
 
 
@@ -27,3 +32,26 @@ def moto(server: Moto, monkeypatch: pytest.MonkeyPatch) -> Iterator[Moto]:
     forget_clients()
     yield server
     forget_clients()
+
+
+@pytest.fixture(scope="session")
+def models() -> Iterator[None]:
+    """botocore's models, read once for all sessions: reading EC2's takes longer than the calls of a test."""
+    read, known = JSONFileLoader.load_file, dict[str, Any]()
+
+    def once(self: JSONFileLoader, file_path: str) -> Any:
+        if file_path not in known:
+            known[file_path] = read(self, file_path)
+        return known[file_path]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JSONFileLoader, "load_file", once)
+        yield
+
+
+@pytest.fixture
+def account(moto: Moto, models: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Account:
+    """A user's computer before the empty cloud. The probe of exclusive creation is short: it is tested elsewhere."""
+    monkeypatch.setattr(probe, "KEYS", 1)
+    monkeypatch.setattr(probe, "WRITERS", 2)
+    return Account(tmp_path)

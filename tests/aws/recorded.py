@@ -10,9 +10,9 @@ from typing import Any
 import boto3
 
 from fleet.providers.aws.session import aws_session, forget_clients
+from tests.aws.account import ACCOUNT
 from tests.aws.evaluator import Request
 
-ACCOUNT = "123456789012"
 KINDS = {
     "i": "instance", "vol": "volume", "snap": "snapshot", "sg": "security-group", "lt": "launch-template",
     "key": "key-pair", "vpc": "vpc", "subnet": "subnet", "sgr": "security-group-rule", "sir": "spot-instances-request",
@@ -80,32 +80,34 @@ class Recorder:
 
     def __init__(self, before: Callable[[Call], None] = lambda _call: None) -> None:
         self.calls: list[Call] = []
-        self._before = before
+        self.before = before
+        self._plain = boto3.Session()
+        self._clients: dict[str, Any] = {}
         forget_clients()
-        aws_session().events.register("provide-client-params.*.*", self._note)
+        aws_session(None).events.register("provide-client-params.*.*", self._note)
 
     def _note(self, params: dict[str, Any], model: Any, context: Mapping[str, Any], **_: Any) -> None:
         service, region = model.service_model.signing_name, context["client_region"]
         call = Call(service, region, model.name, params)
         if service == "ec2" and call.changes:
-            call = Call(service, region, model.name, params, tags_in(region))
+            call = Call(service, region, model.name, params, self._tags(region))
         self.calls.append(call)
-        self._before(call)
+        self.before(call)
 
     @property
     def changes(self) -> list[Call]:
         return [call for call in self.calls if call.changes]
 
-
-def tags_in(region: str) -> dict[str, dict[str, str]]:
-    """By resource, key pairs also by name, through a client that nobody records."""
-    client = boto3.Session().client("ec2", region_name=region)
-    found: dict[str, dict[str, str]] = {}
-    for one in client.describe_tags()["Tags"]:
-        found.setdefault(one["ResourceId"], {})[one["Key"]] = one["Value"]
-    for key in client.describe_key_pairs()["KeyPairs"]:
-        found[key["KeyName"]] = {one["Key"]: one["Value"] for one in key.get("Tags", ())}
-    return found
+    def _tags(self, region: str) -> dict[str, dict[str, str]]:
+        """By resource, key pairs also by name, through a client that nobody records."""
+        if region not in self._clients:
+            self._clients[region] = self._plain.client("ec2", region_name=region)
+        client, found = self._clients[region], dict[str, dict[str, str]]()
+        for one in client.describe_tags()["Tags"]:
+            found.setdefault(one["ResourceId"], {})[one["Key"]] = one["Value"]
+        for key in client.describe_key_pairs()["KeyPairs"]:
+            found[key["KeyName"]] = {one["Key"]: one["Value"] for one in key.get("Tags", ())}
+        return found
 
 
 def requests_of(call: Call) -> list[Request]:

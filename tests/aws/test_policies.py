@@ -13,8 +13,9 @@ from fleet.model import layout
 from fleet.providers.aws.policies import INLINE_LIMIT, MANAGED_LIMIT, controller_policy, instance_policy, trust_policy
 from fleet.providers.aws.setup_policy import setup_policy
 from tests.agent.fakes import RUN, World
+from tests.aws.account import ACCOUNT
 from tests.aws.evaluator import Judged, Request, decide
-from tests.aws.recorded import ACCOUNT, Call, requests_of
+from tests.aws.recorded import Call, requests_of
 
 FLEET = "0123456789abcdef"
 OTHER = "fedcba9876543210"

@@ -1,13 +1,23 @@
-"""Programs that stand in for those that a test must not call, found first in PATH; what they were called with is kept."""
+"""Scripts as machines get them, and programs that stand in for those that a test must not call."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+from fleet.boot.userdata import read, stripped
+
+
+def carried(name: str, folder: Path) -> Path:
+    """A script of userdata/ as a machine has it: without its comments."""
+    file = folder / name
+    file.write_text(stripped(read(name)))
+    file.chmod(0o755)
+    return file
+
 
 class Shims:
-    """A folder of them."""
+    """A folder of programs, found first in PATH; what they were called with is kept."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True)

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from fleet.boot.packing import archive
-from tests.boot.shims import Shims
+from fleet.boot.userdata import read
+from tests.boot.shims import Shims, carried
 
-USERDATA = Path(__file__).parents[2] / "userdata"
 THIS = f"cp3{sys.version_info[1]}-{platform.machine()}"
 _EMPTY = ("FLEET_DRIVER", "FLEET_LEASE", "FLEET_STACK", "FLEET_VOLUME_ID", "FLEET_VOLUME_NEW")
 SETTINGS = {
@@ -55,7 +55,7 @@ class Bench:
             "FLEET_ROOT": str(self.root),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{self.shims.path}",
         }
-        return subprocess.run(["sh", str(USERDATA / name)], env=env, capture_output=True, text=True, check=False)
+        return subprocess.run([str(carried(name, self.root))], env=env, capture_output=True, text=True, check=False)
 
     def times(self) -> dict[str, float]:
         lines = (self.state / "boot-times").read_text().splitlines()
@@ -82,6 +82,19 @@ def test_the_steps_come_in_order_and_each_is_timed(bench: Bench) -> None:
     assert 0.3 <= bench.times()["docker"] < 60
     assert bench.times()["cloud-init"] == pytest.approx(float(Path("/proc/uptime").read_text().split()[0]) - 1.05, abs=60)
     assert bench.shims.calls("systemctl")[-1] == "enable --now fleet-agent.service"
+
+
+def test_an_agent_that_an_image_brings_does_not_start_before_its_machines_own_boot(bench: Bench) -> None:
+    unit = read("fleet-agent.service")
+    (condition,) = [line for line in unit.splitlines() if line.startswith("ConditionPathExists=")]
+    mark = bench.root / condition.partition("=/")[2]
+    assert mark.parent == bench.state  # which is emptied first of all on another machine than the one that wrote it
+    bench.bin.add("agent.sh", "exit 1")
+    bench.boot()
+    assert not mark.exists()
+    bench.bin.add("agent.sh", "exit 0")
+    bench.shims.add("systemctl", f'case "$1" in enable) test -e "{mark}" ;; esac')
+    assert bench.boot().returncode == 0
 
 
 def test_a_job_without_stack_and_volume_on_a_machine_without_gpu_waits_for_neither(bench: Bench) -> None:

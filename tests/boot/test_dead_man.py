@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.boot.shims import Shims
+from tests.boot.shims import Shims, carried
 
-SCRIPT = Path(__file__).parents[2] / "userdata" / "dead-man.sh"
 NOTHING_RUNS = 'case "$1" in is-active) exit 3 ;; esac'
 FAR = 4_000_000_000
 FAR_SAID = "2096-10-02 07:06:40 UTC"
@@ -22,6 +21,7 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.root = folder / "root"
+        self.script = carried("dead-man.sh", folder)
         (self.root / "proc/sys/kernel").mkdir(parents=True)
         self.state = self.root / "var/lib/fleet"
         self.shims = Shims(folder / "shims")
@@ -34,7 +34,7 @@ class Bench:
             **os.environ, "FLEET_ROOT": str(self.root), "PATH": self.shims.path, "INSTANCE_ID": instance,
             "FLEET_FIRE_WAIT": "0",
         }  # fmt: skip
-        return subprocess.run(["sh", str(SCRIPT), *words], env=env, capture_output=True, text=True, check=False)
+        return subprocess.run([str(self.script), *words], env=env, capture_output=True, text=True, check=False)
 
     @property
     def armed(self) -> int:
@@ -56,7 +56,7 @@ def test_arming_writes_the_time_down_and_sets_a_timer_for_that_very_time(bench: 
     assert f"--on-calendar={FAR_SAID}" in call
     seconds = int(call.split("--on-active=")[1].split()[0])
     assert FAR - time.time() - 1 <= seconds <= FAR - int(before)  # in case somebody sets the clock back
-    assert call.endswith(f"{SCRIPT} fire")
+    assert call.endswith(f"{bench.script} fire")
 
 
 def test_a_timer_early_in_a_boot_waits_for_nothing_that_waits_for_it(bench: Bench) -> None:

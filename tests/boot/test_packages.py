@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.boot.shims import Shims
+from tests.boot.shims import Shims, carried
 
-USERDATA = Path(__file__).parents[2] / "userdata"
 TOOLS = ("sh", "mkdir", "chmod", "mv", "grep", "sed", "head", "awk", "tr", "cat", "rm", "ln")
 KEY = "fpr:::::::::C95B321B61E88C1809C4F759DDCAE044F796ECB0:"
 INSTALLS = """case "$*" in
@@ -29,7 +28,7 @@ class Image:
         (self.root / "etc/apt/sources.list.d").mkdir(parents=True)
         (self.root / "etc/os-release").write_text(release)
         (self.root / "opt/fleet/bin").mkdir(parents=True)
-        shutil.copy(USERDATA / "packages.sh", self.root / "opt/fleet/bin")
+        carried("packages.sh", self.root / "opt/fleet/bin")
         self.bin = folder / "bin"
         self.shims = Shims(self.bin)
         for tool in TOOLS:
@@ -62,7 +61,7 @@ class Image:
     def run(self, script: str, *words: str) -> subprocess.CompletedProcess[str]:
         env = {"FLEET_ROOT": str(self.root), "PATH": str(self.bin)}
         return subprocess.run(
-            [self.bin / "sh", str(USERDATA / script), *words], env=env, capture_output=True, text=True, check=False
+            [self.bin / "sh", str(carried(script, self.root)), *words], env=env, capture_output=True, text=True, check=False
         )
 
     def installed(self) -> list[str]:

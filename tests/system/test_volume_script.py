@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.boot.shims import Shims
+from tests.boot.shims import Shims, carried
 
 pytestmark = pytest.mark.system
 WRITE = 'echo secret | dd of="$1" conv=notrunc status=none bs=512 seek='
-SCRIPT = Path(__file__).parents[2] / "userdata" / "volume.sh"
 MIB = 1 << 20
 ID, SERIAL = "vol-0123456789abcdef0", "vol0123456789abcdef0"
 
@@ -22,7 +21,9 @@ class Bench:
     """A machine's root with disks that are files."""
 
     def __init__(self, folder: Path) -> None:
+        assert os.geteuid() == 0, "loop devices need root: run the system tests as root"
         self.root = folder / "root"
+        self.script = carried("volume.sh", folder)
         self.where = folder / "mnt"
         self.shims = Shims(folder / "shims")
         self.shims.add("systemctl", "exit 3")  # nothing runs
@@ -58,6 +59,16 @@ class Bench:
         told.parent.mkdir(parents=True, exist_ok=True)
         told.write_text(f"{serial:<20}\n")
 
+    def runs_from(self, device: str) -> None:
+        """As if / were its first partition."""
+        words = ["findmnt", "--noheadings", "--output", "MAJ:MIN", "/"]
+        number = subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
+        name = Path(device).name
+        partition = self.root / "sys/devices/pci" / name / f"{name}p1"
+        partition.mkdir(parents=True)
+        (self.root / "sys/dev/block").mkdir(parents=True)
+        (self.root / "sys/dev/block" / number).symlink_to(partition)
+
     def detach(self) -> None:
         for path in [*(self.root / "dev/disk/by-id").iterdir(), *(self.root / "dev").glob("nvme*")]:
             path.unlink()
@@ -66,7 +77,7 @@ class Bench:
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         env = {**os.environ, "FLEET_ROOT": str(self.root), "PATH": self.shims.path}
-        return subprocess.run(["sh", str(SCRIPT), *words], env=env, capture_output=True, text=True, check=False)
+        return subprocess.run([str(self.script), *words], env=env, capture_output=True, text=True, check=False)
 
     def mount(self, volume: str = ID, *words: str) -> subprocess.CompletedProcess[str]:
         return self.run("mount", volume, str(self.where), *words)
@@ -194,6 +205,16 @@ def test_the_new_volume_of_the_launch_is_the_only_one_or_the_only_blank_one(benc
     subprocess.run(["dd", "if=/dev/zero", f"of={second}", "bs=1M", "count=1", "conv=notrunc", "status=none"], check=True)
     bench.attach(bench.disk(), serial="vol0fedcba98765432111", name="nvme3n1")
     assert bench.run("find", "new").returncode == 65  # two blank ones: nobody guesses
+
+
+def test_the_disk_that_the_system_runs_from_is_never_the_new_volume(bench: Bench) -> None:
+    system, other = bench.disk(), bench.disk()
+    bench.attach(system)
+    assert bench.run("find", "new").stdout.strip() == system
+    bench.runs_from(system)
+    assert bench.run("find", "new").returncode == 75
+    bench.attach(other, serial="vol0fedcba98765432100", name="nvme2n1")
+    assert bench.run("find", "new").stdout.strip() == other
 
 
 def test_a_volume_that_grew_has_its_file_system_grown(bench: Bench) -> None:

@@ -43,9 +43,9 @@ class Asking:
         prices = self._again(lambda: now_prices(self._ec2(), wanted, at))
         return {"asked": sorted(asked), "prices": {name: prices.get(name, {}) for name in wanted}}
 
-    def history(self, types: Sequence[str], since: float, until: float) -> dict[str, Any]:
-        """Prices over time, by type and zone."""
-        return self._again(lambda: dict(history(self._ec2(), types, since, until)))
+    def history(self, types: Sequence[str], since: float) -> dict[str, Any]:
+        """Prices over time until now, by type and zone."""
+        return self._again(lambda: dict(history(self._ec2(), types, since)))
 
     def listed(self) -> dict[str, int]:
         """On-demand prices by the price list."""

@@ -178,6 +178,7 @@ def _said(means: ErrorClass, message: str) -> tuple[str, str]:
 def translated(call: str) -> Iterator[None]:
     """botocore's exceptions as ``ProviderError``: ``with translated("DescribeVolumes"): …``."""
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
 
     try:
         yield
@@ -187,6 +188,10 @@ def translated(call: str) -> Iterator[None]:
         raise refusal(str(found.get("Code", "Unknown")), f"{call}: {found.get('Message', error)}", status) from error
     except BotoCoreError as error:
         raise _unsent(call, error) from error
+    except ResponseParserError as error:
+        # A page of a load balancer's, say, instead of an answer. botocore counts it among no family of its errors.
+        told = f"{call}: the answer is none of the service's"
+        raise ProviderError(ErrorClass.TRANSIENT, type(error).__name__, told) from error
 
 
 def _unsent(call: str, error: Exception) -> ProviderError:

@@ -74,23 +74,23 @@ class Maker:
 
     def do(self, step: Step) -> None:
         """Make or mend one thing. Raises ProviderError, FleetError."""
-        plan, calls, home = self.plan, self.calls, self.plan.bucket_region
+        plan, calls, home, new = self.plan, self.calls, self.plan.bucket_region, step.action == "make"
         match step.kind:
             case "bucket":
-                if step.action == "make":
+                if new:
                     create_bucket(calls, plan.bucket, home)
                 mend_bucket(calls, plan.bucket, plan.account, home, plan.fleet_id, step.differs)
             case "service role":
                 make_service_role(calls, home, step.name)
             case "role":
-                if step.action == "make":
+                if new:
                     create_role(calls, home, plan)
                 policy = instance_policy(plan.bucket, account=plan.account, partition=plan.partition)
-                mend_role(calls, home, plan, step.differs, policy)
+                mend_role(calls, home, plan, _rest(step), policy)
             case "profile":
-                if step.action == "make":
+                if new:
                     create_profile(calls, home, plan)
-                mend_profile(calls, home, plan, step.differs)
+                mend_profile(calls, home, plan, _rest(step))
             case _:
                 self._in_region(step)
 
@@ -100,7 +100,7 @@ class Maker:
             case "security group":
                 if step.action == "make":
                     self.groups[region] = create_group(calls, region, plan)
-                mend_group(calls, region, plan, self.groups[region], step.differs)
+                mend_group(calls, region, plan, self.groups[region], _rest(step))
             case "key":
                 key = plan.keys[region]
                 assert key is not None
@@ -114,3 +114,8 @@ class Maker:
         if not any(step.kind in ("profile", "record") and step.action == "make" for step in steps):
             return True
         return wait_until_seen(self.calls, next(iter(self.plan.networks)), self.plan.name)
+
+
+def _rest(step: Step) -> tuple[str, ...]:
+    """The fields that are still to be set: what is made has its tag, and a role its trust, from the call that makes it."""
+    return tuple(name for name in step.differs if step.action == "mend" or name not in ("tag", "trust"))

@@ -88,6 +88,15 @@ def known(kept: PriceCache, cache: Path, region: str) -> Known:
     )
 
 
+def facts_of(instance_type: str, cache: Path) -> catalog.TypeFacts | None:
+    """The table's word on a type, else what EC2 said of it when it was first priced; None: never heard of."""
+    known_here = catalog.type_of(instance_type)
+    if known_here is not None:
+        return known_here
+    told = part_dict(PriceCache(cache).read("types")).get(instance_type)
+    return catalog.facts_of(told) if told is not None else None
+
+
 def _offers(found: Known) -> Iterator[Offer]:
     """A type without any on-demand price is none: nothing could be compared, and no bid be made."""
     for name, prices in found.spot.items():

@@ -17,7 +17,7 @@ from fleet.providers.aws.asking import Asking
 from fleet.providers.aws.bands import Band, known_bands, refresh_bands
 from fleet.providers.aws.missing import Missing, explain_missing
 from fleet.providers.aws.offers import Known, in_short, known, offers, part_dict, refresh
-from fleet.providers.aws.pricecache import DAY, LIMITS, PriceCache, region_cache
+from fleet.providers.aws.pricecache import DAY, Part, PriceCache, region_cache
 from fleet.providers.aws.pricing import OnDemand
 from fleet.providers.aws.session import aws_client
 from fleet.providers.aws.spot import Points, cut, placement_scores
@@ -110,9 +110,7 @@ def look(
     if errors and len(errors) == len(wish.regions):
         raise errors[0]
     made.sources.append(Source("bands", "", "Spot Instance Advisor", known_bands(cache)[1], problem))
-    seen = {row.instance_type for row in made.rows}
-    unseen = explain_missing(_literal(wish.types), wish.gpu, looking.sold, wish.regions)
-    made.missing = tuple(one for one in unseen if one.what not in seen)
+    made.missing = looking.missing()
     made.rows.sort(key=lambda row: (row.spot is None, row.spot or (row.on_demand.price if row.on_demand else 0), row.zone))
     return made
 
@@ -127,7 +125,18 @@ class _Looking:
     profile: str | None
     force: bool
     made: Overview
-    sold: list[Offer] = field(default_factory=list)
+
+    def missing(self) -> tuple[Missing, ...]:
+        """What was named and no region has; offers are only looked at if there is such a thing."""
+        shown = {row.instance_type for row in self.made.rows}
+        unseen = [name for name in _literal(self.wish.types) if name not in shown]
+        gpu = None if self.made.rows else self.wish.gpu
+        if not unseen and gpu is None:
+            return ()
+        sold: list[Offer] = []
+        for region in {source.region for source in self.made.sources if source.region}:
+            sold += offers(self.setup, region, self.cache, profile=self.profile, now=lambda: self.made.at)
+        return explain_missing(unseen, gpu, sold, self.wish.regions)
 
     def at_region(self, region: str) -> None:
         """Add a region's rows and sources. Raises ProviderError if nothing is known of it and nothing can be asked."""
@@ -145,7 +154,6 @@ class _Looking:
         rows = list(self._rows(found, there, lines, scores))
         self.made.rows += rows
         self.made.sources += _sources(found, rows, history_at, problem)
-        self.sold += offers(self.setup, region, self.cache, profile=self.profile, now=lambda: self.made.at)
 
     def _refresh(self, region: str, types: Sequence[str], *, force: bool = False) -> None:
         told = refresh(
@@ -201,14 +209,16 @@ def _history(
     had = part_dict(kept.read("history"))
 
     def usable(name: str) -> bool:
-        one = had.get(name)
-        return isinstance(one, dict) and at - one["at"] < LIMITS["history"] and one["at"] <= at + 60 and one["days"] >= days
+        try:
+            return Part(had[name]["at"], None).fresh("history", at) and bool(had[name]["days"] >= days)
+        except (KeyError, TypeError):
+            return False
 
     old = [name for name in types if force or not usable(name)]
     problem = ""
     if old:
         try:
-            asked = ask.history(old, at - days * DAY, at)
+            asked = ask.history(old, at - days * DAY)
             had = {name: one for name, one in had.items() if usable(name) or name in old}
             had.update({name: {"at": at, "days": days, "zones": asked.get(name, {})} for name in old})
             kept.write("history", had, at)
@@ -237,7 +247,8 @@ def _scores(kept: PriceCache, chosen: Sequence[str], region: str, profile: str |
 
 def _sources(found: Known, rows: Sequence[Row], history_at: float | None, problem: str) -> Iterator[Source]:
     yield Source("spot", found.region, "EC2", found.spot_at)
-    yield Source("history", found.region, "EC2", history_at, problem)
+    if rows:
+        yield Source("history", found.region, "EC2", history_at, problem)
     told = {
         "price-list": "AWS Price List",
         "bundled": "fleet's own table",

@@ -11,9 +11,12 @@ import hashlib
 import json
 import os
 import secrets
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from fleet.model.errors import ProviderError
 
 if TYPE_CHECKING:
     from fleet.model.setup import AwsSetup
@@ -26,6 +29,7 @@ LIMITS = {
     "scores": 1800.0,
     "bands-failed": HOUR,
     "ondemand-failed": HOUR,
+    "account": DAY,
     "offered": DAY,
     "bands": DAY,
     "ondemand": 7 * DAY,
@@ -95,22 +99,35 @@ def region_cache(cache: Path, setup: AwsSetup | None, region: str, profile: str 
     return PriceCache(cache / place / region)
 
 
+def fingerprint(profile: str | None = None) -> str:
+    """Of what chooses the credentials. Holds no secret."""
+    chosen = (profile or os.environ.get("AWS_PROFILE", ""), os.environ.get("AWS_ACCESS_KEY_ID", ""), endpoint())
+    return hashlib.sha256("\n".join(chosen).encode()).hexdigest()[:16]
+
+
 def _account(cache: Path, region: str, profile: str | None) -> str:
-    """Who the credentials of the environment belong to, by a fingerprint of what chooses them."""
+    """Whose prices these are. Asked once a day: the same profile may mean another account by then; if nobody answers, the
+    last one known is taken."""
     from fleet.providers.aws.errors import translated
     from fleet.providers.aws.session import aws_client
 
-    chosen = (profile or os.environ.get("AWS_PROFILE", ""), os.environ.get("AWS_ACCESS_KEY_ID", ""), endpoint())
-    mark = hashlib.sha256("\n".join(chosen).encode()).hexdigest()[:16]
-    known = PriceCache(cache)
-    part = known.read("accounts")
+    mark, kept, now = fingerprint(profile), PriceCache(cache), time.time()
+    part = kept.read("accounts")
     accounts = dict(part.data) if part is not None and isinstance(part.data, dict) else {}
-    if mark not in accounts:
+    try:
+        account, at = str(accounts[mark][0]), float(accounts[mark][1])
+    except (KeyError, IndexError, TypeError, ValueError):
+        account, at = "", 0.0
+    if account and Part(at, None).fresh("account", now):
+        return account
+    try:
         with translated("GetCallerIdentity"):
-            told = aws_client("sts", region, profile=profile).get_caller_identity()
-        accounts[mark] = str(told["Account"])
-        known.write("accounts", accounts, 0.0)
-    return str(accounts[mark])
+            account = str(aws_client("sts", region, profile=profile).get_caller_identity()["Account"])
+    except ProviderError:
+        if not account:
+            raise
+    kept.write("accounts", {**accounts, mark: [account, now]}, now)
+    return account
 
 
 def told_age(seconds: float) -> str:

@@ -1,12 +1,14 @@
 """On-demand prices: from the Price List API, else from the dated table that fleet ships, and it is always said which.
 
 One question gives a whole region (some 1,000 Linux types, 100 on a page). The price list is public, but asking for it needs
-the permission ``pricing:GetProducts``, and the service answers in a few regions only.
+the permission ``pricing:GetProducts``, and the service answers in a few regions only. Whole servers (``.metal``) are another
+product there, and not asked for: the table serves.
 
-The table ``ondemand.json`` holds the types of families.py: us-east-1 of 2026-07-20 as aws/karpenter-provider-aws generates
-it from the Price List API, other regions of 2025-11-30 as instances.vantage.sh showed them (kept in tsaol/aws-gpu; GPU types
-only). Where both speak they say the same. A type that a region's table lacks is worked out: us-east-1's price times the
-median by which the region's known types differ; families of one region differ by up to 8 % from it in most regions.
+The table ``ondemand.json`` holds every type of us-east-1, of 2026-07-20, as aws/karpenter-provider-aws generates it from the
+Price List API, and of other regions the types with GPUs, of 2025-11-30, as instances.vantage.sh showed them (kept in
+tsaol/aws-gpu). Where both speak they say the same, and no spot price of two years was above them (a test reads them). A
+type that a region's table lacks is worked out: us-east-1's price times the median by which the region's known types
+differ. Families of one region are within 8 % of that in most regions; it is marked as an estimate wherever it is shown.
 """
 
 from __future__ import annotations

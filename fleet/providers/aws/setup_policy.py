@@ -75,6 +75,7 @@ def setup_policy(account: str, partition: str, bucket: str) -> dict[str, Any]:
         ("MakeInANetwork", ["ec2:CreateSecurityGroup"], [f"{ec2}vpc/*"], {}),
         ("TagWhatIsMade", ["ec2:CreateTags"], [f"{ec2}{kind}/*" for kind in MADE], making),
         ("ChangeOwn", [f"ec2:{one}" for one in CHANGED], [f"{ec2}*/*", f"arn:{partition}:ec2:*::snapshot/*"], owned),
+        ("RulesOfOwnGroups", ["ec2:RevokeSecurityGroupIngress"], [f"{ec2}security-group-rule/*"], {}),
         ("Bucket", _bucket_actions(), [root], {}),
         (
             "Objects",

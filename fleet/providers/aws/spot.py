@@ -24,8 +24,8 @@ Points = list[tuple[Seconds, Micros]]
 """A price in force from a time on, until the next; the oldest first."""
 
 
-def history(client: Any, types: Sequence[str], since: Seconds, until: Seconds) -> dict[str, dict[str, Points]]:
-    """By type and zone: the price in force at ``since``, then each change. Raises ProviderError."""
+def history(client: Any, types: Sequence[str], since: Seconds, until: Seconds | None = None) -> dict[str, dict[str, Points]]:
+    """By type and zone: the price in force at ``since``, then each change, until now if not else. Raises ProviderError."""
     found: dict[str, dict[str, dict[Seconds, Micros]]] = {}
     for chunk in _chunks(types):
         for row in _rows(client, chunk, since, until):
@@ -40,7 +40,7 @@ def history(client: Any, types: Sequence[str], since: Seconds, until: Seconds) -
 
 def now_prices(client: Any, types: Sequence[str], now: Seconds) -> dict[str, dict[str, Micros]]:
     """By type and zone: the price in force. Raises ProviderError."""
-    found = history(client, types, now, now)
+    found = history(client, types, now)
     return {name: {zone: points[-1][1] for zone, points in zones.items()} for name, zones in found.items()}
 
 
@@ -61,13 +61,14 @@ def placement_scores(client: Any, types: Sequence[str], region: str) -> dict[str
     return {names.get(zone_id, zone_id): score for zone_id, score in scores.items()}
 
 
-def _rows(client: Any, types: Sequence[str], since: Seconds, until: Seconds) -> Iterator[dict[str, Any]]:
+def _rows(client: Any, types: Sequence[str], since: Seconds, until: Seconds | None) -> Iterator[dict[str, Any]]:
     asked: dict[str, Any] = {
         "InstanceTypes": list(types),
         "ProductDescriptions": _PRODUCTS,
         "StartTime": datetime.fromtimestamp(since, timezone.utc),
-        "EndTime": datetime.fromtimestamp(until, timezone.utc),
     }
+    if until is not None:
+        asked["EndTime"] = datetime.fromtimestamp(until, timezone.utc)
     token: dict[str, str] = {}
     while True:
         with translated("DescribeSpotPriceHistory"):
@@ -88,5 +89,6 @@ def _seconds(when: Any) -> Seconds:
 
 def cut(ordered: Sequence[tuple[Seconds, Micros]], since: Seconds) -> Points:
     """From ``since`` on; of the points before it only the last, as the price in force then."""
-    before = [point for point in ordered if point[0] <= since]
-    return [(since, before[-1][1])] * bool(before) + [(at, price) for at, price in ordered if at > since]
+    before = [price for at, price in ordered if at <= since]
+    inside = [(at, price) for at, price in ordered if at > since]
+    return [(since, before[-1]), *inside] if before else inside

@@ -1,0 +1,94 @@
+"""Prices of clouds, fetched outside of ticks: before a plan, before a run begins, and each hour while somebody watches."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fleet.control.setups import aws_setup
+from fleet.core.allowed import alternatives
+from fleet.model.base import Seconds
+from fleet.model.errors import FleetError
+from fleet.model.job import Job
+from fleet.model.setup import AwsSetup
+from fleet.store.objects import Objects
+
+if TYPE_CHECKING:
+    from fleet.control.controller import Controller
+    from fleet.control.home import Home
+
+log = logging.getLogger("fleet.control")
+
+FRESH: Seconds = 3600
+"""Spot prices move over hours; whoever watches a run for weeks must not place it by the prices of its first day."""
+
+
+def refresh_prices(home: Home, objects: Objects, job: Job) -> tuple[str, ...]:
+    """Fetch the prices that a job may be placed by, where they are older than their limits: before a plan, never in a tick.
+
+    Returns what could not be had and what is used instead, a line each.
+    """
+    setup = aws_setup(objects)
+    told: list[str] = []
+    for region, types in _wanted(job, setup).items():
+        from fleet.providers.aws.offers import refresh
+
+        told.extend(refresh(setup, region, home.cache / "aws", types))
+    return tuple(told)
+
+
+def missing_types(home: Home, objects: Objects, job: Job) -> tuple[str, ...]:
+    """What of a job's wishes EC2 has no offer of at all, why, and what serves instead at which price; a sentence each."""
+    setup = aws_setup(objects)
+    wanted = _wanted(job, setup)
+    if not wanted or setup is None:
+        return ()
+    from fleet.providers.aws.missing import explain_missing
+    from fleet.providers.aws.offers import offers
+
+    known = [offer for region in wanted for offer in offers(setup, region, home.cache / "aws")]
+    ways = [one for one in alternatives(job.resources) if one.infra.partition("/")[0] == "aws"]
+    return tuple(
+        {
+            missing.told: None
+            for one in ways
+            for missing in explain_missing(one.instance_type, one.accelerators, known, tuple(wanted))
+        }
+    )
+
+
+def _wanted(job: Job, setup: AwsSetup | None) -> dict[str, list[str]]:
+    """The regions that a job may go to, each with the types that it names there."""
+    found: dict[str, list[str]] = {}
+    for one in alternatives(job.resources) if setup is not None else ():
+        name, _, rest = one.infra.partition("/")
+        region = rest.partition("/")[0]
+        for each in sorted(setup.regions) if setup is not None and name == "aws" else ():
+            if region in ("", each):
+                found.setdefault(each, []).extend(one.instance_type)
+    return found
+
+
+@dataclass
+class PriceWatch:
+    """Keeps the prices fresh that a controller's runs are placed by. A cloud that does not answer is asked again later."""
+
+    home: Home
+    refresh: Callable[[Home, Objects, Job], tuple[str, ...]] = refresh_prices
+    _at: Seconds = float("-inf")
+
+    def look(self, controller: Controller) -> None:
+        """After a tick: fetch, if it is time. Never raises: yesterday's prices are better than none."""
+        jobs = [run.job for run in controller.state.busy_runs if run.ended_at is None]
+        wanted = [job for job in jobs if any(one.infra.partition("/")[0] == "aws" for one in alternatives(job.resources))]
+        now = controller.objects.now()
+        if not wanted or (now >= self._at and now - self._at < FRESH):
+            return
+        self._at = now
+        for job in wanted:
+            try:
+                self.refresh(self.home, controller.objects, job)
+            except FleetError as error:
+                log.warning("fleet: prices could not be fetched: %s", error.message)
