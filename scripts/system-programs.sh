@@ -1,8 +1,9 @@
 #!/bin/sh
 # Get ready what the system tests need beside Python, then run a command with it: system-programs.sh [COMMAND …]
 #
-# 1. On Debian and Ubuntu, as root or with sudo: installs docker.io, docker-compose, busybox-static, debootstrap and
-#    cloud-init (switched off: it only checks user-data here), those that are missing. Elsewhere it says what to install.
+# 1. On Debian and Ubuntu, as root or with sudo: installs docker.io, docker-compose, busybox-static, debootstrap,
+#    cloud-init (switched off: it only checks user-data here) and openssh-server (switched off: tests start their own),
+#    those that are missing. Elsewhere it says what to install.
 # 2. Puts compose v2 into .venv/compose-v2, pinned by hash, unless docker has it.
 # 3. If no docker engine answers, starts one; with a command, stops that one again once the command has ended.
 set -eu
@@ -40,6 +41,8 @@ missing_packages() {
         echo busybox-static # the only program of the tests' image
     fi
     command -v cloud-init >/dev/null 2>&1 || echo cloud-init
+    [ -x /usr/sbin/sshd ] || echo openssh-server
+    command -v ssh-agent >/dev/null 2>&1 || echo openssh-client
 }
 
 install_packages() {
@@ -58,6 +61,13 @@ install_packages() {
     *cloud-init*) # it must not take this computer for a new machine at its next boot
         $as_root mkdir -p /etc/cloud
         $as_root touch /etc/cloud/cloud-init.disabled
+        ;;
+    esac
+    case $packages in
+    *openssh-server*) # nobody is to log in to this computer
+        $as_root mkdir -p /etc/systemd/system
+        $as_root ln -s /dev/null /etc/systemd/system/ssh.service 2>/dev/null || true
+        $as_root ln -s /dev/null /etc/systemd/system/ssh.socket 2>/dev/null || true
         ;;
     esac
     # shellcheck disable=SC2086 # words

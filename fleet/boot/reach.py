@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +51,8 @@ class Patience:
     """How long is waited for what, in seconds."""
 
     connect: float = CONNECT_SECONDS
+    refused: float = CONNECT_SECONDS
+    """One where nobody listens is tried again for so long: its sshd may be about to start."""
     login: float = LOGIN_SECONDS
     ask: float = ASK_SECONDS
     silent: float = SILENT_SECONDS
@@ -70,8 +73,8 @@ class Reach:
 
     def __post_init__(self) -> None:
         """Raises FleetError if no connection could be trusted."""
-        if not self.keys or any(_type_of(key) not in ALGORITHMS or len(key.split()) != 2 for key in self.keys):
-            raise FleetError(f"{self.name} published no host key that can be used: {', '.join(self.keys) or 'none'}")
+        if not self.keys or usable(self.keys) != self.keys:
+            raise FleetError(f"{self.name} published no host key that can be used")
         if self.user.startswith("-") or self.address.startswith("-"):
             raise FleetError(f"{self.user}@{self.address} is no login")
 
@@ -79,6 +82,11 @@ class Reach:
     def algorithms(self) -> tuple[str, ...]:
         """What the host may prove itself with."""
         return tuple(dict.fromkeys(one for key in self.keys for one in ALGORITHMS[_type_of(key)]))
+
+
+def usable(keys: Iterable[str]) -> tuple[str, ...]:
+    """Those of a kind that is still trusted; images make others, too."""
+    return tuple(key for key in keys if re.fullmatch(r"[a-z0-9-]+ [A-Za-z0-9+/]+=*", key) and _type_of(key) in ALGORITHMS)
 
 
 def _type_of(key: str) -> str:

@@ -15,7 +15,7 @@ from fleet.boot.reach import ConnectionLostError, ImpostorError, LoginRefusedErr
 from fleet.model.errors import FleetError
 
 AGAIN_SECONDS = 1.0
-"""A machine that refuses the connection is asked again so often: its sshd is about to start."""
+"""A machine that refuses the connection is tried again so often."""
 
 
 @contextlib.contextmanager
@@ -53,7 +53,8 @@ def _prepared(reach: Reach, identity: Path | None, patience: Patience) -> Any:
     if identity is not None and not identity.is_file():
         raise FleetError(f"there is no key {identity}")
     try:
-        config = Config(lazy=True)  # what fabric has files of its own for is no business of this
+        # Lazy: what fabric has files of its own for is no business of this. The limit is for machines on the way, too.
+        config = Config(overrides={"timeouts": {"connect": int(patience.connect)}}, lazy=True)
         config.load_ssh_config()
         connection = Connection(
             reach.address,
@@ -111,12 +112,14 @@ def _open(connection: Any, reach: Reach, patience: Patience) -> None:
         SSHException,
     )
 
-    until = time.monotonic() + patience.connect
+    until = time.monotonic() + patience.refused
     who = f"{reach.user}@{reach.name}"
     while True:
         try:
             connection.open()
         except BadHostKeyException as error:
+            if error.hostname != connection.host:
+                raise SshError(f"{error.hostname}, on the way to {reach.name}, is not the host that you know") from None
             raise impostor(reach, f"{error.key.get_name()} {error.key.get_base64()}") from None
         except PasswordRequiredException:
             raise LoginRefusedError(f"your key for {who} has a passphrase", "`ssh-add` first, then again.") from None
@@ -128,7 +131,7 @@ def _open(connection: Any, reach: Reach, patience: Patience) -> None:
                     f"nobody answers at {reach.address} port {reach.port}: {error.strerror}",
                     "The machine may still boot, or be about to end: `fleet status RUN`.",
                 ) from None
-            time.sleep(min(AGAIN_SECONDS, patience.connect / 4))
+            time.sleep(min(AGAIN_SECONDS, patience.refused / 4))
         except (SSHException, OSError, EOFError) as error:
             raise _silent(connection, reach, patience, error) from None
         else:
@@ -148,7 +151,7 @@ def impostor(reach: Reach, shown: str) -> ImpostorError:
 def _refused(reach: Reach, error: Exception) -> LoginRefusedError:
     return LoginRefusedError(
         f"{reach.name} takes none of your keys for {reach.user}: {error}",
-        "It knows the key that was imported when the fleet was set up: --identity FILE names it.",
+        "It knows the key that was imported when the fleet was set up (`fleet init aws`): --identity FILE names it.",
     )
 
 

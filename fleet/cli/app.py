@@ -29,7 +29,7 @@ EXIT_CODES = {
     EXIT_RUN: "the command did its work, and the run that it followed did not succeed",
     EXIT_INTERRUPTED: "Ctrl-C; what goes on is said",
 }
-"""Every exit code of every command but ``exec``, which passes on its command's own."""
+"""Every exit code of every command but ``exec`` and ``ssh``, which pass on their command's or shell's own."""
 
 
 class Commands(TyperGroup):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fleet.boot.forward import HERE, Forwarder, Ports, parse_ports
+from fleet.boot.reach import Patience
 from fleet.cli.output import say
 from fleet.cli.plain import plain
 from fleet.cli.reaching import reaching_of
@@ -52,7 +53,8 @@ def _carry(reaching: Reaching, machine: Machine, forwarder: Forwarder, identity:
     """As long as the machine is the run's. Raises FleetError once it cannot be reached."""
     from fleet.boot.ssh import connect, lost
 
-    with reaching.reach(machine) as reach, connect(reach, identity=identity) as connection:
+    patience = Patience(refused=0)  # whoever follows a run tries again anyway, and looks where it is in between
+    with reaching.reach(machine) as reach, connect(reach, identity=identity, patience=patience) as connection:
         forwarder.lead_to(connection.transport)
         for one in forwarder.ports:
             say(f"http://{HERE}:{one.local} is port {one.remote} of {reach.name}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 from fleet.boot.reach import SshError
@@ -20,8 +21,20 @@ def tell(text: str) -> None:
     sys.stderr.flush()
 
 
+def leave_properly() -> None:
+    """A terminal that is closed, or a kill, is no reason to leave a port open: both end the command as Ctrl-C does."""
+
+    def leave(number: int, _frame: object) -> None:
+        sys.exit(128 + number)
+
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        if signal.getsignal(number) is signal.SIG_DFL:  # else it was started so that it outlives its terminal
+            signal.signal(number, leave)
+
+
 def reaching_of(controller: Controller, machine: Machine, come_from: str | None) -> Reaching:
     """The way to a run's machines. Raises FleetError."""
+    leave_properly()
     return Reaching(controller, machine.run_id, way_to(controller, machine, come_from), tell)
 
 

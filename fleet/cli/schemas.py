@@ -53,6 +53,8 @@ PRINTED: Mapping[str, Printed] = {
 
 NO_JSON: Mapping[str, str] = {
     "exec": "standard output belongs to the command that it runs",
+    "ssh": "standard output belongs to the shell",
+    "forward": "it carries connections, and prints nothing but where",
     "job schema": "it prints a JSON Schema as it is",
     "schema": "it prints a JSON Schema as it is",
     "completion": "it prints a script for a shell",

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
-from fleet.boot.reach import PORT, ConnectionLostError, Reach
+from fleet.boot.reach import PORT, ConnectionLostError, Reach, usable
 from fleet.control.controller import Controller
 from fleet.core.facts import place_of
 from fleet.core.state import AttemptState, RunState
@@ -115,7 +115,7 @@ class Reaching:
                 f"{machine.instance_id} has no public address: {place.address} is reached from within its network alone"
             )
         name = f"{machine.instance_id} (attempt {machine.attempt} of {self.run_id})"
-        made = Reach(place.address, keys.user or "root", keys.keys, place.port, name)
+        made = Reach(place.address, keys.user or "root", usable(keys.keys), place.port, name)
         with self.way.opened(machine, place):
             yield made
 

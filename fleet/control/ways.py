@@ -5,12 +5,11 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
 from fleet.control.controller import Controller
 from fleet.control.reaching import Machine, Place, Way
+from fleet.control.setups import aws_setup
 from fleet.model import layout
-from fleet.model.errors import FleetError, NotFoundError
+from fleet.model.errors import FleetError
 from fleet.model.setup import AwsSetup
 
 
@@ -22,13 +21,12 @@ class AwsWay:
     setup: AwsSetup
     come_from: str | None = None
     """The caller's address or network; None: found out."""
-    profile: str | None = None
 
     def place(self, machine: Machine) -> Place | None:
         """Where it listens; None while it has no address."""
         from fleet.providers.aws.addresses import machine_address
 
-        found = machine_address(machine.instance_id, machine.region, profile=self.profile)
+        found = machine_address(machine.instance_id, machine.region)
         return Place(found.text, public=found.public) if found is not None else None
 
     def opened(self, machine: Machine, place: Place) -> AbstractContextManager[object]:
@@ -37,17 +35,14 @@ class AwsWay:
         from fleet.providers.aws.addresses import Address, caller_address
 
         cidr = self.come_from or caller_address(Address(place.address, public=place.public))
-        return opened(self.setup, machine.region, cidr, self.controller.objects.now, profile=self.profile)
+        return opened(self.setup, machine.region, cidr, self.controller.objects.now)
 
 
 def way_to(controller: Controller, machine: Machine, come_from: str | None = None) -> Way:
     """The way to the machines of a cloud. Raises FleetError if it has none."""
     if machine.provider != "aws":
         raise FleetError(f"machines of {machine.provider} are not reached over SSH in this version of fleet (not yet)")
-    try:
-        setup = AwsSetup.model_validate_json(controller.objects.get(layout.AWS_SETUP))
-    except NotFoundError:
-        raise FleetError(f"there is no {layout.AWS_SETUP} in {controller.objects.url}", "fleet init aws") from None
-    except ValidationError:
-        raise FleetError(f"{layout.AWS_SETUP} holds no set-up that this version knows", "Upgrade fleet.") from None
+    setup = aws_setup(controller.objects)
+    if setup is None:
+        raise FleetError(f"there is no {layout.AWS_SETUP} in {controller.objects.url}", "fleet init aws")
     return AwsWay(controller, setup, come_from)

@@ -17,12 +17,12 @@ import pytest
 from fleet.boot.reach import ConnectionLostError, ImpostorError, LoginRefusedError, Patience, Reach, known_hosts, openssh
 from fleet.boot.ssh import connect, trouble
 from fleet.model.errors import FleetError
-from tests.ssh.conftest import MakeSshd
+from tests.ssh.conftest import MakeSshd, until
 from tests.ssh.sshd import agent, make_key, public
 
 pytestmark = pytest.mark.system
 
-QUICK = Patience(connect=1.0, login=3.0, ask=0.2, silent=0.6)
+QUICK = Patience(connect=1.0, refused=1.0, login=3.0, ask=0.2, silent=0.6)
 
 
 def said(connection: Any, command: str) -> str:
@@ -110,6 +110,22 @@ def test_the_users_configuration_counts_but_never_forwards_the_agent(
             assert said(connection, "echo socket ${SSH_AUTH_SOCK-none}; ssh-add -l 2>&1") == (
                 "socket none\nCould not open a connection to your authentication agent.\n"
             )
+
+
+def test_a_machine_on_the_way_must_be_one_that_the_user_knows(sshd: MakeSshd, key: Path, tmp_path: Path) -> None:
+    machine, hop = sshd("machine"), sshd("hop")
+    ours, known = tmp_path / "home" / ".ssh", f"[localhost]:{hop.port}"
+    (ours / "config").write_text(
+        f"Host 127.0.0.1\n  ProxyJump {machine.reach.user}@localhost:{hop.port}\nHost *\n  IdentityFile {key}\n"
+    )
+    assert "not found in known_hosts" in str(trouble(machine.reach))
+    (ours / "known_hosts").write_text(f"{known} {public(machine.host_key)}\n")
+    assert "localhost, on the way to" in str(trouble(machine.reach))
+    assert "publickey" not in hop.log
+    (ours / "known_hosts").write_text(f"{known} {public(hop.host_key)}\n")
+    assert trouble(machine.reach) is None
+    assert "publickey" in hop.log
+    assert isinstance(trouble(replace(machine.reach, keys=(public(key),))), ImpostorError)
 
 
 def test_a_configuration_that_cannot_be_read_is_named(sshd: MakeSshd, tmp_path: Path) -> None:
@@ -212,7 +228,21 @@ def test_openssh_accepts_the_machine_and_forwards_no_agent(
         monkeypatch.setenv("SSH_AUTH_SOCK", where)
         done = talk(server.reach, "echo socket ${SSH_AUTH_SOCK-none}; exit 7")
     assert (done.stdout, done.returncode) == ("socket none\n", 7), done.stderr
-    assert not list(tmp_path.glob("*@*"))  # no connection that others could share
+
+
+def test_a_connection_that_the_user_shares_is_not_taken_for_the_machine(
+    sshd: MakeSshd, talk: Talk, tmp_path: Path, key: Path
+) -> None:
+    """It was opened to the address when that was another machine's; OpenSSH compares no host key with it."""
+    machine, other = sshd("machine"), sshd("other")
+    words = ["-F", str(tmp_path / "config"), "-i", str(key), "-p", str(other.port), f"{other.reach.user}@127.0.0.1"]
+    master = subprocess.Popen(["ssh", "-N", *words], stderr=subprocess.DEVNULL)
+    until(lambda: list(tmp_path.glob("*@127.0.0.1")))
+    shared = subprocess.run(["ssh", *words, "echo $SSH_CONNECTION"], capture_output=True, text=True, check=True).stdout
+    assert shared.split()[3] == str(other.port)
+    assert talk(machine.reach, "echo $SSH_CONNECTION").stdout.split()[3] == str(machine.port)
+    master.terminate()
+    master.wait(timeout=10)
 
 
 def test_openssh_refuses_an_impostor_whatever_the_users_configuration_says(sshd: MakeSshd, talk: Talk) -> None:

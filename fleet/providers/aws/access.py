@@ -83,20 +83,20 @@ def narrow(text: str) -> str:
     return str(network)
 
 
-def listed(setup: AwsSetup, region: str, *, profile: str | None = None) -> list[AccessRule]:
+def listed(setup: AwsSetup, region: str) -> list[AccessRule]:
     """The fleet's rules in a region's security group. Raises ProviderError."""
     with translated("DescribeSecurityGroupRules"):
-        pages = aws_client("ec2", region, profile=profile).get_paginator("describe_security_group_rules")
+        pages = aws_client("ec2", region).get_paginator("describe_security_group_rules")
         wanted = [{"Name": "group-id", "Values": [setup.regions[region].security_group]}]
         described = [rule for page in pages.paginate(Filters=wanted) for rule in page["SecurityGroupRules"]]
     return own_rules(region, described, setup.fleet_id)
 
 
-def close(rule: AccessRule, *, profile: str | None = None) -> None:
+def close(rule: AccessRule) -> None:
     """Close it; one that is closed already is fine. Raises ProviderError."""
     try:
         with translated("RevokeSecurityGroupIngress"):
-            aws_client("ec2", rule.region, profile=profile).revoke_security_group_ingress(
+            aws_client("ec2", rule.region).revoke_security_group_ingress(
                 GroupId=rule.group_id, SecurityGroupRuleIds=[rule.rule_id]
             )
     except ProviderError as error:
@@ -112,14 +112,11 @@ class Door:
     follow connections), so one that is closed too early only stands in the way of the next.
     """
 
-    def __init__(
-        self, setup: AwsSetup, region: str, cidr: str, now: Callable[[], Seconds], *, profile: str | None = None
-    ) -> None:
+    def __init__(self, setup: AwsSetup, region: str, cidr: str, now: Callable[[], Seconds]) -> None:
         self._setup = setup
         self._region = region
         self._cidr = narrow(cidr)
         self._now = now
-        self._profile = profile
         self._until: int | None = None
 
     def open(self) -> None:
@@ -147,11 +144,11 @@ class Door:
         """Close it, unless another terminal has moved its time on. Raises ProviderError."""
         known = self._known() if self._until is not None else None
         if known is not None and known.until == self._until:
-            close(known, profile=self._profile)
+            close(known)
         self._until = None
 
     def _known(self) -> AccessRule | None:
-        rules = listed(self._setup, self._region, profile=self._profile)
+        rules = listed(self._setup, self._region)
         return next((rule for rule in rules if rule.cidr == self._cidr), None)
 
     def _permission(self) -> dict[str, Any]:
@@ -184,7 +181,7 @@ class Door:
 
     @property
     def _client(self) -> Any:
-        return aws_client("ec2", self._region, profile=self._profile)
+        return aws_client("ec2", self._region)
 
 
 @contextlib.contextmanager
@@ -194,13 +191,12 @@ def opened(
     cidr: str,
     now: Callable[[], Seconds] = time.time,
     *,
-    profile: str | None = None,
     renew_every: float = OPEN_SECONDS / 2,
 ) -> Iterator[None]:
     """Port 22 of the region's machines is open for an address range meanwhile. Raises ProviderError, FleetError."""
     if region not in setup.regions:
         raise FleetError(f"the fleet is not set up in {region}", f"fleet init aws --region {region}")
-    door = Door(setup, region, cidr, now, profile=profile)
+    door = Door(setup, region, cidr, now)
     door.open()
     over = threading.Event()
     renewing = threading.Thread(target=_renew, args=(door, over, renew_every), name="access", daemon=True)

@@ -25,13 +25,13 @@ class Address:
     """False: only from within its network, over a VPN or a peering for example."""
 
 
-def machine_address(instance_id: str, region: str, *, profile: str | None = None) -> Address | None:
+def machine_address(instance_id: str, region: str) -> Address | None:
     """The public IPv4 address, else IPv6, else the private one; None while the machine has none yet.
 
     Raises ProviderError, also if the machine has ended.
     """
     with translated("DescribeInstances"):
-        told = aws_client("ec2", region, profile=profile).describe_instances(InstanceIds=[instance_id])
+        told = aws_client("ec2", region).describe_instances(InstanceIds=[instance_id])
     found = [one for reservation in told["Reservations"] for one in reservation["Instances"]]
     state = found[0]["State"]["Name"] if found else "unknown"
     if state not in ("pending", "running"):
@@ -58,15 +58,15 @@ def _single(text: str) -> str:
     return f"{address}/{address.max_prefixlen}"
 
 
-def _asked(url: str = CHECK_URL) -> str:
+def _asked() -> str:
     try:
-        with urllib.request.urlopen(url, timeout=CONNECT_SECONDS) as answer:
+        with urllib.request.urlopen(CHECK_URL, timeout=CONNECT_SECONDS) as answer:
             text = answer.read(64).decode("ascii", errors="replace").strip()
         address = ipaddress.IPv4Address(text)
     except (OSError, ValueError) as error:
-        raise FleetError(f"your own address cannot be found out: {url}: {error}", HINT) from None
+        raise FleetError(f"your own address cannot be found out: {CHECK_URL}: {error}", HINT) from None
     if not address.is_global:
-        raise FleetError(f"{url} says that your address is {address}, which is no public one", HINT)
+        raise FleetError(f"{CHECK_URL} says that your address is {address}, which is no public one", HINT)
     return str(address)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -324,8 +325,26 @@ def test_a_command_runs_beside_the_training(shell: Shell) -> None:
     assert "1 10000" in out
     shell.run("exec", "count", "--", "sh", "-c", "exit 7", code=7)
     assert "cannot be started" in shell.run("exec", "count", "--", "no-such-program", code=1)[1]
+    shell.run("exec", "count", "--", "sh", "-c", "kill -TERM $$", code=128 + signal.SIGTERM)
     shell.run("stop", "count")
     assert "has no machine" in shell.run("exec", "count", "--", "ls", code=1)[1]
+
+
+def test_a_shell_opens_where_the_training_runs_and_ports_need_no_forwarding_here(shell: Shell) -> None:
+    shell.up_and_interrupted(shell.job(steps=10_000))
+    shell.env["SHELL"] = "/bin/sh"
+    process = shell.start("ssh", "count", stdin=subprocess.PIPE)
+    out, err = process.communicate("ls; echo $STEPS; exit 7\n", timeout=30)
+    assert (process.returncode, err) == (7, "")
+    assert "count.py" in out
+    assert "10000" in out
+    out, _ = shell.run("forward", "count", "8080:80", "9000")
+    assert out.splitlines()[0].endswith("runs on this computer, where nothing needs forwarding: http://127.0.0.1:80")
+    assert out.splitlines()[1].endswith("http://127.0.0.1:9000")
+    assert "no port" in shell.run("forward", "count", "http", code=1)[1]
+    shell.run("down", "count")
+    for words in (["ssh", "count"], ["forward", "count", "80"]):
+        assert "has no machine" in shell.run(*words, code=1)[1]
 
 
 def test_a_controller_is_installed_shown_and_removed(shell: Shell) -> None:
