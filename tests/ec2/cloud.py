@@ -78,6 +78,8 @@ class ContainerCloud:
         self._network, self._folder, self._environment = network, folder, environment
         self.policy: Mapping[str, Any] | None = None
         """Of the machines' role."""
+        self.public_key: str | None = None
+        """The user's."""
         self.credentials_last = 6 * 3600.0
         self.made: dict[str, Made] = {}
         self.volumes: dict[str, Shelf] = {}
@@ -115,6 +117,7 @@ class ContainerCloud:
                 user_data=base64.b64decode(request.user_data),
                 role=ROLE,
                 policy=self.policy,
+                public_key=self.public_key,
                 credentials_last=self.credentials_last,
                 spot=request.offers[0].market is Market.SPOT,
             )

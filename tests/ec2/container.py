@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from tests.ec2.disk import Disk
+from tests.ec2.disk import Disk, forget_disks
 from tests.ec2.imds import ADDRESS, Service, metadata_service
 from tests.ec2.root import cache
 from tests.ec2.told import Told
@@ -77,6 +77,7 @@ def _clean() -> None:
         found = asked("docker", *look, "--quiet", "--filter", f"label={LABEL}").split()
         if found:
             asked("docker", *end, *found)
+    forget_disks()
 
 
 class Machine:

@@ -80,7 +80,9 @@ class _Handler(BaseHTTPRequestHandler):
         if refused:
             status, told, answer = 403, [("Content-Type", "application/xml")], _error(refused)
         else:
-            status, told, answer = self._passed_on(body)
+            only = "if-none-match" in headers or "if-match" in headers
+            with self.server.one_at_a_time if only else contextlib.nullcontext():
+                status, told, answer = self._passed_on(body)
         gateway.calls.append(
             Call(time.time(), self.client_address[0], self.command, self.path, status, access_key(headers), refused)
         )
@@ -158,6 +160,8 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], behind: str, service: Service) -> None:
         super().__init__(address, _Handler)
         self.behind, self.service = behind, service
+        self.one_at_a_time = threading.Lock()
+        """moto looks first and writes then: two may be told that they were first. S3 tells that to one."""
         self.gateway = Gateway(f"http://{address[0]}:{self.server_address[1]}")
 
     def handle_error(self, request: object, client_address: object) -> None:
