@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
 import threading
@@ -31,8 +30,8 @@ from fleet.agent.stack import ComposeProcess
 from fleet.agent.starts import MOST, started_too_often
 from fleet.model.base import Seconds
 from fleet.model.documents import BootDocument
+from fleet.store.amazon import regions_of
 from fleet.store.opening import open_objects
-from fleet.store.region import bucket_region, own_region
 from fleet.store.throttle import Throttle
 
 ENGINE_WAIT = 60.0
@@ -133,12 +132,6 @@ def secrets_of(boot: BootDocument, now: Callable[[], Seconds]) -> Callable[[], d
 
     Calls are dated by the bucket's clock, since the machine's may be wrong.
     """
-    bucket = urlsplit(boot.root)
-
-    @functools.cache
-    def secrets() -> AwsSecrets:
-        here = own_region(os.environ)
-        there = bucket_region(bucket.netloc) if bucket.scheme == "s3" else here
-        return AwsSecrets(Role(Metadata(metadata_url()), now), list(dict.fromkeys((here, there))), os.environ, wall=now)
-
-    return lambda: secrets().find(boot.job.secrets)
+    regions = regions_of(urlsplit(boot.root).netloc)
+    found = AwsSecrets(Role(Metadata(metadata_url()), now), regions, os.environ, wall=now)
+    return lambda: found.find(boot.job.secrets)

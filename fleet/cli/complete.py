@@ -60,6 +60,11 @@ def kinds(incomplete: str) -> list[str]:
     return _beginning((*KINDS, "aws"), incomplete)
 
 
+def looks(incomplete: str) -> list[str]:
+    """What ``fleet doctor`` looks at beside this computer."""
+    return _beginning(["aws"], incomplete)
+
+
 def shells(incomplete: str) -> list[str]:
     """That there is a completion for."""
     from fleet.cli.completion import SHELLS

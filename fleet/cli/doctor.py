@@ -35,9 +35,17 @@ class Finding:
     remedy: str = ""
 
 
-def check(bucket: str | None, *, as_json: bool) -> int:
-    """Look at everything; 1 if something is bad."""
-    found = list(findings(bucket))
+def check(bucket: str | None, what: str | None = None, job: Path | None = None, *, as_json: bool) -> int:
+    """Look at everything, or at one cloud; 1 if something is bad."""
+    if what is None:
+        return show(list(findings(bucket)), as_json=as_json)
+    from fleet.cli.doctor_aws import findings_in_aws
+
+    return show(list(findings_in_aws(job, bucket)), as_json=as_json)
+
+
+def show(found: list[Finding], *, as_json: bool) -> int:
+    """Print what was found; 1 if something is bad."""
     if as_json:
         objects: list[FindingObject] = [
             {"what": f.what, "state": f.state, "told": f.told, "remedy": f.remedy} for f in found

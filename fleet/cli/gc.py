@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fleet.cli.ask import confirm
-from fleet.cli.output import emit
+from fleet.cli.output import emit, say
 from fleet.cli.table import print_table
 from fleet.cli.views import dollars
 from fleet.control.inventory import Unowned, unowned
 from fleet.control.inventory import collect as collect_one
 from fleet.control.opened import opened
+from fleet.model.errors import FleetError
 from fleet.model.units import format_money
 
 if TYPE_CHECKING:
     from fleet.cli.objects import UnownedObject
+    from fleet.control.controller import Controller
 
 
 def collect(bucket: str | None, *, delete: bool, yes: bool, as_json: bool) -> int:
@@ -24,11 +26,23 @@ def collect(bucket: str | None, *, delete: bool, yes: bool, as_json: bool) -> in
         _print([one for _, one in found], delete=delete)
     if delete and found:
         confirm(f"End and delete these {len(found)}?", yes=yes, otherwise="nothing was deleted")
-        for controller, one in found:
-            collect_one(controller, one)
+        _collect_all(found)
     if as_json:
         emit([_object(one, deleted=delete) for _, one in found])
     return 0
+
+
+def _collect_all(found: list[tuple[Controller, Unowned]]) -> None:
+    """One that cannot be ended keeps no other; the first such error is raised once all were tried."""
+    failed: list[FleetError] = []
+    for controller, one in found:
+        try:
+            collect_one(controller, one)
+        except FleetError as error:
+            failed.append(error)
+            say(f"{one.kind} {one.id} is left: {error.message}")
+    if failed:
+        raise failed[0]
 
 
 def _print(found: list[Unowned], *, delete: bool) -> None:

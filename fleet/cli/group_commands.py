@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fleet.cli.app import BucketOption, Commands, Output, OutputOption, RunArgument, app
-from fleet.cli.complete import checkpoint_refs, schema_names, shells, volume_ids
+from fleet.cli.complete import checkpoint_refs, looks, schema_names, shells, volume_ids
 
 controllers = typer.Typer(cls=Commands, help="Run the loop that keeps runs alive.", no_args_is_help=True)
 journals = typer.Typer(cls=Commands, help="Look after the journal.", no_args_is_help=True)
@@ -198,7 +198,7 @@ def gc(
     bucket: BucketOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Show machines and volumes that no run owns, with what they cost a month.
+    """Show machines, volumes and whatever else no run owns, with what it costs a month; on AWS in every region.
 
     Example: fleet gc --delete
     """
@@ -234,14 +234,24 @@ def object_schema(
 
 
 @app.command()
-def doctor(bucket: BucketOption = None, output: OutputOption = Output.TEXT) -> None:
-    """Check what fleet needs on this computer and of the bucket; exit code 1 if something is missing.
+def doctor(
+    what: Annotated[
+        str | None,
+        typer.Argument(metavar="[WHAT]", help="aws: an account, not this computer.", autocompletion=looks),
+    ] = None,
+    job: Annotated[Path | None, typer.Argument(metavar="[JOB]", help="A job file: is there what it asks for?")] = None,
+    bucket: BucketOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Check what fleet needs on this computer and of the bucket, or of an AWS account; exit code 1 if something is missing.
 
-    Example: fleet doctor
+    Example: fleet doctor aws train.yaml
     """
     from fleet.cli.doctor import check
 
-    raise typer.Exit(check(bucket, as_json=output is Output.JSON))
+    if what not in (None, "aws"):
+        raise typer.BadParameter(f"{what!r} is nothing that can be looked at; write `fleet doctor` or `fleet doctor aws`")
+    raise typer.Exit(check(bucket, what, job, as_json=output is Output.JSON))
 
 
 @app.command()

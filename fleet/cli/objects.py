@@ -384,10 +384,10 @@ class DeletedVolumeObject(TypedDict):
 
 
 class UnownedObject(TypedDict):
-    """Something that costs money and that no run owns."""
+    """Something that lies about, and that no run owns."""
 
-    kind: Literal["machine", "volume"]
-    """What it is."""
+    kind: Literal["machine", "volume", "snapshot", "spot-request", "ingress-rule", "template-version", "upload"]
+    """What it is. `ingress-rule`: a port that was opened for a while; `upload`: begun, and never finished."""
     id: str
     """The cloud's."""
     provider: str

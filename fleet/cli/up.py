@@ -18,6 +18,7 @@ from fleet.control.keeping import over
 from fleet.control.runs import start_run, view
 from fleet.control.watchers import watching
 from fleet.core.allowed import providers_of
+from fleet.core.facts import place_of
 from fleet.core.plan.volumes import KEEP
 from fleet.core.state import RunState
 from fleet.model.job import Job
@@ -75,8 +76,10 @@ def follow_to_the_end(controller: Controller, run: RunState, timeline: Timeline,
 
 
 def _launched(run: RunState) -> bool:
+    """Here its agent speaks at once; a cloud's machine takes minutes to boot, which nobody need wait for."""
     new = [a for a in run.attempts.values() if a.number > run.resumed_after]
-    return run.ended_at is not None or any(a.began_at is not None for a in new)
+    there = [a for a in new if a.instance_id is not None and (a.began_at is not None or place_of(a)[0] != "local")]
+    return run.ended_at is not None or bool(there)
 
 
 def _confirm(providers: set[str], *, yes: bool) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from fleet.control.account import account_of
 from fleet.control.controller import Controller
 from fleet.control.names import nearest
 from fleet.core.costs import HOURS_PER_MONTH
@@ -14,6 +16,11 @@ from fleet.model.base import Micros
 from fleet.model.cloud import GONE_STATES, Instance, InstanceState, Volume
 from fleet.model.errors import FleetError, ProviderError
 from fleet.model.events import VolumeDeleted, VolumeDeleteIntended
+
+if TYPE_CHECKING:
+    from fleet.providers.aws.sweeping import Account
+
+log = logging.getLogger("fleet.control")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +44,14 @@ class KeptVolume:
 class Unowned:
     """Something that costs money and that no run owns."""
 
-    kind: Literal["machine", "volume"]
+    kind: Literal["machine", "volume", "snapshot", "spot-request", "ingress-rule", "template-version", "upload"]
     provider: str
     region: str
     id: str
     why: str
     monthly: Micros
+    of: str = ""
+    """What it is part of, where its id alone does not find it."""
 
 
 def volumes(controller: Controller) -> list[KeptVolume]:
@@ -95,9 +104,17 @@ def delete_volume(controller: Controller, volume_id: str) -> KeptVolume:
 
 
 def unowned(controller: Controller) -> list[Unowned]:
-    """Machines and disks with this fleet's tag that no run owns. Raises ProviderError if a cloud cannot be asked."""
+    """What carries this fleet's tag and no run owns. Raises ProviderError if a cloud cannot be asked.
+
+    Where an account was set up, every region of it is looked through, and for more than machines and disks.
+    """
     found: list[Unowned] = []
+    account = account_of(controller)
+    if account is not None:
+        found.extend(_unowned_in(account, controller))
     for name, provider in controller.observer.providers.items():
+        if name == "aws" and account is not None:
+            continue
         for region in provider.regions():
             listing = provider.list(region)
             found.extend(_machines(controller.state, name, listing.instances))
@@ -106,6 +123,22 @@ def unowned(controller: Controller) -> list[Unowned]:
                     price = volume.size_gb * volume.price
                     found.append(Unowned("volume", name, region, volume.volume_id, "no run of this fleet made it", price))
     return found
+
+
+def _unowned_in(account: Account, controller: Controller) -> Iterator[Unowned]:
+    from fleet.providers.aws.sweep import Owned
+    from fleet.providers.aws.sweeping import sweep
+
+    attempts = [attempt for run in controller.state.runs.values() for attempt in run.attempts.values()]
+    owned = Owned(
+        frozenset(controller.state.runs),
+        frozenset(a.instance_id for a in attempts if a.instance_id is not None),
+        frozenset(a.token for a in attempts if a.instance_id is None),
+    )
+    swept = sweep(account, owned, controller.objects.now())
+    for where, trouble in swept.troubles.items():
+        log.warning("fleet: aws, %s is left out: %s", where, trouble.message)
+    yield from (Unowned(s.kind, "aws", s.region, s.id, s.why, s.monthly, s.of) for s in swept.strays)
 
 
 def _machines(state: FleetState, provider: str, instances: tuple[Instance, ...]) -> Iterator[Unowned]:
@@ -125,7 +158,14 @@ def _machines(state: FleetState, provider: str, instances: tuple[Instance, ...])
 
 
 def collect(controller: Controller, one: Unowned) -> None:
-    """End a machine, or delete a disk, that nobody owns. Raises ProviderError."""
+    """End or delete what nobody owns. Raises ProviderError."""
+    account = account_of(controller) if one.provider == "aws" else None
+    if account is not None:
+        from fleet.providers.aws.sweep import Stray
+        from fleet.providers.aws.sweeping import remove
+
+        remove(account, Stray(one.kind, one.region, one.id, one.why, one.monthly, one.of))
+        return
     provider = controller.observer.providers[one.provider]
     if one.kind == "machine":
         provider.terminate(one.region, one.id)

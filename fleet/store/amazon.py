@@ -155,6 +155,14 @@ def _place(endpoint: str | None, bucket: str, hint: str | None) -> BucketPlace:
     return BucketPlace(endpoint, bucket, hint)
 
 
+def regions_of(bucket: str) -> tuple[str, ...]:
+    """Where we are, then where the bucket is, if that is another region and known since the bucket was opened."""
+    config = read_config(os.environ)
+    there = os.environ.get(BUCKET_REGION) or _place(config.endpoint, bucket, config.region).region
+    here = config.region or there or FIRST_REGION
+    return (here,) if there in (None, here) else (here, there)
+
+
 def forget_buckets() -> None:
     """For tests, where one name stands for many buckets."""
     _place.cache_clear()

@@ -199,11 +199,11 @@ def _translated(key: str, login: Callable[[], str]) -> Iterator[None]:
     except (exceptions.AlreadyExistsError, exceptions.PreconditionError):
         raise AlreadyExistsError(f"{key!r} exists already") from None
     except (exceptions.UnauthenticatedError, exceptions.PermissionDeniedError) as error:
-        raise _no_credentials(key, error, login) or StoreError(
+        raise _no_credentials(error, login) or StoreError(
             f"{key!r}: access is denied: {_first_line(error)}", CHECK
         ) from None
     except (exceptions.BaseError, OSError, ValueError) as error:
-        refused = _no_credentials(key, error, login)
+        refused = _no_credentials(error, login)
         if refused is not None:
             raise refused from None
         hint = "Is the bucket's name right, and can it be reached?"
@@ -216,17 +216,17 @@ def _no_bucket(error: BaseException) -> UnsuitableStoreError:
     return UnsuitableStoreError(told, "Make it first, or mend its name; is it in another account?")
 
 
-def _no_credentials(key: str, error: BaseException, login: Callable[[], str]) -> StoreError | None:
+def _no_credentials(error: BaseException, login: Callable[[], str]) -> StoreError | None:
     """None: it is not a matter of credentials."""
     ours = _OURS.search(str(error))
     if ours:
-        return StoreError(f"{key!r}: {ours[1]}", ours[2] or CHECK)
+        return StoreError(ours[1], ours[2] or CHECK)
     code = _CODE.search(str(error))
     if code is None or code[1] not in REFUSED:
         return None
     if code[1] == "RequestTimeTooSkewed":
-        return StoreError(f"{key!r}: this computer's clock is too far off for signed requests", "Set the clock.")
-    return StoreError(f"{key!r}: the credentials {REFUSED[code[1]]} ({code[1]})", login())
+        return StoreError("this computer's clock is too far off for signed requests", "Set the clock.")
+    return StoreError(f"the bucket's credentials {REFUSED[code[1]]} ({code[1]})", login())
 
 
 def _first_line(error: BaseException) -> str:

@@ -12,20 +12,19 @@ import boto3
 import pytest
 
 from fleet.model.errors import StoreError
-from fleet.store.amazon import _metadata_endpoint
+from fleet.store.amazon import _metadata_endpoint, forget_buckets, regions_of
 from fleet.store.opening import open_objects
-from fleet.store.region import BUCKET_REGION, bucket_region
+from fleet.store.region import BUCKET_REGION
 from tests.agent.ec2 import ROLE, FakeEc2
 from tests.aws.moto import CREDENTIALS, STRANGE, Moto
-
-EC2 = {"FLEET_MACHINE": "ec2", "AWS_REGION": "us-east-1"}
 
 
 @pytest.fixture
 def ec2(tmp_path: Path, cloud: Moto, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEc2]:
     cloud.forget()
+    forget_buckets()
     made = FakeEc2(tmp_path / "root")
-    for name in (*CREDENTIALS, *STRANGE):
+    for name in (*CREDENTIALS, *STRANGE, BUCKET_REGION):
         monkeypatch.delenv(name, raising=False)
     for name, value in made.env(AWS_ENDPOINT_URL=cloud.url).items():
         monkeypatch.setenv(name, value)
@@ -33,6 +32,7 @@ def ec2(tmp_path: Path, cloud: Moto, monkeypatch: pytest.MonkeyPatch) -> Iterato
     s3.create_bucket(Bucket="fleet-bucket")
     yield made
     made.close()
+    forget_buckets()
 
 
 def test_it_is_opened_with_the_roles_credentials_and_nothing_else(ec2: FakeEc2) -> None:
@@ -119,26 +119,25 @@ def amazon() -> Iterator[Amazon]:
 
 
 @pytest.mark.parametrize("status", [200, 301, 400, 403])
-def test_a_machine_in_another_region_learns_where_the_bucket_is(amazon: Amazon, status: int) -> None:
+def test_secrets_are_looked_for_where_the_machine_is_then_where_the_bucket_is(
+    ec2: FakeEc2, amazon: Amazon, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
     amazon.status = status
-    assert bucket_region("my.bucket", EC2, ask=amazon.url) == "eu-central-1"
-    assert amazon.asked == ["/my.bucket"]
+    monkeypatch.setenv("AWS_ENDPOINT_URL", amazon.url)
+    open_objects("s3://my.bucket/there")
+    assert regions_of("my.bucket") == ("us-east-1", "eu-central-1")
+    assert amazon.asked == ["/my.bucket"]  # the clock's question told it
 
 
-def test_an_answer_that_names_none_or_no_answer_leaves_the_machines_own(amazon: Amazon) -> None:
+def test_where_it_is_one_region_or_the_bucket_does_not_tell_that_one_is_asked(
+    ec2: FakeEc2, amazon: Amazon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", amazon.url)
     amazon.region = ""
-    assert bucket_region("b", EC2, ask=amazon.url) == "us-east-1"
-    assert bucket_region("b", EC2, ask="http://127.0.0.1:1") == "us-east-1"
-
-
-@pytest.mark.parametrize(
-    ("more", "region"),
-    [
-        ({BUCKET_REGION: "ap-south-1"}, "ap-south-1"),
-        ({"AWS_ENDPOINT_URL": "http://there"}, "us-east-1"),
-        ({"FLEET_MACHINE": ""}, "us-east-1"),
-    ],
-)
-def test_nobody_is_asked_where_it_is_known_or_not_amazons(amazon: Amazon, more: dict[str, str], region: str) -> None:
-    assert bucket_region("b", {**EC2, **more}, ask=amazon.url) == region
-    assert amazon.asked == []
+    open_objects("s3://a-bucket")
+    assert regions_of("a-bucket") == ("us-east-1",)
+    amazon.region = "us-east-1"
+    open_objects("s3://b-bucket")
+    assert regions_of("b-bucket") == ("us-east-1",)
+    monkeypatch.setenv(BUCKET_REGION, "ap-south-1")
+    assert regions_of("b-bucket") == ("us-east-1", "ap-south-1")

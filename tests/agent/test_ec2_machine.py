@@ -12,12 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from fleet.agent import ec2_machine, main, process, scripts
+from fleet.agent import ec2_machine, main, process, scripts, workplace
 from fleet.agent.ec2_machine import Ec2Machine, as_a_login
 from fleet.agent.holders import holders
 from fleet.agent.starts import MOST, WITHIN, started_too_often
 from fleet.agent.starts import NAME as STARTS
 from fleet.agent.watch import Signals
+from fleet.model import layout
+from fleet.model.documents import Mount
+from fleet.store.workdir import pack_path
 from tests.agent.ec2 import FakeEc2, until
 from tests.agent.fakes import World
 
@@ -95,6 +98,14 @@ def test_one_that_exists_is_never_to_be_formatted(make: Make) -> None:
     machine = ec2.machine()
     until(lambda: volume(machine, "vol-0123") == ec2.root / "data")
     assert ec2.calls("volume.sh") == ["volume.sh mount vol-0123 /data"]
+
+
+def test_one_that_nobody_was_seen_to_use_since_it_was_made_may_be(make: Make) -> None:
+    ec2 = make(volume_id="vol-0123", volume_new=True)
+    ec2.write("attached")
+    machine = ec2.machine()
+    until(lambda: volume(machine, "vol-0123") == ec2.mount_point)
+    assert ec2.calls("volume.sh") == ["volume.sh mount vol-0123 /mnt/fleet --new"]
 
 
 def test_a_machine_that_is_to_have_none_asks_for_none(make: Make) -> None:
@@ -271,6 +282,26 @@ def test_a_notice_is_seen_soon_also_if_the_answer_before_it_never_comes(ec2: Fak
         time.sleep(0.01)
     assert time.monotonic() - began < 2.5
     assert signals.notice.until == 1_700_000_120.0
+
+
+def test_absolute_paths_of_a_job_are_the_machines_own(tmp_path: Path) -> None:
+    world = World(tmp_path, {"file_mounts": {"/data/set": "set", "/etc/one": "one", "beside": "set"}})
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "a").write_text("in a folder")
+    (tmp_path / "one").write_text("alone")
+    mounts = {}
+    for where, source in world.job.file_mounts.items():
+        packed = pack_path(tmp_path / source, tmp_path / "packed.tar")
+        world.objects.upload(layout.job_archive(packed.sha256), packed.path)
+        mounts[where] = Mount(key=layout.job_archive(packed.sha256), is_file=source == "one")
+    boot = world.attempt(mounts=mounts).agent.boot
+    scratch, root = tmp_path / "scratch", tmp_path / "root"
+    folder = workplace.unpack(world.objects, boot, scratch, root)
+    assert (root / "data" / "set" / "a").read_text() == "in a folder"
+    assert (root / "etc" / "one").read_text() == "alone"
+    assert (folder / "beside" / "a").exists()
+    assert folder == scratch / "workdir"
+    world.close()
 
 
 # --- the agent's process

@@ -22,6 +22,20 @@ def server() -> Iterator[Moto]:
 
 
 @pytest.fixture
+def rig(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[object]:
+    """A fleet that was set up, in an empty account of the standing cloud, behind its recorder (``tests.aws.bench.Rig``)."""
+    from tests.aws.bench import Rig
+    from tests.aws.ground import make_setup
+    from tests.aws.standing import standing_cloud
+
+    proxy = standing_cloud(monkeypatch)
+    made = Rig(proxy, make_setup("f1"), request.getfixturevalue("tmp_path") / "aws")
+    proxy.forget()
+    yield made
+    proxy.forget()
+
+
+@pytest.fixture
 def moto(server: Moto, monkeypatch: pytest.MonkeyPatch) -> Iterator[Moto]:
     """An empty cloud that the environment leads to."""
     for name in STRANGE:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
-import functools
 import os
 import socket
 import subprocess
@@ -76,11 +74,3 @@ def moto_server(host: str = "127.0.0.1", settings: dict[str, str] | None = None)
     finally:
         process.terminate()
         process.wait(timeout=30)
-
-
-@functools.cache
-def standing_moto() -> Moto:
-    """One for all benches of a session, which knows which types there are. It ends with the session."""
-    open_ = contextlib.ExitStack()
-    atexit.register(open_.close)
-    return open_.enter_context(moto_server(settings={"MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION": "true"}))

@@ -150,6 +150,8 @@ class _Handler(BaseHTTPRequestHandler):
     """One connection."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = 65_536
     proxy: Proxy
     upstream: Any
     remembers: bool

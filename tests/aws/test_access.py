@@ -251,11 +251,10 @@ def test_a_machines_public_address_is_found(moto: Moto) -> None:
     ],
 )
 def test_the_best_address_is_taken(told: dict[str, Any], address: Address | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Client:
-        def describe_instances(self, **_: object) -> dict[str, Any]:
-            return {"Reservations": [{"Instances": [{"State": {"Name": "running"}, **told}]}]}
+    def calls(*_: object, **__: object) -> dict[str, Any]:
+        return {"Reservations": [{"Instances": [{"State": {"Name": "running"}, **told}]}]}
 
-    monkeypatch.setattr(addresses, "aws_client", lambda *_, **__: Client())
+    monkeypatch.setattr(addresses, "Calls", lambda: calls)
     assert machine_address("i-1", REGION) == address
 
 

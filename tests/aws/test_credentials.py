@@ -190,7 +190,7 @@ def test_keys_that_another_program_writes_anew_are_used_at_once(files: Configure
     s3.expired.add("OLD")
     files.write(shared="[default]\naws_access_key_id = OLD\naws_secret_access_key = s\naws_session_token = t\n")
     objects = open_objects("s3://mine/x")
-    with pytest.raises(StoreError, match="the credentials have expired") as told:
+    with pytest.raises(StoreError, match="the bucket's credentials have expired") as told:
         objects.get("k")
     assert told.value.hint == "Log in: aws sso login, or give keys: aws configure"
     files.write(shared="[default]\naws_access_key_id = NEW1\naws_secret_access_key = s\naws_session_token = t\n")

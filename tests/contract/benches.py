@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import time
 from collections.abc import Callable
@@ -30,7 +29,8 @@ from fleet.providers.sim.cloud import Manners, SimCloud
 from fleet.providers.sim.market import Weather
 from fleet.providers.sim.provider import SimProvider
 from fleet.providers.wrap import Call, Fault, Faults, Guard, Limit, Recorder, Retry
-from tests.aws.proxy import proxy_before
+from tests.aws.ground import setup_once, shelf
+from tests.aws.standing import standing_cloud
 
 T = TypeVar("T")
 
@@ -118,24 +118,11 @@ class AwsBench:
     """moto as EC2, with EC2's memory for tokens in front of it (tests/aws/proxy.py)."""
 
     def __init__(self, folder: Path) -> None:
-        from fleet.providers.aws.session import forget_clients
-        from tests.aws.moto import STRANGE, standing_moto
-
-        self._folder, self._open, self._patch = folder, contextlib.ExitStack(), pytest.MonkeyPatch()
-        self._open.callback(forget_clients)
-        self._open.callback(self._patch.undo)
-        moto = standing_moto()
-        moto.forget()
-        self.proxy = self._open.enter_context(proxy_before(moto.url))
-        for name in STRANGE:
-            self._patch.delenv(name, raising=False)
-        for name, value in {**moto.env, "AWS_ENDPOINT_URL": self.proxy.url}.items():
-            self._patch.setenv(name, value)
-        forget_clients()
+        self._folder, self._patch = folder, pytest.MonkeyPatch()
+        self.proxy = standing_cloud(self._patch)
 
     def provider(self, fleet_id: str) -> Provider:
         from fleet.providers.aws.provider import AwsProvider
-        from tests.aws.ground import setup_once, shelf
 
         return Guard(AwsProvider(fleet_id, setup_once(fleet_id), self._folder / "aws", shop=shelf))
 
@@ -143,7 +130,7 @@ class AwsBench:
         time.sleep(min(seconds, 0.002))
 
     def close(self) -> None:
-        self._open.close()
+        self._patch.undo()
 
 
 class SingleFileBench(AwsBench):

@@ -19,8 +19,7 @@ from typing import Any
 from fleet.model.base import Seconds
 from fleet.model.errors import FleetError, ProviderError
 from fleet.model.setup import AwsSetup
-from fleet.providers.aws.errors import translated
-from fleet.providers.aws.session import aws_client
+from fleet.providers.aws.calling import Calls
 
 log = logging.getLogger("fleet.aws")
 
@@ -32,6 +31,8 @@ WIDEST = {4: 16, 6: 48}
 
 CLOSED = ("InvalidSecurityGroupRuleId.NotFound", "InvalidPermission.NotFound", "InvalidGroup.NotFound")
 """Somebody else was quicker."""
+CALL = Calls()
+"""Tries again what may pass, and says what to do about the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,23 +86,15 @@ def narrow(text: str) -> str:
 
 def listed(setup: AwsSetup, region: str) -> list[AccessRule]:
     """The fleet's rules in a region's security group. Raises ProviderError."""
-    with translated("DescribeSecurityGroupRules"):
-        pages = aws_client("ec2", region).get_paginator("describe_security_group_rules")
-        wanted = [{"Name": "group-id", "Values": [setup.regions[region].security_group]}]
-        described = [rule for page in pages.paginate(Filters=wanted) for rule in page["SecurityGroupRules"]]
+    wanted = [{"Name": "group-id", "Values": [setup.regions[region].security_group]}]
+    described = CALL.pages("ec2", region, "describe_security_group_rules", "SecurityGroupRules", Filters=wanted)
     return own_rules(region, described, setup.fleet_id)
 
 
 def close(rule: AccessRule) -> None:
     """Close it; one that is closed already is fine. Raises ProviderError."""
-    try:
-        with translated("RevokeSecurityGroupIngress"):
-            aws_client("ec2", rule.region).revoke_security_group_ingress(
-                GroupId=rule.group_id, SecurityGroupRuleIds=[rule.rule_id]
-            )
-    except ProviderError as error:
-        if error.code not in CLOSED:
-            raise
+    operation, which = "revoke_security_group_ingress", [rule.rule_id]
+    CALL.unless(CLOSED, "ec2", rule.region, operation, GroupId=rule.group_id, SecurityGroupRuleIds=which)
 
 
 class Door:
@@ -160,28 +153,15 @@ class Door:
         return {**port, "IpRanges": [{"CidrIp": self._cidr, "Description": said}]}
 
     def _authorize(self) -> None:
-        with translated("AuthorizeSecurityGroupIngress"):
-            self._client.authorize_security_group_ingress(
-                GroupId=self._group,
-                IpPermissions=[self._permission()],
-                TagSpecifications=[
-                    {"ResourceType": "security-group-rule", "Tags": [{"Key": "fleet", "Value": self._setup.fleet_id}]}
-                ],
-            )
+        tags = [{"ResourceType": "security-group-rule", "Tags": [{"Key": "fleet", "Value": self._setup.fleet_id}]}]
+        self._change("authorize_security_group_ingress", TagSpecifications=tags)
 
     def _describe(self) -> None:
-        with translated("UpdateSecurityGroupRuleDescriptionsIngress"):
-            self._client.update_security_group_rule_descriptions_ingress(
-                GroupId=self._group, IpPermissions=[self._permission()]
-            )
+        self._change("update_security_group_rule_descriptions_ingress")
 
-    @property
-    def _group(self) -> str:
-        return self._setup.regions[self._region].security_group
-
-    @property
-    def _client(self) -> Any:
-        return aws_client("ec2", self._region)
+    def _change(self, operation: str, **more: Any) -> None:
+        group = self._setup.regions[self._region].security_group
+        CALL("ec2", self._region, operation, GroupId=group, IpPermissions=[self._permission()], **more)
 
 
 @contextlib.contextmanager

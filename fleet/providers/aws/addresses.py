@@ -8,8 +8,8 @@ import urllib.request
 from dataclasses import dataclass
 
 from fleet.model.errors import ErrorClass, FleetError, ProviderError
-from fleet.providers.aws.errors import translated
-from fleet.providers.aws.session import CONNECT_SECONDS, aws_client
+from fleet.providers.aws.calling import Calls
+from fleet.providers.aws.session import CONNECT_SECONDS
 
 CHECK_URL = "https://checkip.amazonaws.com"
 """Tells each caller its address, in a line."""
@@ -30,8 +30,7 @@ def machine_address(instance_id: str, region: str) -> Address | None:
 
     Raises ProviderError, also if the machine has ended.
     """
-    with translated("DescribeInstances"):
-        told = aws_client("ec2", region).describe_instances(InstanceIds=[instance_id])
+    told = Calls()("ec2", region, "describe_instances", InstanceIds=[instance_id])
     found = [one for reservation in told["Reservations"] for one in reservation["Instances"]]
     state = found[0]["State"]["Name"] if found else "unknown"
     if state not in ("pending", "running"):

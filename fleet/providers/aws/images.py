@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import re
 import tempfile
 import time
@@ -19,14 +18,13 @@ from typing import Any, Literal
 
 from fleet.model.cloud import BootTarget, Offer
 from fleet.model.errors import ErrorClass, ProviderError
+from fleet.providers.aws.endpoints import custom_endpoints
 from fleet.providers.aws.errors import translated
 from fleet.providers.aws.session import aws_client
 
 Arch = Literal["x86_64", "aarch64"]
 DEFAULT = "ubuntu-24.04"
 DAY = 86_400.0
-PASSED_ON = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_SSM", "AWS_ENDPOINT_URL_SECRETS_MANAGER")
-"""A custom endpoint of the caller's is the machine's too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +166,7 @@ def image_of(described: dict[str, Any]) -> Image:
 
 def environment(region: str) -> dict[str, str]:
     """What agent and scripts need to reach the same cloud as the caller."""
-    ours = {name: value for name in PASSED_ON if (value := os.environ.get(name))}
-    return {"AWS_REGION": region, "AWS_DEFAULT_REGION": region, **ours}
+    return {"AWS_REGION": region, "AWS_DEFAULT_REGION": region, **custom_endpoints()}
 
 
 def arch_of(instance_type: str) -> Arch:

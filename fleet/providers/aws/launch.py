@@ -2,7 +2,7 @@
 
 Several offers go into one ``CreateFleet`` of type instant: EC2 takes the one with the best price among those with capacity
 to spare. It starts from the fleet's launch template, which holds what it cannot be told otherwise (network, instance
-profile, IMDSv2, ending on shutdown), and cannot tag the spot request: the template does, with the fleet's id.
+profile, IMDSv2, ending on shutdown). It cannot tag the spot request, which is one-time and found by its machine.
 
 One offer leaves nothing to choose: ``RunInstances`` says everything itself, tags the spot request too, and answers with the
 machine. It also serves, one offer after the other, where an account may not create fleets.

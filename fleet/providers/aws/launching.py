@@ -17,12 +17,21 @@ from fleet.model.setup import AwsSetup
 from fleet.providers.aws import calls, launch, mapping
 from fleet.providers.aws.errors import refusal
 from fleet.providers.aws.images import Image, Images, arch_of
+from fleet.providers.aws.vcpus import what_to_ask_for
 from fleet.providers.aws.volumes import Volumes
 
 NO_FLEETS = frozenset(
-    {"UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "MaxFleetCountExceeded", "UnsupportedOperation"}
+    {
+        "UnauthorizedOperation",
+        "AccessDenied",
+        "AccessDeniedException",
+        "MaxFleetCountExceeded",
+        "UnsupportedOperation",
+        "ParamValidationError",
+    }
 )
-"""Codes by which ``CreateFleet`` says that this account makes none. Young accounts have a quota of zero."""
+"""Codes by which ``CreateFleet`` cannot be had: a permission, a quota of zero (young accounts have it), or a boto3 that is
+older than the user-data of fleets (2026)."""
 NEXT = frozenset({ErrorClass.CAPACITY, ErrorClass.PRICE, ErrorClass.QUOTA, ErrorClass.UNAVAILABLE})
 """Refusals of one offer: the next may do."""
 FORGOTTEN = 600.0
@@ -44,7 +53,12 @@ class Launcher:
         place = launch.check_request(request, self._setup)
         known = self._known(request, place.region)
         if known is None:
-            known = self._made(request, place.region)
+            try:
+                known = self._made(request, place.region)
+            except ProviderError as error:
+                if error.error_class is ErrorClass.QUOTA:
+                    raise _told(error, request) from error
+                raise
         book = {offer.key: offer for offer in request.offers}
         return mapping.instance(self._whole(request, known), place.region, book)
 
@@ -153,6 +167,13 @@ class Launcher:
         )
         self._volumes.attach(region, disk.volume_id, instance_id)
         return calls.instance(region, instance_id) or made
+
+
+def _told(error: ProviderError, request: LaunchRequest) -> ProviderError:
+    """A quota's refusal says in the message itself what to ask for: that is what the journal keeps."""
+    first = request.offers[0]
+    advice = what_to_ask_for(first.region, first.instance_type, first.market)
+    return ProviderError(error.error_class, error.code, f"{error.message}; {advice}", error.hint)
 
 
 def _names(error: ProviderError, offer: Offer) -> bool:

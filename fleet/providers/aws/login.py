@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from fleet.model.errors import ProviderError
+from fleet.providers.aws.session import aws_session
+
 
 def how_to_log_in(kind: str = "") -> str:
     """One line for the user. ``kind`` is botocore's name for what went wrong, where it says more than the profile."""
-    name = os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE")
-    return login_command(name, _profiles(), kind)
+    return login_command(chosen_profile(), configuration().get("profiles", {}), kind)
 
 
 def login_command(name: str | None, profiles: dict[str, dict[str, Any]], kind: str = "") -> str:
@@ -34,15 +36,23 @@ def login_command(name: str | None, profiles: dict[str, dict[str, Any]], kind: s
     return f"Set credentials: aws configure{named} (or `aws sso login{named}` where the account has single sign-on)"
 
 
-def _profiles() -> dict[str, dict[str, Any]]:
-    """What the user's configuration says of each profile; nothing where it cannot be read."""
+def chosen_profile() -> str | None:
+    """The profile that calls are made with; None: none was chosen."""
+    try:
+        name = str(aws_session().profile_name)
+    except ProviderError:
+        name = os.environ.get("AWS_PROFILE") or "default"
+    return None if name == "default" else name
+
+
+def configuration() -> dict[str, Any]:
+    """What the user's files say, as botocore reads them; nothing where they cannot be read."""
     try:
         import botocore.session
         from botocore.exceptions import BotoCoreError
-
-        try:
-            return dict(botocore.session.Session().full_config.get("profiles", {}))
-        except BotoCoreError:
-            return {}
     except ImportError:
+        return {}
+    try:
+        return dict(botocore.session.Session().full_config)
+    except BotoCoreError:
         return {}

@@ -24,8 +24,12 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
     stop_everything(made.home.local)
 
 
+EC2 = "\n## On EC2\n"
+"""That chapter's commands are run by tests/aws/test_readme_ec2.py."""
+
+
 def blocks(kind: str) -> list[str]:
-    return re.findall(rf"```{kind}\n(.*?)```", README, re.DOTALL)
+    return re.findall(rf"```{kind}\n(.*?)```", README.split(EC2)[0], re.DOTALL)
 
 
 def test_the_readmes_commands_do_what_it_says(shell: Shell) -> None:

@@ -1,0 +1,70 @@
+"""``fleet doctor aws``: what an account must allow and hold, checked before a run is trusted to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from fleet.cli.doctor import Finding
+from fleet.control.account import FIRST_REGION, aws_setup
+from fleet.control.fleets import open_bucket
+from fleet.control.home import Home, open_home
+from fleet.model.errors import FleetError, StoreError
+from fleet.model.job import Job
+from fleet.providers.aws.checks import Checked, Look, look_at
+from fleet.store.awsconfig import read_config
+
+
+def findings_in_aws(job_file: Path | None, bucket: str | None) -> Iterator[Finding]:
+    """Everything there is to know before a launch, for a job if one is named. Raises JobError if that is wrong."""
+    from fleet.store.workdir import read_job
+
+    job = read_job(job_file)[0] if job_file is not None else None
+    home = open_home()
+    url = bucket or (job.bucket if job is not None else None) or _known(home)
+    look = _look(home, url, job)
+    if job is not None and not look.wishes:
+        yield Finding("job", "note", f"{job.name} does not run on aws: its infra is {job.resources.infra}")
+    more = [("bucket", lambda: [_exclusive(home, url)])] if url is not None and url.startswith("s3:") else []
+    for one in look_at(look, more):
+        yield Finding(one.what, one.state, one.told, one.remedy)
+
+
+def _known(home: Home) -> str | None:
+    """The bucket on S3 that is known here; the newest if there are several."""
+    return next((url for url in reversed(home.known_buckets()) if url.startswith("s3:")), None)
+
+
+def _look(home: Home, url: str | None, job: Job | None) -> Look:
+    profile = home.aws_profile(url) if url is not None else None
+    place = urlsplit(url or "")
+    on_s3 = place.scheme == "s3"
+    setup, unread = None, ""
+    try:
+        setup = aws_setup(open_bucket(home, url)) if url is not None else None
+    except StoreError as error:
+        unread = error.message
+    region = setup.bucket_region if setup is not None else read_config(os.environ, profile).region or FIRST_REGION
+    return Look(
+        setup,
+        region,
+        job,
+        place.netloc if on_s3 else None,
+        place.path.strip("/") if on_s3 else "",
+        profile,
+        home.cache / "aws",
+        unread=unread,
+    )
+
+
+def _exclusive(home: Home, url: str) -> Checked:
+    """Written through obstore, as fleet does it, with the credentials that it is given."""
+    from fleet.store.probe import check_exclusive_creation
+
+    try:
+        check_exclusive_creation(open_bucket(home, url))
+    except FleetError as error:
+        return Checked("bucket", "bad", error.message, error.hint)
+    return Checked("bucket", "good", f"{url} can be written and honours exclusive creation")
