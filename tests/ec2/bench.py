@@ -27,7 +27,7 @@ from fleet.store.objects import Objects
 from fleet.store.opening import open_objects
 from fleet.store.workdir import read_job
 from tests.aws.moto import CREDENTIALS, STRANGE, Moto, moto_server
-from tests.ec2.cloud import REGION, ContainerCloud
+from tests.ec2.cloud import REGION, ContainerCloud, PowerOn
 from tests.ec2.container import Machine, Network, network
 from tests.ec2.gateway import Gateway, gateway
 from tests.ec2.root import machine_image
@@ -67,7 +67,7 @@ def place() -> Iterator[Place]:
 class Bench:
     """One fleet."""
 
-    def __init__(self, where: Place, folder: Path) -> None:
+    def __init__(self, where: Place, folder: Path, power_on: PowerOn = Machine) -> None:
         self.place, self.folder = where, folder
         self.gateway = where.gateway
         self.gateway.forget()
@@ -78,7 +78,7 @@ class Bench:
         disks = folder / "disks"
         disks.mkdir()
         env = {"AWS_ENDPOINT_URL": where.gateway.url}
-        self.cloud = ContainerCloud(where.network, disks, env)
+        self.cloud = ContainerCloud(where.network, disks, env, power_on)
         self.cloud.policy = instance_policy(name, PREFIX, account=ACCOUNT)
         put_wheels(self.objects)
         journal = Journal(self.objects, self.fleet_id, by="test", version=__version__)
@@ -134,17 +134,19 @@ class Bench:
             return None
 
     def machine(self) -> Machine:
-        """The one launched last."""
-        return self.cloud.newest()
+        """The container launched last."""
+        found = self.cloud.newest()
+        assert isinstance(found, Machine)
+        return found
 
     def story(self) -> str:
         """What a failed test is understood by."""
         lines = [f"{attempt}" for run in self.controller.state.runs.values() for attempt in run.attempts.values()]
         for made in self.cloud.made.values():
             machine = made.machine
-            lines.append(f"--- {machine.name}: {'runs' if machine.runs else 'ended'}")
+            lines.append(f"--- {machine.told.instance_id}: {'runs' if machine.runs else 'ended'}")
             lines.append(machine.read("/var/log/cloud-init-output.log")[-6000:])
-            if machine.runs:
+            if isinstance(machine, Machine) and machine.runs:
                 lines.append(machine.tried("journalctl", "--no-pager", "-n", "40", "-u", "fleet-agent").stdout)
         return "\n".join(lines)
 

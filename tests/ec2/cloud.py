@@ -6,10 +6,10 @@ import base64
 import secrets
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from fleet.model.base import Seconds
 from fleet.model.cloud import (
@@ -42,12 +42,33 @@ def _refuse(error_class: ErrorClass, code: str, message: str = "") -> NoReturn:
     raise ProviderError(error_class, code, message or code)
 
 
+class Played(Protocol):
+    """A machine, whatever plays it: tests.ec2.container.Machine says what is meant."""
+
+    told: Told
+    disks: dict[str, Disk]
+    crashed: bool
+
+    @property
+    def runs(self) -> bool: ...
+    @property
+    def ended_at(self) -> float | None: ...
+    def attach(self, disk: Disk, name: str = "nvme1n1") -> None: ...
+    def detach(self, disk: Disk) -> None: ...
+    def read(self, path: str) -> str: ...
+    def terminate(self) -> None: ...
+    def remove(self) -> None: ...
+
+
+PowerOn = Callable[[Network, Told, dict[str, Disk]], Played]
+
+
 @dataclass
 class Made:
     """A machine that was launched."""
 
     request: LaunchRequest
-    machine: Machine
+    machine: Played
     launched_at: Seconds
     told_to_end: bool = False
 
@@ -74,8 +95,8 @@ class ContainerCloud:
         volume_price=VOLUME_PRICE,
     )
 
-    def __init__(self, network: Network, folder: Path, environment: dict[str, str]) -> None:
-        self._network, self._folder, self._environment = network, folder, environment
+    def __init__(self, network: Network, folder: Path, environment: dict[str, str], power_on: PowerOn = Machine) -> None:
+        self._network, self._folder, self._environment, self._power_on = network, folder, environment, power_on
         self.policy: Mapping[str, Any] | None = None
         """Of the machines' role."""
         self.public_key: str | None = None
@@ -126,7 +147,7 @@ class ContainerCloud:
                 shelf = self._new_volume(request.volume.size_gb, request.tags)
                 disks = {"nvme1n1": shelf.disk}
                 told.devices["ebs1"] = "sdf"
-            self.made[instance_id] = Made(request, Machine(self._network, told, disks), time.time())
+            self.made[instance_id] = Made(request, self._power_on(self._network, told, disks), time.time())
             return self._seen(instance_id)
 
     def _new_volume(self, size_gb: int, tags: dict[str, str]) -> Shelf:
@@ -233,7 +254,7 @@ class ContainerCloud:
             if shelf is not None:
                 shelf.disk.delete()
 
-    def newest(self) -> Machine:
+    def newest(self) -> Played:
         """The machine that was launched last."""
         return list(self.made.values())[-1].machine
 

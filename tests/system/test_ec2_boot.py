@@ -6,6 +6,7 @@ The controller, the agent, its archives and the scripts are the real ones; the c
 from __future__ import annotations
 
 import gzip
+import os
 import secrets
 import sys
 import time
@@ -34,7 +35,7 @@ pytestmark = pytest.mark.system
 BUSY = 2.0
 """Seconds more than fleet promises: other tests may have the processor."""
 READY_WITHIN = 40.0
-"""Seconds from the user-data's start to the agent's first word."""
+"""Seconds from the user-data's start to the agent's first word, on a computer that does nothing else."""
 ASKING = r"""
 printf 'PUT /latest/api/token HTTP/1.1\r\nHost: x\r\nX-aws-ec2-metadata-token-ttl-seconds: 60\r\nConnection: close\r\n\r\n' |
     timeout 3 nc 169.254.169.254 80
@@ -86,7 +87,7 @@ def test_a_machine_boots_trains_and_powers_itself_off(
         shares = ", ".join(f"{name} {seconds} s" for name, seconds in steps.items())
         sys.stdout.write(f"\nfrom user-data to heartbeat: {ready:.1f} s ({shares})\n")
     assert set(steps) == {"cloud-init", "agent", "volume", "start"}
-    assert ready < READY_WITHIN
+    assert ready < READY_WITHIN * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
     machine.run("sh", "-c", "cloud-init query userdata >/run/user-data; cloud-init schema --config-file /run/user-data")
     keys = bench.host_keys("chain")
     assert keys is not None
