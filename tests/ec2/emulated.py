@@ -1,7 +1,7 @@
 """A machine on EC2, played by QEMU in software: slow, and with nothing stood in for from the kernel upwards.
 
-Firmware, NVMe disks that come and go, a network of its own and the kernel are what a machine has. The metadata service is
-the containers' (imds.py): to it, all emulated machines are the host, so that one runs at a time.
+Firmware, NVMe disks that come and go, a network of its own and the kernel are what a machine has. QEMU itself runs in the
+network of a container that sleeps, so that the metadata service sees each machine at an address of its own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from tests.ec2.container import Network
+from tests.ec2.container import LABEL, Network
 from tests.ec2.disk import Disk
 from tests.ec2.emulated_root import bootable
 from tests.ec2.told import Told
@@ -34,8 +34,10 @@ class Emulated:
         """``disks`` are there from the start; others are attached to it."""
         self.told, self.crashed = told, False
         self.disks: dict[str, Disk] = {}
-        told.address = _seen_as(network)
+        self.name = f"{network.name}-{told.instance_id}"
         network.service.told[told.address] = told
+        place = ("--network", network.name, "--ip", told.address, "--entrypoint", "/bin/sleep")
+        asked("docker", "run", "--detach", "--name", self.name, "--label", LABEL, *place, network.image, "infinity")
         self._folder = Path(tempfile.mkdtemp(prefix="fleet-emulated-"))
         self._ids = itertools.count(1)
         self._ended: float | None = None
@@ -49,7 +51,9 @@ class Emulated:
         asked("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(found.disk), str(overlay))
         identity = f"ec2{uuid.uuid4().hex[3:8]}-{str(uuid.uuid4())[9:]}"
         product = f"product={self.told.instance_type},uuid={identity},serial={identity}"
+        outside = asked("docker", "inspect", "--format", "{{.State.Pid}}", self.name).strip()
         words = [
+            *("setpriv", "--pdeathsig", "KILL", "nsenter", "--net", "--target", outside),
             *("qemu-system-x86_64", "-machine", "pc", "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max"),
             *("-smp", "2", "-m", "2048", "-nodefaults", "-display", "none", "-no-reboot", "-S"),
             *("-kernel", str(found.kernel), "-append", COMMAND_LINE),
@@ -133,16 +137,7 @@ class Emulated:
         if self.runs:
             self._qemu.kill()
             self._qemu.wait()
+        asked("docker", "rm", "--force", "--volumes", self.name)
         for path in self._folder.iterdir():
             path.unlink()
         self._folder.rmdir()
-
-
-def _seen_as(network: Network) -> str:
-    """The address that the metadata service sees what QEMU connects for its machine as: this computer's."""
-    known = len(network.service.asked)
-    host, _, port = network.service.url.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), 5) as probe:
-        probe.sendall(b"GET / HTTP/1.0\r\n\r\n")
-        probe.recv(100)
-    return network.service.asked[known].address

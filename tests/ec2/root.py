@@ -1,6 +1,6 @@
 """The root file system of the tests' machines: Debian with systemd, cloud-init, sshd and Docker, as a Docker image.
 
-Made once with debootstrap (a minute and a half), then kept outside the checkout under a name that is the hash of its
+Made once with debootstrap (one to three minutes), then kept outside the checkout under a name that is the hash of its
 recipe: in ``$FLEET_TEST_CACHE``, or ``~/.cache/fleet-tests``. What lies on top of it is in the folder ``image``.
 """
 
