@@ -1,7 +1,7 @@
 #!/bin/sh
 # Get ready what the system tests need beside Python, then run a command with it: system-programs.sh [COMMAND …]
 #
-# 1. On Debian and Ubuntu, as root or with sudo: installs docker.io, docker-compose, busybox-static, debootstrap,
+# 1. On Debian and Ubuntu, as root or with sudo: installs docker.io, docker-compose, busybox-static, debootstrap, QEMU,
 #    cloud-init (switched off: it only checks user-data here) and openssh-server (switched off: tests start their own),
 #    those that are missing. Elsewhere it says what to install.
 # 2. Puts compose v2 into .venv/compose-v2, pinned by hash, unless docker has it.
@@ -36,6 +36,9 @@ missing_packages() {
         echo docker-cli
     fi
     command -v docker-compose >/dev/null 2>&1 || echo docker-compose
+    if ! command -v qemu-system-x86_64 >/dev/null 2>&1 || ! command -v qemu-img >/dev/null 2>&1; then
+        echo qemu-system-x86 qemu-utils
+    fi
     command -v debootstrap >/dev/null 2>&1 || echo debootstrap # makes the root of the machines that play EC2
     if ! busybox=$(command -v busybox) || ldd "$busybox" >/dev/null 2>&1; then
         echo busybox-static # the only program of the tests' image

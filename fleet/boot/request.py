@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fleet.core.allowed import bid
-from fleet.core.fresh import never_used
 from fleet.core.pace import pace_of
 from fleet.core.state import AttemptState, RunState
 from fleet.model.base import document_bytes
@@ -25,7 +24,7 @@ def launch_request(fleet_id: str, root: str, run: RunState, attempt: AttemptStat
         workdir_key=run.workdir_key,
         mounts=run.mounts,
         volume_id=volume.volume_id if isinstance(volume, ExistingVolume) else None,
-        volume_new=isinstance(volume, NewVolume) or never_used(run, volume.volume_id),
+        volume_new=isinstance(volume, NewVolume),
         predecessor=attempt.predecessor,
         lease_until=attempt.lease_until,
         intervals=pace_of(attempt.offers[0].provider).intervals,

@@ -226,7 +226,7 @@ class BootDocument(Frozen):
     mounts: dict[str, Mount] = Field(default_factory=dict)
     """Destination → what lies there."""
     volume_id: str | None = None
-    """None with ``volume_new``: the one made in the launching call. With it: one that nobody was seen to use since."""
+    """None with ``volume_new``: the one made in the launching call."""
     volume_new: bool = False
     """Only a volume marked new here may ever be formatted, and only if it is blank."""
     predecessor: int | None = None

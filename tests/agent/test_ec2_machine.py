@@ -100,14 +100,6 @@ def test_one_that_exists_is_never_to_be_formatted(make: Make) -> None:
     assert ec2.calls("volume.sh") == ["volume.sh mount vol-0123 /data"]
 
 
-def test_one_that_nobody_was_seen_to_use_since_it_was_made_may_be(make: Make) -> None:
-    ec2 = make(volume_id="vol-0123", volume_new=True)
-    ec2.write("attached")
-    machine = ec2.machine()
-    until(lambda: volume(machine, "vol-0123") == ec2.mount_point)
-    assert ec2.calls("volume.sh") == ["volume.sh mount vol-0123 /mnt/fleet --new"]
-
-
 def test_a_machine_that_is_to_have_none_asks_for_none(make: Make) -> None:
     ec2 = make(volume_new=False)
     machine = ec2.machine()

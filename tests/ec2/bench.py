@@ -18,20 +18,24 @@ from fleet.control.controller import Controller
 from fleet.control.runs import find_run, start_run
 from fleet.core.state import AttemptState, RunState
 from fleet.model import layout
-from fleet.model.documents import Heartbeat, HostKeys, WheelIndex
+from fleet.model.documents import Heartbeat, HostKeys
 from fleet.model.errors import NotFoundError
+from fleet.providers.aws.policies import instance_policy
 from fleet.store.fleetfile import ensure_fleet
 from fleet.store.journal import Journal
 from fleet.store.objects import Objects
 from fleet.store.opening import open_objects
 from fleet.store.workdir import read_job
 from tests.aws.moto import CREDENTIALS, STRANGE, Moto, moto_server
-from tests.ec2.cloud import REGION, ContainerCloud
+from tests.ec2.cloud import REGION, ContainerCloud, PowerOn
 from tests.ec2.container import Machine, Network, network
 from tests.ec2.gateway import Gateway, gateway
 from tests.ec2.root import machine_image
+from tests.ec2.told import ACCOUNT
 from tests.ec2.wheels import put_wheels
+from tests.system.engine import compose_program
 
+PREFIX = "train"
 T = TypeVar("T")
 
 
@@ -42,8 +46,6 @@ class Place:
     network: Network
     moto: Moto
     gateway: Gateway
-    wheels: Callable[[Objects], WheelIndex]
-    """Puts the agent into a bucket."""
 
 
 @contextlib.contextmanager
@@ -51,6 +53,7 @@ def place() -> Iterator[Place]:
     """Set everything up, the environment of this process too, and leave nothing behind."""
     with contextlib.ExitStack() as stack:
         made = stack.enter_context(network(machine_image()))
+        made.mounts[compose_program()] = "/usr/local/lib/docker/cli-plugins/docker-compose"
         moto = stack.enter_context(moto_server())
         services = stack.enter_context(gateway(moto.url, made.service))
         patch = stack.enter_context(pytest.MonkeyPatch.context())
@@ -58,23 +61,26 @@ def place() -> Iterator[Place]:
             patch.delenv(name, raising=False)
         for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": services.url}.items():
             patch.setenv(name, value)
-        yield Place(made, moto, services, put_wheels)
+        yield Place(made, moto, services)
 
 
 class Bench:
     """One fleet."""
 
-    def __init__(self, where: Place, folder: Path) -> None:
+    def __init__(self, where: Place, folder: Path, power_on: PowerOn = Machine) -> None:
         self.place, self.folder = where, folder
         self.gateway = where.gateway
+        self.gateway.forget()
         name = f"fleet-{secrets.token_hex(4)}"
         boto3.client("s3", region_name=REGION).create_bucket(Bucket=name)
-        self.objects: Objects = open_objects(f"s3://{name}/train")
+        self.objects: Objects = open_objects(f"s3://{name}/{PREFIX}")
         self.fleet_id = ensure_fleet(self.objects).fleet_id
         disks = folder / "disks"
         disks.mkdir()
         env = {"AWS_ENDPOINT_URL": where.gateway.url}
-        self.cloud = ContainerCloud(where.network, disks, env, where.wheels(self.objects))
+        self.cloud = ContainerCloud(where.network, disks, env, power_on)
+        self.cloud.policy = instance_policy(name, PREFIX, account=ACCOUNT)
+        put_wheels(self.objects)
         journal = Journal(self.objects, self.fleet_id, by="test", version=__version__)
         self.controller = Controller(self.objects, journal, self.fleet_id, {"aws": self.cloud})
         self.controller.load()
@@ -84,7 +90,6 @@ class Bench:
         path = self.folder / "fleet.yaml"
         path.write_text(text)
         job, folder = read_job(path)
-        job = job.model_copy(update={"resources": job.resources.model_copy(update={"infra": f"aws/{REGION}"})})
         return start_run(self.controller, job, folder)
 
     def until(self, check: Callable[[], T], what: str, seconds: float = 90) -> T:
@@ -129,17 +134,19 @@ class Bench:
             return None
 
     def machine(self) -> Machine:
-        """The one launched last."""
-        return self.cloud.newest()
+        """The container launched last."""
+        found = self.cloud.newest()
+        assert isinstance(found, Machine)
+        return found
 
     def story(self) -> str:
         """What a failed test is understood by."""
         lines = [f"{attempt}" for run in self.controller.state.runs.values() for attempt in run.attempts.values()]
         for made in self.cloud.made.values():
             machine = made.machine
-            lines.append(f"--- {machine.name}: {'runs' if machine.runs else 'ended'}")
+            lines.append(f"--- {machine.told.instance_id}: {'runs' if machine.runs else 'ended'}")
             lines.append(machine.read("/var/log/cloud-init-output.log")[-6000:])
-            if machine.runs:
+            if isinstance(machine, Machine) and machine.runs:
                 lines.append(machine.tried("journalctl", "--no-pager", "-n", "40", "-u", "fleet-agent").stdout)
         return "\n".join(lines)
 

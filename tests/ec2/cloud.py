@@ -6,12 +6,11 @@ import base64
 import secrets
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn, Protocol
 
-from fleet.boot.userdata import render
 from fleet.model.base import Seconds
 from fleet.model.cloud import (
     Billing,
@@ -29,11 +28,10 @@ from fleet.model.cloud import (
     Volume,
     VolumeState,
 )
-from fleet.model.documents import BootDocument, WheelIndex
 from fleet.model.errors import ErrorClass, ProviderError
 from tests.ec2.container import Machine, Network
 from tests.ec2.disk import Disk
-from tests.ec2.told import Credentials, Told
+from tests.ec2.told import Told
 
 REGION, ZONE = "us-east-1", "us-east-1a"
 ROLE = "fleet-machine"
@@ -44,12 +42,33 @@ def _refuse(error_class: ErrorClass, code: str, message: str = "") -> NoReturn:
     raise ProviderError(error_class, code, message or code)
 
 
+class Played(Protocol):
+    """A machine, whatever plays it: tests.ec2.container.Machine says what is meant."""
+
+    told: Told
+    disks: dict[str, Disk]
+    crashed: bool
+
+    @property
+    def runs(self) -> bool: ...
+    @property
+    def ended_at(self) -> float | None: ...
+    def attach(self, disk: Disk, name: str = "nvme1n1") -> None: ...
+    def detach(self, disk: Disk) -> None: ...
+    def read(self, path: str) -> str: ...
+    def terminate(self) -> None: ...
+    def remove(self) -> None: ...
+
+
+PowerOn = Callable[[Network, Told, dict[str, Disk]], Played]
+
+
 @dataclass
 class Made:
     """A machine that was launched."""
 
     request: LaunchRequest
-    machine: Machine
+    machine: Played
     launched_at: Seconds
     told_to_end: bool = False
 
@@ -76,8 +95,13 @@ class ContainerCloud:
         volume_price=VOLUME_PRICE,
     )
 
-    def __init__(self, network: Network, folder: Path, environment: dict[str, str], wheels: WheelIndex) -> None:
-        self._network, self._folder, self._environment, self._wheels = network, folder, environment, wheels
+    def __init__(self, network: Network, folder: Path, environment: dict[str, str], power_on: PowerOn = Machine) -> None:
+        self._network, self._folder, self._environment, self._power_on = network, folder, environment, power_on
+        self.policy: Mapping[str, Any] | None = None
+        """Of the machines' role."""
+        self.public_key: str | None = None
+        """The user's."""
+        self.credentials_last = 6 * 3600.0
         self.made: dict[str, Made] = {}
         self.volumes: dict[str, Shelf] = {}
         self._lock = threading.RLock()
@@ -111,9 +135,11 @@ class ContainerCloud:
             told = Told(
                 instance_id,
                 self._network.address(),
-                user_data=base64.b64decode(self._rendered(request)),
+                user_data=base64.b64decode(request.user_data),
                 role=ROLE,
-                credentials=Credentials.made(),
+                policy=self.policy,
+                public_key=self.public_key,
+                credentials_last=self.credentials_last,
                 spot=request.offers[0].market is Market.SPOT,
             )
             disks = {}
@@ -121,14 +147,8 @@ class ContainerCloud:
                 shelf = self._new_volume(request.volume.size_gb, request.tags)
                 disks = {"nvme1n1": shelf.disk}
                 told.devices["ebs1"] = "sdf"
-            self.made[instance_id] = Made(request, Machine(self._network, told, disks), time.time())
+            self.made[instance_id] = Made(request, self._power_on(self._network, told, disks), time.time())
             return self._seen(instance_id)
-
-    def _rendered(self, request: LaunchRequest) -> str:
-        if not request.user_data.startswith("{"):
-            return request.user_data
-        target = self.boot_target(request.offers, request.image_id)
-        return render(BootDocument.model_validate_json(request.user_data), target, self._wheels)
 
     def _new_volume(self, size_gb: int, tags: dict[str, str]) -> Shelf:
         kept = {name: value for name, value in tags.items() if name in ("fleet", "run", "volume")}
@@ -154,7 +174,7 @@ class ContainerCloud:
         )
 
     def _ended_by(self, made: Made) -> EndedBy:
-        if made.machine.told.notice_at is not None:
+        if made.machine.told.notice_at is not None or made.machine.crashed:
             return "cloud"
         return "fleet" if made.told_to_end else "itself"
 
@@ -234,7 +254,7 @@ class ContainerCloud:
             if shelf is not None:
                 shelf.disk.delete()
 
-    def newest(self) -> Machine:
+    def newest(self) -> Played:
         """The machine that was launched last."""
         return list(self.made.values())[-1].machine
 

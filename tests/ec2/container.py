@@ -16,8 +16,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
-from tests.ec2.disk import Disk
+from tests.ec2.disk import Disk, forget_disks
 from tests.ec2.imds import ADDRESS, Service, metadata_service
 from tests.ec2.root import cache
 from tests.ec2.told import Told
@@ -44,6 +45,8 @@ class Network:
     name: str
     service: Service
     image: str
+    mounts: dict[Path, str] = field(default_factory=dict)
+    """What the image brings beside its own files, from this computer."""
     _hosts: Iterator[int] = field(default_factory=lambda: itertools.count(16))
 
     def address(self) -> str:
@@ -74,6 +77,7 @@ def _clean() -> None:
         found = asked("docker", *look, "--quiet", "--filter", f"label={LABEL}").split()
         if found:
             asked("docker", *end, *found)
+    forget_disks()
 
 
 class Machine:
@@ -84,12 +88,14 @@ class Machine:
         self.told = told
         self.name = f"{network.name}-{told.instance_id}"
         self.disks: dict[str, Disk] = {}
+        self.crashed = False
         self._network = network
         network.service.told[told.address] = told
         given = [self._given(name, disk) for name, disk in (disks or {}).items()]
+        mounts = [word for path, inside in network.mounts.items() for word in ("--volume", f"{path}:{inside}:ro")]
         place = ("--network", network.name, "--ip", told.address, "--hostname", f"ip-{told.address.replace('.', '-')}")
-        env = ("--env", f"MACHINE_DISKS={' '.join(given)}")
-        asked("docker", "run", "--detach", "--name", self.name, "--label", LABEL, *place, *RIGHTS, *env, network.image)
+        more = (*mounts, "--env", f"MACHINE_DISKS={' '.join(given)}")
+        asked("docker", "run", "--detach", "--name", self.name, "--label", LABEL, *place, *RIGHTS, *more, network.image)
 
     def _given(self, name: str, disk: Disk) -> str:
         self.disks[name] = disk
@@ -116,6 +122,13 @@ class Machine:
             told = f"{logs.stdout}{logs.stderr}{self.read('/var/log/cloud-init-output.log')}"
             assert self.runs, f"the machine ended: {told}"
             assert time.monotonic() < deadline, f"{words}: never: {told}"
+            time.sleep(0.1)
+
+    def wait_end(self, seconds: float) -> None:
+        """Until it is off."""
+        deadline = time.monotonic() + seconds
+        while self.runs:
+            assert time.monotonic() < deadline, f"it still runs: {self.tried('systemctl', 'list-jobs').stdout}"
             time.sleep(0.1)
 
     def read(self, path: str) -> str:
@@ -154,6 +167,11 @@ class Machine:
         for mountpoint in mountpoints:
             self.run("python3", "-c", SHUTDOWN, mountpoint)
         asked("docker", "kill", self.name)
+        self.crashed = True
+
+    def reboot(self) -> None:
+        """Everything in memory is gone, and it boots again from its own disk."""
+        asked("docker", "restart", "--time", "20", self.name)
 
     def terminate(self) -> None:
         """What TerminateInstances does: asks the system to shut down, and does not wait long for it."""

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from pathlib import Path
 
 from tests.system.engine import asked
 
 GB = 1000**3
+_OURS = re.compile(r"/vol-0[0-9a-f]{16}( \(deleted\))?$")
+
+
+def forget_disks() -> None:
+    """Let go of the devices that a test session left that was killed."""
+    for line in asked("losetup", "--list", "--noheadings", "--output", "NAME,BACK-FILE").splitlines():
+        device, _, file = line.strip().partition(" ")
+        if _OURS.search(file):
+            asked("losetup", "--detach", device)
 
 
 class Disk:

@@ -1,7 +1,8 @@
 """What machines reach Amazon's services through: checks who asks, as Amazon does and moto does not, and keeps everything.
 
-A machine signs with the credentials that its metadata service told it last; expired ones, another machine's or a wrong
-signature are refused. ``moto`` behind it plays the services. Every request is kept, and looked through for canaries.
+A machine signs with the credentials that its metadata service told it; expired ones, another machine's, a wrong signature,
+and what the role's policy does not allow are refused. ``moto`` behind it plays the services. Every request is kept, and
+looked through for canaries.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
 
+from tests.aws.evaluator import decide
 from tests.aws.moto import CREDENTIALS
 from tests.ec2.imds import ADDRESS, Service
+from tests.ec2.meant import meant
 from tests.ec2.signed import access_key, flaw
 
 UNSIGNED = "AccessDenied"
@@ -33,6 +36,8 @@ class Call:
     method: str
     target: str
     status: int
+    key: str | None = None
+    """Whose credentials it was signed with."""
     refused: str = ""
 
 
@@ -46,6 +51,11 @@ class Gateway:
     seen: list[str] = field(default_factory=list)
     """The requests that held one."""
     calls: list[Call] = field(default_factory=list)
+
+    def forget(self) -> None:
+        """Begin anew."""
+        for kept in (self.canaries, self.seen, self.calls):
+            kept.clear()
 
     def of(self, address: str) -> list[Call]:
         """The requests of one machine."""
@@ -70,8 +80,12 @@ class _Handler(BaseHTTPRequestHandler):
         if refused:
             status, told, answer = 403, [("Content-Type", "application/xml")], _error(refused)
         else:
-            status, told, answer = self._passed_on(body)
-        gateway.calls.append(Call(time.time(), self.client_address[0], self.command, self.path, status, refused))
+            only = "if-none-match" in headers or "if-match" in headers
+            with self.server.one_at_a_time if only else contextlib.nullcontext():
+                status, told, answer = self._passed_on(body)
+        gateway.calls.append(
+            Call(time.time(), self.client_address[0], self.command, self.path, status, access_key(headers), refused)
+        )
         self.send_response(status)
         length = str(len(answer))
         for name, value in told:
@@ -97,21 +111,26 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _refusal(self, headers: dict[str, str], body: bytes) -> str:
         key = access_key(headers)
-        if key == CREDENTIALS["AWS_ACCESS_KEY_ID"] and self.client_address[0] not in self.server.service.told:
+        on_network = self.client_address[0].startswith("169.254.") and self.client_address[0] != ADDRESS
+        if key == CREDENTIALS["AWS_ACCESS_KEY_ID"] and not on_network:
             return ""  # the controller, and the tests
         if key is None:
             return UNSIGNED
-        told = self.server.service.by_key(key)
-        if told is None or told.credentials is None:
+        told, credentials = self.server.service.by_key(key)
+        if told is None or credentials is None:
             return "InvalidAccessKeyId"
         if told.address != self.client_address[0]:
             return "InvalidAccessKeyId: another machine's"
-        if told.credentials.expires_at < time.time():
+        if credentials.expires_at < time.time():
             return "ExpiredToken"
-        if headers.get("x-amz-security-token") != told.credentials.token:
+        if headers.get("x-amz-security-token") != credentials.token:
             return "InvalidToken"
-        wrong = flaw(told.credentials.secret_key, self.command, self.path, headers, body)
-        return f"SignatureDoesNotMatch: {wrong}" if wrong else ""
+        wrong = flaw(credentials.secret_key, self.command, self.path, headers, body)
+        if wrong:
+            return f"SignatureDoesNotMatch: {wrong}"
+        asked = meant(self.command, self.path, headers, body) if told.policy is not None else []
+        denied = [str(one) for one in asked if decide(told.policy or {}, one) != "allow"]
+        return f"Forbidden: {', '.join(denied)}" if denied else ""
 
     def _passed_on(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
         parts = urlsplit(self.server.behind)
@@ -142,6 +161,8 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], behind: str, service: Service) -> None:
         super().__init__(address, _Handler)
         self.behind, self.service = behind, service
+        self.one_at_a_time = threading.Lock()
+        """moto looks first and writes then: two may be told that they were first. S3 tells that to one."""
         self.gateway = Gateway(f"http://{address[0]}:{self.server_address[1]}")
 
     def handle_error(self, request: object, client_address: object) -> None:

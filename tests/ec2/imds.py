@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from tests.ec2.told import Told
+from tests.ec2.told import Credentials, Told
 
 ADDRESS = "169.254.169.254"
 LONGEST = 21_600
@@ -54,10 +54,13 @@ class Service:
         with self._lock:
             self._tokens.clear()
 
-    def by_key(self, access_key: str) -> Told | None:
-        """The machine whose present credentials these are."""
-        held = [told for told in self.told.values() if told.credentials is not None]
-        return next((told for told in held if told.credentials and told.credentials.access_key == access_key), None)
+    def by_key(self, access_key: str) -> tuple[Told | None, Credentials | None]:
+        """Whose credentials these are, of all that were ever told."""
+        for told in list(self.told.values()):
+            for one in told.issued:
+                if one.access_key == access_key:
+                    return told, one
+        return None, None
 
     def answer(self, address: str, method: str, path: str, headers: dict[str, str]) -> tuple[int, bytes]:
         """Status and body; also kept."""

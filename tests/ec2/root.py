@@ -1,6 +1,6 @@
 """The root file system of the tests' machines: Debian with systemd, cloud-init, sshd and Docker, as a Docker image.
 
-Made once with debootstrap (a minute and a half), then kept outside the checkout under a name that is the hash of its
+Made once with debootstrap (one to three minutes), then kept outside the checkout under a name that is the hash of its
 recipe: in ``$FLEET_TEST_CACHE``, or ``~/.cache/fleet-tests``. What lies on top of it is in the folder ``image``.
 """
 
@@ -64,9 +64,9 @@ def machine_image() -> str:
     parts = sorted(IMAGE.iterdir())
     digest = hashlib.sha256(b"\0".join(part.name.encode() + part.read_bytes() for part in parts))
     image = f"fleet-test-machine:{recipe()}-{digest.hexdigest()[:12]}"
-    with _alone():
+    with alone():
         if not _has_image(base):
-            asked("docker", "import", str(_archive()), base, seconds=300)
+            asked("docker", "import", str(archive()), base, seconds=300)
         if not _has_image(image):
             env = {**os.environ, "DOCKER_BUILDKIT": "0"}
             asked("docker", "build", "--quiet", "--build-arg", f"BASE={base}", "--tag", image, str(IMAGE), env=env)
@@ -74,7 +74,7 @@ def machine_image() -> str:
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
+def alone() -> Iterator[None]:
     """One test session at a time makes a root; the others wait, and find it."""
     with (cache() / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -85,7 +85,8 @@ def _has_image(name: str) -> bool:
     return bool(asked("docker", "images", "--quiet", name).strip())
 
 
-def _archive() -> Path:
+def archive() -> Path:
+    """The root as a tar file."""
     made = cache() / f"root-{recipe()}.tar"
     if made.exists():
         return made

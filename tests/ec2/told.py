@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from typing import Any
 
 ACCOUNT = "123456789012"
 
@@ -26,7 +28,7 @@ class Credentials:
     expires_at: float
 
     @classmethod
-    def made(cls, seconds: float = 3600.0) -> Credentials:
+    def made(cls, seconds: float) -> Credentials:
         """New ones that live for so long."""
         name = "ASIA" + secrets.token_hex(8).upper()
         return cls(name, secrets.token_urlsafe(30), secrets.token_urlsafe(60), time.time() + seconds)
@@ -59,7 +61,12 @@ class Told:
     spot: bool = True
     user_data: bytes = b""
     role: str | None = None
-    credentials: Credentials | None = None
+    policy: Mapping[str, Any] | None = None
+    """What the role may do; None: everything."""
+    credentials_last: float = 6 * 3600.0
+    """Seconds; new ones are told once half of them have passed."""
+    issued: list[Credentials] = field(default_factory=list)
+    """Every credentials that were told, the newest last."""
     public_key: str | None = None
     devices: dict[str, str] = field(default_factory=lambda: {"ami": "/dev/xvda", "root": "/dev/xvda"})
     """The block device mapping: what came in the launching call, by EC2's names (``ebs1`` → ``sdf``)."""
@@ -67,6 +74,12 @@ class Told:
     """When the cloud takes the machine back."""
     rebalance_at: float | None = None
     hop_limit: int = 1
+
+    def credentials(self) -> Credentials:
+        """The role's, for now."""
+        if not self.issued or self.issued[-1].expires_at - time.time() < self.credentials_last / 2:
+            self.issued.append(Credentials.made(self.credentials_last))
+        return self.issued[-1]
 
     def tree(self) -> dict[str, str]:
         """Every document below ``/latest/`` but the user-data."""
@@ -87,10 +100,10 @@ class Told:
         }
         if self.public_key is not None:
             meta["public-keys/0/openssh-key"] = self.public_key
-        if self.role is not None and self.credentials is not None:
+        if self.role is not None:
             profile = f"arn:aws:iam::{ACCOUNT}:instance-profile/{self.role}"
             meta["iam/info"] = json.dumps({"Code": "Success", "InstanceProfileArn": profile})
-            meta[f"iam/security-credentials/{self.role}"] = self.credentials.document()
+            meta[f"iam/security-credentials/{self.role}"] = self.credentials().document()
         if self.notice_at is not None:
             meta["spot/instance-action"] = json.dumps({"action": "terminate", "time": instant(self.notice_at)})
             meta["spot/termination-time"] = instant(self.notice_at)

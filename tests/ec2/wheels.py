@@ -1,4 +1,4 @@
-"""The agent's archives, as fleet itself builds and uploads them; those of the packages are kept between test sessions."""
+"""The agent's archives as fleet itself builds and uploads them; those of its packages are kept between test sessions."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from collections.abc import Iterable
 from fleet import __version__
 from fleet.boot.dependencies import dependency_archives
 from fleet.boot.wheelhouse import dependencies_version, ensure_wheels
+from fleet.model import layout
+from fleet.model.base import document_bytes
 from fleet.model.documents import WheelIndex
 from fleet.store.objects import Objects
 from tests.ec2.root import cache
 
 
-def put_wheels(objects: Objects) -> WheelIndex:
-    """Into a bucket, for the machines that tests have."""
-    return ensure_wheels(objects, __version__, arches=("x86_64",), build=_kept)
+def put_wheels(objects: Objects) -> None:
+    """Into a bucket, for the machines that tests have: none has another processor."""
+    other = dependencies_version("aarch64")
+    objects.create(layout.wheel_index(other), document_bytes(WheelIndex(version=other, archives={})))
+    ensure_wheels(objects, __version__, build=_kept)
 
 
 def _kept(arch: str) -> Iterable[tuple[str, bytes]]:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 IMAGE = "fleet-test-busybox"
 DOCKERFILE = 'FROM scratch\nCOPY busybox /bin/busybox\nRUN ["/bin/busybox", "--install", "-s", "/bin"]\nENV PATH=/bin\n'
+PLUGINS = ("/usr/local/lib", "/usr/local/libexec", "/usr/lib", "/usr/libexec")
+"""Below these Docker looks for its plugins."""
 REMEDY = "`make test-system` installs and starts what is missing (scripts/system-programs.sh)"
 
 
@@ -56,6 +58,15 @@ def compose_env(kind: str, folder: Path) -> dict[str, str]:
     plugins = Path(sys.prefix) / "compose-v2"
     assert (plugins / "cli-plugins" / "docker-compose").exists(), f"docker has no compose plugin: {REMEDY}"
     return {"DOCKER_CONFIG": str(plugins)}
+
+
+def compose_program() -> Path:
+    """Compose v2's program on this computer."""
+    ours = Path(sys.prefix) / "compose-v2" / "bin" / "docker-compose"
+    theirs = [Path(folder) / "docker" / "cli-plugins" / "docker-compose" for folder in PLUGINS]
+    found = next((path for path in (ours, *theirs) if path.exists()), None)
+    assert found is not None, f"docker has no compose plugin: {REMEDY}"
+    return found
 
 
 def running(run_id: str) -> list[str]:

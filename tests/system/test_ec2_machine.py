@@ -11,7 +11,7 @@ import pytest
 from tests.ec2.bench import Place, place
 from tests.ec2.container import Machine
 from tests.ec2.disk import Disk
-from tests.ec2.told import Credentials, Told
+from tests.ec2.told import Told
 
 pytestmark = pytest.mark.system
 
@@ -40,7 +40,6 @@ def where() -> Iterator[Place]:
 @pytest.fixture
 def machine(where: Place) -> Iterator[Machine]:
     told = Told("i-0123456789abcdef0", where.network.address(), user_data=gzip.compress(BOOTED.encode()), role="role")
-    told.credentials = Credentials.made()
     made = Machine(where.network, told)
     made.wait("test", "-e", "/run/booted")
     yield made

@@ -125,7 +125,7 @@ MUTANTS = (
         "a volume is never attached twice", cannot_let_go,
     ),
     Mutant(
-        "old-volume-marked-new", "only what nobody was seen to train on may be formatted", marked_new,
+        "old-volume-marked-new", "only what the launching call makes may be formatted", marked_new,
         "a volume is never formatted with data on it", taken,
     ),
     Mutant(

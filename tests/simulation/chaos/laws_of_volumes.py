@@ -31,8 +31,6 @@ class Volumes(Part):
         self._let_go: set[str] = set()
         """Machines that said released, or fenced."""
         self._told: set[str] = set()
-        self._trained_on: set[str] = set()
-        """Volumes at machines that said what they went on from."""
 
     def called(self, call: Call) -> None:
         if call.method == "launch":
@@ -43,11 +41,10 @@ class Volumes(Part):
             self._detached(str(call.arguments["volume_id"]), str(call.arguments["instance_id"]))
 
     def _marked(self, request: LaunchRequest) -> None:
-        """A machine formats what is blank and marked new; the mark is for what no training was seen on."""
+        """A machine formats what is blank and marked new, and the mark is for what the launching call makes."""
         boot = BootDocument.model_validate_json(request.user_data)
-        volume = request.volume
-        if isinstance(volume, ExistingVolume) and boot.volume_new and volume.volume_id in self._trained_on:
-            self.laws.broken("a volume is never formatted with data on it", f"{volume.volume_id} is marked new")
+        if isinstance(request.volume, ExistingVolume) and boot.volume_new:
+            self.laws.broken("a volume is never formatted with data on it", f"{request.volume.volume_id} is marked new")
 
     def _attached(self, volume_id: str, instance_id: str) -> None:
         """The cloud would refuse; who asks for it once the listings show it does not look."""
@@ -74,8 +71,6 @@ class Volumes(Part):
             return
         if beat.phase in ("released", "fenced"):
             self._let_go.add(beat.instance_id)
-        if beat.resumed is not None:
-            self._trained_on |= {disk.volume_id for disk in self.world.cloud.volumes_at(beat.instance_id)}
         if beat.phase.startswith("waiting"):
             self._waits.setdefault(speaker, (self.world.clock(), beat.instance_id))
         else:

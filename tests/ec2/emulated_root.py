@@ -1,0 +1,79 @@
+"""The disk and the kernel of the machine that QEMU emulates: the same root as the containers', with nothing stood in for."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.ec2.root import alone, archive, cache, recipe
+from tests.system.engine import asked
+
+KERNEL = "linux-image-cloud-amd64"
+"""Debian's for clouds: NVMe and ext4 are built in, so that it boots without an initrd."""
+FETCH = f"""
+cd /var/tmp
+apt-get update -q
+apt-get download "$(apt-cache depends {KERNEL} | grep -o 'linux-image-[0-9][^ ]*')"
+dpkg-deb -x linux-image-*.deb kernel
+mv kernel/boot/vmlinuz-* /boot/vmlinuz
+mkdir -p /usr/lib/modules
+mv kernel/lib/modules/* /usr/lib/modules/
+depmod "$(ls /usr/lib/modules)"
+rm -rf kernel linux-image-*.deb /var/lib/apt/lists/* /var/cache/apt/*
+systemctl enable systemd-networkd
+systemctl mask apt-daily.timer apt-daily-upgrade.timer systemd-networkd-wait-online.service
+systemctl disable docker.service docker.socket containerd.service
+rm -f /etc/ssh/ssh_host_*_key* /etc/resolv.conf
+: >/etc/machine-id
+"""
+CLOUD = """
+datasource_list: [Ec2]
+locale: C.UTF-8
+apt_preserve_sources_list: true
+system_info:
+  default_user:
+    name: admin
+"""
+LINKS = (
+    'KERNEL=="nvme[0-9]*n[0-9]*", ENV{DEVTYPE}=="disk", ATTRS{serial}=="vol*",'
+    ' SYMLINK+="disk/by-id/nvme-Amazon_Elastic_Block_Store_$attr{serial}"\n'
+)
+"""EBS says its own model; QEMU's says QEMU's."""
+SIZE = "6G"
+
+
+@dataclass(frozen=True)
+class Bootable:
+    """What a machine starts from. The disk is never written: each machine has an overlay of its own."""
+
+    kernel: Path
+    disk: Path
+
+
+def bootable() -> Bootable:
+    """Made once, and kept beside the root that it is made from."""
+    text = "\n".join((recipe(), FETCH, CLOUD, LINKS, SIZE))
+    folder = cache() / f"emulated-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    with alone():
+        if not folder.exists():
+            with tempfile.TemporaryDirectory(dir=cache(), prefix="making-") as name:
+                _make(Path(name), archive())
+                shutil.move(Path(name) / "made", folder)
+    return Bootable(folder / "vmlinuz", folder / "disk.raw")
+
+
+def _make(folder: Path, root_archive: Path) -> None:
+    root, made = folder / "root", folder / "made"
+    root.mkdir()
+    made.mkdir()
+    asked("tar", "--numeric-owner", "-xpf", str(root_archive), "-C", str(root), seconds=300)
+    shutil.copy("/etc/resolv.conf", root / "etc" / "resolv.conf")
+    asked("chroot", str(root), "sh", "-ec", FETCH, seconds=600)
+    (root / "etc" / "cloud" / "cloud.cfg.d" / "99_machine.cfg").write_text(CLOUD)
+    (root / "etc" / "udev" / "rules.d" / "99-volumes.rules").write_text(LINKS)
+    shutil.copy(root / "boot" / "vmlinuz", made / "vmlinuz")
+    words = ("mke2fs", "-q", "-t", "ext4", "-d", str(root), "-E", "root_owner=0:0", str(made / "disk.raw"), SIZE)
+    asked(*words, seconds=600)
