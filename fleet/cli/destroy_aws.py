@@ -33,7 +33,7 @@ def remove(bucket: str | None, *, delete_volumes: bool, delete_bucket: bool, yes
     say(f"AWS account {place.account}, {where}: the fleet {doomed.fleet_id or '(none)'} in {place.url}\n")
     if doomed.steps:
         show_steps(doomed.steps, ("REGION", "NAME"))
-    check_removal(doomed, delete_bucket=delete_bucket)
+    check_removal(home, doomed, delete_bucket=delete_bucket)
     if doomed.idle:
         say("\nNothing to remove." + (_left(doomed) if doomed.steps else NO_FLEET))
     else:

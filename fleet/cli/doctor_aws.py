@@ -8,9 +8,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from fleet.cli.doctor import Finding
-from fleet.control.account import FIRST_REGION, aws_setup
+from fleet.control.account import FIRST_REGION
 from fleet.control.fleets import open_bucket
 from fleet.control.home import Home, open_home
+from fleet.control.setups import aws_setup
 from fleet.model.errors import FleetError, StoreError
 from fleet.model.job import Job
 from fleet.providers.aws.checks import Checked, Look, look_at

@@ -6,31 +6,14 @@ import os
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from pydantic import ValidationError
-
 from fleet.control.controller import Controller
 from fleet.control.home import open_home
-from fleet.model import layout
-from fleet.model.errors import NotFoundError, StoreError
-from fleet.model.setup import AwsSetup
-from fleet.store.objects import Objects
+from fleet.control.setups import aws_setup
 
 if TYPE_CHECKING:
     from fleet.providers.aws.sweeping import Account
 
 FIRST_REGION = "us-east-1"
-
-
-def aws_setup(objects: Objects) -> AwsSetup | None:
-    """What ``fleet init aws`` made. Raises StoreError if it cannot be read."""
-    try:
-        return AwsSetup.model_validate_json(objects.get(layout.AWS_SETUP))
-    except NotFoundError:
-        return None
-    except ValidationError:
-        raise StoreError(
-            f"{objects.url}/{layout.AWS_SETUP} does not hold what this version of fleet writes there", "Upgrade fleet."
-        ) from None
 
 
 def account_of(controller: Controller) -> Account | None:

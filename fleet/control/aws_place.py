@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from fleet.control.fleets import open_bucket
 from fleet.control.home import Home
 from fleet.model import layout
 from fleet.model.errors import FleetError, NewerVersionError, NotFoundError
@@ -18,7 +19,6 @@ from fleet.providers.aws.session import aws_session
 from fleet.providers.aws.setup_bucket import look_at_bucket
 from fleet.store.fleetfile import read_fleet
 from fleet.store.objects import Objects
-from fleet.store.opening import open_objects
 
 SETUP_VERSION = 1
 NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -86,7 +86,7 @@ def look_at_place(home: Home, calls: Calls, region: str, bucket: str | None) -> 
     found = look_at_bucket(calls, name, account, region)
     if found is None:
         return Place(account, partition, name, region, there=False)
-    objects = open_objects(f"s3://{name}")
+    objects = open_bucket(home, f"s3://{name}")
     info = read_fleet(objects)
     tag = found[0].fields.get("tag")
     fleet_id = info.fleet_id if info else None

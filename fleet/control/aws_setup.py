@@ -12,6 +12,7 @@ from pathlib import Path
 
 from fleet import __version__
 from fleet.control.aws_place import look_at_place, usual_region
+from fleet.control.fleets import open_bucket
 from fleet.control.home import Home
 from fleet.control.names import nearest
 from fleet.model import layout
@@ -27,7 +28,6 @@ from fleet.providers.aws.session import aws_session
 from fleet.providers.aws.setup import Blueprint, Step, Survey, plan
 from fleet.providers.aws.setup_region import look_at_key, look_at_network
 from fleet.store.fleetfile import ensure_fleet, new_fleet_id
-from fleet.store.opening import open_objects
 
 DISABLED = ("AuthFailure", "OptInRequired", "UnrecognizedClientException", "InvalidClientTokenId")
 """What a region says to credentials that are good elsewhere."""
@@ -153,7 +153,7 @@ def carry_out(home: Home, prepared: Prepared, done: Callable[[Step], None]) -> b
         elif step.kind == "record":
             settled = maker.settle(prepared.steps)
             if step.action != "leave":
-                _record(url, blueprint, maker)
+                _record(home, url, blueprint, maker)
         elif step.action != "leave":
             maker.do(step)
         if step.action != "leave":
@@ -163,14 +163,14 @@ def carry_out(home: Home, prepared: Prepared, done: Callable[[Step], None]) -> b
 
 def _fleet(home: Home, url: str, fleet_id: str) -> None:
     """The fleet in the bucket, which must honour exclusive creation."""
-    info = ensure_fleet(open_objects(url), fleet_id)
+    info = ensure_fleet(open_bucket(home, url), fleet_id)
     if info.fleet_id != fleet_id:
         raise FleetError(f"somebody else made the fleet {info.fleet_id} in {url} meanwhile", "Run `fleet init aws` again.")
     home.remember_bucket(url)
 
 
-def _record(url: str, blueprint: Blueprint, maker: Maker) -> None:
-    objects = open_objects(url)
+def _record(home: Home, url: str, blueprint: Blueprint, maker: Maker) -> None:
+    objects = open_bucket(home, url)
     found = blueprint.record(maker.groups, maker.templates)
     setup = AwsSetup.model_validate({**found, "made_at": objects.now(), "by": __version__})
     objects.put(layout.AWS_SETUP, document_bytes(setup))

@@ -113,7 +113,8 @@ class Job(Frozen):
     """Files or patterns, relative to the workdir or else the volume, exported as models/<name>/ at the end."""
     envs: dict[str, str] = Field(default_factory=dict)
     secrets: tuple[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], ...] = ()
-    """Names of variables that the controller has in its own environment: handed on in memory, never stored."""
+    """Names of variables: from the controller's own environment, or where machines boot from images from the cloud's own
+    store. Handed on in memory, never stored."""
     file_mounts: dict[str, str] = Field(default_factory=dict)
     setup: str | None = None
     """Shell commands, once per instance, before run."""

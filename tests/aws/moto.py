@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+APP = Path(__file__).parent / "moto_app.py"
 AMIS = Path(__file__).parent / "amis.json"
 """The images that the cloud knows: those that fleet has names for, and an older one."""
 CREDENTIALS = {
@@ -55,7 +56,7 @@ def free_port(host: str = "127.0.0.1") -> int:
 def moto_server(host: str = "127.0.0.1", settings: dict[str, str] | None = None) -> Iterator[Moto]:
     """Start one, and end it. ``settings`` are moto's own (MOTO_…)."""
     port = free_port(host)
-    words = [sys.executable, "-m", "moto.server", "-H", host, "-p", str(port)]
+    words = [sys.executable, "-I", str(APP), "-H", host, "-p", str(port)]
     env = {**os.environ, "MOTO_ALLOW_NONEXISTENT_REGION": "false", **(settings or {})}
     env.setdefault("MOTO_AMIS_PATH", str(AMIS))
     process = subprocess.Popen(words, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

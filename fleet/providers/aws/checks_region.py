@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-
 from fleet.model.cloud import Market, Offer
 from fleet.model.errors import ProviderError
 from fleet.providers.aws import checks_network, checks_types
 from fleet.providers.aws.checks import Check, Checked, Look, is_absent
+from fleet.providers.aws.provider import AwsProvider
 from fleet.providers.aws.sweep import Described
 
 
@@ -51,10 +50,6 @@ def image(look: Look, region: str) -> Checked:
 
 def _resolved(look: Look, region: str, name: str | None) -> tuple[str | None, str]:
     """The id that a launch would find for the first of the job's types, and what it was asked by."""
-    try:
-        provider = importlib.import_module("fleet.providers.aws.provider").AwsProvider
-    except ImportError:
-        return None, f"what {name or 'the default image'} is cannot be told by this version of fleet"
     if look.setup is None or look.cache is None:
         return None, "without a set-up the image cannot be looked up"
     kind = next(iter(sorted(checks_types.wanted_types(look))), "c5.2xlarge")
@@ -67,7 +62,7 @@ def _resolved(look: Look, region: str, name: str | None) -> tuple[str | None, st
         price=0,
         on_demand_price=0,
     )
-    target = provider(look.setup.fleet_id, look.setup, look.cache).boot_target([offer], name)
+    target = AwsProvider(look.setup.fleet_id, look.setup, look.cache).boot_target([offer], name)
     return (target.image_id, target.image) if target is not None else (None, "there is no image for it")
 
 

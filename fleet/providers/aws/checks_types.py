@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fleet.model.errors import ProviderError
+from fleet.providers.aws import catalog
 from fleet.providers.aws.checks import Checked, Look, briefly
 
 SPOT = {"G": "L-3819A6DF", "VT": "L-3819A6DF", "P": "L-7212CCBC"}
@@ -19,25 +19,17 @@ STANDARD_SPOT, STANDARD_ON_DEMAND = "L-34B43A08", "L-1216C47A"
 
 def wanted_types(look: Look) -> dict[str, set[str]]:
     """Type → markets, as the job names them, or as its accelerators lead to. ``spot-first`` may come to both."""
-    catalog = _catalog()
     found: dict[str, set[str]] = {}
     for wish in look.wishes:
         names = list(wish.instance_type)
-        if not names and wish.accelerators is not None and catalog is not None:
+        if not names and wish.accelerators is not None:
             gpu, _, count = wish.accelerators.partition(":")
             facts = {one: catalog.type_of(one) for one in catalog.with_gpu(gpu)}
-            names = [one for one, of in facts.items() if of.gpus >= int(count or 1) and not of.on_request]
+            names = [one for one, of in facts.items() if of is not None and of.gpus >= int(count or 1) and not of.on_request]
         markets = {"spot": {"spot"}, "on-demand": {"on-demand"}}.get(wish.market, {"spot", "on-demand"})
         for name in names:
             found.setdefault(name, set()).update(markets)
     return found
-
-
-def _catalog() -> Any:
-    try:
-        return importlib.import_module("fleet.providers.aws.catalog")
-    except ImportError:
-        return None
 
 
 def types(look: Look, region: str) -> list[Checked]:
@@ -54,7 +46,7 @@ def types(look: Look, region: str) -> list[Checked]:
         zones[one["InstanceType"]].append(one["Location"])
     described = look.call("ec2", region, "describe_instance_types", Filters=only)["InstanceTypes"]
     vcpus = {one["InstanceType"]: int(one["VCpuInfo"]["DefaultVCpus"]) for one in described}
-    return [*judge_offerings(region, zones, _catalog()), *_quotas(look, region, wanted, zones, vcpus)]
+    return [*judge_offerings(region, zones, catalog), *_quotas(look, region, wanted, zones, vcpus)]
 
 
 def judge_offerings(region: str, zones: Mapping[str, Sequence[str]], catalog: Any = None) -> list[Checked]:

@@ -188,6 +188,11 @@ def translated(call: str) -> Iterator[None]:
         raise refusal(str(found.get("Code", "Unknown")), f"{call}: {found.get('Message', error)}", status) from error
     except BotoCoreError as error:
         raise _unsent(call, error) from error
+    except RuntimeError as error:
+        if "credentials" not in str(error):
+            raise
+        # botocore's own word for keys that were renewed and are over all the same (a credential_process that lags).
+        raise ProviderError(ErrorClass.CREDENTIALS, "ExpiredCredentials", f"{call}: {error}", how_to_log_in()) from error
     except ResponseParserError as error:
         # A page of a load balancer's, say, instead of an answer. botocore counts it among no family of its errors.
         told = f"{call}: the answer is none of the service's"

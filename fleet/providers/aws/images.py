@@ -6,9 +6,7 @@ newest image of the publisher's name is asked of EC2.
 
 from __future__ import annotations
 
-import importlib
 import json
-import re
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +16,7 @@ from typing import Any, Literal
 
 from fleet.model.cloud import BootTarget, Offer
 from fleet.model.errors import ErrorClass, ProviderError
+from fleet.providers.aws.catalog import type_of
 from fleet.providers.aws.endpoints import custom_endpoints
 from fleet.providers.aws.errors import translated
 from fleet.providers.aws.session import aws_client
@@ -176,10 +175,6 @@ def arch_of(instance_type: str) -> Arch:
 
 def _needs(instance_type: str) -> tuple[Arch, str | None]:
     """Architecture and driver branch of a type, by the catalogue."""
-    try:
-        type_of = importlib.import_module("fleet.providers.aws.catalog").type_of
-    except ModuleNotFoundError:  # the catalogue is not there yet: Graviton's types have a g after their number
-        return ("aarch64" if re.match(r"[a-z]+\d+g|a1", instance_type) else "x86_64"), None
     facts = type_of(instance_type)
     return ("x86_64", None) if facts is None else (facts.arch, facts.driver_branch)
 

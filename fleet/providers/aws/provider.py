@@ -16,7 +16,6 @@ delete_volume  DescribeVolumes, DeleteVolume
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -40,6 +39,7 @@ from fleet.model.setup import AwsSetup
 from fleet.providers.aws import calls, mapping
 from fleet.providers.aws.images import Images
 from fleet.providers.aws.launching import Launcher
+from fleet.providers.aws.offers import offers as catalogue
 from fleet.providers.aws.volumes import Volumes
 
 CAPABILITIES = Capabilities(
@@ -177,10 +177,7 @@ class AwsProvider:
         self._volumes.delete(region, volume_id)
 
     def _catalogue(self, region: str) -> Sequence[Offer]:
-        found: Sequence[Offer] = importlib.import_module("fleet.providers.aws.offers").offers(
-            self._setup, region, self._cache
-        )
-        return found
+        return catalogue(self._setup, region, self._cache)
 
     def _book(self, region: str) -> dict[str, Offer]:
         """The region's offers by key. Machines are listed also where nobody can say what they cost."""
@@ -188,7 +185,7 @@ class AwsProvider:
         if self._clock() - at > BOOK_SECONDS:
             try:
                 book = {offer.key: offer for offer in self._shop(region)}
-            except (ProviderError, ModuleNotFoundError):
+            except ProviderError:
                 return book
             self._books[region] = self._clock(), book
         return book

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from fleet.model.base import Micros, Seconds
 from fleet.model.errors import ErrorClass, ProviderError
 from fleet.model.setup import AwsSetup
 from fleet.providers.aws.errors import translated
+from fleet.providers.aws.pricing import bundled
 from fleet.providers.aws.session import aws_client
 from fleet.providers.aws.sweep import Described, Found, Owned, Stray, strays
 
@@ -161,11 +161,7 @@ def _prices(ec2: Any, region: str, instances: Sequence[Described]) -> dict[str, 
 
 
 def _on_demand(region: str, instance_type: str) -> Micros | None:
-    try:
-        pricing = importlib.import_module("fleet.providers.aws.pricing")
-    except ImportError:
-        return None
-    known = pricing.bundled(region).get(instance_type)
+    known = bundled(region).get(instance_type)
     return int(known.price) if known is not None else None
 
 
