@@ -8,7 +8,7 @@ import secrets
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any
 
 from fleet.boot.reach import INSIDE, Reach, SshError, inside
@@ -37,8 +37,9 @@ def run(connection: Any, reach: Reach, words: Sequence[str], *, script: str = IN
         channel.exec_command(os.fsencode(line))
         if terminal:
             with lent(channel):
-                return _carried(channel, reach, lambda: None)
-        return _carried(channel, reach, lambda: _interrupt(connection, reach, token, script))
+                return _carried(channel, reach)
+        with _passed_on(lambda: _interrupt(connection, reach, token, script)):
+            return _carried(channel, reach)
 
 
 def shell(connection: Any, reach: Reach) -> int:
@@ -46,15 +47,15 @@ def shell(connection: Any, reach: Reach) -> int:
     with _session(connection, reach) as channel:
         if not is_terminal():
             channel.invoke_shell()
-            return _carried(channel, reach, lambda: None)
+            return _carried(channel, reach)
         ask_for_terminal(channel)
         channel.invoke_shell()
         with lent(channel):
-            return _carried(channel, reach, lambda: None)
+            return _carried(channel, reach)
 
 
 @contextlib.contextmanager
-def _session(connection: Any, reach: Reach) -> Any:
+def _session(connection: Any, reach: Reach) -> Iterator[Any]:
     """A channel of the connection. Whatever paramiko says of one that broke becomes the same word."""
     from paramiko.ssh_exception import SSHException
 
@@ -69,23 +70,34 @@ def _session(connection: Any, reach: Reach) -> Any:
             channel.close()
 
 
-def _carried(channel: Any, reach: Reach, interrupt: Callable[[], None]) -> int:
+@contextlib.contextmanager
+def _passed_on(interrupt: Callable[[], None]) -> Iterator[None]:
+    """Ctrl-C calls ``interrupt``, aside: the network may take its time. The third raises KeyboardInterrupt."""
+    pressed = 0
+
+    def press(_number: int, _frame: object) -> None:
+        nonlocal pressed
+        pressed += 1
+        if pressed > PATIENT:
+            raise KeyboardInterrupt
+        threading.Thread(target=interrupt, name="interrupt", daemon=True).start()
+        if pressed == PATIENT:
+            sys.stderr.write("fleet: Ctrl-C once more leaves it running there\n")
+
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, press)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _carried(channel: Any, reach: Reach) -> int:
     """Carry bytes until the command has ended."""
     threading.Thread(target=_feed, args=(channel,), name="stdin", daemon=True).start()
-    streams = [_Drain(channel.recv, sys.stdout.buffer), _Drain(channel.recv_stderr, sys.stderr.buffer)]
-    pressed = 0
-    while True:
-        try:
-            for stream in streams:
-                stream.join()
-            break
-        except KeyboardInterrupt:
-            pressed += 1
-            if pressed > PATIENT:
-                raise
-            if pressed == PATIENT:
-                sys.stderr.write("fleet: Ctrl-C once more leaves it running there\n")
-            interrupt()
+    for stream in [_Drain(channel.recv, sys.stdout.buffer), _Drain(channel.recv_stderr, sys.stderr.buffer)]:
+        stream.join()
     code = int(channel.recv_exit_status())
     if code >= 0:
         return code
@@ -113,7 +125,7 @@ class _Drain:
             self._error = error
 
     def join(self) -> None:
-        """Wait for its end. Raises OSError if nobody reads it here any more; KeyboardInterrupt is heard meanwhile."""
+        """Wait for its end, hearing signals meanwhile. Raises OSError if nobody reads it here any more."""
         while self._thread.is_alive():
             self._thread.join(0.5)
         if self._error is not None:

@@ -21,7 +21,7 @@ NO_FLEET = " Is the fleet in another bucket? Name it with --bucket; in another a
 
 def remove(bucket: str | None, *, delete_volumes: bool, delete_bucket: bool, yes: bool, as_json: bool) -> int:
     """Look, show, refuse while anything lives, ask, do."""
-    from fleet.control.aws_setup import profile_of
+    from fleet.control.aws_place import profile_of
     from fleet.control.aws_teardown import carry_out_removal, check_removal, prepare_removal
     from fleet.providers.aws.calling import Calls
 
@@ -32,8 +32,8 @@ def remove(bucket: str | None, *, delete_volumes: bool, delete_bucket: bool, yes
     place, where = doomed.place, ", ".join(doomed.regions)
     say(f"AWS account {place.account}, {where}: the fleet {doomed.fleet_id or '(none)'} in {place.url}\n")
     if doomed.steps:
-        show_steps(doomed.steps)
-    check_removal(home, doomed, delete_bucket=delete_bucket)
+        show_steps(doomed.steps, ("REGION", "NAME"))
+    check_removal(doomed, delete_bucket=delete_bucket)
     if doomed.idle:
         say("\nNothing to remove." + (_left(doomed) if doomed.steps else NO_FLEET))
     else:

@@ -24,7 +24,7 @@ def run_there(
         return run_here(machine, command)
     from fleet.cli.reaching import reaching_of
 
-    return run_remotely(reaching_of(controller, machine, come_from), machine, command, identity)
+    return run_remotely(reaching_of(controller, run, come_from), machine, command, identity)
 
 
 def run_here(machine: Machine, command: Sequence[str]) -> int:

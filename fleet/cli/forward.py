@@ -12,7 +12,7 @@ from fleet.cli.output import say
 from fleet.cli.plain import plain
 from fleet.cli.reaching import reaching_of
 from fleet.control.opened import opened_run
-from fleet.control.reaching import Machine, Reaching, machine_of, passes
+from fleet.control.reaching import Machine, Reaching, passes, provider_of
 from fleet.model.errors import FleetError
 
 
@@ -22,12 +22,11 @@ def forward(
     """Carry connections until the run is over or Ctrl-C. Raises FleetError."""
     ports = tuple(parse_ports(text) for text in wanted)
     controller, run = opened_run(bucket, name)
-    machine = machine_of(run)
-    if machine.provider == "local":
+    if provider_of(run) == "local":
         for one in ports:
             say(f"run {run.run_id} runs on this computer, where nothing needs forwarding: http://{HERE}:{one.remote}")
         return 0
-    return carry_on(reaching_of(controller, machine, come_from), ports, identity)
+    return carry_on(reaching_of(controller, run, come_from), ports, identity)
 
 
 def carry_on(reaching: Reaching, ports: Sequence[Ports], identity: Path | None) -> int:

@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 
 COSTS = """\
 None of this costs anything by itself. What will:
-  in the bucket   about $0.023 a month for each GB, and some $0.10 a month of requests while a controller runs
-  machines        only once `fleet up` launches one; it shows the price and asks. {address}
-  volumes         about $0.08 a month for each GB, from `fleet up` until they are deleted"""
-ADDRESS = "A public IPv4 address is $0.005 an hour of it"
-NO_ADDRESS = "They have no public address"
+  bucket    about $0.023 a month for each GB, and some $0.10 a month of requests
+            while a controller runs
+  machines  once `fleet up` launches one, which shows the price and asks; {address}
+  volumes   about $0.08 a month for each GB, until they are deleted"""
+ADDRESS = "and $0.005 an\n            hour for each machine's public IPv4 address"
+NO_ADDRESS = "they\n            have no public address"
 NEXT = """\
 
 Next: `fleet doctor aws` checks everything; in a job, `resources: {infra: aws}`; then `fleet plan JOB`, `fleet up JOB`.
@@ -42,7 +43,8 @@ def set_up(
     public_ip: bool | None, yes: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Look, show, ask, do; then say what the account's quotas allow."""
-    from fleet.control.aws_setup import Wish, carry_out, prepare, profile_of
+    from fleet.control.aws_place import profile_of
+    from fleet.control.aws_setup import Wish, carry_out, prepare
     from fleet.providers.aws.calling import Calls
     from fleet.providers.aws.quotas import spot_quotas
     from fleet.providers.aws.setup import nothing_to_do
@@ -80,19 +82,19 @@ def _show(prepared: Prepared, *, idle: bool) -> None:
     if idle:
         say("Nothing to do: everything is there, and as it should be.")
     else:
-        show_steps(prepared.steps)
+        show_steps(prepared.steps, ("NAME", "REGION"))
         say("\n" + COSTS.format(address=ADDRESS if blueprint.public_ip else NO_ADDRESS))
     for warning in prepared.warnings:
         say(f"Mind: {warning}.")
 
 
-def show_steps(steps: Sequence[Step] | Sequence[Removal]) -> None:
+def show_steps(steps: Sequence[Step] | Sequence[Removal], spare: Sequence[str] = ()) -> None:
     """What is to be done, as a table; programs get it in their object."""
     if CHOSEN.as_json:
         return
     table = [("DO", "WHAT", "NAME", "REGION", "WHY")]
     table += [(step.action, step.kind, step.name, step.region or "-", step.told) for step in steps]
-    print_table(table)
+    print_table(table, spare)
 
 
 def _tell(step: Step) -> None:

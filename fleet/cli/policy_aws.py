@@ -32,7 +32,7 @@ def show(bucket: str | None, *, role: bool, setup: bool, as_json: bool) -> int:
 
 
 def _policy(bucket: str | None, *, role: bool, setup: bool) -> tuple[str, dict[str, Any]]:
-    from fleet.control.aws_setup import look_at_place, name_of_bucket, profile_of, usual_region, whoami
+    from fleet.control.aws_place import look_at_place, name_of_bucket, profile_of, usual_region, whoami
     from fleet.providers.aws.calling import Calls
     from fleet.providers.aws.names import own_name
     from fleet.providers.aws.policies import controller_policy, instance_policy

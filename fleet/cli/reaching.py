@@ -8,8 +8,9 @@ import sys
 from fleet.boot.reach import SshError
 from fleet.cli.plain import plain
 from fleet.control.controller import Controller
-from fleet.control.reaching import Machine, Reaching
+from fleet.control.reaching import Machine, Reaching, provider_of
 from fleet.control.ways import way_to
+from fleet.core.state import RunState
 
 EXIT_UNREACHED = 255
 """As the OpenSSH client has it: the machine could not be reached, or no longer."""
@@ -32,10 +33,10 @@ def leave_properly() -> None:
             signal.signal(number, leave)
 
 
-def reaching_of(controller: Controller, machine: Machine, come_from: str | None) -> Reaching:
+def reaching_of(controller: Controller, run: RunState, come_from: str | None) -> Reaching:
     """The way to a run's machines. Raises FleetError."""
     leave_properly()
-    return Reaching(controller, machine.run_id, way_to(controller, machine, come_from), tell)
+    return Reaching(controller, run.run_id, way_to(controller, provider_of(run), come_from), tell)
 
 
 def unreached(reaching: Reaching, machine: Machine, error: SshError) -> int:

@@ -21,7 +21,7 @@ def log_in(name: str, bucket: str | None, *, identity: Path | None = None, come_
     machine = machine_of(run)
     if machine.provider == "local":
         return run_here(machine, [os.environ.get("SHELL") or "/bin/sh"])
-    return log_in_remotely(reaching_of(controller, machine, come_from), machine, identity)
+    return log_in_remotely(reaching_of(controller, run, come_from), machine, identity)
 
 
 def log_in_remotely(reaching: Reaching, machine: Machine, identity: Path | None) -> int:

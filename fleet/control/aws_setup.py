@@ -6,34 +6,31 @@ The bucket holds the fleet and the record of its set-up, and the record is writt
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from fleet import __version__
+from fleet.control.aws_place import look_at_place, usual_region
 from fleet.control.home import Home
 from fleet.control.names import nearest
 from fleet.model import layout
 from fleet.model.base import document_bytes
-from fleet.model.errors import FleetError, NewerVersionError, NotFoundError
+from fleet.model.errors import FleetError, ProviderError
 from fleet.model.setup import AwsSetup
 from fleet.providers.aws.calling import Calls
 from fleet.providers.aws.keys import PublicKey, find_key
 from fleet.providers.aws.making import Maker, survey
-from fleet.providers.aws.names import bucket_name, own_name
+from fleet.providers.aws.names import own_name
 from fleet.providers.aws.network import Network
 from fleet.providers.aws.session import aws_session
 from fleet.providers.aws.setup import Blueprint, Step, Survey, plan
-from fleet.providers.aws.setup_bucket import look_at_bucket
 from fleet.providers.aws.setup_region import look_at_key, look_at_network
-from fleet.store.fleetfile import ensure_fleet, new_fleet_id, read_fleet
-from fleet.store.objects import Objects
+from fleet.store.fleetfile import ensure_fleet, new_fleet_id
 from fleet.store.opening import open_objects
 
-SETUP_VERSION = 1
+DISABLED = ("AuthFailure", "OptInRequired", "UnrecognizedClientException", "InvalidClientTokenId")
+"""What a region says to credentials that are good elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,88 +69,6 @@ class Prepared:
         return told
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """An account's bucket, and what of a fleet lies in it."""
-
-    account: str
-    partition: str
-    bucket: str
-    region: str
-    there: bool
-    tag: str | None = None
-    fleet_id: str | None = None
-    """From fleet.json."""
-    setup: AwsSetup | None = None
-
-    @property
-    def url(self) -> str:
-        """As ``open_objects`` takes it."""
-        return f"s3://{self.bucket}"
-
-
-def profile_of(home: Home) -> str | None:
-    """The profile to use: the environment's choice goes before what is remembered."""
-    if any(os.environ.get(name) for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID")):
-        return None
-    known = home.aws()
-    return known.profile if known else None
-
-
-def usual_region(home: Home, profile: str | None) -> str:
-    """The one that is configured, else the first that was set up. Raises FleetError if there is none."""
-    known = home.aws()
-    found = os.environ.get("AWS_REGION") or aws_session(profile).region_name or (known.regions[0] if known else None)
-    if not found:
-        raise FleetError("no AWS region is configured", "Name one: --region us-east-1")
-    return str(found)
-
-
-def whoami(calls: Calls, region: str) -> tuple[str, str]:
-    """Account and partition."""
-    found = calls("sts", region, "get_caller_identity")
-    return str(found["Account"]), str(found["Arn"]).split(":")[1]
-
-
-def name_of_bucket(home: Home, account: str, region: str, named: str | None) -> str:
-    """The bucket that was named, else the one that is remembered, else the usual one."""
-    known = home.aws()
-    return (named or (known.bucket if known else "")).removeprefix("s3://").strip("/") or bucket_name(account, region)
-
-
-def look_at_place(home: Home, calls: Calls, region: str, bucket: str | None) -> Place:
-    """The bucket, and what of a fleet lies in it. Raises FleetError if it is somebody else's."""
-    account, partition = whoami(calls, region)
-    name = name_of_bucket(home, account, region, bucket)
-    found = look_at_bucket(calls, name, account, region)
-    if found is None:
-        return Place(account, partition, name, region, there=False)
-    objects = open_objects(f"s3://{name}")
-    info = read_fleet(objects)
-    tag = found[0].fields.get("tag")
-    fleet_id = info.fleet_id if info else None
-    return Place(account, partition, name, found[1], there=True, tag=tag, fleet_id=fleet_id, setup=read_setup(objects))
-
-
-def read_setup(objects: Objects) -> AwsSetup | None:
-    """The record of a set-up; None if there is none, or a broken one: then it is written anew.
-
-    Raises NewerVersionError for one of a newer fleet's.
-    """
-    try:
-        data = objects.get(layout.AWS_SETUP)
-    except NotFoundError:
-        return None
-    try:
-        return AwsSetup.model_validate_json(data)
-    except ValidationError:
-        version = re.search(rb'"v":(\d+)', data)
-        if version and int(version[1]) > SETUP_VERSION:
-            told = f"{objects.url}/{layout.AWS_SETUP} was written by a newer fleet"
-            raise NewerVersionError(told, "Upgrade fleet (pip install -U fleet).") from None
-        return None
-
-
 def prepare(home: Home, wish: Wish, calls: Calls) -> Prepared:
     """Look at everything, and say what is to be done. Changes nothing. Raises FleetError."""
     check_regions(wish.regions, calls.profile)
@@ -181,9 +96,15 @@ def prepare(home: Home, wish: Wish, calls: Calls) -> Prepared:
 def check_regions(regions: Sequence[str], profile: str | None) -> None:
     """Raises FleetError for a name that is no region's, before any call is made there."""
     session = aws_session(profile)
-    known = [
-        one for partition in session.get_available_partitions() for one in session.get_available_regions("ec2", partition)
-    ]
+    known = (
+        []
+        if not regions
+        else [
+            one
+            for partition in session.get_available_partitions()
+            for one in session.get_available_regions("ec2", partition)
+        ]
+    )
     for region in regions:
         if region not in known:
             raise FleetError(
@@ -194,11 +115,17 @@ def check_regions(regions: Sequence[str], profile: str | None) -> None:
 def _network(calls: Calls, region: str, wish: Wish, setup: AwsSetup | None, *, public_ip: bool) -> Network:
     """The network that was named, else the one of the set-up that is there, else the default one."""
     vpcs = wish.vpcs
-    if not vpcs and setup is not None and region in setup.regions:
-        group, gone = setup.regions[region].security_group, ("InvalidGroup.NotFound", "InvalidGroupId.Malformed")
-        answer = calls.unless(gone, "ec2", region, "describe_security_groups", GroupIds=[group])
-        vpcs = tuple(one["VpcId"] for one in (answer or {}).get("SecurityGroups", ()))
-    return look_at_network(calls, region, vpcs, public_ip=public_ip)
+    try:
+        if not vpcs and setup is not None and region in setup.regions:
+            group, gone = setup.regions[region].security_group, ("InvalidGroup.NotFound", "InvalidGroupId.Malformed")
+            answer = calls.unless(gone, "ec2", region, "describe_security_groups", GroupIds=[group])
+            vpcs = tuple(one["VpcId"] for one in (answer or {}).get("SecurityGroups", ()))
+        return look_at_network(calls, region, vpcs, public_ip=public_ip)
+    except ProviderError as error:
+        if error.code not in DISABLED:
+            raise
+        told = f"{region} does not take your credentials, which are good elsewhere ({error.code})"
+        raise FleetError(told, f"Is it enabled? aws account enable-region --region-name {region}") from None
 
 
 def _key(calls: Calls, regions: Sequence[str], wish: Wish, name: str) -> PublicKey | None:

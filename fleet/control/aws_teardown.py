@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fleet.control.aws_setup import Place, look_at_place, usual_region
-from fleet.control.fleets import open_fleet
+from fleet import __version__
+from fleet.control.aws_place import Place, look_at_place, usual_region
+from fleet.control.controller import Controller
+from fleet.control.fleets import controller_name
 from fleet.control.home import Home
 from fleet.core.allowed import providers_of
+from fleet.core.state import FleetState
 from fleet.model.errors import FleetError
 from fleet.providers.aws.calling import Calls
 from fleet.providers.aws.removing import look_at_remains, remove
 from fleet.providers.aws.teardown import Remains, Removal, living, plan_removal
+from fleet.store.journal import Journal
+from fleet.store.opening import open_objects
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ def prepare_removal(home: Home, calls: Calls, bucket: str | None, *, delete_volu
     return Doomed(calls, place, fleet_id or "", regions, remains, steps)
 
 
-def check_removal(home: Home, doomed: Doomed, *, delete_bucket: bool) -> None:
+def check_removal(doomed: Doomed, *, delete_bucket: bool) -> None:
     """Raises FleetError while something lives that needs what is to be removed, or if a stranger's data would be lost."""
     machines = living(doomed.remains)
     if machines:
@@ -55,8 +60,7 @@ def check_removal(home: Home, doomed: Doomed, *, delete_bucket: bool) -> None:
         commands = ", ".join(f"`fleet down {run}`" for run in runs) or "`fleet gc --delete`"
         raise FleetError(f"machines live: {told}", f"End them first: {commands}. Nothing was removed.")
     if doomed.place.fleet_id is not None:
-        state = open_fleet(home, doomed.place.url).state
-        live = [run for run in state.runs.values() if run.ended_at is None]
+        live = [run for run in _state(doomed.place).runs.values() if run.ended_at is None]
         needing = [run.run_id for run in live if delete_bucket or "aws" in providers_of(run.job.resources)]
         if needing:
             commands = ", ".join(f"`fleet stop {run}`" for run in needing)
@@ -68,6 +72,15 @@ def check_removal(home: Home, doomed: Doomed, *, delete_bucket: bool) -> None:
             f"{doomed.place.url} holds what fleet did not write: {some}",
             "Move that away first, or leave the bucket (without --delete-bucket). Nothing was removed.",
         )
+
+
+def _state(place: Place) -> FleetState:
+    """What the journal says, without any provider: looking writes nothing."""
+    objects, fleet_id = open_objects(place.url), place.fleet_id or ""
+    journal = Journal(objects, fleet_id, by=controller_name(), version=__version__)
+    controller = Controller(objects, journal, fleet_id, {})
+    controller.load()
+    return controller.state
 
 
 def carry_out_removal(home: Home, doomed: Doomed, done: Callable[[Removal], None]) -> None:

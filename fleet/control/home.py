@@ -104,10 +104,8 @@ class Home:
         """What ``fleet init aws`` set up from here; None: nothing."""
         try:
             found = json.loads((self.path / "aws.json").read_text(encoding="utf-8"))
-            profile = found.get("profile")
-            return AwsHome(
-                str(found["bucket"]), None if profile is None else str(profile), tuple(map(str, found["regions"]))
-            )
+            profile, regions = found.get("profile"), found.get("regions", ())
+            return AwsHome(str(found["bucket"]), None if profile is None else str(profile), tuple(map(str, regions)))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 

@@ -63,6 +63,13 @@ def machine_of(run: RunState) -> Machine:
     return found
 
 
+def provider_of(run: RunState) -> str:
+    """Where its machine is, or the next one is likely to be. Raises FleetError if there will be none."""
+    if run.ended_at is not None or run.newest is None:
+        return machine_of(run).provider
+    return place_of(run.newest)[0]
+
+
 def _serving(run: RunState) -> Machine | None:
     attempt = run.newest
     if attempt is None or not attempt.serving or attempt.instance_id is None:

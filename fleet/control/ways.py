@@ -38,10 +38,10 @@ class AwsWay:
         return opened(self.setup, machine.region, cidr, self.controller.objects.now)
 
 
-def way_to(controller: Controller, machine: Machine, come_from: str | None = None) -> Way:
+def way_to(controller: Controller, provider: str, come_from: str | None = None) -> Way:
     """The way to the machines of a cloud. Raises FleetError if it has none."""
-    if machine.provider != "aws":
-        raise FleetError(f"machines of {machine.provider} are not reached over SSH in this version of fleet (not yet)")
+    if provider != "aws":
+        raise FleetError(f"machines of {provider} are not reached over SSH in this version of fleet (not yet)")
     setup = aws_setup(controller.objects)
     if setup is None:
         raise FleetError(f"there is no {layout.AWS_SETUP} in {controller.objects.url}", "fleet init aws")

@@ -47,7 +47,7 @@ class Account:
 
     def destroy(self, *, delete_volumes: bool = False, delete_bucket: bool = False) -> Doomed:
         doomed = self.doomed(delete_volumes=delete_volumes, delete_bucket=delete_bucket)
-        check_removal(self.home, doomed, delete_bucket=delete_bucket)
+        check_removal(doomed, delete_bucket=delete_bucket)
         carry_out_removal(self.home, doomed, lambda _: None)
         return doomed
 

@@ -65,7 +65,11 @@ def models() -> Iterator[None]:
 
 @pytest.fixture
 def account(moto: Moto, models: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Account:
-    """A user's computer before the empty cloud. The probe of exclusive creation is short: it is tested elsewhere."""
+    """A user's computer before the empty cloud.
+
+    The probe of exclusive creation has one writer: on a busy computer moto, which looks and then writes, lets two of many
+    win, and is refused with good reason.
+    """
     monkeypatch.setattr(probe, "KEYS", 1)
-    monkeypatch.setattr(probe, "WRITERS", 2)
+    monkeypatch.setattr(probe, "WRITERS", 1)
     return Account(tmp_path)

@@ -35,6 +35,7 @@ OWNED = {
     "ModifyVolume": ("VolumeId",),
     "RevokeSecurityGroupIngress": ("GroupId",),
     "TerminateInstances": ("InstanceIds",),
+    "UpdateSecurityGroupRuleDescriptionsIngress": ("GroupId",),
 }
 """EC2's operations on what is there, and their parameters that hold ids."""
 MADE = {
@@ -89,7 +90,7 @@ class Recorder:
     def _note(self, params: dict[str, Any], model: Any, context: Mapping[str, Any], **_: Any) -> None:
         service, region = model.service_model.signing_name, context["client_region"]
         call = Call(service, region, model.name, params)
-        if service == "ec2" and call.changes:
+        if service == "ec2" and (call.changes or call.operation in OWNED):
             call = Call(service, region, model.name, params, self._tags(region))
         self.calls.append(call)
         self.before(call)
@@ -180,21 +181,28 @@ def _ec2(call: Call) -> Iterator[Request]:
 
 
 def _launch(call: Call) -> Iterator[Request]:
-    """All that a launch by a template is asked about. What the template says is taken from ``tags``."""
+    """All that a launch is asked about. What its template says is taken from the things that there are."""
     words, operation, root = call.parameters, f"ec2:{call.operation}", _root(call)
     asked = {one["ResourceType"]: _asked(one["Tags"]) for one in words.get("TagSpecifications", ())}
     configs = words.get("LaunchTemplateConfigs", ())
-    template = words["LaunchTemplate"] if "LaunchTemplate" in words else configs[0]["LaunchTemplateSpecification"]
-    identity = template["LaunchTemplateId"]
-    yield Request(operation, arn(call, identity), _resource_tags(call, identity))
+    template = configs[0]["LaunchTemplateSpecification"] if configs else words.get("LaunchTemplate")
+    groups = list(words.get("SecurityGroupIds", ())) + [g for n in words.get("NetworkInterfaces", ()) for g in n["Groups"]]
+    if template is not None:
+        identity = template["LaunchTemplateId"]
+        yield Request(operation, arn(call, identity), _resource_tags(call, identity))
+        groups = groups or [name for name in call.tags if name.startswith("sg-")]
+    for group in groups:
+        yield Request(operation, arn(call, group), _resource_tags(call, group))
+    if "IamInstanceProfile" in words:
+        role = f"arn:aws:iam::{ACCOUNT}:role/{words['IamInstanceProfile']['Name']}"
+        yield Request("iam:PassRole", role, {"iam:PassedToService": "ec2.amazonaws.com"})
+    if "KeyName" in words:
+        yield Request(operation, f"{root}key-pair/{words['KeyName']}")
     yield Request(operation, f"{root}instance/new", asked.get("instance", {}))
-    yield Request(operation, f"{root}volume/new", asked.get("volume", asked.get("instance", {})))
+    yield Request(operation, f"{root}volume/new", asked.get("volume", {}))
     for kind in ("network-interface", "subnet", "spot-instances-request", *(("fleet",) if configs else ())):
         yield Request(operation, f"{root}{kind}/any", asked.get(kind, {}))
     yield Request(operation, f"arn:aws:ec2:{call.region}::image/ami-1")
-    for name, tags in call.tags.items():
-        if name.startswith("sg-") and tags:
-            yield Request(operation, arn(call, name), _resource_tags(call, name))
     yield from _tagging(call)
 
 

@@ -29,8 +29,12 @@ from fleet.providers.aws.access import (
     opened,
 )
 from fleet.providers.aws.addresses import Address, caller_address, machine_address
+from fleet.providers.aws.policies import controller_policy
 from fleet.providers.aws.session import aws_client
+from tests.aws.account import ACCOUNT
+from tests.aws.evaluator import decide
 from tests.aws.moto import Moto
+from tests.aws.recorded import Recorder, requests_of
 
 REGION = "us-east-1"
 ME = "198.51.100.7/32"
@@ -52,7 +56,8 @@ def clock() -> Clock:
 @pytest.fixture
 def setup(moto: Moto) -> AwsSetup:
     ec2 = aws_client("ec2", REGION)
-    group = ec2.create_security_group(GroupName="fleet", Description="no inbound")["GroupId"]
+    tags = [{"ResourceType": "security-group", "Tags": [{"Key": "fleet", "Value": "f1"}]}]
+    group = ec2.create_security_group(GroupName="fleet", Description="no inbound", TagSpecifications=tags)["GroupId"]
     region = AwsRegion(region=REGION, security_group=group, launch_template="lt-1", template_version="1")
     fields: dict[str, Any] = {"account": "1", "bucket": "b", "bucket_region": REGION, "instance_profile": "p", "made_at": 0}
     return AwsSetup(fleet_id="f1", regions={REGION: region}, **fields)
@@ -130,6 +135,23 @@ def test_a_rule_that_was_closed_by_others_comes_back_with_the_next_renewal(setup
     assert cidrs(setup) == [ME]
     door.close()
     assert inbound(setup) == []
+
+
+def test_every_call_is_within_a_controllers_policy(setup: AwsSetup, clock: Clock) -> None:
+    recorder = Recorder()
+    first, second = (Door(setup, REGION, ME, clock) for _ in range(2))
+    first.open()
+    second.open()
+    first.close()
+    second.close()
+    policy = controller_policy(ACCOUNT, "aws", "b", "f1")
+    assert [call.operation for call in recorder.changes] == [
+        "AuthorizeSecurityGroupIngress",
+        "UpdateSecurityGroupRuleDescriptionsIngress",
+        "RevokeSecurityGroupIngress",
+    ]
+    for call in recorder.calls:
+        assert {decide(policy, request) for request in requests_of(call)} == {"allow"}, call
 
 
 def test_a_rule_of_the_users_own_is_left_alone(setup: AwsSetup, clock: Clock) -> None:

@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 
 from fleet.model.errors import FleetError
+from fleet.model.events import RunCreated
+from fleet.model.job import Job
 from fleet.providers.aws.names import own_name
 from fleet.providers.aws.session import aws_client, forget_clients
 from fleet.providers.aws.setup import nothing_to_do
 from fleet.providers.aws.setup_policy import setup_policy
 from fleet.providers.aws.teardown import Contents, Machine, Remains, Remnant, contents_of, living, lost, plan_removal
+from fleet.store.journal import Journal
 from fleet.store.opening import open_objects
 from tests.aws.account import ACCOUNT, BUCKET, HOME, Account
 from tests.aws.evaluator import decide
@@ -169,6 +172,18 @@ def test_while_a_machine_lives_nothing_is_removed_and_the_command_that_ends_it_i
     account.destroy()
 
 
+def test_while_a_run_goes_on_that_would_be_launched_again_nothing_is_removed(account: Account) -> None:
+    account.init()
+    job = Job.model_validate({"name": "racer", "run": "x", "resources": {"infra": "local"}})
+    created = RunCreated(at=1.0, run_id="racer-1", name="racer", job=job, mounts={})
+    journal = Journal(open_objects(f"s3://{BUCKET}"), account.setup.fleet_id, by="test", version="0")
+    journal.append([created.model_dump(mode="json")])
+    with pytest.raises(FleetError, match="runs go on: racer-1") as told:
+        account.destroy(delete_bucket=True)
+    assert "`fleet stop racer-1`" in told.value.hint
+    account.destroy()  # it runs on this computer, and needs the bucket only
+
+
 def test_volumes_stay_until_it_is_said_and_are_still_found_then(account: Account) -> None:
     account.init(HOME)
     volume = a_volume(account)
@@ -232,7 +247,6 @@ def test_a_teardown_that_is_killed_before_any_change_is_completed_by_the_next_on
     Recorder(before)
     kills = 0
     while kills < 40:
-        print([c.operation for c in seen])
         seen.clear()
         try:
             account.destroy(delete_volumes=True, delete_bucket=True)

@@ -252,6 +252,11 @@ def test_a_check_that_hangs_or_breaks_hides_no_other() -> None:
     assert found[2].told == "cannot be told: DescribeImages: no"
 
 
+def test_a_page_of_html_is_told_in_a_line() -> None:
+    error = ProviderError(ErrorClass.TRANSIENT, "500", "GetQuota: <!doctype html>\n<html lang=en>\n" + "x" * 500)
+    assert checks.untold("quota", error).told == "cannot be told: GetQuota: <!doctype html>"
+
+
 def test_a_bucket_elsewhere_is_told_with_what_that_costs() -> None:
     look = Look(None, "us-east-1", job())
     assert checks_bucket.judge_region("b", "us-east-1", look).state == "good"
@@ -413,9 +418,9 @@ def test_what_was_broken_is_found_and_nothing_else_is_bad(setup: AwsSetup, harm:
 
 
 def test_an_image_of_another_region_is_bad(setup: AwsSetup) -> None:
-    found = looked(setup, job=job(instance_type="c5.2xlarge", image_id="ami-0123456789abcdef0"))
+    found = looked(setup, job=job(instance_type="c5.2xlarge", image_id="ami-0fedcba9876543210"))
     (told,) = [one for one in found if one.what == "image"]
-    assert (told.state, "there is no image ami-0123456789abcdef0" in told.told) == ("bad", True)
+    assert (told.state, "there is no image ami-0fedcba9876543210" in told.told) == ("bad", True)
 
 
 def test_a_region_that_the_job_names_and_the_set_up_has_not_is_bad(setup: AwsSetup) -> None:
@@ -520,8 +525,12 @@ def test_something_else_to_look_at_is_wrong_usage() -> None:
 
 
 def test_with_a_catalog_accelerators_lead_to_types(monkeypatch: pytest.MonkeyPatch) -> None:
-    gpus = {"g4dn.xlarge": 1, "g4dn.12xlarge": 4}
-    catalog = SimpleNamespace(with_gpu=lambda _gpu: list(gpus), type_of=lambda name: SimpleNamespace(gpus=gpus[name]))
+    gpus = {"g4dn.xlarge": 1, "g4dn.12xlarge": 4, "g4dn.metal": 8}
+
+    def described(name: str) -> SimpleNamespace:
+        return SimpleNamespace(gpus=gpus[name], on_request=name == "g4dn.metal")  # only for those who name it
+
+    catalog = SimpleNamespace(with_gpu=lambda _gpu: list(gpus), type_of=described)
     monkeypatch.setattr(checks_types, "_catalog", lambda: catalog)
     look = Look(None, "us-east-1", job(accelerators="T4:2"))
     assert checks_types.wanted_types(look) == {"g4dn.12xlarge": {"spot", "on-demand"}}

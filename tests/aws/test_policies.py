@@ -201,7 +201,10 @@ CHANGES: list[tuple[str, dict[str, object]]] = [
     ("GetConsoleOutput", {"InstanceId": "i-1"}),
     ("AuthorizeSecurityGroupIngress", {"GroupId": "sg-1"}),
     ("RevokeSecurityGroupIngress", {"GroupId": "sg-1"}),
+    ("UpdateSecurityGroupRuleDescriptionsIngress", {"GroupId": "sg-1"}),
     ("DeleteLaunchTemplateVersions", {"LaunchTemplateId": "lt-1"}),
+    ("DeleteLaunchTemplate", {"LaunchTemplateId": "lt-1"}),
+    ("ModifyLaunchTemplate", {"LaunchTemplateId": "lt-1"}),
     ("CreateTags", {"Resources": ["vol-1"], "Tags": [{"Key": "run", "Value": "r2"}]}),
     ("CreateSnapshot", {"VolumeId": "vol-1", "TagSpecifications": tagged("snapshot")}),
 ]
@@ -216,7 +219,13 @@ def test_a_controller_changes_what_is_its_fleets_and_nothing_else(operation: str
 
 def launches(fleet: str = FLEET, kinds: tuple[str, ...] = ("instance", "volume")) -> list[Call]:
     tags, template = tagged(*kinds, fleet=fleet), {"LaunchTemplateId": "lt-1", "Version": "1"}
+    alone = {
+        "SecurityGroupIds": ["sg-1"],
+        "IamInstanceProfile": {"Name": f"fleet-{FLEET[:8]}"},
+        "KeyName": f"fleet-{FLEET[:8]}",
+    }
     return [
+        call("RunInstances", MINE, **alone, TagSpecifications=tags),
         call("RunInstances", MINE, LaunchTemplate=template, TagSpecifications=tags),
         call("CreateFleet", MINE, LaunchTemplateConfigs=[{"LaunchTemplateSpecification": template}], TagSpecifications=tags),
     ]
@@ -229,10 +238,11 @@ def test_a_controller_launches_what_is_tagged_in_the_launching_call() -> None:
         assert "nothing" in decisions(CONTROLLER, one)
 
 
-def test_a_controller_launches_by_its_own_template_only() -> None:
+def test_a_controller_launches_by_its_own_template_in_its_own_group_only() -> None:
     for one in launches():
-        theirs = Call(one.service, one.region, one.operation, one.parameters, {**MINE, "lt-1": {"fleet": OTHER}})
-        assert "nothing" in decisions(CONTROLLER, theirs)
+        for thing in ("lt-1",) if "IamInstanceProfile" not in one.parameters else ("sg-1",):
+            theirs = Call(one.service, one.region, one.operation, one.parameters, {**MINE, thing: {"fleet": OTHER}})
+            assert "nothing" in decisions(CONTROLLER, theirs)
 
 
 def test_a_controller_cannot_take_what_is_anothers_by_tagging_it() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fleet.control import aws_setup
+from fleet.control import aws_place, aws_setup
 from fleet.model.errors import ErrorClass, ProviderError
 from fleet.providers.aws.calling import Calls
 from fleet.providers.aws.names import tags_of
@@ -199,7 +199,8 @@ def test_everything_that_set_up_calls_is_in_its_policy(account: Account, monkeyp
         opened.append(Judged(open_objects(url), policy, BUCKET))
         return opened[-1]
 
-    monkeypatch.setattr(aws_setup, "open_objects", judged)
+    for module in (aws_place, aws_setup):
+        monkeypatch.setattr(module, "open_objects", judged)
     recorder = Recorder()
     account.init()
     name = account.prepare().blueprint.name

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
-from fleet.model.errors import FleetError, NewerVersionError
+from fleet.model.errors import ErrorClass, FleetError, NewerVersionError, ProviderError
+from fleet.providers.aws.calling import Calls
 from fleet.providers.aws.names import tags_of
 from fleet.providers.aws.session import aws_client
 from fleet.providers.aws.setup import nothing_to_do
@@ -172,3 +174,51 @@ def test_machines_without_an_address_are_said_to_need_another_way_out(account: A
     assert account.setup.public_ip is False
     assert nothing_to_do(account.prepare().steps)  # it stays so until something else is said
     assert not nothing_to_do(account.prepare(public_ip=True).steps)
+
+
+# --- what cannot be
+
+
+@pytest.mark.parametrize("name", ["s3://b/prefix", "Big", "a", "x" * 64, "under_score"])
+def test_what_is_no_name_of_a_bucket_is_refused_before_any_call(account: Account, name: str) -> None:
+    with pytest.raises(FleetError, match="no name of a bucket"):
+        account.prepare(bucket=name)
+
+
+def test_a_bucket_of_somebody_else_is_refused_with_the_way_out(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_self: Calls, _service: str, _region: str, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        if operation == "head_bucket":
+            assert parameters["ExpectedBucketOwner"] == "123456789012"
+            raise ProviderError(ErrorClass.UNKNOWN, "403", "HeadBucket: Forbidden")
+        return {"Account": "123456789012", "Arn": "arn:aws:iam::123456789012:user/me"}
+
+    monkeypatch.setattr(Calls, "once", refused)
+    with pytest.raises(FleetError, match="another account's") as told:
+        account.prepare(bucket="taken")
+    assert "--bucket" in told.value.hint
+
+
+def test_a_region_that_the_account_did_not_enable_is_named(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    once = Calls.once
+
+    def refused(self: Calls, service: str, region: str, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        if service == "ec2" and region == "af-south-1":
+            raise ProviderError(
+                ErrorClass.CREDENTIALS, "AuthFailure", "not able to validate the provided access credentials"
+            )
+        return once(self, service, region, operation, parameters)
+
+    monkeypatch.setattr(Calls, "once", refused)
+    with pytest.raises(FleetError, match="af-south-1 does not take your credentials") as told:
+        account.prepare("us-east-1", "af-south-1")
+    assert "enable-region" in told.value.hint
+
+
+def test_what_a_computer_remembers_and_cannot_read_is_as_if_it_remembered_nothing(account: Account) -> None:
+    for text in ("torn{", "[]", '{"profile": null}'):
+        (account.home.path / "aws.json").write_text(text)
+        assert account.home.aws() is None
+    (account.home.path / "aws.json").write_text('{"bucket": "s3://b"}')
+    known = account.home.aws()
+    assert known is not None
+    assert (known.bucket, known.profile, known.regions) == ("s3://b", None, ())

@@ -59,18 +59,18 @@ def test_the_port_is_open_for_the_caller_while_the_machine_is_reached(
     fleet: Fleet, machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(addresses, "_asked", lambda: "8.8.8.8")
-    way = way_to(fleet.controller(), machine)
+    way = way_to(fleet.controller(), machine.provider)
     place = way.place(machine)
     assert place is not None
     assert (place.port, place.public) == (22, True)
     with way.opened(machine, place):
         assert open_for() == ["8.8.8.8/32"]
     assert open_for() == []
-    with way_to(fleet.controller(), machine, "198.51.100.0/24").opened(machine, place):
+    with way_to(fleet.controller(), machine.provider, "198.51.100.0/24").opened(machine, place):
         assert open_for() == ["198.51.100.0/24"]
     with (
         pytest.raises(FleetError, match="never opened"),
-        way_to(fleet.controller(), machine, "0.0.0.0/0").opened(machine, place),
+        way_to(fleet.controller(), machine.provider, "0.0.0.0/0").opened(machine, place),
     ):
         pass
     assert open_for() == []
@@ -115,7 +115,7 @@ def test_a_command_goes_through_a_port_that_is_open_only_meanwhile(
 
     monkeypatch.setattr("fleet.boot.session.run", watched)
     controller = fleet.controller()
-    here = Here(way_to(controller, machine), there)
+    here = Here(way_to(controller, machine.provider), there)
     keys = {"instance_id": machine.instance_id, "keys": [public(there.host_key)], "user": getpass.getuser(), "at": 1.0}
     fleet.objects.put(layout.host_key(RUN, 1), document_bytes(HostKeys.model_validate(keys)))
     reaching = Reaching(controller, RUN, here, print)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import http.server
+import os
 import socket
+import tempfile
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -14,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from fleet.boot.forward import Forwarder, Ports
-from fleet.boot.reach import ImpostorError
+from fleet.boot.reach import ImpostorError, openssh
 from fleet.boot.ssh import connect
+from fleet.cli import ssh as cli_ssh
 from fleet.cli.exec import run_remotely
 from fleet.cli.forward import carry_on
 from fleet.cli.ssh import log_in_remotely
@@ -195,3 +198,37 @@ def test_a_login_is_explained_when_openssh_is_refused(
     assert "whoever answers at 127.0.0.1 is not i-1" in told
     assert "as far as is known attempt 1 still runs" in told
     assert "publickey" not in impostor.log
+
+
+def test_a_login_leaves_nothing_behind_but_its_exit_code(
+    sshd: MakeSshd,
+    fleet: Fleet,
+    key: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    there = fleet.launch(1, sshd().reach)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(cli_ssh, "openssh", lambda *words: [*openssh(*words), "echo here; exit 4"])
+    assert log_in_remotely(fleet.reaching(print), there, key) == 4
+    out, err = capfd.readouterr()
+    assert out == "here\n"
+    assert "`fleet exec racer -- bash` is where its training runs" in err
+    assert list((tmp_path / "temporary").iterdir()) == []
+    assert fleet.doors == ["open i-1", "closed i-1"]
+
+
+def test_without_openssh_a_login_is_plain(
+    sshd: MakeSshd, fleet: Fleet, key: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    there = fleet.launch(1, sshd().reach)
+    monkeypatch.setattr("shutil.which", lambda _name: None)
+    here, typed = os.pipe()
+    os.write(typed, b"echo 4$((1+1)); exit 6\n")
+    os.close(typed)
+    with os.fdopen(here) as stream:
+        monkeypatch.setattr("sys.stdin", stream)
+        assert log_in_remotely(fleet.reaching(print), there, key) == 6
+    assert "42\n" in capfd.readouterr().out

@@ -26,7 +26,7 @@ from fleet.boot.reach import (
     openssh,
 )
 from fleet.cli.reaching import EXIT_UNREACHED, unreached
-from fleet.control.reaching import Machine, Place, machine_of, passes
+from fleet.control.reaching import Machine, Place, machine_of, passes, provider_of
 from fleet.control.ways import way_to
 from fleet.model import layout
 from fleet.model.base import document_bytes
@@ -55,6 +55,15 @@ def test_a_run_without_a_machine_says_where_to_look(fleet: Fleet) -> None:
         with pytest.raises(FleetError, match="has no machine now") as told:
             machine_of(fleet.controller().state.runs[RUN])
         assert "fleet status racer" in told.value.hint
+
+
+def test_a_run_between_two_machines_can_be_followed_already(fleet: Fleet) -> None:
+    fleet.launch(1)
+    fleet.gone(1)
+    assert provider_of(fleet.controller().state.runs[RUN]) == "sim"
+    fleet.record({"run-ended": {"outcome": "succeeded"}})
+    with pytest.raises(FleetError, match="has no machine now"):
+        provider_of(fleet.controller().state.runs[RUN])
 
 
 def test_the_newest_machine_is_the_runs(fleet: Fleet) -> None:
@@ -188,9 +197,9 @@ def test_what_may_pass_is_waited_for_and_the_rest_told() -> None:
 
 def test_a_cloud_without_ssh_is_named(fleet: Fleet) -> None:
     with pytest.raises(FleetError, match="machines of sim"):
-        way_to(fleet.controller(), fleet.launch(1))
+        way_to(fleet.controller(), "sim")
     with pytest.raises(FleetError, match=r"no setup/aws\.json") as told:
-        way_to(fleet.controller(), replace(fleet.launch(2), provider="aws"))
+        way_to(fleet.controller(), "aws")
     assert "fleet init aws" in told.value.hint
 
 

@@ -30,6 +30,9 @@ SKEW_REFUSED = 300.0
 SOON = 12 * 3600.0
 """Credentials that end within so long end before a night of training."""
 
+LONGEST = 300
+"""Letters of a message that are shown."""
+
 State = Literal["good", "note", "bad"]
 
 
@@ -54,7 +57,8 @@ class Look:
     bucket: str | None = None
     prefix: str = ""
     profile: str | None = None
-    cache: Path = Path()
+    cache: Path | None = None
+    """Where the provider keeps what it learned; None: nothing is to be kept."""
     account: str = ""
     """As STS tells it, once it was asked; and whose name the caller has there."""
     caller: str = ""
@@ -135,7 +139,7 @@ def asked(checks: Sequence[tuple[str, Check]], seconds: float) -> Iterator[Check
         except FleetError as error:
             found[number] = [untold(what, error)]
         except Exception as error:  # noqa: BLE001 - a fault of one check must hide no other
-            found[number] = [Checked(what, "note", f"cannot be told: {type(error).__name__}: {error}".splitlines()[0])]
+            found[number] = [Checked(what, "note", briefly(f"cannot be told: {type(error).__name__}: {error}"))]
 
     threads = [
         threading.Thread(target=ask, args=(number, what, check), daemon=True) for number, (what, check) in enumerate(checks)
@@ -159,7 +163,13 @@ def untold(what: str, error: FleetError) -> Checked:
     means = error.error_class if isinstance(error, ProviderError) else None
     if means is ErrorClass.CREDENTIALS:
         return Checked(what, "bad", error.message, error.hint)
-    return Checked(what, "note", f"cannot be told: {error.message}", error.hint)
+    return Checked(what, "note", f"cannot be told: {briefly(error.message)}", error.hint)
+
+
+def briefly(text: str) -> str:
+    """The first line of it: what is between here and Amazon answers with pages."""
+    line = text.partition("\n")[0]
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]} …"
 
 
 def _identity(look: Look) -> list[Checked]:

@@ -93,7 +93,12 @@ def lifecycle(look: Look) -> Checked:
     if not days:
         told = f"{look.bucket}: unfinished uploads stay, and are charged, until `fleet gc --delete`"
         return Checked("uploads", "note", told, AGAIN)
-    return Checked("uploads", "good", f"{look.bucket}: unfinished uploads are removed after {min(days)} days")
+    return Checked("uploads", "good", f"{look.bucket}: unfinished uploads are removed after {days_of(min(days))}")
+
+
+def days_of(number: int) -> str:
+    """``1 day``, ``7 days``."""
+    return f"{number} day{'s' if number != 1 else ''}"
 
 
 def profile(look: Look) -> Checked:

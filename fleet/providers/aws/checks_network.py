@@ -67,7 +67,7 @@ def egress(look: Look, region: str) -> list[Checked]:
         return [Checked("egress", "bad", f"{region}: {error.message}", f"fleet init aws --region {region}")]
     if not subnets:
         told = f"{region}: there is no default network, and the set-up names no subnet"
-        return [Checked("egress", "bad", told, f"fleet init aws --region {region} --subnet …")]
+        return [Checked("egress", "bad", told, f"fleet init aws --region {region} --vpc …")]
     networks = sorted({one["VpcId"] for one in subnets})
     tables = look.call(
         "ec2", region, "describe_route_tables", Filters=[{"Name": "vpc-id", "Values": networks}]
@@ -101,7 +101,7 @@ WAYS: Mapping[str, tuple[State, str, str]] = {
     "none": (
         "bad",
         "have no route to the internet: machines cannot boot there",
-        "Add a route to an internet gateway or a NAT, or name other subnets (fleet init aws --subnet …).",
+        "Add a route to an internet gateway or a NAT, or name another network (fleet init aws --vpc …).",
     ),
 }
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from fleet.model.errors import ErrorClass, ProviderError
-from fleet.providers.aws.checks import Check, Checked, Look
+from fleet.providers.aws.checks import Check, Checked, Look, briefly
 
 Verdict = Literal["allowed", "denied", "untold"]
 POLICY = "`fleet policy aws` prints what the controller must be allowed to do."
@@ -207,7 +207,7 @@ def _simulated(look: Look, wanted: Sequence[Asked]) -> tuple[dict[str, Verdict],
     except ProviderError as error:
         if error.error_class is ErrorClass.DENIED:
             return found, "iam:SimulatePrincipalPolicy is not allowed"
-        return found, error.message
+        return found, briefly(error.message)
     return found, ""
 
 

@@ -55,7 +55,7 @@ def _resolved(look: Look, region: str, name: str | None) -> tuple[str | None, st
         provider = importlib.import_module("fleet.providers.aws.provider").AwsProvider
     except ImportError:
         return None, f"what {name or 'the default image'} is cannot be told by this version of fleet"
-    if look.setup is None:
+    if look.setup is None or look.cache is None:
         return None, "without a set-up the image cannot be looked up"
     kind = next(iter(sorted(checks_types.wanted_types(look))), "c5.2xlarge")
     offer = Offer(

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fleet.model.errors import ProviderError
-from fleet.providers.aws.checks import Checked, Look
+from fleet.providers.aws.checks import Checked, Look, briefly
 
 SPOT = {"G": "L-3819A6DF", "VT": "L-3819A6DF", "P": "L-7212CCBC"}
 ON_DEMAND = {"G": "L-DB2E81BA", "VT": "L-DB2E81BA", "P": "L-417A185B"}
@@ -25,7 +25,8 @@ def wanted_types(look: Look) -> dict[str, set[str]]:
         names = list(wish.instance_type)
         if not names and wish.accelerators is not None and catalog is not None:
             gpu, _, count = wish.accelerators.partition(":")
-            names = [one for one in catalog.with_gpu(gpu) if catalog.type_of(one).gpus >= int(count or 1)]
+            facts = {one: catalog.type_of(one) for one in catalog.with_gpu(gpu)}
+            names = [one for one, of in facts.items() if of.gpus >= int(count or 1) and not of.on_request]
         markets = {"spot": {"spot"}, "on-demand": {"on-demand"}}.get(wish.market, {"spot", "on-demand"})
         for name in names:
             found.setdefault(name, set()).update(markets)
@@ -101,7 +102,7 @@ def _quotas(
         try:
             found.append(judge_quota(region, market, code, _quota(look, region, code), needs))
         except ProviderError as error:
-            told = f"{region}: cannot be told of {', '.join(needs)} ({market}): {error.message}"
+            told = f"{region}: cannot be told of {', '.join(needs)} ({market}): {briefly(error.message)}"
             found.append(Checked("quota", "note", told, _page(region, code)))
     return found
 

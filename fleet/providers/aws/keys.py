@@ -54,7 +54,13 @@ def read_key(path: Path) -> PublicKey:
         raise FleetError(f"{path} is a key of the kind {kind}, which EC2 does not take", MAKE)
     if kind not in KINDS or not _holds(words, kind):
         raise FleetError(f"{path} holds no public key", MAKE)
-    return PublicKey(f"{kind} {words[1]}", str(path))
+    return PublicKey(f"{kind} {words[1]}", _short(path))
+
+
+def _short(path: Path) -> str:
+    """As people write it."""
+    home = Path.home()
+    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
 
 
 def _holds(words: Sequence[str], kind: str) -> bool:

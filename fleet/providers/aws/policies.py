@@ -194,14 +194,17 @@ OWN_CHANGES = (
     "ec2:CancelSpotInstanceRequests",
     "ec2:CreateSnapshot",
     "ec2:CreateVolume",
+    "ec2:DeleteLaunchTemplate",
     "ec2:DeleteLaunchTemplateVersions",
     "ec2:DeleteSnapshot",
     "ec2:DeleteVolume",
     "ec2:DetachVolume",
     "ec2:GetConsoleOutput",
+    "ec2:ModifyLaunchTemplate",
     "ec2:ModifyVolume",
     "ec2:RevokeSecurityGroupIngress",
     "ec2:TerminateInstances",
+    "ec2:UpdateSecurityGroupRuleDescriptionsIngress",
 )
 """Only to what carries the fleet's tag."""
 

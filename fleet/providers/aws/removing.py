@@ -97,8 +97,13 @@ def remove(calls: Calls, one: Removal, home: str, bucket: str, account: str) -> 
     """Remove one thing. Raises ProviderError, FleetError."""
     if one.kind in DELETED:
         operation, key, gone = DELETED[one.kind]
-        # A machine that shuts down holds its group a little longer.
-        calls.unless(gone, "ec2", one.region, operation, unseen=("DependencyViolation",), **{key: one.name})
+        try:
+            # A machine that shuts down holds its group a little longer.
+            calls.unless(gone, "ec2", one.region, operation, unseen=("DependencyViolation",), **{key: one.name})
+        except ProviderError as error:
+            if error.code == "DependencyViolation":
+                error.hint = "A machine that shuts down may hold it still: the same command removes the rest."
+            raise
     elif one.kind == "profile":
         _remove_profile(calls, home, one.name)
     elif one.kind == "role":

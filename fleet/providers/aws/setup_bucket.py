@@ -42,7 +42,8 @@ def not_yours(bucket: str) -> FleetError:
     """The same for a bucket of another account, and for one that these credentials may not look at."""
     return FleetError(
         f"the bucket {bucket} is another account's, or you may not look at it",
-        "Name another with --bucket, or ask whoever gives you permissions (`fleet policy aws --setup` prints which).",
+        "Name another with --bucket, or choose another account with AWS_PROFILE, or ask for the permissions that "
+        "`fleet policy aws --setup` prints.",
     )
 
 

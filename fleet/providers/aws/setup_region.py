@@ -161,7 +161,8 @@ def plain(data: Answer) -> dict[str, Any]:
     if "NetworkInterfaces" in found:
         found["NetworkInterfaces"] = [{k: v for k, v in one.items() if k in INTERFACE} for one in found["NetworkInterfaces"]]
     if "TagSpecifications" in found:  # some clouds tell the template's own tags here as well
-        found["TagSpecifications"] = [one for one in found["TagSpecifications"] if one["ResourceType"] != "launch-template"]
+        tags = [one for one in found["TagSpecifications"] if one["ResourceType"] != "launch-template"]
+        found["TagSpecifications"] = sorted(tags, key=lambda one: str(one["ResourceType"]))
     return found
 
 

@@ -114,7 +114,7 @@ def _removal(one: Remnant, remains: Remains, *, delete_volumes: bool, delete_buc
             return Removal("leave", one.kind, one.region, one.id, f"{what}: data, stays without --delete-volumes", price)
         return Removal("remove", one.kind, one.region, one.id, f"{what}, and everything on it", price)
     if one.kind == "bucket" and not delete_bucket:
-        told = "journal, checkpoints and models stay; about $0.023 a month for each GB"
+        told = "stays with all data; $0.023 a month for each GB"
         return Removal("leave", one.kind, one.region, one.id, told)
     if one.kind == "bucket":
         contents = remains.contents or Contents()

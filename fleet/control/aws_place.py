@@ -1,0 +1,112 @@
+"""Where a fleet is in an AWS account: whose credentials these are, which bucket it is, and what lies in it."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from fleet.control.home import Home
+from fleet.model import layout
+from fleet.model.errors import FleetError, NewerVersionError, NotFoundError
+from fleet.model.setup import AwsSetup
+from fleet.providers.aws.calling import Calls
+from fleet.providers.aws.names import bucket_name
+from fleet.providers.aws.session import aws_session
+from fleet.providers.aws.setup_bucket import look_at_bucket
+from fleet.store.fleetfile import read_fleet
+from fleet.store.objects import Objects
+from fleet.store.opening import open_objects
+
+SETUP_VERSION = 1
+NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+"""S3's rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An account's bucket, and what of a fleet lies in it."""
+
+    account: str
+    partition: str
+    bucket: str
+    region: str
+    there: bool
+    tag: str | None = None
+    fleet_id: str | None = None
+    """From fleet.json."""
+    setup: AwsSetup | None = None
+
+    @property
+    def url(self) -> str:
+        """As ``open_objects`` takes it."""
+        return f"s3://{self.bucket}"
+
+
+def profile_of(home: Home) -> str | None:
+    """The profile to use: the environment's choice goes before what is remembered."""
+    if any(os.environ.get(name) for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID")):
+        return None
+    known = home.aws()
+    return known.profile if known else None
+
+
+def usual_region(home: Home, profile: str | None) -> str:
+    """The one that is configured, else the first that was set up. Raises FleetError if there is none."""
+    known = home.aws()
+    found = os.environ.get("AWS_REGION") or aws_session(profile).region_name or (known.regions[0] if known else None)
+    if not found:
+        raise FleetError("no AWS region is configured", "Name one: --region us-east-1")
+    return str(found)
+
+
+def whoami(calls: Calls, region: str) -> tuple[str, str]:
+    """Account and partition."""
+    found = calls("sts", region, "get_caller_identity")
+    return str(found["Account"]), str(found["Arn"]).split(":")[1]
+
+
+def name_of_bucket(home: Home, account: str, region: str, named: str | None) -> str:
+    """The bucket that was named, else the one that is remembered, else the usual one."""
+    known = home.aws()
+    name = (named or (known.bucket if known else "")).removeprefix("s3://").strip("/") or bucket_name(account, region)
+    if not NAME.fullmatch(name):
+        raise FleetError(
+            f"{name!r} is no name of a bucket", "Small letters, digits and hyphens, 3 to 63 of them: --bucket my-fleet"
+        )
+    return name
+
+
+def look_at_place(home: Home, calls: Calls, region: str, bucket: str | None) -> Place:
+    """The bucket, and what of a fleet lies in it. Raises FleetError if it is somebody else's."""
+    account, partition = whoami(calls, region)
+    name = name_of_bucket(home, account, region, bucket)
+    found = look_at_bucket(calls, name, account, region)
+    if found is None:
+        return Place(account, partition, name, region, there=False)
+    objects = open_objects(f"s3://{name}")
+    info = read_fleet(objects)
+    tag = found[0].fields.get("tag")
+    fleet_id = info.fleet_id if info else None
+    return Place(account, partition, name, found[1], there=True, tag=tag, fleet_id=fleet_id, setup=read_setup(objects))
+
+
+def read_setup(objects: Objects) -> AwsSetup | None:
+    """The record of a set-up; None if there is none, or a broken one: then it is written anew.
+
+    Raises NewerVersionError for one of a newer fleet's.
+    """
+    try:
+        data = objects.get(layout.AWS_SETUP)
+    except NotFoundError:
+        return None
+    try:
+        return AwsSetup.model_validate_json(data)
+    except ValidationError:
+        version = re.search(rb'"v":(\d+)', data)
+        if version and int(version[1]) > SETUP_VERSION:
+            told = f"{objects.url}/{layout.AWS_SETUP} was written by a newer fleet"
+            raise NewerVersionError(told, "Upgrade fleet (pip install -U fleet).") from None
+        return None
