@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from fleet.control import aws_place, aws_setup
+from fleet.control.home import Home
 from fleet.model.errors import ErrorClass, ProviderError
 from fleet.providers.aws.calling import Calls
 from fleet.providers.aws.names import tags_of
@@ -195,12 +196,12 @@ def test_everything_that_set_up_calls_is_in_its_policy(account: Account, monkeyp
     policy = setup_policy(ACCOUNT, "aws", BUCKET)
     opened: list[Judged] = []
 
-    def judged(url: str) -> Judged:
+    def judged(_home: Home, url: str) -> Judged:
         opened.append(Judged(open_objects(url), policy, BUCKET))
         return opened[-1]
 
     for module in (aws_place, aws_setup):
-        monkeypatch.setattr(module, "open_objects", judged)
+        monkeypatch.setattr(module, "open_bucket", judged)
     recorder = Recorder()
     account.init()
     name = account.prepare().blueprint.name
