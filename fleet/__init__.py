@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         logs,
         note,
         plan,
+        prices,
         prune,
         ps,
         pull,
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FleetError", "Job", "__version__", "checkpoints", "delete_volume", "down", "events", "gc", "logs", "note", "plan",
-    "progress", "prune", "ps", "pull", "repair_journal", "resume", "run_controller", "save_requested", "saved", "status",
-    "stop", "up", "verify", "volumes",
+    "prices", "progress", "prune", "ps", "pull", "repair_journal", "resume", "run_controller", "save_requested", "saved",
+    "status", "stop", "up", "verify", "volumes",
 ]  # fmt: skip
 
 __version__ = "0.1.0"

@@ -7,10 +7,10 @@ raises FleetError with a message for people. The commands print what these funct
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fleet.control import inventory, saved
 from fleet.control.clouds import bucket_for, prepare, refuse_without_setup
@@ -38,6 +38,9 @@ from fleet.store.scripts import missing_scripts
 JobLike = Job | str | Path | Mapping[str, Any]
 """A job, a job file or a folder that holds one, or the job file's fields."""
 OnEvent = Callable[[Event], None]
+
+if TYPE_CHECKING:
+    from fleet.providers.aws.overview import Overview
 
 
 def _nothing(_event: Event) -> None:
@@ -77,6 +80,28 @@ def plan(job: JobLike) -> Plan:
         refuse_without_setup(wanted, providers_here(home))
         found = offering(FleetState(), providers_here(home).values(), wanted, 0.0)
     return replace(found, bucket=url)
+
+
+def prices(
+    *types: str,
+    regions: Iterable[str] = (),
+    gpu: str | None = None,
+    days: int = 7,
+    scores: bool = False,
+    refresh: bool = False,
+) -> Overview:
+    """What EC2 asks for types now, and asked over the last ``days`` days; in the regions that were set up unless named."""
+    from fleet.providers.aws.config import default_region
+    from fleet.providers.aws.overview import Wish, look
+
+    home = open_home()
+    known = home.aws()
+    profile = known.profile if known is not None else None
+    here = default_region(profile)
+    places = tuple(regions) or (known.regions if known is not None else ()) or ((here,) if here is not None else ())
+    if not places:
+        raise FleetError("no region is named, and the AWS configuration names none", "For example regions=['us-east-1'].")
+    return look(Wish(places, types, gpu, days, scores), home.cache / "aws", profile=profile, force=refresh)
 
 
 def up(job: JobLike, *, wait: bool = True, on_event: OnEvent = _nothing) -> RunView:

@@ -32,7 +32,11 @@ EFFECTS = {
     "agent": {
         *("create began", "create base", "put checkpoint", "create manifest", "delete checkpoint", "delete manifest"),
         *("put heartbeat", "create log", "put model", "arm", "power off", "file: fsync", "file: open log"),
-        *(f"file: {what} {note}" for note in ("progress", "saved", "signature") for what in ("open", "write", "rename")),
+        *(
+            f"file: {what} {note}"
+            for note in ("progress", "saved", "signature", "last word")
+            for what in ("open", "write", "rename")
+        ),
         *(f"file: {what} staging" for what in ("make", "link", "unlink", "rmdir")),
         *(f"file: {what} archive" for what in ("open", "write", "unlink")),
         *(f"file: {what} mount" for what in ("make", "open", "write", "rmdir")),

@@ -125,7 +125,7 @@ NAMES = {
     "journal repair": "repair_journal",
 }
 ONLY_IN_THE_TERMINAL = {
-    "init", "doctor", "exec", "ssh", "forward", "demo", "completion", "schema", "job schema",
+    "init", "destroy aws", "policy aws", "doctor", "exec", "ssh", "forward", "demo", "completion", "schema", "job schema",
     "controller install", "controller uninstall", "controller status",
 }  # fmt: skip
 

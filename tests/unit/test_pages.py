@@ -29,7 +29,36 @@ RUN_AS_A_WHOLE = {
     "docs/tutorial.md": "tests/system/test_tutorial.py",
     "docs/json.md": "tests/unit/cli/test_json.py runs every command with -o json; jq is not ours",
 }
+EC2 = "tests/aws/test_readme_ec2.py and tests/system/test_ec2_loop.py run it in an account that moto plays"
+QUOTA = (
+    "service-quotas request-service-quota-increase --service-code ec2 --quota-code L-3819A6DF --desired-value 8"
+    " --region us-east-1"
+)
 RUN_ELSEWHERE = {
+    **dict.fromkeys(
+        (
+            "fleet init aws --region us-east-1",
+            "fleet doctor aws",
+            "fleet plan fleet.yaml",
+            "fleet up fleet.yaml",
+            "fleet ps",
+            "fleet destroy aws",
+        ),
+        EC2,
+    ),
+    "fleet logs -f first": "tests/unit/cli/test_readme.py follows a log",
+    "fleet policy aws > controller.json": "tests/aws/test_init_aws.py prints it",
+    "pip install 'fleet[aws]'": "tests/system/test_wheel.py installs the wheel with an extra",
+    "aws configure": "Amazon's own program",
+    **{
+        f"aws {words}": "Amazon's own program, on the real service only"
+        for words in (
+            QUOTA,
+            "iam create-policy --policy-name fleet-controller --policy-document file://controller.json",
+            "iam attach-user-policy --user-name NAME --policy-arn arn:aws:iam::ACCOUNT:policy/fleet-controller",
+            "ssm put-parameter --type SecureString --name /fleet/WANDB_API_KEY --value …",
+        )
+    },
     "make demo": "tests/system/test_demo.py runs the same `fleet demo`",
     "make test": "this is it",
     "make soak MINUTES=60": "tests/simulation/test_chaos.py lets the same happen for a few seeds",

@@ -32,6 +32,7 @@ ROLES = (
     ("/staging", "staging"),
     ("/aside-", "aside"),
     ("volume.json", "signature"),
+    ("left.json", "last word"),
     ("progress.json", "progress"),
     ("saved.json", "saved"),
     ("training.log", "log"),
