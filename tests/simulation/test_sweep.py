@@ -34,7 +34,7 @@ EFFECTS = {
         *("put heartbeat", "create log", "put model", "arm", "power off", "file: fsync", "file: open log"),
         *(
             f"file: {what} {note}"
-            for note in ("progress", "saved", "signature", "last word")
+            for note in ("progress", "saved", "signature", "leaving")
             for what in ("open", "write", "rename")
         ),
         *(f"file: {what} staging" for what in ("make", "link", "unlink", "rmdir")),
@@ -48,7 +48,9 @@ EFFECTS = {
     },
 }
 """Everything that changes something, by who does it. A new kind of effect belongs here, and into a life."""
-ELSEWHERE = {"offers", "price_history", "list", "get", "regions", "capabilities", "name", "create_volume"}
+ELSEWHERE = {"offers", "price_history", "list", "get", "regions", "capabilities", "name", "create_volume"} | {
+    *("boot_target", "console"),
+}
 """What a provider can do that changes nothing, or that nobody calls: volumes are made with their machine."""
 
 

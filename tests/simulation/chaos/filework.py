@@ -32,7 +32,7 @@ ROLES = (
     ("/staging", "staging"),
     ("/aside-", "aside"),
     ("volume.json", "signature"),
-    ("left.json", "last word"),
+    ("left.json", "leaving"),
     ("progress.json", "progress"),
     ("saved.json", "saved"),
     ("training.log", "log"),
