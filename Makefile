@@ -7,7 +7,7 @@ MACHINE = attach-disk dmidecode entrypoint systemd-detect-virt
 MINUTES = 10
 TIMES = 50
 
-.PHONY: help demo test test-system check bench soak mutants fuzz docs pictures wheel clean
+.PHONY: help demo test test-system test-aws check bench soak mutants fuzz docs pictures wheel clean
 
 help: ## these lines
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -16,10 +16,13 @@ demo: .venv/.installed-demo ## train a small racing car whose machines are taken
 	.venv/bin/fleet demo
 
 test: $(DEV) ## the tests that need nothing but Python
-	$(PYTEST) -m "not system"
+	$(PYTEST) -m "not system and not real"
 
 test-system: $(DEV) ## whole runs, kills, real traces, containers, the built wheel: some minutes; installs docker if missing
 	sh scripts/system-programs.sh $(PYTEST) -m system --durations=10
+
+test-aws: $(DEV) ## one real machine in your AWS account, for less than $$0.05; what it makes is removed again
+	$(PYTEST) -m real tests/real -s
 
 # The trainings that the documentation shows are tested with the frameworks that they are written for.
 test-system: .venv/.installed-test-frameworks
@@ -35,6 +38,7 @@ check: $(DEV) ## linters, types, import directions, shell scripts, the documenta
 bench: $(DEV) ## figures: benchmarks/README.md says what they mean
 	.venv/bin/python benchmarks/journal.py
 	.venv/bin/python -m benchmarks.startup
+	.venv/bin/python -m benchmarks.launching
 	.venv/bin/python -m benchmarks.peers
 	.venv/bin/python -m benchmarks.recovery
 	.venv/bin/python -m benchmarks.scale

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fleet.control.setups import aws_setup
-from fleet.core.allowed import alternatives
+from fleet.core.allowed import alternatives, fitting
 from fleet.model.base import Seconds
+from fleet.model.cloud import Market, Offer
 from fleet.model.errors import FleetError
-from fleet.model.job import Job
+from fleet.model.job import Job, Resources
 from fleet.model.setup import AwsSetup
+from fleet.model.units import format_money
 from fleet.store.objects import Objects
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ def refresh_prices(home: Home, objects: Objects, job: Job) -> tuple[str, ...]:
 
 
 def missing_types(home: Home, objects: Objects, job: Job) -> tuple[str, ...]:
-    """What of a job's wishes EC2 has no offer of at all, why, and what serves instead at which price; a sentence each."""
+    """What of a job's wishes EC2 has no offer of at all, why, and what serves instead; and what a low bid is the price of."""
     setup = aws_setup(objects)
     wanted = _wanted(job, setup)
     if not wanted or setup is None:
@@ -50,13 +52,23 @@ def missing_types(home: Home, objects: Objects, job: Job) -> tuple[str, ...]:
 
     known = [offer for region in wanted for offer in offers(setup, region, home.cache / "aws")]
     ways = [one for one in alternatives(job.resources) if one.infra.partition("/")[0] == "aws"]
-    return tuple(
-        {
-            missing.told: None
-            for one in ways
-            for missing in explain_missing(one.instance_type, one.accelerators, known, tuple(wanted))
-        }
-    )
+    told: dict[str, None] = {}
+    for one in ways:
+        told |= dict.fromkeys(low_bid(one, known))
+        missing = explain_missing(one.instance_type, one.accelerators, known, tuple(wanted))
+        told |= dict.fromkeys(each.told for each in missing)
+    return tuple(told)
+
+
+def low_bid(resources: Resources, known: Iterable[Offer]) -> Iterator[str]:
+    """A bid below what a machine costs on demand is paid for in interruptions (clouds.md)."""
+    bid = resources.max_price
+    usual = [offer.on_demand_price for offer in known if offer.market is Market.SPOT and fitting(offer, resources)]
+    if bid is not None and resources.market != "on-demand" and usual and bid < max(usual):
+        yield (
+            f"a bid of {format_money(bid)} is below the price on demand (up to {format_money(max(usual))}): machines are taken "
+            "back more often, and waited for longer"
+        )
 
 
 def _wanted(job: Job, setup: AwsSetup | None) -> dict[str, list[str]]:

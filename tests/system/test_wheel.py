@@ -58,7 +58,7 @@ def test_demo_and_tests_run_from_it_outside_the_checkout(wheel: Path, tmp_path: 
         "pytest",
         "-q",
         "-m",
-        "not system",
+        "not system and not real",
         "-p",
         "no:cacheprovider",
         "--basetemp",

@@ -1,0 +1,68 @@
+"""What is said of prices before anything is spent, and how they are kept fresh."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fleet.control.home import Home
+from fleet.control.prices import FRESH, PriceWatch, low_bid
+from fleet.model.errors import FleetError
+from fleet.model.job import Job
+from tests.aws.ground import shelf
+from tests.unit.core.world import folded
+
+
+def resources(**fields: Any) -> Any:
+    return Job.model_validate({"name": "a", "run": "true", "resources": {"infra": "aws/us-east-1", **fields}}).resources
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"max_price": "$0.20"}, True),
+        ({"max_price": "$0.60"}, False),
+        ({}, False),
+        ({"max_price": "$0.20", "market": "on-demand"}, False),
+        ({"max_price": "$0.40", "instance_type": "c5.2xlarge"}, False),
+    ],
+)
+def test_a_bid_below_the_price_on_demand_is_said_to_cost_interruptions(fields: dict[str, Any], said: bool) -> None:
+    told = list(low_bid(resources(**fields), shelf()))
+    assert bool(told) is said
+    assert all("taken back more often" in one for one in told)
+
+
+class Clock:
+    """A controller, as far as prices are concerned."""
+
+    def __init__(self, infra: str) -> None:
+        self.state = folded([{"run-created": {"resources": {"infra": infra}}}])
+        self.objects = self
+        self.at = 1000.0
+
+    def now(self) -> float:
+        return self.at
+
+
+def test_prices_are_fetched_each_hour_while_a_run_needs_them(home: Home) -> None:
+    asked: list[str] = []
+    clock: Any = Clock("aws/us-east-1")
+
+    def refresh(_home: Home, _objects: Any, job: Job) -> tuple[str, ...]:
+        asked.append(job.name)
+        if len(asked) == 2:
+            raise FleetError("the cloud does not answer")
+        return ()
+
+    watch = PriceWatch(home, refresh)
+    for step in (0, FRESH - 1, 1, FRESH):
+        clock.at += step
+        watch.look(clock)
+    assert asked == ["racer"] * 3  # at once, after an hour (in vain), after another
+
+
+def test_runs_of_this_computer_need_no_clouds_prices(home: Home) -> None:
+    clock: Any = Clock("local")
+    PriceWatch(home, lambda *_: pytest.fail("asked")).look(clock)
