@@ -52,9 +52,7 @@ def main() -> None:
         for _ in range(TICKS):
             run("controller", "run", "--once")
         asked = [seen.action for seen in proxy.seen if seen.service == "ec2"]
-        print(
-            f"{TICKS} ticks over {ROUNDS - 1} runs in one region: {len(asked)} calls of EC2 ({', '.join(sorted(set(asked)))})"
-        )
+        print(f"{TICKS} ticks over {ROUNDS - 1} runs in one region: {len(asked)} calls ({', '.join(sorted(set(asked)))})")
 
 
 def _until_launched(proxy: Proxy, start: object) -> float:

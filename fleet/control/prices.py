@@ -42,7 +42,7 @@ def refresh_prices(home: Home, objects: Objects, job: Job) -> tuple[str, ...]:
 
 
 def missing_types(home: Home, objects: Objects, job: Job) -> tuple[str, ...]:
-    """What of a job's wishes EC2 has no offer of at all, why, and what serves instead; and what a low bid is the price of."""
+    """What of a job's wishes EC2 has no offer of at all, why, and what serves instead; and what a low bid costs."""
     setup = aws_setup(objects)
     wanted = _wanted(job, setup)
     if not wanted or setup is None:
@@ -65,9 +65,10 @@ def low_bid(resources: Resources, known: Iterable[Offer]) -> Iterator[str]:
     bid = resources.max_price
     usual = [offer.on_demand_price for offer in known if offer.market is Market.SPOT and fitting(offer, resources)]
     if bid is not None and resources.market != "on-demand" and usual and bid < max(usual):
+        usually = format_money(max(usual))
         yield (
-            f"a bid of {format_money(bid)} is below the price on demand (up to {format_money(max(usual))}): machines are taken "
-            "back more often, and waited for longer"
+            f"a bid of {format_money(bid)} is below the price on demand (up to {top}): "
+            "machines are taken back more often, and waited for longer"
         )
 
 
