@@ -65,7 +65,7 @@ def low_bid(resources: Resources, known: Iterable[Offer]) -> Iterator[str]:
     bid = resources.max_price
     usual = [offer.on_demand_price for offer in known if offer.market is Market.SPOT and fitting(offer, resources)]
     if bid is not None and resources.market != "on-demand" and usual and bid < max(usual):
-        usually = format_money(max(usual))
+        top = format_money(max(usual))
         yield (
             f"a bid of {format_money(bid)} is below the price on demand (up to {top}): "
             "machines are taken back more often, and waited for longer"
