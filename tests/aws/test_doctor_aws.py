@@ -531,7 +531,7 @@ def test_with_a_catalog_accelerators_lead_to_types(monkeypatch: pytest.MonkeyPat
         return SimpleNamespace(gpus=gpus[name], on_request=name == "g4dn.metal")  # only for those who name it
 
     catalog = SimpleNamespace(with_gpu=lambda _gpu: list(gpus), type_of=described)
-    monkeypatch.setattr(checks_types, "_catalog", lambda: catalog)
+    monkeypatch.setattr(checks_types, "catalog", catalog)
     look = Look(None, "us-east-1", job(accelerators="T4:2"))
     assert checks_types.wanted_types(look) == {"g4dn.12xlarge": {"spot", "on-demand"}}
     look = replace(look, job=job(instance_type="c5.large", market="spot"))
