@@ -95,7 +95,8 @@ def test_each_change_is_swept_on_both_sides() -> None:
 class OneDeath:
     """The only one who works here dies at a numbered change of a file."""
 
-    def __init__(self, number: int, how: How) -> None:
+    def __init__(self, number: int, how: How, folder: Path) -> None:
+        self.folder = folder
         self.number, self.how, self.count, self.dead = number, how, 0, False
 
     def around_file(self, what: str, do: Callable[[], Any], middle: Callable[[], Any] | None = None) -> Any:
@@ -135,7 +136,7 @@ def test_a_folder_as_bucket_shows_old_bytes_or_new_ones_wherever_its_writer_dies
             root = tmp_path / f"{number}-{how}"
             FileObjects(root).put("a/old", b"old bytes")
             try:
-                with numbered(OneDeath(number, how)):
+                with numbered(OneDeath(number, how, tmp_path)):
                     made(FileObjects(root), source)[which]()
             except Killed:
                 reached = number

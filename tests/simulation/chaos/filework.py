@@ -54,6 +54,10 @@ def role_of(path: object) -> str:
 class Watcher(Protocol):
     """Is told of every change of a file."""
 
+    folder: Path
+    """Everything of the world's lies below it. What lies elsewhere is not its business: garbage that other tests left is
+    collected, folders and all, whenever the interpreter likes."""
+
     def around_file(self, what: str, do: Callable[[], Any], middle: Callable[[], Any] | None = None) -> Any:
         """Do it, or not, or half of it. Raises Killed."""
         ...
@@ -83,9 +87,14 @@ class Written:
         return getattr(self._file, name)
 
 
+def _foreign(path: object, watcher: Watcher) -> bool:
+    text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else ""
+    return os.path.isabs(text) and not str(text).startswith(str(watcher.folder))  # noqa: PTH117 - any path-like
+
+
 def _opened(real: Callable[..., Any], watcher: Watcher) -> Callable[..., Any]:
     def open_(file: Any, mode: str = "r", *more: Any, **named: Any) -> Any:
-        if isinstance(file, int) or not set(mode) & set("wax+"):
+        if isinstance(file, int) or not set(mode) & set("wax+") or _foreign(file, watcher):
             return real(file, mode, *more, **named)
         role = role_of(file)
         if "a" in mode and os.path.exists(file):  # noqa: PTH110 - it may be any path-like
@@ -116,6 +125,8 @@ def _two(verb: str, real: Callable[..., Any], watcher: Watcher) -> Callable[...,
     """A call with a source and a target."""
 
     def call(source: Any, target: Any, *more: Any, **named: Any) -> Any:
+        if _foreign(target, watcher):
+            return real(source, target, *more, **named)
         role = role_of(target) if role_of(target) != "folder" else role_of(source)
         return watcher.around_file(f"file: {verb} {role}", lambda: real(source, target, *more, **named))
 
@@ -142,6 +153,8 @@ def _one(
     """A call with one path, which has an effect only where the path is there (or, ``absent``, is not)."""
 
     def call(path: Any, *more: Any, **named: Any) -> Any:
+        if _foreign(path, watcher):
+            return real(path, *more, **named)
         at = named.get("dir_fd")
         try:
             os.stat(path, dir_fd=at, follow_symlinks=False)
@@ -161,7 +174,7 @@ def _descriptors(watcher: Watcher) -> dict[str, Callable[..., Any]]:
     open_, write, fsync = os.open, os.write, os.fsync
 
     def opened(path: Any, flags: int, *more: Any, **named: Any) -> int:
-        if not flags & os.O_CREAT or "dir_fd" in named:
+        if not flags & os.O_CREAT or "dir_fd" in named or _foreign(path, watcher):
             return open_(path, flags, *more, **named)
         found = watcher.around_file(f"file: open {role_of(path)}", lambda: open_(path, flags, *more, **named))
         return int(found)

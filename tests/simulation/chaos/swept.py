@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -148,6 +149,8 @@ class Swept(World):
         self.saved: dict[tuple[str, str], Training] = {}
         """By run and disk, who trained there last."""
         self._training = 0
+        self._thread = threading.get_ident()
+        """Everything of the world happens here; a thread that another test left behind is no part of it."""
 
     # --- numbers
 
@@ -159,7 +162,7 @@ class Swept(World):
     def around_file(self, what: str, do: Callable[[], Any], middle: Callable[[], Any] | None = None) -> Any:
         """Every change of a file, and what an agent tells its machine."""
         client = None if self._training else next((m for m in self.machines.values() if m.inside), None)
-        if client is None:
+        if client is None or threading.get_ident() != self._thread:
             return do()
         if self.numbers.dead(client):
             raise Killed

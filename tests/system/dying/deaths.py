@@ -63,6 +63,7 @@ class Dying:
 
     def __init__(self, folder: Path, role: Role) -> None:
         plan = [Death(**one) for one in json.loads((folder / "plan.json").read_text())]
+        self.folder = Path("/")
         self._told_fd = os.open(folder / "told", os.O_WRONLY | os.O_APPEND)
         self._count_fd = os.open(folder / role, os.O_RDWR)
         over = len([line for line in told(folder) if line.startswith(role)])
