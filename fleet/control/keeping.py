@@ -42,7 +42,7 @@ def keep(
     ``on_word`` is told, once for each change, what is waited for (``waiting``) and what cannot be seen (``blind``). A
     bucket or cloud out of reach is waited for.
     """
-    said, waited, prices = "", "", PriceWatch(open_home())
+    said, waited, prices = "", "", PriceWatch(open_home)
     while True:
         run = controller.state.runs[run_id]
         if until(run):

@@ -88,7 +88,8 @@ def _wanted(job: Job, setup: AwsSetup | None) -> dict[str, list[str]]:
 class PriceWatch:
     """Keeps the prices fresh that a controller's runs are placed by. A cloud that does not answer is asked again later."""
 
-    home: Home
+    home: Callable[[], Home]
+    """Opened only if prices are wanted: looking at machines of this computer makes no home."""
     refresh: Callable[[Home, Objects, Job], tuple[str, ...]] = refresh_prices
     _at: Seconds = float("-inf")
 
@@ -102,6 +103,6 @@ class PriceWatch:
         self._at = now
         for job in wanted:
             try:
-                self.refresh(self.home, controller.objects, job)
+                self.refresh(self.home(), controller.objects, job)
             except FleetError as error:
                 log.warning("fleet: prices could not be fetched: %s", error.message)

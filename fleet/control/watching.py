@@ -26,7 +26,7 @@ def watch(
         for controller in controllers:
             controller.tick()
         return
-    prices = {id(controller): PriceWatch(open_home()) for controller in controllers}
+    prices = {id(controller): PriceWatch(open_home) for controller in controllers}
     while True:
         pauses = [_round(controller, on_word) for controller in controllers]
         for controller in controllers:

@@ -56,13 +56,13 @@ def test_prices_are_fetched_each_hour_while_a_run_needs_them(home: Home) -> None
             raise FleetError("the cloud does not answer")
         return ()
 
-    watch = PriceWatch(home, refresh)
+    watch = PriceWatch(lambda: home, refresh)
     for step in (0, FRESH - 1, 1, FRESH):
         clock.at += step
         watch.look(clock)
     assert asked == ["racer"] * 3  # at once, after an hour (in vain), after another
 
 
-def test_runs_of_this_computer_need_no_clouds_prices(home: Home) -> None:
+def test_runs_of_this_computer_need_no_clouds_prices_and_no_home() -> None:
     clock: Any = Clock("local")
-    PriceWatch(home, lambda *_: pytest.fail("asked")).look(clock)
+    PriceWatch(lambda: pytest.fail("opened"), lambda *_: pytest.fail("asked")).look(clock)
