@@ -15,7 +15,7 @@ from fleet.model import events as ev
 from fleet.model import layout
 from fleet.model.base import document_bytes
 from fleet.model.cloud import LaunchRequest
-from fleet.model.errors import AlreadyExistsError, ErrorClass, NotFoundError, ProviderError
+from fleet.model.errors import AlreadyExistsError, ErrorClass, NotFoundError, ProviderError, StoreError
 from fleet.providers.base import Provider
 from fleet.store.objects import Objects
 
@@ -159,11 +159,16 @@ class Effects:
             log = self.objects.get(layout.boot_log(action.run_id, action.attempt)).decode(errors="replace")
         except NotFoundError:
             log = ""
+        except StoreError:
+            return []  # looking into a boot must never stand before the end of its machine
         gone = state.runs[action.run_id].attempts[action.attempt].phase == "gone"
         if not (console or log) and not gone:
             return []
-        if console:
-            self.objects.put(layout.console(action.run_id, action.attempt), console.encode())
+        try:
+            if console:
+                self.objects.put(layout.console(action.run_id, action.attempt), console.encode())
+        except StoreError:
+            return []
         return [
             ev.BootExamined(
                 at=self.objects.now(),

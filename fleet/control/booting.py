@@ -15,14 +15,19 @@ from fleet.store.objects import Objects
 def user_data(objects: Objects, request: LaunchRequest, target: BootTarget, job: Job) -> str:
     """The user-data of a request, as its provider takes it; the agent is put into the bucket if it is not there yet.
 
-    Raises ProviderError (``invalid``) if it cannot be made: too large a job, an agent that cannot be packed here.
-    StoreError is the caller's to handle.
+    Raises ProviderError: ``transient`` if the agent cannot be packed here just now (a package index that does not answer
+    must not stop a run for good), ``invalid`` if the job does not fit. StoreError is the caller's to handle.
     """
     boot = BootDocument.model_validate_json(request.user_data)
     try:
         wheels = ensure_wheels(objects, __version__, arches=(target.arch,))
-        return render(boot, target, wheels, keep_failed=job.keep_failed)
     except StoreError:
         raise
+    except FleetError as error:
+        raise ProviderError(ErrorClass.TRANSIENT, "AgentNotPacked", error.message, error.hint) from error
+    except OSError as error:
+        raise ProviderError(ErrorClass.TRANSIENT, "AgentNotPacked", f"the agent could not be packed: {error}") from error
+    try:
+        return render(boot, target, wheels, keep_failed=job.keep_failed)
     except FleetError as error:
         raise ProviderError(ErrorClass.INVALID, type(error).__name__, error.message, error.hint) from error

@@ -104,5 +104,5 @@ class PriceWatch:
         for job in wanted:
             try:
                 self.refresh(self.home(), controller.objects, job)
-            except FleetError as error:
-                log.warning("fleet: prices could not be fetched: %s", error.message)
+            except (FleetError, OSError) as error:  # a full disk too: it must not end whoever keeps the runs alive
+                log.warning("fleet: prices could not be fetched: %s", error)

@@ -26,7 +26,7 @@ class Proc:
         (one / "environ").write_bytes(b"".join(f"{key}={value}\0".encode() for key, value in env.items()))
         (one / "stat").write_text(f"{number} ({name}) S {parent} " + "0 " * 17 + f"{start} 0\n")
         (one / "cmdline").write_bytes(words.replace(" ", "\0").encode() + b"\0")
-        (one / "cwd").symlink_to(f"/work/of/{number}")
+        (one / "cwd").symlink_to(f"/somewhere/{number}")
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_the_training_is_what_the_agent_started_last(proc: Proc) -> None:
     proc.add(61, 60, 30, {**TRAINS, "N": "what training started"})
     proc.add(70, 1, 40, {**TRAINS, "N": "in a container, or started by `fleet exec`"})
     proc.add(80, 50, 50, {"N": "docker"})
-    assert inside.training(proc.folder) == ("/work/of/60", {**TRAINS, "N": "run"})
+    assert inside.training(proc.folder) == ("/somewhere/60", {**TRAINS, "N": "run"})
 
 
 def test_a_process_that_goes_away_while_it_is_looked_at_is_none(proc: Proc) -> None:

@@ -190,7 +190,7 @@ def opened(
             door.close()
         except ProviderError as error:
             log.warning(
-                "fleet: port %d stays open for %s: %s; it is closed as forgotten within the hour",
+                "fleet: port %d stays open for %s: %s; `fleet gc --delete` closes it once its time is over",
                 SSH_PORT,
                 cidr,
                 error.message,

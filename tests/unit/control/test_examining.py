@@ -10,7 +10,7 @@ from fleet.control.act import Effects
 from fleet.core.actions import ExamineBoot
 from fleet.core.state import FleetState
 from fleet.model import layout
-from fleet.model.errors import ErrorClass, NotFoundError, ProviderError
+from fleet.model.errors import ErrorClass, NotFoundError, ProviderError, StoreError
 from fleet.model.events import BootExamined
 from fleet.store.opening import open_objects
 from tests.unit.core.world import RUN, folded
@@ -76,3 +76,13 @@ def test_a_console_that_is_not_there_yet_is_asked_for_again(told: str | Provider
 def test_of_a_machine_that_is_gone_and_left_nothing_that_is_told() -> None:
     (told,) = Desk("", gone=True).look()
     assert (told.console, told.boot_log, told.tail) == (False, False, "")
+
+
+def test_a_bucket_that_takes_no_console_does_not_stand_before_the_machines_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk("kernel panic\n")
+
+    def refuse(_key: str, _data: bytes) -> None:
+        raise StoreError("access is denied")
+
+    monkeypatch.setattr(desk.objects, "put", refuse)
+    assert desk.look() == []

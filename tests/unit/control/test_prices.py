@@ -66,3 +66,11 @@ def test_prices_are_fetched_each_hour_while_a_run_needs_them(home: Home) -> None
 def test_runs_of_this_computer_need_no_clouds_prices_and_no_home() -> None:
     clock: Any = Clock("local")
     PriceWatch(lambda: pytest.fail("opened"), lambda *_: pytest.fail("asked")).look(clock)
+
+
+def test_a_full_disk_ends_nobody_who_keeps_runs_alive(home: Home) -> None:
+    def refresh(*_: Any) -> tuple[str, ...]:
+        raise OSError(28, "No space left on device")
+
+    clock: Any = Clock("aws/us-east-1")
+    PriceWatch(lambda: home, refresh).look(clock)
