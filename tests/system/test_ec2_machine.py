@@ -82,6 +82,7 @@ def test_a_crash_loses_what_was_not_synced_and_nothing_else(machine: Machine, di
     assert not machine.runs
     other = Machine(where.network, Told("i-0123456789abcdef1", where.network.address()), {"nvme1n1": disk})
     try:
+        other.wait("test", "-b", serial)
         other.run("sh", "-ec", f"mkdir /data; mount {serial} /data")
         assert other.run("cat", "/data/kept") == "kept\n"
         assert "lost" not in other.run("ls", "/data").split() or other.run("cat", "/data/lost") == ""
