@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from fleet.core.state import FleetState
 from fleet.model.cloud import (
+    AccessRule,
     BootTarget,
     Capabilities,
     Instance,
@@ -103,9 +104,19 @@ class MemoryCloud:
     def detach(self, region: str, volume_id: str, instance_id: str) -> None:
         """At once."""
 
+    def grow_volume(self, region: str, volume_id: str, size_gb: int) -> None:
+        """Nothing here asks for it."""
+
     def delete_volume(self, region: str, volume_id: str) -> None:
         """At once."""
         self.volumes.pop(volume_id, None)
+
+    def access_rules(self, region: str) -> Sequence[AccessRule]:
+        """Nobody is let in."""
+        return ()
+
+    def close_access(self, rule: AccessRule) -> None:
+        """Nobody is."""
 
 
 def token(run_id: str, attempt: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -33,6 +34,8 @@ REFUSALS = frozenset(
 
 TAIL_LINES = 12
 """So much of a failed boot stands in the journal; the rest lies beside it."""
+
+log = logging.getLogger("fleet.control")
 
 Call = Literal["launch", "terminate", "attach", "detach", "delete-volume"]
 
@@ -81,6 +84,11 @@ class Effects:
             return []
         if isinstance(action, do.ExamineBoot):
             return self._examine(action, state)
+        if isinstance(action, do.GrowVolume):
+            return self._grow(action)
+        if isinstance(action, do.CloseAccess):
+            self._close(action)
+            return []
         if isinstance(action, (do.Terminate, do.Attach, do.Detach, do.DeleteVolume)):
             return self._call(action, state)
         return []
@@ -179,6 +187,37 @@ class Effects:
                 tail=_tail(log or console),
             )
         ]
+
+    def _grow(self, action: do.GrowVolume) -> list[ev.Event]:
+        """Ask for it; that it is larger is seen in the listing."""
+        provider = self.providers.get(action.provider)
+        if provider is None:
+            return []
+        try:
+            provider.grow_volume(action.region, action.volume_id, action.size_gb)
+        except ProviderError as error:
+            return [
+                ev.VolumeGrowFailed(
+                    at=self.objects.now(),
+                    run_id=action.run_id,
+                    volume_id=action.volume_id,
+                    error_class=error.error_class,
+                    code=error.code,
+                    message=error.message,
+                )
+            ]
+        return []
+
+    def _close(self, action: do.CloseAccess) -> None:
+        """One that cannot be closed is met again in the next sweep, and said aloud by then too."""
+        provider = self.providers.get(action.provider)
+        if provider is None:
+            return
+        try:
+            provider.close_access(action.rule)
+        except ProviderError as error:
+            told = f"{action.rule.cidr} may still reach {action.rule.group_id} in {action.rule.region}"
+            log.warning("fleet: %s: %s; the next sweep tries again, as does `fleet gc --delete`", told, error.message)
 
     def _call(self, action: do.Terminate | do.Attach | do.Detach | do.DeleteVolume, state: FleetState) -> list[ev.Event]:
         provider = self.providers.get(action.provider)

@@ -15,7 +15,7 @@ from fleet.core.state import FleetState, RunState
 from fleet.model.base import Micros
 from fleet.model.cloud import GONE_STATES, Instance, InstanceState, Volume
 from fleet.model.errors import FleetError, ProviderError
-from fleet.model.events import VolumeDeleted, VolumeDeleteIntended
+from fleet.model.events import VolumeDeleted, VolumeDeleteIntended, VolumeMade
 
 if TYPE_CHECKING:
     from fleet.providers.aws.sweeping import Account
@@ -61,9 +61,15 @@ def volumes(controller: Controller) -> list[KeptVolume]:
         for region in provider.regions():
             for volume in provider.list(region).volumes:
                 run = _run_of(controller.state, volume)
-                uses = run is not None and run.ended_at is None and run.volume_id == volume.volume_id
-                found.append(KeptVolume(name, volume, run.run_id if run else None, uses))
+                found.append(KeptVolume(name, volume, run.run_id if run else None, _uses(run, volume)))
     return sorted(found, key=lambda kept: kept.volume.created_at)
+
+
+def _uses(run: RunState | None, volume: Volume) -> bool:
+    """Whether a run goes on with a disk; one that the journal does not know yet was made for its next machine."""
+    if run is None or run.ended_at is not None:
+        return False
+    return run.volume_id == volume.volume_id or volume.volume_id not in run.volumes
 
 
 def _run_of(state: FleetState, volume: Volume) -> RunState | None:
@@ -92,6 +98,9 @@ def delete_volume(controller: Controller, volume_id: str) -> KeptVolume:
         raise FleetError(f"{volume_id} is attached to {kept.volume.attached_to}", "It can be deleted once that has ended.")
     now, provider = controller.objects.now(), controller.observer.providers[kept.provider]
     if kept.run is not None:
+        if volume_id not in controller.state.runs[kept.run].volumes:
+            # Nobody had seen its making: the end of what the journal does not know would be no news either.
+            controller.record([VolumeMade(at=now, run_id=kept.run, provider=kept.provider, volume=kept.volume)])
         why = "the user said so"
         controller.record([VolumeDeleteIntended(at=now, run_id=kept.run, volume_id=volume_id, reason=why)])
     try:

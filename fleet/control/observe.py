@@ -16,7 +16,7 @@ from fleet.core.pace import pace_of
 from fleet.core.state import FleetState, RunState
 from fleet.model import layout
 from fleet.model.base import Frozen, Seconds
-from fleet.model.cloud import GONE_STATES, Listing, Market, Offer
+from fleet.model.cloud import GONE_STATES, AccessRule, Listing, Market, Offer
 from fleet.model.documents import Desired, Heartbeat
 from fleet.model.errors import NotFoundError, ProviderError, StoreError
 from fleet.providers.base import Provider
@@ -78,16 +78,18 @@ class Observer:
         self.acted = {key: at for key, at in self.acted.items() if now - at < ACTED_WITHIN}
         runs = state.busy_runs
         listings = dict(self._listings(state, runs, now))
+        swept = self._swept == now
         return Observed(
             now=now,
             listings=listings,
             lookups=self._ask_for_missing(runs, listings, now),
-            heartbeats=self._heartbeats(runs, left=self._swept == now or self._left(state)),
+            heartbeats=self._heartbeats(runs, left=swept or self._left(state)),
             heard=dict(self._heard),
             listed_beats=frozenset(self._listed),
             offers=self._offers_now(runs, now),
             capabilities={name: provider.capabilities for name, provider in self.providers.items()},
             histories=dict(self._histories(state, runs, listings, now)),
+            access=dict(self._access_rules()) if swept else {},
             desired=self._desired_now(runs, now),
             secrets=frozenset(os.environ),
             awake_since=self._awake_since,
@@ -141,6 +143,15 @@ class Observer:
             alive = any(instance.state not in GONE_STATES for instance in listing.instances)
             (self._alive.add if alive else self._alive.discard)(place)
             yield place, listing
+
+    def _access_rules(self) -> Iterator[tuple[Place, tuple[AccessRule, ...]]]:
+        """Who is let in, in every region that this fleet may use."""
+        for name, provider in self.providers.items():
+            for region in provider.regions() if provider.capabilities.access_rules else ():
+                try:
+                    yield (name, region), tuple(provider.access_rules(region))
+                except ProviderError as error:
+                    self.troubles[f"{name}/{region} access"] = f"{error.error_class.value}: {error.message}"
 
     def _histories(
         self, state: FleetState, runs: list[RunState], listings: Mapping[Place, Listing], now: Seconds

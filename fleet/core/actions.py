@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from fleet.model import events as ev
 from fleet.model.base import Seconds
+from fleet.model.cloud import AccessRule
 from fleet.model.documents import Desired
 
 
@@ -105,6 +106,22 @@ class Detach(Action):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GrowVolume(Action):
+    """Enlarge the run's volume."""
+
+    run_id: str
+    provider: str
+    region: str
+    volume_id: str
+    size_gb: int
+
+    @property
+    def key(self) -> str:
+        """One per volume and size."""
+        return f"grow-volume {self.volume_id} {self.size_gb}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteVolume(Action):
     """Delete a volume whose time is over."""
 
@@ -143,6 +160,19 @@ class ForgetBeat(Action):
     def key(self) -> str:
         """One per attempt."""
         return f"forget-beat {self.run_id} {self.attempt}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseAccess(Action):
+    """Let an address range in no longer, whose time is over."""
+
+    provider: str
+    rule: AccessRule
+
+    @property
+    def key(self) -> str:
+        """One per rule."""
+        return f"close-access {self.rule.rule_id}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -105,8 +105,18 @@ def volume_cost(volume: VolumeRecord, now: Seconds) -> Micros:
     end = min(at for at in (volume.deleted_at, volume.passed_at, now) if at is not None)
     stretches = (*volume.earlier, (volume.since, end))
     per_month_ms = HOURS_PER_MONTH * _MS_PER_HOUR
-    milliseconds = sum(max(0, _milliseconds(since, until)) for since, until in stretches)
-    return (milliseconds * volume.size_gb * volume.price + per_month_ms // 2) // per_month_ms
+    used = sum(_gb_milliseconds(volume, since, until) for since, until in stretches)
+    return (used * volume.price + per_month_ms // 2) // per_month_ms
+
+
+def _gb_milliseconds(volume: VolumeRecord, since: Seconds, until: Seconds) -> int:
+    """How many GB it had for how long, between two times: it may have been enlarged meanwhile."""
+    total = 0
+    for at, before in (*volume.grown, (until, volume.size_gb)):
+        end = min(max(at, since), until)
+        total += before * max(0, _milliseconds(since, end))
+        since = max(since, end)
+    return total
 
 
 def run_cost(run: RunState, now: Seconds, billing: Mapping[str, Billing]) -> RunCost:

@@ -9,7 +9,7 @@ from fleet.core.observed import Lookup, Observed, Place
 from fleet.core.pace import Pace, pace_of
 from fleet.core.state import AttemptState, FleetState, RunState
 from fleet.model import events as ev
-from fleet.model.cloud import GONE_STATES, Instance
+from fleet.model.cloud import GONE_STATES, Instance, Volume
 from fleet.model.documents import Heartbeat
 
 
@@ -24,6 +24,7 @@ def facts(state: FleetState, observed: Observed) -> list[ev.Event]:
         run = state.runs[run_id]
         found.extend(_prices(run, run.attempts[number], observed, run.attempts[number].ended_at))
     found.extend(_new_volumes(state, observed))
+    found.extend(_grown_volumes(state, observed))
     return found
 
 
@@ -172,3 +173,25 @@ def _new_volumes(state: FleetState, observed: Observed) -> Iterator[ev.Event]:
             if run is not None and volume.volume_id not in run.volumes and volume.volume_id not in told:
                 told.add(volume.volume_id)
                 yield ev.VolumeMade(at=observed.now, run_id=run.run_id, provider=provider, volume=volume)
+
+
+def _grown_volumes(state: FleetState, observed: Observed) -> Iterator[ev.Event]:
+    """Volumes that are larger than the journal has them, for the run that answers for each."""
+    told: set[str] = set()
+    for listing in observed.listings.values():
+        for volume in listing.volumes:
+            run = _answers(state, volume)
+            if run is None or volume.volume_id in told or volume.size_gb <= run.volumes[volume.volume_id].size_gb:
+                continue
+            told.add(volume.volume_id)
+            yield ev.VolumeGrown(at=observed.now, run_id=run.run_id, volume_id=volume.volume_id, size_gb=volume.size_gb)
+
+
+def _answers(state: FleetState, volume: Volume) -> RunState | None:
+    """The run that had it made, or the one that it went to."""
+    maker = state.runs.get(volume.tags.get("run", ""))
+    record = maker.volumes.get(volume.volume_id) if maker is not None else None
+    if maker is None or record is None or record.held:
+        return maker if record is not None else None
+    holders = (run for run in state.runs.values() if (held := run.volumes.get(volume.volume_id)) is not None and held.held)
+    return next(holders, None)

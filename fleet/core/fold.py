@@ -361,7 +361,8 @@ def _passed(giver: RunState | None, taker: RunState | None, event: ev.VolumePass
     gone = volume.model_copy(update={"passed_at": event.at})
     old = taker.volumes.get(event.volume_id)
     earlier = (*old.earlier, (old.since, old.passed_at)) if old is not None and old.passed_at is not None else ()
-    came = volume.model_copy(update={"held_since": event.at, "superseded_at": None, "earlier": earlier})
+    asked = {"grow_first_at": None, "grow_at": None, "grow_error": None}
+    came = volume.model_copy(update={"held_since": event.at, "superseded_at": None, "earlier": earlier, **asked})
     kept = None if giver.volume_id == event.volume_id else giver.volume_id
     return {
         giver.run_id: giver.model_copy(update={"volumes": {**giver.volumes, event.volume_id: gone}, "volume_id": kept}),
@@ -369,6 +370,26 @@ def _passed(giver: RunState | None, taker: RunState | None, event: ev.VolumePass
             update={"volumes": {**taker.volumes, event.volume_id: came}, "volume_id": event.volume_id}
         ),
     }
+
+
+def _on_volume(change: Callable[[VolumeRecord, Any], dict[str, Any]]) -> Callable[[RunState, Any], RunState]:
+    def changed(run: RunState, event: Any) -> RunState:
+        volume = run.volumes.get(event.volume_id)
+        if volume is None:
+            return run
+        update = {event.volume_id: volume.model_copy(update=change(volume, event))}
+        return run.model_copy(update={"volumes": {**run.volumes, **update}})
+
+    return changed
+
+
+def _grown(volume: VolumeRecord, event: ev.VolumeGrown) -> dict[str, Any]:
+    if event.size_gb <= volume.size_gb:
+        return {}
+    asked = {"grow_first_at": None, "grow_at": None, "grow_error": None}
+    # When within that time it happened nobody saw: a ledger must not tell too little.
+    since = volume.grow_first_at if volume.grow_first_at is not None else event.at
+    return {"size_gb": event.size_gb, "grown": (*volume.grown, (since, volume.size_gb)), **asked}
 
 
 def _volume_delete(field: str) -> Callable[[RunState, Any], RunState]:
@@ -394,6 +415,11 @@ _ON_RUN: dict[type, Callable[[RunState, Any], RunState]] = {
     ev.RunResumed: _run_resumed,
     ev.NoteAdded: lambda r, e: r if e.text in r.notes else r.model_copy(update={"notes": (*r.notes, e.text)}),
     ev.VolumeMade: _volume_made,
+    ev.VolumeGrowIntended: _on_volume(
+        lambda v, e: {"grow_at": e.at, "grow_first_at": e.at if v.grow_first_at is None else v.grow_first_at}
+    ),
+    ev.VolumeGrowFailed: _on_volume(lambda _v, e: {"grow_error": f"{e.code}: {e.message}"}),
+    ev.VolumeGrown: _on_volume(_grown),
     ev.VolumeDeleteIntended: _volume_delete("delete_at"),
     ev.VolumeDeleted: _volume_delete("deleted_at"),
     ev.RunEnded: _run_ended,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from fleet.model.base import Seconds
-from fleet.model.cloud import Capabilities, Instance, Listing, Offer, PriceSince, Volume
+from fleet.model.cloud import AccessRule, Capabilities, Instance, Listing, Offer, PriceSince, Volume
 from fleet.model.documents import Desired, Heartbeat
 
 Place = tuple[str, str]
@@ -72,6 +72,8 @@ class Observed:
     capabilities: Mapping[str, Capabilities] = field(default_factory=dict)
     histories: Mapping[AttemptKey, History] = field(default_factory=dict)
     """What spot instances were charged since they were last asked about."""
+    access: Mapping[Place, tuple[AccessRule, ...]] = field(default_factory=dict)
+    """Who is let in, where that was asked: with the sweep of all regions."""
     desired: Mapping[str, Desired] = field(default_factory=dict)
     """By run: what desired.json says."""
     secrets: frozenset[str] | None = None

@@ -12,7 +12,7 @@ from fleet.model.cloud import EndedBy, ExistingVolume, Market, NewVolume, Offer,
 from fleet.model.documents import Mount, Notice, Outcome, Resumed
 from fleet.model.job import Job
 
-FOLD_VERSION = 7
+FOLD_VERSION = 8
 """Changes whenever the fold's result for the same journal could: snapshots of other versions are not used."""
 
 T = TypeVar("T")
@@ -100,6 +100,13 @@ class VolumeRecord(Frozen):
     """When it went to another run, which pays for it since."""
     earlier: tuple[tuple[Seconds, Seconds], ...] = ()
     """From when until when this run had it before it came back."""
+    grown: tuple[tuple[Seconds, int], ...] = ()
+    """When it became larger, and how many GB it had until then."""
+    grow_first_at: Seconds | None = None
+    """When this run asked for more GB than it has; None: it never did, or has them."""
+    grow_at: Seconds | None = None
+    """When it asked for the last time."""
+    grow_error: str | None = None
     delete_at: Seconds | None = None
     deleted_at: Seconds | None = None
 

@@ -178,6 +178,18 @@ class Listing(Frozen):
     volumes: tuple[Volume, ...] = ()
 
 
+class AccessRule(Frozen):
+    """One address range that may reach port 22 of this fleet's machines in a region, for a while."""
+
+    region: str
+    group_id: str
+    rule_id: str
+    cidr: str
+    fleet_id: str
+    until: int
+    """By the bucket's clock, in seconds since 1970. Whoever is connected moves it on."""
+
+
 class Billing(Frozen):
     """How a provider charges, as parameters of the ledger (clouds.md: EC2 Linux by the second, one minute at least)."""
 
@@ -202,5 +214,9 @@ class Capabilities(Frozen):
     """Whether machines boot from an image, and cloud-init brings the agent: else they find it there."""
     console: bool = False
     """Whether it tells what a machine printed while it booted."""
+    access_rules: bool = False
+    """Whether its machines lie behind a firewall that is opened for the user's address for a while."""
+    growing: bool = False
+    """Whether a volume can be enlarged."""
     volume_price: Micros
     """Micro-dollars per GB and month."""

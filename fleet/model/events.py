@@ -288,6 +288,38 @@ class DetachIntended(_Event):
     volume_id: str
 
 
+class VolumeGrowIntended(_Event):
+    """The volume shall have as many GB as its run asks for."""
+
+    type: Literal["volume-grow-intended"] = "volume-grow-intended"
+    v: Literal[1] = 1
+    run_id: str
+    volume_id: str
+    size_gb: int
+
+
+class VolumeGrowFailed(_Event):
+    """The cloud refused to enlarge the volume. It serves as it is, and is asked about again more and more seldom."""
+
+    type: Literal["volume-grow-failed"] = "volume-grow-failed"
+    v: Literal[1] = 1
+    run_id: str
+    volume_id: str
+    error_class: ErrorClass
+    code: str
+    message: str
+
+
+class VolumeGrown(_Event):
+    """The volume was seen with more GB than before, which is paid for since: whoever enlarged it."""
+
+    type: Literal["volume-grown"] = "volume-grown"
+    v: Literal[1] = 1
+    run_id: str
+    volume_id: str
+    size_gb: int
+
+
 class VolumeDeleteIntended(_Event):
     """The volume's keep time is over, or the user said so."""
 
@@ -357,6 +389,9 @@ Event = (
     | AttemptEvent
     | VolumeMade
     | VolumePassed
+    | VolumeGrowIntended
+    | VolumeGrowFailed
+    | VolumeGrown
     | VolumeDeleteIntended
     | VolumeDeleted
     | OrphanIntended

@@ -19,6 +19,7 @@ from typing import Protocol, runtime_checkable
 
 from fleet.model.base import Seconds
 from fleet.model.cloud import (
+    AccessRule,
     BootTarget,
     Capabilities,
     Instance,
@@ -117,6 +118,21 @@ class Provider(Protocol):
         """Ask for a volume to be taken off an instance, never by force. Success if it is not attached there."""
         ...
 
+    def grow_volume(self, region: str, volume_id: str, size_gb: int) -> None:
+        """Ask for a volume to be enlarged, attached or not. Success if it has that size or more already: none is ever
+        made smaller. ``not-yet`` while the cloud cannot (EC2: once in six hours); ``invalid`` for an unknown volume. Only
+        asked where ``capabilities.growing`` says so."""
+        ...
+
     def delete_volume(self, region: str, volume_id: str) -> None:
         """Delete a volume for good. ``not-yet`` while it is attached; an unknown id is success."""
+        ...
+
+    def access_rules(self, region: str) -> Sequence[AccessRule]:
+        """The address ranges that this fleet let in, each with its time. Only asked where ``capabilities.access_rules``
+        says so."""
+        ...
+
+    def close_access(self, rule: AccessRule) -> None:
+        """Let an address range in no longer; success if it is not let in any more."""
         ...

@@ -7,29 +7,30 @@ import ipaddress
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleet.model.cloud import AccessRule
 from fleet.model.errors import ErrorClass, FleetError, ProviderError
 from fleet.model.setup import AwsRegion, AwsSetup
 from fleet.providers.aws import access, addresses
 from fleet.providers.aws.access import (
     OPEN_SECONDS,
     WIDEST,
-    AccessRule,
     Door,
     close,
-    description,
-    forgotten,
     listed,
     narrow,
     opened,
 )
 from fleet.providers.aws.addresses import Address, caller_address, machine_address
 from fleet.providers.aws.policies import controller_policy
+from fleet.providers.aws.provider import AwsProvider
+from fleet.providers.aws.rules import description, forgotten, own_rules
 from fleet.providers.aws.session import aws_client
 from tests.aws.account import ACCOUNT
 from tests.aws.evaluator import decide
@@ -192,6 +193,21 @@ def test_what_cannot_be_closed_is_told_and_will_be_collected(
     assert forgotten(rules, NOW + OPEN_SECONDS + 1) == rules
 
 
+def test_the_controller_closes_what_was_forgotten_and_nothing_else(setup: AwsSetup, clock: Clock, tmp_path: Path) -> None:
+    Door(setup, REGION, ME, clock).open()
+    theirs = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "203.0.113.9/32"}]}
+    group = setup.regions[REGION].security_group
+    aws_client("ec2", REGION).authorize_security_group_ingress(GroupId=group, IpPermissions=[theirs])
+    provider = AwsProvider("f1", setup, tmp_path)
+    [rule] = provider.access_rules(REGION)
+    assert (rule.cidr, rule.until) == (ME, int(NOW + OPEN_SECONDS))
+    provider.close_access(rule)
+    provider.close_access(rule)
+    assert cidrs(setup) == ["203.0.113.9/32"]
+    assert not provider.access_rules(REGION)
+    assert not provider.access_rules("eu-west-1")
+
+
 def test_a_region_that_was_not_set_up_is_named(setup: AwsSetup, clock: Clock) -> None:
     with pytest.raises(FleetError, match="eu-west-1") as told, opened(setup, "eu-west-1", ME, clock):
         pass
@@ -217,9 +233,9 @@ def test_only_fleets_own_rules_are_its_business() -> None:
         rule("fleet:f1 until 5", CidrIpv4=None, ReferencedGroupInfo={"GroupId": "sg-2"}),
         {**rule(""), "Description": None},
     ]
-    assert access.own_rules(REGION, strangers, "f1") == []
-    mine = access.own_rules(REGION, [rule(description("f1", 5))], "f1")
-    assert mine == [AccessRule(REGION, "sg-1", "sgr-1", ME, "f1", 5)]
+    assert own_rules(REGION, strangers, "f1") == []
+    mine = own_rules(REGION, [rule(description("f1", 5))], "f1")
+    assert mine == [AccessRule(region=REGION, group_id="sg-1", rule_id="sgr-1", cidr=ME, fleet_id="f1", until=5)]
     assert (forgotten(mine, 5.0), forgotten(mine, 5.5)) == ([], mine)
 
 

@@ -66,6 +66,22 @@ def test_nothing_is_attached_to_what_has_ended_or_never_was(desk: Desk) -> None:
         assert told.value.error_class is ErrorClass.INVALID
 
 
+def test_a_volume_is_enlarged_attached_or_not_and_never_made_smaller(desk: Desk) -> None:
+    if not desk.provider.capabilities.growing:
+        return
+    machine = desk.running()
+    volume = desk.attached(desk.new_volume(machine.offer.zone), machine)
+    larger = volume.size_gb + 8
+    desk.provider.grow_volume(desk.region, volume.volume_id, larger)
+    desk.until(lambda: (seen := desk.volume(volume.volume_id)) is not None and seen.size_gb == larger)
+    desk.provider.grow_volume(desk.region, volume.volume_id, larger)
+    desk.provider.grow_volume(desk.region, volume.volume_id, volume.size_gb)
+    desk.until(lambda: desk.volume_in(volume.volume_id, VolumeState.IN_USE, machine.instance_id).size_gb == larger)
+    with pytest.raises(ProviderError) as told:
+        desk.provider.grow_volume(desk.region, "vol-00000000000000000", 100)
+    assert told.value.error_class is ErrorClass.INVALID
+
+
 def test_a_volume_is_deleted_only_once_it_is_free(desk: Desk) -> None:
     machine = desk.running()
     volume = desk.attached(desk.new_volume(machine.offer.zone), machine)

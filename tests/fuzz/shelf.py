@@ -13,7 +13,17 @@ from typing import Any
 from fleet.control.controller import Controller
 from fleet.model import layout
 from fleet.model.base import canonical_json
-from fleet.model.cloud import BootTarget, Instance, LaunchRequest, Listing, NewVolume, Offer, PriceSince, Volume
+from fleet.model.cloud import (
+    AccessRule,
+    BootTarget,
+    Instance,
+    LaunchRequest,
+    Listing,
+    NewVolume,
+    Offer,
+    PriceSince,
+    Volume,
+)
 from fleet.model.errors import AlreadyExistsError, ErrorClass, NotFoundError, ProviderError
 from fleet.providers.base import Provider
 from fleet.store.journal import Journal
@@ -108,7 +118,16 @@ class Still:
     def detach(self, region: str, volume_id: str, instance_id: str) -> None:
         return
 
+    def grow_volume(self, region: str, volume_id: str, size_gb: int) -> None:
+        return
+
     def delete_volume(self, region: str, volume_id: str) -> None:
+        return
+
+    def access_rules(self, region: str) -> Sequence[AccessRule]:
+        return ()
+
+    def close_access(self, rule: AccessRule) -> None:
         return
 
 

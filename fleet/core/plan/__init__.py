@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from fleet.core.actions import Action, DeleteVolume, Record
 from fleet.core.observed import Observed
 from fleet.core.pace import pace_of
+from fleet.core.plan.access import close_forgotten
 from fleet.core.plan.beats import forget_beats
 from fleet.core.plan.desired import desired
 from fleet.core.plan.ending import end_machines
@@ -18,7 +19,7 @@ from fleet.core.plan.launching import launch
 from fleet.core.plan.leasing import renew_leases
 from fleet.core.plan.orphans import collect_orphans
 from fleet.core.plan.outcome import end_run
-from fleet.core.plan.volumes import delete_volumes, hand_over
+from fleet.core.plan.volumes import delete_volumes, grow, hand_over
 from fleet.core.state import FleetState, RunState
 from fleet.model.events import VolumePassed
 
@@ -36,6 +37,7 @@ def plan(state: FleetState, observed: Observed) -> list[Action]:
     # Its keep time may be over just now: what another run takes over is not deleted.
     actions = [a for a in actions if not (isinstance(a, DeleteVolume) and a.volume_id in taken)]
     actions.extend(collect_orphans(state, observed))
+    actions.extend(close_forgotten(observed))
     actions.extend(forget_beats(state, observed))
     return [action for action in actions if _due(action, observed)]
 
@@ -49,6 +51,7 @@ def _of_run(state: FleetState, run: RunState, observed: Observed) -> Iterator[Ac
         return
     yield from launch(state, run, observed)
     yield from hand_over(run, observed)
+    yield from grow(run, observed)
     yield from renew_leases(run, observed)
     yield from desired(run, observed)
 

@@ -4,17 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fleet.core.actions import Action, Attach, DeleteVolume, Detach
+from fleet.core.actions import Action, Attach, DeleteVolume, Detach, GrowVolume
 from fleet.core.facts import place_of
 from fleet.core.observed import Observed
 from fleet.core.plan.horizon import not_after
 from fleet.core.state import AttemptState, RunState, VolumeRecord
 from fleet.model.base import Seconds
 from fleet.model.cloud import ExistingVolume, InstanceState, VolumeState
-from fleet.model.events import AttachIntended, DetachIntended, VolumeDeleteIntended
+from fleet.model.events import AttachIntended, DetachIntended, VolumeDeleteIntended, VolumeGrowIntended
 
 KEEP: Seconds = 7 * 86_400
 """How long a volume outlives its use, unless the job says otherwise (design.md, section 8)."""
+
+
+GROW_LEAST: Seconds = 60
+"""What was asked for is seen in the listing within this, or is asked for again."""
+GROW_MOST: Seconds = 6 * 3600
+"""EC2 changes a volume once in six hours; twice as long is waited after each try, and no longer than this."""
+
+
+def grow(run: RunState, observed: Observed) -> Iterator[Action]:
+    """Enlarge the volume that came from a run which asked for less. Its file system grows when it is mounted next."""
+    record = run.volumes.get(run.volume_id) if run.volume_id else None
+    if run.want != "train" or record is None or not record.held or record.delete_at is not None:
+        return
+    capabilities = observed.capabilities.get(record.provider)
+    seen = observed.volume((record.provider, record.region), record.volume_id)
+    if capabilities is None or not capabilities.growing or seen is None:
+        return
+    if max(seen.size_gb, record.size_gb) >= run.job.volume.size:  # a listing may be older than the journal
+        return
+    if record.grow_at is not None:
+        tried_for = record.grow_at - (record.grow_first_at if record.grow_first_at is not None else record.grow_at)
+        if observed.now - record.grow_at < min(max(tried_for, GROW_LEAST), GROW_MOST):
+            return
+    size = run.job.volume.size
+    yield GrowVolume(
+        not_after=not_after(observed),
+        intention=VolumeGrowIntended(at=observed.now, run_id=run.run_id, volume_id=record.volume_id, size_gb=size),
+        run_id=run.run_id,
+        provider=record.provider,
+        region=record.region,
+        volume_id=record.volume_id,
+        size_gb=size,
+    )
 
 
 def hand_over(run: RunState, observed: Observed) -> Iterator[Action]:

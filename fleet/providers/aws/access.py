@@ -1,7 +1,7 @@
 """The one way in: port 22 of a region's security group, for the caller's own address, for a while.
 
 Nothing else ever opens a port (design.md, section 10). A rule tells in its description whose it is and until when, so that
-one that was forgotten (a laptop that was closed) is known as such by every other computer: ``forgotten``.
+one that was forgotten (a laptop that was closed) is known as such by every other computer (rules.py).
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import logging
-import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from fleet.model.base import Seconds
+from fleet.model.cloud import AccessRule
 from fleet.model.errors import FleetError, ProviderError
 from fleet.model.setup import AwsSetup
 from fleet.providers.aws.calling import Calls
+from fleet.providers.aws.rules import CLOSED, description, of_group, own_rules
 
 log = logging.getLogger("fleet.aws")
 
@@ -29,45 +29,8 @@ OPEN_SECONDS: Seconds = 3600
 WIDEST = {4: 16, 6: 48}
 """The shortest prefix that ``--from`` may name: a company's network or a provider's pool, never everybody."""
 
-CLOSED = ("InvalidSecurityGroupRuleId.NotFound", "InvalidPermission.NotFound", "InvalidGroup.NotFound")
-"""Somebody else was quicker."""
 CALL = Calls()
 """Tries again what may pass, and says what to do about the rest."""
-
-
-@dataclass(frozen=True, slots=True)
-class AccessRule:
-    """One address range that may reach port 22 of a security group, as its description says."""
-
-    region: str
-    group_id: str
-    rule_id: str
-    cidr: str
-    fleet_id: str
-    until: int
-    """By the bucket's clock, in seconds since 1970."""
-
-
-def description(fleet_id: str, until: int) -> str:
-    """What a rule says of itself."""
-    return f"fleet:{fleet_id} until {until}"
-
-
-def own_rules(region: str, described: Iterable[Mapping[str, Any]], fleet_id: str) -> list[AccessRule]:
-    """A fleet's rules among those that DescribeSecurityGroupRules tells; everybody else's are none of its business."""
-    found = []
-    for one in described:
-        said = re.fullmatch(r"fleet:(\S+) until (\d{1,12})", one.get("Description") or "")
-        cidr = one.get("CidrIpv4") or one.get("CidrIpv6")
-        if said is not None and said[1] == fleet_id and cidr and not one.get("IsEgress"):
-            rule = AccessRule(region, one["GroupId"], one["SecurityGroupRuleId"], cidr, fleet_id, int(said[2]))
-            found.append(rule)
-    return found
-
-
-def forgotten(rules: Iterable[AccessRule], now: Seconds) -> list[AccessRule]:
-    """Those past their time: whoever opened them is not connected any more, or would have renewed them."""
-    return [rule for rule in rules if rule.until < now]
 
 
 def narrow(text: str) -> str:
@@ -86,7 +49,7 @@ def narrow(text: str) -> str:
 
 def listed(setup: AwsSetup, region: str) -> list[AccessRule]:
     """The fleet's rules in a region's security group. Raises ProviderError."""
-    wanted = [{"Name": "group-id", "Values": [setup.regions[region].security_group]}]
+    wanted = of_group(setup.regions[region].security_group)
     described = CALL.pages("ec2", region, "describe_security_group_rules", "SecurityGroupRules", Filters=wanted)
     return own_rules(region, described, setup.fleet_id)
 

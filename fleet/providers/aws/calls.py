@@ -40,10 +40,13 @@ _METHODS = {
     "DeleteVolume": "delete_volume",
     "DescribeFleets": "describe_fleets",
     "DescribeInstances": "describe_instances",
+    "DescribeSecurityGroupRules": "describe_security_group_rules",
     "DescribeSpotPriceHistory": "describe_spot_price_history",
     "DescribeVolumes": "describe_volumes",
     "DetachVolume": "detach_volume",
     "GetConsoleOutput": "get_console_output",
+    "ModifyVolume": "modify_volume",
+    "RevokeSecurityGroupIngress": "revoke_security_group_ingress",
     "RunInstances": "run_instances",
     "TerminateInstances": "terminate_instances",
 }

@@ -44,6 +44,7 @@ _WORDS: dict[ErrorClass, str] = {
     """,
     ErrorClass.NOT_YET: """
         IncorrectState IncorrectInstanceState IncorrectSpotRequestState IncorrectModificationState VolumeInUse
+        VolumeModificationRateExceeded
         PendingVerification DependencyViolation PendingSnapshotLimitExceeded InvalidState DeleteConflict
         ResourceInUseException
     """,

@@ -10,7 +10,10 @@ terminate      DescribeInstances (whose is it?), TerminateInstances
 create_volume  DescribeVolumes (by token), CreateVolume
 attach         DescribeVolumes, DescribeInstances, AttachVolume
 detach         DescribeVolumes, DetachVolume
+grow_volume    DescribeVolumes, ModifyVolume
 delete_volume  DescribeVolumes, DeleteVolume
+access_rules   DescribeSecurityGroupRules
+close_access   RevokeSecurityGroupIngress
 =============  ============================================================================================
 """
 
@@ -22,6 +25,7 @@ from pathlib import Path
 
 from fleet.model.base import Seconds
 from fleet.model.cloud import (
+    AccessRule,
     Billing,
     BootTarget,
     Capabilities,
@@ -40,6 +44,7 @@ from fleet.providers.aws import calls, mapping
 from fleet.providers.aws.images import Images
 from fleet.providers.aws.launching import Launcher
 from fleet.providers.aws.offers import offers as catalogue
+from fleet.providers.aws.rules import CLOSED, of_group, own_rules
 from fleet.providers.aws.volumes import Volumes
 
 CAPABILITIES = Capabilities(
@@ -49,6 +54,8 @@ CAPABILITIES = Capabilities(
     price_history=True,
     images=True,
     console=True,
+    access_rules=True,
+    growing=True,
     volume_price=mapping.GP3_PRICE,
 )
 CONSOLE_BYTES = 65_536
@@ -172,9 +179,30 @@ class AwsProvider:
         """Take a volume off; see the contract."""
         self._volumes.detach(region, volume_id, instance_id)
 
+    def grow_volume(self, region: str, volume_id: str, size_gb: int) -> None:
+        """Enlarge a volume; see the contract."""
+        self._volumes.grow(region, volume_id, size_gb)
+
     def delete_volume(self, region: str, volume_id: str) -> None:
         """Delete a volume; see the contract."""
         self._volumes.delete(region, volume_id)
+
+    def access_rules(self, region: str) -> Sequence[AccessRule]:
+        """The fleet's own rules in its security group: a user's own are none of its business."""
+        known = self._setup.regions.get(region)
+        if known is None:
+            return ()
+        wanted = of_group(known.security_group)
+        found, _ = calls.every(region, "DescribeSecurityGroupRules", "SecurityGroupRules", Filters=wanted)
+        return own_rules(region, found, self._fleet_id)
+
+    def close_access(self, rule: AccessRule) -> None:
+        """Remove a rule; see the contract."""
+        try:
+            calls.ec2(rule.region, "RevokeSecurityGroupIngress", GroupId=rule.group_id, SecurityGroupRuleIds=[rule.rule_id])
+        except ProviderError as error:
+            if error.code not in CLOSED:
+                raise
 
     def _catalogue(self, region: str) -> Sequence[Offer]:
         return catalogue(self._setup, region, self._cache)

@@ -6,7 +6,6 @@ another fleet's, nothing young (a launch on its way owns what no journal knows y
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +13,7 @@ from typing import Any, Literal
 
 from fleet.core.costs import HOURS_PER_MONTH
 from fleet.model.base import Micros, Seconds
+from fleet.providers.aws.rules import forgotten, own_rules
 
 Kind = Literal["machine", "volume", "snapshot", "spot-request", "ingress-rule", "template-version", "upload"]
 Described = Mapping[str, Any]
@@ -181,12 +181,9 @@ def _spot_requests(found: Found, fleet_id: str, owned: Owned, now: Seconds) -> I
 def _rules(found: Found, fleet_id: str, now: Seconds) -> Iterator[Stray]:
     """Ports that were opened for a while, which has passed. What says something else is the user's own."""
     for one in found.rules:
-        said = re.fullmatch(r"fleet:(\S+) until (\d{1,12})", one.get("Description") or "")
-        if said is None or said[1] != fleet_id or int(said[2]) >= now or one.get("IsEgress"):
-            continue
-        who = one.get("CidrIpv4") or one.get("CidrIpv6") or "somebody"
-        why = f"port {one.get('FromPort')} was open for {who}, and that is over"
-        yield Stray("ingress-rule", found.region, one["SecurityGroupRuleId"], why, 0, one["GroupId"])
+        for rule in forgotten(own_rules(found.region, [one], fleet_id), now):
+            why = f"port {one.get('FromPort')} was open for {rule.cidr}, and that is over"
+            yield Stray("ingress-rule", rule.region, rule.rule_id, why, 0, rule.group_id)
 
 
 def _templates(found: Found, fleet_id: str, now: Seconds) -> Iterator[Stray]:

@@ -63,6 +63,14 @@ class Volumes:
             if now is not None and now.attached_to == instance_id and now.state is not VolumeState.DETACHING:
                 raise
 
+    def grow(self, region: str, volume_id: str, size_gb: int) -> None:
+        """Enlarge one; see the contract."""
+        volume = self._mine(region, volume_id)
+        if volume is None:
+            raise refusal("InvalidVolume.NotFound", f"there is no volume {volume_id}")
+        if volume.size_gb < size_gb:
+            calls.ec2(region, "ModifyVolume", VolumeId=volume_id, Size=size_gb)
+
     def delete(self, region: str, volume_id: str) -> None:
         """Delete one; see the contract."""
         volume = self._mine(region, volume_id)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from fleet.model.base import document_bytes
 from fleet.model.cloud import (
+    AccessRule,
     BootTarget,
     Capabilities,
     Instance,
@@ -40,7 +41,7 @@ START_GRACE = 10.0
 """A supervisor that was just started may not hold its lock yet."""
 FIRST_DEAD_MAN = 900.0
 """Armed before anything else; the agent renews it."""
-CAPABILITIES = Capabilities(notice_seconds=2.0, visible_within=0.0, volume_price=80_000)
+CAPABILITIES = Capabilities(notice_seconds=2.0, visible_within=0.0, growing=True, volume_price=80_000)
 """Volumes cost what gp3 does: about $0.08 per GB and month (clouds.md)."""
 
 
@@ -147,10 +148,22 @@ class LocalProvider:
         with files.locked(self._home):
             self._volumes.detach(volume_id, instance_id, self._folder(instance_id))
 
+    def grow_volume(self, region: str, volume_id: str, size_gb: int) -> None:
+        """A folder takes what the disk has; its record says what was asked for."""
+        with files.locked(self._home):
+            self._volumes.grow(volume_id, size_gb)
+
     def delete_volume(self, region: str, volume_id: str) -> None:
         """Delete a volume and what is on it."""
         with files.locked(self._home):
             self._volumes.delete(volume_id)
+
+    def access_rules(self, region: str) -> Sequence[AccessRule]:
+        """Nobody has to be let in."""
+        return ()
+
+    def close_access(self, rule: AccessRule) -> None:
+        """Nobody is."""
 
     def _folder(self, instance_id: str) -> Path:
         return self._home / "instances" / Path(instance_id).name

@@ -85,6 +85,14 @@ class LocalVolumes:
             (machine / "dev" / volume_id).unlink()
         write_json(self._folder(volume_id) / "volume.json", {**volume, "attached_to": None})
 
+    def grow(self, volume_id: str, size_gb: int) -> None:
+        """See the contract."""
+        volume = self._record(volume_id)
+        if volume is None:
+            raise ProviderError(ErrorClass.INVALID, "InvalidVolume.NotFound", f"there is no volume {volume_id}")
+        if volume["size_gb"] < size_gb:
+            write_json(self._folder(volume_id) / "volume.json", {**volume, "size_gb": size_gb})
+
     def delete(self, volume_id: str) -> None:
         """See the contract."""
         volume = self._record(volume_id)

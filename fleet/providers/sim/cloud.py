@@ -246,9 +246,11 @@ class SimCloud:
         lines = [line for made in self.instances.values() for line in self._machine_charges(made, now)]
         for volume in self.volumes.values():
             end = min(now, volume.deleted_at if volume.deleted_at is not None else now)
-            milliseconds = round((end - volume.created_at) * 1000)
+            used, since = 0, volume.created_at
+            for at, size in (*((min(at, end), before) for at, before in volume.grew), (end, volume.size_gb)):
+                used, since = used + (round(at * 1000) - round(since * 1000)) * size, at
             whole = MONTH_HOURS * 3_600_000
-            amount = (milliseconds * volume.size_gb * self.manners.volume_price + whole // 2) // whole
+            amount = (used * self.manners.volume_price + whole // 2) // whole
             lines.append(Charge(volume.volume_id, volume.created_at, end, self.manners.volume_price, amount))
         return lines
 

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from fleet.model.base import Seconds, canonical_json, document_bytes
 from fleet.model.cloud import (
+    AccessRule,
     Billing,
     BootTarget,
     Capabilities,
@@ -27,6 +28,8 @@ from fleet.providers.sim.market import HOUR
 from fleet.providers.sim.strict import LIVE, check_request, choose
 from fleet.providers.sim.things import SimInstance, SimVolume
 
+GROW_EVERY: Seconds = 6 * 3600
+"""EC2: at least six hours between two changes of a volume."""
 Holders = dict[str, list[str]]
 """Machine → the disks that are at it, or on their way."""
 
@@ -47,6 +50,7 @@ class SimProvider:
                 minimum_seconds=manners.minimum_seconds, free_if_interrupted_within=manners.free_if_interrupted_within
             ),
             price_history=True,
+            growing=True,
             volume_price=manners.volume_price,
         )
 
@@ -184,6 +188,23 @@ class SimProvider:
         free_at = now + self._disk_time(volume, now) + self._cloud.slow_detach
         volume.held.foresee(self._cloud.lies.free_at(volume_id, free_at), (VolumeState.AVAILABLE, None))
 
+    def grow_volume(self, region: str, volume_id: str, size_gb: int) -> None:
+        """Enlarge a disk, once in a while as EC2 does; see the contract."""
+        self._called(region, "grow_volume")
+        now = self._cloud.clock()
+        volume = self._find_volume(region, volume_id)
+        if volume is None:
+            self._refuse("InvalidVolume.NotFound", f"there is no volume {volume_id}")
+        if volume.size_gb >= size_gb:
+            return
+        held = volume.held.at(now) or (VolumeState.CREATING, None)
+        if held[0] not in (VolumeState.AVAILABLE, VolumeState.IN_USE):
+            self._refuse("IncorrectState", f"{volume_id} is {held[0].value}")
+        if volume.grew and now - volume.grew[-1][0] < GROW_EVERY:
+            self._refuse("VolumeModificationRateExceeded", f"{volume_id} was changed within the last six hours")
+        volume.grew.append((now, volume.size_gb))
+        volume.size_gb = size_gb
+
     def delete_volume(self, region: str, volume_id: str) -> None:
         """Delete a disk; see the contract."""
         self._called(region, "delete_volume")
@@ -200,6 +221,13 @@ class SimProvider:
 
     def _refuse(self, code: str, message: str) -> NoReturn:
         raise refusal(code, message)
+
+    def access_rules(self, region: str) -> Sequence[AccessRule]:
+        """Nobody logs in to these machines."""
+        return ()
+
+    def close_access(self, rule: AccessRule) -> None:
+        """Nobody is let in."""
 
     def _called(self, region: str, what: str) -> None:
         """Every call lets time's due happen, counts, and may be one too many."""
@@ -296,18 +324,20 @@ class SimProvider:
         if made.deleted_at is not None and made.deleted_at <= at:
             return None
         held = made.held.at(at) or (VolumeState.CREATING, None)
-        if made.shown is not None and made.shown[0] == held:
+        size = next((before for grew, before in made.grew if at < grew), made.size_gb)
+        depends = (*held, size)
+        if made.shown is not None and made.shown[0] == depends:
             return made.shown[1]
         seen = Volume(
             volume_id=made.volume_id,
             region=made.region,
             zone=made.zone,
-            size_gb=made.size_gb,
+            size_gb=size,
             state=held[0],
             attached_to=held[1],
             created_at=made.created_at,
             price=self._cloud.manners.volume_price,
             tags=dict(made.tags),
         )
-        made.shown = (held, seen)
+        made.shown = (depends, seen)
         return seen

@@ -53,6 +53,8 @@ class SimVolume:
     visible_at: Seconds
     held: Timeline[Held] = field(default_factory=Timeline)
     deleted_at: Seconds | None = None
+    grew: list[tuple[Seconds, int]] = field(default_factory=list)
+    """When it was enlarged, and how many GB it had until then."""
     shown: tuple[object, Volume] | None = None
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from fleet.model.base import Seconds
 from fleet.model.cloud import (
+    AccessRule,
     BootTarget,
     Capabilities,
     Instance,
@@ -22,7 +23,7 @@ from fleet.providers.base import Provider
 
 T = TypeVar("T")
 
-READS = frozenset({"offers", "list", "get", "price_history", "boot_target", "console"})
+READS = frozenset({"offers", "list", "get", "price_history", "boot_target", "console", "access_rules"})
 """Calls that change nothing."""
 
 
@@ -118,7 +119,20 @@ class Wrapper:
         call = Call("detach", region, {"volume_id": volume_id, "instance_id": instance_id})
         self.around(call, lambda: self.inner.detach(region, volume_id, instance_id))
 
+    def grow_volume(self, region: str, volume_id: str, size_gb: int) -> None:
+        """See the contract."""
+        call = Call("grow_volume", region, {"volume_id": volume_id, "size_gb": size_gb})
+        self.around(call, lambda: self.inner.grow_volume(region, volume_id, size_gb))
+
     def delete_volume(self, region: str, volume_id: str) -> None:
         """See the contract."""
         call = Call("delete_volume", region, {"volume_id": volume_id})
         self.around(call, lambda: self.inner.delete_volume(region, volume_id))
+
+    def access_rules(self, region: str) -> Sequence[AccessRule]:
+        """See the contract."""
+        return self.around(Call("access_rules", region, {}), lambda: self.inner.access_rules(region))
+
+    def close_access(self, rule: AccessRule) -> None:
+        """See the contract."""
+        self.around(Call("close_access", rule.region, {"rule": rule}), lambda: self.inner.close_access(rule))

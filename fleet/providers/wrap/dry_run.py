@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from fleet.model.base import Seconds
-from fleet.model.cloud import Instance, InstanceState, LaunchRequest, Listing, NewVolume, Volume, VolumeState
+from fleet.model.cloud import AccessRule, Instance, InstanceState, LaunchRequest, Listing, NewVolume, Volume, VolumeState
 from fleet.providers.base import Provider
 from fleet.providers.wrap.around import Call, Wrapper
 
@@ -77,7 +77,15 @@ class DryRun(Wrapper):
         """Note it down."""
         self.calls.append(Call("detach", region, {"volume_id": volume_id, "instance_id": instance_id}))
 
+    def grow_volume(self, region: str, volume_id: str, size_gb: int) -> None:
+        """Note it down."""
+        self.calls.append(Call("grow_volume", region, {"volume_id": volume_id, "size_gb": size_gb}))
+
     def delete_volume(self, region: str, volume_id: str) -> None:
         """Note it down."""
         self.calls.append(Call("delete_volume", region, {"volume_id": volume_id}))
         self._volumes.pop(volume_id, None)
+
+    def close_access(self, rule: AccessRule) -> None:
+        """Note it down."""
+        self.calls.append(Call("close_access", rule.region, {"rule": rule}))

@@ -16,6 +16,7 @@ import gc
 import os
 import sys
 import time
+import traceback
 from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from typing import get_args
@@ -49,7 +50,12 @@ def one(seed: int, hours: float, runs: int) -> Result:
     """One seed, in a process of its own. Collecting garbage in a world that keeps everything takes a tenth of the time."""
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
-    result = Explorer(seed, hours=hours, runs=runs).explore()
+    try:
+        result = Explorer(seed, hours=hours, runs=runs).explore()
+    except Exception as error:  # a world that cannot go on is a finding, and none that ends the search
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        told = f"the world broke off: {error!r} in {where.name}, {where.filename}:{where.lineno}"
+        result = Result(seed, 0.0, 0.0, 0, 0, 0, 0.0, [told])
     gc.collect()
     return result
 

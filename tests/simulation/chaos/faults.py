@@ -21,12 +21,24 @@ Kind = Literal[
 ]
 ERRORS = ("capacity", "price", "quota", "throttled", "transient", "credentials", "unknown", "denied")
 
-PROVIDER = ("launch", "list", "get", "terminate", "attach", "detach", "delete_volume", "offers", "price_history")
+PROVIDER = (
+    "launch",
+    "list",
+    "get",
+    "terminate",
+    "attach",
+    "detach",
+    "grow_volume",
+    "delete_volume",
+    "offers",
+    "price_history",
+)
 """Calls of the cloud; everything else is the bucket's, by its verb and what the key holds (bucket.py)."""
 
 SELDOM = frozenset({
-    "launch", "terminate", "attach", "detach", "delete_volume", "create base", "create began", "create launch",
-    "create manifest", "delete manifest", "delete checkpoint", "create journal", "put model", "price_history",
+    "launch", "terminate", "attach", "detach", "grow_volume", "delete_volume", "create base", "create began",
+    "create launch", "create manifest", "delete manifest", "delete checkpoint", "create journal", "put model",
+    "price_history",
 })  # fmt: skip
 OFTEN = 8
 """What happens seldom goes wrong more often: most effects are heartbeats, and most of what can break is elsewhere."""
@@ -35,7 +47,7 @@ OFTEN = 8
 def possible(what: str, kind: Kind) -> bool:
     """Whether an effect can go wrong so."""
     verb = what.split()[0]
-    changes = verb in ("launch", "terminate", "attach", "detach", "delete_volume", "create", "put", "delete")
+    changes = verb in ("launch", "terminate", "attach", "detach", "grow_volume", "delete_volume", "create", "put", "delete")
     if kind in ("error", "half"):
         return what == "launch" if kind == "half" else what in PROVIDER
     if kind == "miss":

@@ -49,5 +49,10 @@ def disk(cloud: SimCloud, made: SimVolume, since: float | None = None, until: fl
     """Micro-dollars of one disk, for the stretch that somebody answers for it."""
     end = min(t for t in (made.deleted_at, until, cloud.clock()) if t is not None)
     start = max(made.created_at, since if since is not None else made.created_at)
-    milliseconds = max(0, round(end * 1000) - round(start * 1000))
-    return int(Fraction(milliseconds * made.size_gb * cloud.manners.volume_price, 730 * HOUR * 1000) + Fraction(1, 2))
+    total = Fraction(0)
+    edges = [(at, size) for at, size in made.grew] + [(end, made.size_gb)]
+    for at, size in edges:
+        milliseconds = max(0, round(min(at, end) * 1000) - round(start * 1000))
+        total += Fraction(milliseconds * size * cloud.manners.volume_price, 730 * HOUR * 1000)
+        start = max(start, min(at, end))
+    return int(total + Fraction(1, 2))

@@ -194,7 +194,10 @@ class Laws:
 
     def _delete_intended(self, before: FleetState, event: ev.VolumeDeleteIntended) -> None:
         run = before.runs[event.run_id]
-        volume = run.volumes[event.volume_id]
+        volume = run.volumes.get(event.volume_id)
+        if volume is None:
+            self.broken("what is deleted is in the journal", f"{event.volume_id} of run {run.run_id}")
+            return
         since = volume.superseded_at if volume.superseded_at is not None else run.ended_at
         keep = run.job.volume.keep if run.job.volume.keep is not None else KEEP
         over = since is not None and event.at - since >= keep
@@ -318,6 +321,10 @@ class Laws:
             billed = sum(invoice.disk(cloud, disk, since, until) for since, until in _held(record, now))
             late = max(0.0, (record.deleted_at or 0.0) - (disk.deleted_at or now))
             most = disk.size_gb * rules.volume_price * (late + 1) / (730 * 3600)
+            for (since, before), (grew, _) in zip(record.grown, disk.grew, strict=False):
+                if since > grew + 1:
+                    self.broken("the ledger is the invoice", f"{record.volume_id} is larger than {before} GB since {grew}")
+                most += disk.size_gb * rules.volume_price * (grew - since) / (730 * 3600)  # paid for since it was asked for
             if not billed - 2 <= told <= billed + 2 + most:
                 self.broken("the ledger is the invoice", f"run {run.run_id} {record.volume_id}: {told}, billed {billed}")
 

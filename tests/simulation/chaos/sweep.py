@@ -23,7 +23,9 @@ from tests.simulation.chaos.swept import Death, Effect, How, Return, Swept
 from tests.simulation.chaos.training import model_after
 
 QUIET_END = 1800.0
-COSTLY = frozenset({"launch", "terminate", "attach", "detach", "delete_volume", "create launch", "create journal"})
+COSTLY = frozenset(
+    {"launch", "terminate", "attach", "detach", "grow_volume", "delete_volume", "create launch", "create journal"}
+)
 """Effects of a controller in the middle of which a machine or a disk may be left to itself."""
 
 

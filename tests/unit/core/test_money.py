@@ -106,6 +106,18 @@ def test_a_disk_costs_by_the_gigabyte_and_month() -> None:
     assert volume_rate(500, 80_000) == round(40_000_000 / 730)
 
 
+def test_a_disk_that_was_enlarged_costs_more_from_then_on() -> None:
+    month = 730 * 3600.0
+    fields = {"volume_id": "v", "provider": "sim", "region": "r", "zone": "z", "price": 80_000, "created_at": 0.0}
+    disk = VolumeRecord(**fields, size_gb=800, grown=((month / 2, 500),))
+    assert volume_cost(disk, month / 2) == 20_000_000
+    assert volume_cost(disk, month) == 20_000_000 + 32_000_000
+    later = VolumeRecord(**fields, size_gb=800, held_since=month, grown=((month / 2, 500),))
+    assert volume_cost(later, 2 * month) == 64_000_000
+    came_back = later.model_copy(update={"earlier": ((0.0, month / 4), (month / 4, month * 3 / 4))})
+    assert volume_cost(came_back, month) == 20_000_000 + 16_000_000
+
+
 def test_the_worst_price_is_the_bid_or_on_demands() -> None:
     assert worst_price(offer(), None) == 900_000
     assert worst_price(offer(), 400_000) == 400_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fleet.core.actions import Action, Record
+from fleet.core.actions import Action, CloseAccess, Record
 from fleet.core.facts import facts
 from fleet.core.fold import fold
 from fleet.core.observed import Lookup, Observed
@@ -12,6 +12,7 @@ from fleet.core.plan import plan
 from fleet.core.state import FleetState
 from fleet.model import events as ev
 from fleet.model.cloud import (
+    AccessRule,
     Billing,
     Capabilities,
     ExistingVolume,
@@ -88,6 +89,12 @@ def _volume(data: dict[str, Any]) -> Volume:
     )
 
 
+def _rule(data: dict[str, Any]) -> AccessRule:
+    return AccessRule(
+        **{"region": "r", "group_id": "sg-1", "rule_id": "sgr-1", "cidr": "198.51.100.7/32", "fleet_id": "f", **data}
+    )
+
+
 def _launch_intended(at: float, data: dict[str, Any]) -> ev.Event:
     attempt, volume = data.get("attempt", 1), data.get("volume")
     return ev.LaunchIntended(
@@ -159,6 +166,11 @@ def _plain(kind: str, at: float, attempt: int, fields: dict[str, Any]) -> ev.Eve
         "attempt-gone": lambda: ev.AttemptGone(**one, **{"ended_at": at, "ended_by": "cloud", **rest}),
         "boot-examined": lambda: ev.BootExamined(**one, **rest),
         "price-changed": lambda: ev.PriceChanged(**one, **rest),
+        "volume-grow-intended": lambda: ev.VolumeGrowIntended(**who, **rest),
+        "volume-grow-failed": lambda: ev.VolumeGrowFailed(
+            **who, **{**error, "error_class": ErrorClass(rest["error_class"])}
+        ),
+        "volume-grown": lambda: ev.VolumeGrown(**who, **rest),
         "volume-passed": lambda: ev.VolumePassed(**who, **rest),
         "volume-deleted": lambda: ev.VolumeDeleted(**who, **rest),
         "run-ended": lambda: ev.RunEnded(**who, **{"reason": "", **rest}),
@@ -226,6 +238,7 @@ def observed(world: dict[str, Any], now: float) -> Observed:
         billing=Billing(**world.get("billing", {})),
         images=world.get("images", False),
         console=world.get("console", False),
+        growing=world.get("growing", False),
         volume_price=80_000,
     )
     return Observed(
@@ -244,6 +257,7 @@ def observed(world: dict[str, Any], now: float) -> Observed:
         offers={"sim": tuple(offer(o) for o in world.get("offers", ["a-small-spot", "b-small-spot"]))},
         capabilities={"sim": capabilities},
         desired={RUN: Desired(**world["desired"])} if "desired" in world else {},
+        access={("sim", "r"): tuple(_rule(one) for one in world["access"])} if "access" in world else {},
         secrets=frozenset(world["secrets"]) if "secrets" in world else None,
         awake_since=world.get("awake_since", 0.0),
         acted=world.get("acted", {}),
@@ -276,6 +290,8 @@ def told(action: Action) -> dict[str, Any]:
     if isinstance(intention, ev.LaunchIntended):
         fields["offers"] = [short(o) for o in intention.offers]
         fields["volume"] = intention.volume.kind
+    if isinstance(action, CloseAccess):
+        fields["rule_id"] = action.rule.rule_id
     if hasattr(action, "desired"):
         fields |= action.desired.model_dump(mode="json")
     return {"kind": kind, "intended": False, **fields}
