@@ -2,7 +2,8 @@
 # The persistent disk: volume.sh find ID | mount ID MOUNTPOINT [--new] | release MOUNTPOINT
 #
 # ID is vol-…, or `new` with --new: the one that was made in the launching call. Exit codes: 0 done, 75 not there yet (or
-# still in use), 65 refused: what is on it is nothing that may be formatted, and nothing that can be mounted.
+# still in use), 65 refused: what is on it is nothing that may be formatted, and nothing that can be mounted; 66: nothing
+# is on it, and it is not marked new.
 set -eu
 root=${FLEET_ROOT:-}
 state=$root/var/lib/fleet
@@ -10,6 +11,7 @@ dev=$root/dev
 sys=$root/sys
 not_yet=75
 refused=65
+blank=66
 
 say() {
     echo "fleet volume: $1" >&2
@@ -213,7 +215,10 @@ mount_volume() {
         exit $not_yet
     fi
     if ! is_formatted "$device"; then
-        [ "${3:-}" = --new ] || refuse "$device is not formatted as ext4, and not marked new"
+        if [ "${3:-}" != --new ]; then
+            ! is_blank "$device" || { say "$device is blank, and not marked new" && exit $blank; }
+            refuse "$device is not formatted as ext4, and not marked new"
+        fi
         format "$device" "$1"
     fi
     mount_disk "$device" "$2"

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import fleet
 from fleet.agent.holders import end_holders
+from fleet.agent.machine import BlankVolumeError
 from fleet.agent.metadata import Metadata, Signalled
 from fleet.agent.process import OOM_SCORE
 from fleet.agent.scripts import Errand, Script, insist
@@ -27,6 +28,8 @@ METADATA_TIMEOUT: Seconds = 1.0
 """It answers within milliseconds or not at all, and a notice must be seen within two seconds."""
 NOT_YET = 75
 """The volume is not attached yet."""
+BLANK = 66
+"""Nothing is on it, and it is not marked new."""
 LOOK_PAUSE: Seconds = 1.0
 """Between two looks for a volume that is not there."""
 FAILED_PAUSE: Seconds = 5.0
@@ -59,6 +62,8 @@ class Ec2Machine(Signalled):
         self._again_at = float("-inf")
         self._problem = ""
         """Why the volume is neither mounted nor released, for people."""
+        self._blank = False
+        """The script found a volume on which nothing is, and which was not said to be new."""
         self._mounted = self._leaving = self._released = self._off = False
 
     @property
@@ -85,11 +90,12 @@ class Ec2Machine(Signalled):
     def _mount_point(self) -> Path:
         return self._root / self._boot.job.volume.mount.lstrip("/")
 
-    def volume(self, volume_id: str | None) -> Path | None:
+    def volume(self, volume_id: str | None, *, new: bool) -> Path | None:
         """Where it is mounted, once it is. Asks a script again and again, and never waits for it."""
-        new = self._boot.volume_new
         if self._mounted or self._leaving or (volume_id is None and not new):
             return self._mount_point if self._mounted else None
+        if self._blank and new:
+            self._blank, self._problem, self._again_at = False, "", float("-inf")
         if self._script is None and self._monotonic() >= self._again_at:
             words = ("mount", volume_id or "new", str(self._mount_point), *(["--new"] if new else []))
             self._script = self._volume_script(*words, most=MOUNT_MOST)
@@ -98,10 +104,10 @@ class Ec2Machine(Signalled):
             self._mounted, self._problem = True, ""
             return self._mount_point
         if code is not None:
-            self._problem = "" if code == NOT_YET else self._problem
+            self._problem, self._blank = "" if code == NOT_YET else self._problem, code == BLANK
             self._again_at = self._monotonic() + (LOOK_PAUSE if code == NOT_YET else FAILED_PAUSE)
         if self._problem:
-            raise OSError(self._problem)
+            raise (BlankVolumeError if self._blank else OSError)(self._problem)
         return None
 
     @property

@@ -35,7 +35,7 @@ class LocalMachine(Signalled):
         """The boot document's JSON."""
         return self._metadata.get("/latest/user-data") or ""
 
-    def volume(self, volume_id: str | None) -> Path | None:
+    def volume(self, volume_id: str | None, *, new: bool) -> Path | None:
         """The link that stands under ``dev/`` while a volume is attached."""
         links = sorted((self._folder / "dev").glob(volume_id or "*"))
         return links[0] if links and links[0].is_dir() else None

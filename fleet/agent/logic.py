@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fleet.agent import workplace
+from fleet.agent.arriving import Arriving
 from fleet.agent.beats import Beats, Rate
 from fleet.agent.disk import Disk
 from fleet.agent.lanes import Lane
@@ -120,7 +121,8 @@ class Agent:
         self._beside = beside
         self._rate = Rate()
         self._claimed = False
-        self._began_at = self._awake_since = self.now()
+        self.began_at = self._awake_since = self.now()
+        self.arriving = Arriving(self)
         self._noted_at = 0.0
         self._save_wishes = 0
         self._retry_at = 0.0
@@ -147,8 +149,8 @@ class Agent:
         self.hear_child(now)
         steps: dict[AgentPhase, Callable[[Seconds], None]] = {
             "booting": self._boot,
-            "waiting-volume": self._wait_for_volume,
-            "waiting-predecessor": self._wait_for_predecessor,
+            "waiting-volume": self.arriving.wait_for_volume,
+            "waiting-predecessor": self.arriving.wait_for_predecessor,
             "restoring": self._restore,
             "setup": self._set_up,
             "training": self._train,
@@ -179,7 +181,7 @@ class Agent:
 
         Those who cannot hear it count on that: the next attempt goes on without it, its budget was spent elsewhere.
         """
-        heard = self.beats.written.at if self.beats.written is not None else self._began_at
+        heard = self.beats.written.at if self.beats.written is not None else self.began_at
         alone = max(heard, self._awake_since) + self.boot.intervals.cut_off
         return alone if self.lease_until is None else min(self.lease_until, alone)
 
@@ -195,7 +197,7 @@ class Agent:
         if self.leaving is not None:
             self.leaving.clock_set(back)
         self.release.clock_set(back)
-        self._began_at += back
+        self.began_at += back
         self._rate = Rate()
         self._retry_at = self._logs_due = self._noted_at = 0.0
 
@@ -204,7 +206,7 @@ class Agent:
     def _boot(self, now: Seconds) -> None:
         """The attempt's first durable act. An attempt that is another instance's is left alone."""
         began = Began(instance_id=self.machine.instance_id, boot_id=self.machine.boot_id, at=now)
-        mine = self._in_lane("claim", lambda: claim(self.objects, self.boot.run_id, self.boot.attempt, began), now)
+        mine = self.in_lane("claim", lambda: claim(self.objects, self.boot.run_id, self.boot.attempt, began), now)
         if mine is True:
             self._claimed, self.phase = True, "waiting-volume"
             self._left = left_before(self.machine.scratch, self.boot)
@@ -213,49 +215,14 @@ class Agent:
         elif mine is False:
             self.phase = "fenced"
 
-    def _wait_for_volume(self, now: Seconds) -> None:
-        if self.leaving is not None:
-            self.phase = "draining"
-            return
-        if self.disk.writer() == (self.boot.run_id, self.boot.attempt):
-            # This agent was started again: a volume that came meanwhile knows less than the disk it trained on without it.
-            self.message, self.phase = "it goes on on the machine's own disk", "waiting-predecessor"
-            return
-        path, why = None, ""
-        try:
-            path = self.machine.volume(self.boot.volume_id)
-        except OSError as error:
-            why = f" ({error})"
-        if path is not None:
-            self.disk = Disk(path, self.boot.job.checkpoint.path, is_volume=True)
-            self.message, self.phase = "", "waiting-predecessor"
-        elif now - self._began_at >= self.boot.intervals.volume_wait and not self.machine.mounting:
-            self.message = f"no volume came in time: it trains on the machine's own disk, from the bucket{why}"
-            self.phase = "waiting-predecessor"
-        else:
-            which = f"volume {self.boot.volume_id}" if self.boot.volume_id is not None else "its volume"
-            self.message = f"waits for {which}{why}"
-
-    def _wait_for_predecessor(self, now: Seconds) -> None:
-        """A volume that came from the predecessor is the proof that it let go; else its word is waited for."""
-        handed_over = self.disk.is_volume and not self.boot.volume_new
-        waiting = None if handed_over else self.wishes.predecessor_over(now)
-        if self.leaving is not None:
-            self.phase = "draining"
-        elif waiting is None:
-            self.message = "" if self.disk.is_volume else self.message
-            self.phase = "restoring"
-        else:
-            self.message = f"waits for {waiting}"
-
     def _restore(self, now: Seconds) -> None:
         if self.leaving is not None and not self.lanes.work.busy:
             self.phase = "draining"
             return
         if self._find_secrets is not None and self._secrets is None:
-            self._keep_secrets(self._in_lane("secrets", self._find_secrets, now))
+            self._keep_secrets(self.in_lane("secrets", self._find_secrets, now))
             return
-        found = self._in_lane("restore", self._bring_back, now)
+        found = self.in_lane("restore", self._bring_back, now)
         if isinstance(found, tuple):
             self.message = ""
             self.resumed, newest, self.restarts, self.workdir = found
@@ -279,7 +246,7 @@ class Agent:
         workdir = workplace.unpack(self.objects, self.boot, self.machine.scratch, self.machine.root)
         return resumed, newest, restarts, workdir
 
-    def _in_lane(self, name: str, work: Callable[[], object], now: Seconds) -> object:
+    def in_lane(self, name: str, work: Callable[[], object], now: Seconds) -> object:
         """Do work in the lane, again and again until it succeeds; its result once it does, else None."""
         done = self.lanes.work.take() if self._doing == name else None
         if done is not None:

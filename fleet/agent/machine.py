@@ -8,6 +8,10 @@ from typing import Protocol
 from fleet.model.base import Seconds
 
 
+class BlankVolumeError(OSError):
+    """The volume is there and nothing is on it, though it should have been used before: it may not be formatted."""
+
+
 class Machine(Protocol):
     """An instance from the inside. Calls are quick; OSError means that the machine could not be asked just now."""
 
@@ -43,8 +47,11 @@ class Machine(Protocol):
         """Whether the cloud recommends to leave."""
         ...
 
-    def volume(self, volume_id: str | None) -> Path | None:
-        """Where the volume is, once it can be used. None for the id: the only one. OSError says why it cannot be yet."""
+    def volume(self, volume_id: str | None, *, new: bool) -> Path | None:
+        """Where the volume is, once it can be used. None for the id: the only one. OSError says why it cannot be yet.
+
+        ``new``: nothing was ever on it, so it may be formatted if it is blank; else a blank one is a BlankVolumeError.
+        """
         ...
 
     @property

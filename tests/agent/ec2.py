@@ -25,7 +25,7 @@ RECORD = {
 }
 ROLE = "/latest/meta-data/iam/security-credentials"
 VOLUME = """#!/bin/sh
-# `attached`, `refused`, `slow` and `busy` are files of the test's.
+# `attached`, `blank`, `refused`, `slow` and `busy` are files of the test's.
 cd "$(dirname "$0")/../../.."
 echo "volume.sh $*" >>calls
 case $1 in
@@ -33,6 +33,7 @@ mount)
     while [ -e slow ]; do sleep 0.02; done
     [ ! -e refused ] || { cat refused >&2; exit 65; }
     [ -e attached ] || { echo "$2 is not attached" >&2; exit 75; }
+    [ ! -e blank ] || [ "$4" = --new ] || { echo "it is blank, and not marked new" >&2; exit 66; }
     mkdir -p "$3"
     echo "$3" >mounted
     ;;

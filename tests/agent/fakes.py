@@ -9,6 +9,7 @@ from pathlib import Path
 from fleet.agent.lanes import Done, attempted
 from fleet.agent.logfile import LogFile
 from fleet.agent.logic import Agent, Lanes
+from fleet.agent.machine import BlankVolumeError
 from fleet.model import layout
 from fleet.model.base import Seconds, document_bytes
 from fleet.model.documents import BootDocument, Desired, Heartbeat, Intervals
@@ -83,6 +84,7 @@ class FakeMachine:
         self.refuses = ""
         """Why the volume cannot be had, or not be let go."""
         self.trained = False
+        self.blank = self.asked_as_new = False
 
     @property
     def root(self) -> Path:
@@ -99,7 +101,10 @@ class FakeMachine:
     def rebalance(self) -> bool:
         return self.rebalanced
 
-    def volume(self, volume_id: str | None) -> Path | None:
+    def volume(self, volume_id: str | None, *, new: bool) -> Path | None:
+        self.asked_as_new = new
+        if self.blank and not new:
+            raise BlankVolumeError("it is blank, and not marked new")
         if self.refuses:
             raise OSError(self.refuses)
         return self.disk

@@ -15,6 +15,7 @@ import pytest
 from fleet.agent import ec2_machine, main, process, scripts, workplace
 from fleet.agent.ec2_machine import Ec2Machine, as_a_login
 from fleet.agent.holders import holders
+from fleet.agent.machine import BlankVolumeError
 from fleet.agent.starts import MOST, WITHIN, started_too_often
 from fleet.agent.starts import NAME as STARTS
 from fleet.agent.watch import Signals
@@ -52,10 +53,10 @@ def machine(ec2: FakeEc2, monkeypatch: pytest.MonkeyPatch) -> Ec2Machine:
     return ec2.machine()
 
 
-def volume(machine: Ec2Machine, volume_id: str | None = None) -> Path | str | None:
+def volume(machine: Ec2Machine, volume_id: str | None = None, *, new: bool | None = None) -> Path | str | None:
     """As the agent asks for it; what was refused instead."""
     try:
-        return machine.volume(volume_id)
+        return machine.volume(volume_id, new=volume_id is None if new is None else new)
     except OSError as error:
         return str(error)
 
@@ -103,7 +104,7 @@ def test_one_that_exists_is_never_to_be_formatted(make: Make) -> None:
 def test_a_machine_that_is_to_have_none_asks_for_none(make: Make) -> None:
     ec2 = make(volume_new=False)
     machine = ec2.machine()
-    assert volume(machine) is None
+    assert volume(machine, new=False) is None
     assert not machine.mounting
     assert ec2.calls() == []
 
@@ -119,6 +120,17 @@ def test_mounting_takes_as_long_as_it_takes_and_nobody_waits(ec2: FakeEc2, machi
     ec2.remove("slow")
     until(lambda: volume(machine) == ec2.mount_point)
     assert not machine.mounting
+
+
+def test_a_blank_one_is_told_as_such_and_formatted_once_it_may_be(make: Make) -> None:
+    ec2 = make(job={"volume": {"mount": "/data"}}, volume_id="vol-0123", volume_new=False)
+    ec2.write("attached")
+    ec2.write("blank")
+    machine = ec2.machine()
+    with pytest.raises(BlankVolumeError, match="not marked new"):
+        until(lambda: machine.volume("vol-0123", new=False))
+    until(lambda: volume(machine, "vol-0123", new=True) == ec2.root / "data")
+    assert ec2.calls("volume.sh")[-1] == "volume.sh mount vol-0123 /data --new"
 
 
 def test_a_refusal_is_told_in_its_own_words_as_long_as_it_holds(ec2: FakeEc2, machine: Ec2Machine) -> None:

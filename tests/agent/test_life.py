@@ -321,6 +321,35 @@ def test_without_its_volume_it_waits_so_long_and_then_trains_from_the_bucket(wor
     assert (life.beat.resumed.source, life.beat.volume_id) == ("bucket", None)
 
 
+def test_a_volume_that_no_attempt_came_to_use_is_formatted_by_the_first_that_does(world: World) -> None:
+    """The first machine had it made and died before it was formatted: it is as new as it was."""
+    life = world.attempt(2, disk=world.disk(), predecessor=1, volume_id="vol-1", volume_new=False)
+    life.machine.blank = True
+    world.desired(newest=2, live=(2,), gone=(1,))
+    life.live(5)
+    assert (life.machine.asked_as_new, life.agent.phase, life.agent.disk.is_volume) == (True, "training", True)
+
+
+def test_a_blank_volume_is_never_formatted_once_an_attempt_has_trained(world: World) -> None:
+    first = world.attempt(1, disk=world.disk())
+    first.live(5)
+    assert first.agent.phase == "training"
+    second = world.attempt(2, disk=world.disk("blank"), predecessor=1, volume_id="vol-1", volume_new=False)
+    second.machine.blank = True
+    second.live(2)
+    assert (second.machine.asked_as_new, second.agent.phase) == (False, "waiting-predecessor")
+    assert not second.agent.disk.is_volume
+
+
+def test_a_blank_volume_with_a_name_is_never_formatted_for_it_came_from_elsewhere(world: World) -> None:
+    named = world.job.model_copy(update={"volume": world.job.volume.model_copy(update={"name": "data"})})
+    life = world.attempt(2, disk=world.disk(), predecessor=1, volume_id="vol-1", volume_new=False, job=named)
+    life.machine.blank = True
+    life.live(5)
+    assert (life.machine.asked_as_new, life.agent.phase) == (False, "waiting-volume")
+    assert "not marked new" in life.agent.heartbeat().message
+
+
 @pytest.mark.parametrize("sign", ["released", "fenced", "gone", "notice passed", "cut off", "never heard"])
 def test_it_waits_for_its_predecessor_until_it_is_certainly_over(world: World, sign: str) -> None:
     first = world.attempt(disk=world.disk())

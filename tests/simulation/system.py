@@ -149,7 +149,7 @@ class SimMachine:
     def rebalance(self) -> bool:
         return self._system.cloud.rebalance(self.instance_id)
 
-    def volume(self, volume_id: str | None) -> Path | None:
+    def volume(self, volume_id: str | None, *, new: bool) -> Path | None:
         for volume in self._system.cloud.volumes.values():
             held = volume.held.at(self._system.clock())
             if held == (VolumeState.IN_USE, self.instance_id) and volume_id in (None, volume.volume_id):

@@ -126,7 +126,7 @@ def test_a_blank_volume_that_is_not_new_is_never_formatted(bench: Bench) -> None
     device = bench.disk()
     bench.attach(device)
     done = bench.mount()
-    assert (done.returncode, bench.where.exists()) == (65, False)
+    assert (done.returncode, bench.where.exists()) == (66, False)
     assert "not marked new" in done.stderr
     assert Path(device).read_bytes().count(0) == 64 * MIB
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fleet.agent.logic import Agent
+from fleet.agent.arriving import Arriving
 from fleet.boot.request import launch_request
 from fleet.core.actions import Action
 from fleet.core.observed import Observed
@@ -53,13 +53,13 @@ def cannot_let_go(seed: int) -> list[str]:
 
 
 def waits_for_ever(patch: pytest.MonkeyPatch) -> None:
-    real = Agent._wait_for_volume
+    real = Arriving.wait_for_volume
 
-    def wait(self: Agent, now: Seconds) -> None:
-        self._began_at = now
+    def wait(self: Arriving, now: Seconds) -> None:
+        self._agent.began_at = now
         real(self, now)
 
-    patch.setattr(Agent, "_wait_for_volume", wait)
+    patch.setattr(Arriving, "wait_for_volume", wait)
 
 
 def takes_it_off(patch: pytest.MonkeyPatch) -> None:

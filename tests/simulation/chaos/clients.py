@@ -151,7 +151,7 @@ class Machine:
     def rebalance(self) -> bool:
         return self.world.cloud.rebalance(self.instance_id)
 
-    def volume(self, volume_id: str | None) -> Path | None:
+    def volume(self, volume_id: str | None, *, new: bool) -> Path | None:
         for volume in self.world.cloud.volumes_at(self.instance_id):
             if volume.held.at(self.world.clock()) == (VolumeState.IN_USE, self.instance_id) and volume_id in (
                 None,

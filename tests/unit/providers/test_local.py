@@ -245,7 +245,7 @@ def test_an_end_that_nobody_saw_is_known_to_about_a_second_however_rarely_the_ag
 def test_a_volume_survives_its_machine(local: Local) -> None:
     made = local.running(volume=NewVolume(size_gb=1))
     volume = local.provider.list("here").volumes[0]
-    disk = LocalMachine(local.folder(made), Metadata(local.metadata(made))).volume(volume.volume_id)
+    disk = LocalMachine(local.folder(made), Metadata(local.metadata(made))).volume(volume.volume_id, new=False)
     assert disk is not None
     (disk / "kept").write_text("x")
     local.provider.terminate("here", made.instance_id)
