@@ -74,7 +74,7 @@ def plan(job: JobLike) -> Plan:
         try:
             found = offering(controller.state, controller.observer.providers.values(), wanted, controller.objects.now())
         except FleetError as error:
-            raise FleetError(error.message, "\n".join([*notes, error.hint])) if notes else error from None
+            raise type(error)(error.message, "\n".join([*notes, error.hint])) if notes else error from None
         found = replace(found, notes=notes)
     else:
         refuse_without_setup(wanted, providers_here(home))

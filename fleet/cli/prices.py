@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,7 +28,8 @@ def show(wish: Wish, *, plot: Path | None, refresh: bool, as_json: bool) -> int:
     if plot is not None and plot.suffix not in (".html", ".png"):
         raise FleetError(f"--plot writes .html or .png, not {plot.suffix or plot.name!r}", "For example: --plot prices.html")
     home = open_home()
-    profile, regions = _configured(home)
+    known = home.aws()
+    profile, regions = (known.profile, known.regions) if known is not None else (None, ())
     wish = _with_regions(wish, regions, profile)
     seen = _looked(wish, home, profile, force=refresh)
     for note in seen.notes:
@@ -42,15 +42,6 @@ def show(wish: Wish, *, plot: Path | None, refresh: bool, as_json: bool) -> int:
     if plot is not None:
         say(f"plotted      {plot}" if plotted else "plotted      nothing: there is no price over time")
     return 0 if seen.rows else 1
-
-
-def _configured(home: Home) -> tuple[str | None, tuple[str, ...]]:
-    """The profile and the regions that ``fleet init aws`` was told, if it was; no call is made for it."""
-    try:
-        found = json.loads((home.path / "aws.json").read_text(encoding="utf-8"))
-        return found.get("profile"), tuple(map(str, found.get("regions", ())))
-    except (OSError, ValueError, AttributeError, TypeError):
-        return None, ()
 
 
 def _with_regions(wish: Wish, configured: tuple[str, ...], profile: str | None) -> Wish:

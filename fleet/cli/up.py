@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fleet import api
 from fleet.cli.app import EXIT_INTERRUPTED, EXIT_RUN
 from fleet.cli.ask import confirm
 from fleet.cli.follow import Timeline, follow, to_stderr, to_stdout
@@ -15,6 +16,7 @@ from fleet.control.controller import Controller
 from fleet.control.fleets import open_fleet
 from fleet.control.home import open_home
 from fleet.control.keeping import over
+from fleet.control.offering import NothingFitsError, Plan
 from fleet.control.runs import start_run, view
 from fleet.control.watchers import watching
 from fleet.core.allowed import providers_of
@@ -33,7 +35,7 @@ def start(job_path: Path, *, yes: bool, detach: bool, as_json: bool) -> int:
     warned = warn_of_missing_scripts(job, folder)
     if warned:
         confirm("Start it all the same?", yes=yes, otherwise="nothing was started")
-    _confirm(providers_of(job.resources), yes=yes)
+    _confirm(job_path, job, yes=yes)
     home = open_home()
     url = bucket_for(home, job)
     timeline = Timeline(to_stderr if as_json else to_stdout)
@@ -82,11 +84,41 @@ def _launched(run: RunState) -> bool:
     return run.ended_at is not None or bool(there)
 
 
-def _confirm(providers: set[str], *, yes: bool) -> None:
-    """What costs money is shown, and asked about. Machines on this computer cost nothing."""
-    if providers != {"local"}:
-        question = "This launches machines that cost money. Proceed?"
-        confirm(question, yes=yes, otherwise="nothing was started", default=True)
+def _confirm(path: Path, job: Job, *, yes: bool) -> None:
+    """What costs money is shown with its price, and asked about. Machines on this computer cost nothing."""
+    if yes or providers_of(job.resources) == {"local"}:
+        return
+    try:
+        told = spending(api.plan(path))
+    except NothingFitsError as error:
+        to_stderr(plain(f"fleet: {error.message} now; {error.hint}") + "\n")
+        confirm("Start it all the same, and wait?", yes=False, otherwise="nothing was started")
+        return
+    to_stderr(plain(told) + "\n")
+    confirm("Start it?", yes=False, otherwise="nothing was started", default=True)
+
+
+def spending(plan: Plan) -> str:
+    """What a run is about to cost: by the hour, by the day, and where it ends."""
+    job, budget = plan.job, plan.job.budget
+    one = next((one for one in plan.offers if one.chosen), None)
+    if one is None:
+        begins = f"Nothing can be had this moment ({plan.why}): it waits."
+        one = plan.offers[0]
+    else:
+        begins = f"It begins on {one.offer.instance_type} in {one.offer.zone}, {one.offer.market.value}."
+    hourly = f"{format_money(one.offer.price)} an hour, {format_money(one.hourly)} with its volume of {job.volume.size} GB"
+    usual = f"on demand {format_money(one.offer.on_demand_price)}"
+    caps = {"run": budget.run, "day": budget.day, "month": budget.month}
+    told = [f"{format_money(cap)} a {name}" for name, cap in caps.items() if cap is not None]
+    if told:
+        ends = f"{' and '.join(told)} at most: its budget"
+    elif job.max_duration is not None:
+        most = format_money(round(one.hourly * job.max_duration / 3600))
+        ends = f"{most} for the {format_duration(job.max_duration)} that it may take"
+    else:
+        ends = f"{format_money(one.daily)} a day until it ends: it has neither a budget nor a max_duration"
+    return f"{begins}\n{hourly} ({usual}).\n{ends[0].upper()}{ends[1:]}."
 
 
 def _goes_on(controller: Controller, run: RunState) -> str:

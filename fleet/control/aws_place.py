@@ -6,12 +6,10 @@ import os
 import re
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
 from fleet.control.fleets import open_bucket
 from fleet.control.home import Home
-from fleet.model import layout
-from fleet.model.errors import FleetError, NewerVersionError, NotFoundError
+from fleet.control.setups import BrokenSetupError, aws_setup
+from fleet.model.errors import FleetError
 from fleet.model.setup import AwsSetup
 from fleet.providers.aws.calling import Calls
 from fleet.providers.aws.names import bucket_name
@@ -20,7 +18,6 @@ from fleet.providers.aws.setup_bucket import look_at_bucket
 from fleet.store.fleetfile import read_fleet
 from fleet.store.objects import Objects
 
-SETUP_VERSION = 1
 NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 """S3's rule."""
 
@@ -99,14 +96,6 @@ def read_setup(objects: Objects) -> AwsSetup | None:
     Raises NewerVersionError for one of a newer fleet's.
     """
     try:
-        data = objects.get(layout.AWS_SETUP)
-    except NotFoundError:
-        return None
-    try:
-        return AwsSetup.model_validate_json(data)
-    except ValidationError:
-        version = re.search(rb'"v":(\d+)', data)
-        if version and int(version[1]) > SETUP_VERSION:
-            told = f"{objects.url}/{layout.AWS_SETUP} was written by a newer fleet"
-            raise NewerVersionError(told, "Upgrade fleet (pip install -U fleet).") from None
+        return aws_setup(objects)
+    except BrokenSetupError:
         return None

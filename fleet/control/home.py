@@ -85,12 +85,8 @@ class Home:
         """
         if any(os.environ.get(name) for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID")):
             return None
-        try:
-            known = json.loads((self.path / "aws.json").read_text(encoding="utf-8"))
-            profile = known["profile"] if known["bucket"] == url else None
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-        return profile if isinstance(profile, str) and profile else None
+        known = self.aws()
+        return known.profile or None if known is not None and known.bucket == url else None
 
     def remember_bucket(self, url: str) -> None:
         """So that ``fleet ps`` looks there too."""

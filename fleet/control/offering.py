@@ -18,6 +18,10 @@ from fleet.model.job import Job
 from fleet.providers.base import Provider
 
 
+class NothingFitsError(FleetError):
+    """Nothing that the job allows is offered at its price now."""
+
+
 @dataclass(frozen=True, slots=True)
 class Priced:
     """An offer with what it comes to."""
@@ -72,13 +76,13 @@ def _next_run(state: FleetState, job: Job, now: float) -> RunState:
 
 
 def offering(state: FleetState, providers: Iterable[Provider], job: Job, now: float) -> Plan:
-    """The offers that a job allows, cheapest first. Raises FleetError if none fits, ProviderError if none can be asked."""
+    """The offers that a job allows, cheapest first. Raises NothingFitsError, or ProviderError if none can be asked."""
     wanted = providers_of(job.resources)
     known = {provider.name: provider for provider in providers}
     offers = [o for name in sorted(wanted & known.keys()) for o in known[name].offers()]
     allowed = sorted((o for o in offers if fitting(o, job.resources)), key=lambda o: (o.price, o.key))
     if not allowed:
-        raise FleetError(f"no offer fits {described(job.resources)}", "Loosen resources, or raise max_price.")
+        raise NothingFitsError(f"no offer fits {described(job.resources)}", "Loosen resources, or raise max_price.")
     run = _next_run(state, job, now)
     placement = place(run, offers, state.cooling, now, state.resting)
     first = placement.offers[0].key if isinstance(placement, Placement) else ""

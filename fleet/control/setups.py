@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
+import re
+
 from pydantic import ValidationError
 
 from fleet.model import layout
-from fleet.model.errors import NotFoundError, StoreError
+from fleet.model.errors import NewerVersionError, NotFoundError, StoreError
 from fleet.model.setup import AwsSetup
 from fleet.store.objects import Objects
 
+SETUP_VERSION = 1
+
+
+class BrokenSetupError(StoreError):
+    """The record of a set-up cannot be read."""
+
 
 def aws_setup(objects: Objects) -> AwsSetup | None:
-    """What ``fleet init aws`` left in a bucket; None if it never was there. Raises StoreError if it cannot be read."""
+    """What ``fleet init aws`` left in a bucket; None if it never was there.
+
+    Raises BrokenSetupError if it cannot be read, NewerVersionError if a newer fleet wrote it, StoreError.
+    """
     if not objects.url.startswith("s3://"):
         return None
     try:
-        return AwsSetup.model_validate_json(objects.get(layout.AWS_SETUP))
+        data = objects.get(layout.AWS_SETUP)
     except NotFoundError:
         return None
+    try:
+        return AwsSetup.model_validate_json(data)
     except ValidationError as error:
+        version = re.search(rb'"v":(\d+)', data)
+        if version and int(version[1]) > SETUP_VERSION:
+            told = f"{objects.url}/{layout.AWS_SETUP} was written by a newer fleet"
+            raise NewerVersionError(told, "Upgrade fleet (pip install -U fleet).") from None
         told = error.errors()[0]["msg"] if error.errors() else "unreadable"
-        raise StoreError(
-            f"{layout.AWS_SETUP} holds no set-up that this version knows: {told}",
-            "Upgrade fleet, or write it anew: fleet init aws",
+        raise BrokenSetupError(
+            f"{layout.AWS_SETUP} holds no set-up that this version knows: {told}", "Write it anew: fleet init aws"
         ) from None

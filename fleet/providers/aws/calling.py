@@ -8,6 +8,7 @@ from typing import Any
 
 from fleet.model.errors import ErrorClass, ProviderError
 from fleet.providers.aws.errors import translated
+from fleet.providers.aws.login import how_to_log_in
 from fleet.providers.aws.session import aws_client
 
 TRIES = 5
@@ -27,7 +28,6 @@ NOBODY = (
 )
 """botocore's words for credentials that are not there: waiting brings none."""
 
-LOGIN = "Log in (`aws configure`, `aws sso login`), or choose a profile with AWS_PROFILE."
 DENIED = "`fleet policy aws --setup` prints the policy that this needs, for whoever gives permissions."
 
 
@@ -66,7 +66,7 @@ class Calls:
             if error.error_class is ErrorClass.DENIED:
                 error.hint = error.hint or DENIED
             elif error.error_class is ErrorClass.CREDENTIALS or error.code in NOBODY:
-                error.error_class, error.hint = ErrorClass.CREDENTIALS, error.hint or LOGIN
+                error.error_class, error.hint = ErrorClass.CREDENTIALS, error.hint or how_to_log_in(error.code)
             raise
 
     def unless(

@@ -4,18 +4,40 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from fleet.cli.ask import confirm
 from fleet.control.home import Home
+from fleet.control.offering import NothingFitsError, Plan, Priced
+from fleet.model.cloud import Market, Offer
 from fleet.model.errors import FleetError
+from fleet.model.job import Job
 from fleet.providers.local.provider import LocalProvider
 from fleet.store.fleetfile import read_fleet
 from fleet.store.opening import open_objects
 from tests.unit.bad_luck.pty import CTRL_C, CTRL_D, Terminal
 from tests.unit.cli.test_commands import Shell
 from tests.unit.providers.test_local import Local
+
+JOB: dict[str, object] = {"name": "racer", "run": "true", "resources": {"infra": "aws"}}
+SPOT = Offer(
+    provider="aws",
+    region="us-east-1",
+    zone="us-east-1b",
+    instance_type="g4dn.xlarge",
+    market=Market.SPOT,
+    price=157_800,
+    on_demand_price=526_000,
+)
+PLANNED = Plan(
+    offers=(Priced(SPOT, hourly=212_600, chosen=True, cooling=False),),
+    why="the cheapest",
+    volume_monthly=40_000_000,
+    job=Job.model_validate(JOB),
+)
 
 
 def everything(shell: Shell) -> dict[str, bytes]:
@@ -91,18 +113,25 @@ def test_a_yes_is_a_yes(a_run_that_ended: Shell) -> None:
     assert (code, "Removed" in said) == (0, True)
 
 
-def test_money_is_asked_about_where_enter_is_a_yes_and_ctrl_d_a_no(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No provider that costs money can be reached yet from here; the question is the same."""
+def test_money_is_asked_about_where_enter_is_a_yes_and_ctrl_d_a_no(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     from fleet.cli import up
 
     readable = os.open(os.devnull, os.O_RDONLY)
     answers: list[object] = ["", "n", EOFError()]
+    plans: list[Plan | FleetError] = [PLANNED]
 
     def say(*_args: object) -> str:
         answer = answers.pop(0)
         if isinstance(answer, BaseException):
             raise answer
         return str(answer)
+
+    def plan(_path: object) -> Plan:
+        if isinstance(plans[0], FleetError):
+            raise plans[0]
+        return plans[0]
 
     class Input:
         there = False
@@ -113,18 +142,48 @@ def test_money_is_asked_about_where_enter_is_a_yes_and_ctrl_d_a_no(monkeypatch: 
         def fileno(self) -> int:
             return readable
 
+    def ask(infra: str, *, yes: bool = False) -> None:
+        up._confirm(Path("fleet.yaml"), Job.model_validate({**JOB, "resources": {"infra": infra}}), yes=yes)
+
     monkeypatch.setattr("builtins.input", say)
     monkeypatch.setattr("fleet.cli.ask.sys.stdin", Input())
+    monkeypatch.setattr("fleet.api.plan", plan)
     with pytest.raises(FleetError, match=r"(?s)Nobody is there.*--yes"):
-        up._confirm({"aws"}, yes=False)
+        ask("aws")
     Input.there = True
-    up._confirm({"aws"}, yes=False)
+    ask("aws")
+    told = capsys.readouterr().err
+    assert "It begins on g4dn.xlarge in us-east-1b, spot." in told
+    assert "$0.16 an hour, $0.21 with its volume of 500 GB (on demand $0.53)." in told
     for _ in range(2):
         with pytest.raises(FleetError, match="nothing was started"):
-            up._confirm({"aws"}, yes=False)
-    up._confirm({"local"}, yes=False)
-    up._confirm({"aws"}, yes=True)
+            ask("aws")
+    plans[:] = [NothingFitsError("no offer fits g9.huge", "Loosen resources, or raise max_price.")]
+    answers[:] = [""]
+    with pytest.raises(FleetError, match="nothing was started"):
+        ask("aws")
+    assert "no offer fits g9.huge now" in capsys.readouterr().err
+    ask("local")
+    ask("aws", yes=True)
     os.close(readable)
+
+
+@pytest.mark.parametrize(
+    ("job", "ends"),
+    [
+        ({"budget": {"run": "$5"}}, "$5.00 a run at most: its budget."),
+        ({"budget": {"day": "$2", "month": "$20"}}, "$2.00 a day and $20.00 a month at most: its budget."),
+        ({"max_duration": "10h"}, "$2.13 for the 10h00m that it may take."),
+        ({}, "$5.10 a day until it ends: it has neither a budget nor a max_duration."),
+    ],
+)
+def test_the_question_says_where_the_spending_ends(job: dict[str, object], ends: str) -> None:
+    from fleet.cli.up import spending
+
+    planned = replace(PLANNED, job=Job.model_validate({**JOB, **job}))
+    assert spending(planned).endswith(f"\n{ends}")
+    waits = replace(planned, offers=(replace(PLANNED.offers[0], chosen=False),), why="all of it was just taken back")
+    assert spending(waits).startswith("Nothing can be had this moment (all of it was just taken back): it waits.\n")
 
 
 def test_a_question_never_stands_in_what_a_program_reads(capsys: pytest.CaptureFixture[str]) -> None:
