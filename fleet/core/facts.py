@@ -9,7 +9,7 @@ from fleet.core.observed import Lookup, Observed, Place
 from fleet.core.pace import Pace, pace_of
 from fleet.core.state import AttemptState, FleetState, RunState
 from fleet.model import events as ev
-from fleet.model.cloud import GONE_STATES, Instance, Volume
+from fleet.model.cloud import GONE_STATES, Instance, InstanceState, Volume
 from fleet.model.documents import Heartbeat
 
 
@@ -70,20 +70,33 @@ def _adopt(run: RunState, attempt: AttemptState, observed: Observed) -> ev.Launc
 
 
 def _never_launched(run: RunState, attempt: AttemptState, observed: Observed) -> Iterator[ev.Event]:
-    """A launch that was given up while nobody knew its outcome: once it would have shown itself, it never was."""
+    """A launch that was given up while nobody knew its outcome: once it would have shown itself, it is not there."""
     listing = observed.listings.get(place_of(attempt))
     capabilities = observed.capabilities.get(place_of(attempt)[0])
     if attempt.phase != "ending" or attempt.terminate_at is None or listing is None or capabilities is None:
         return
-    if observed.now - attempt.terminate_at > capabilities.visible_within + pace_of(place_of(attempt)[0]).absence:
-        yield ev.AttemptGone(
-            at=observed.now,
-            run_id=run.run_id,
-            attempt=attempt.number,
-            ended_at=observed.now,
-            ended_by="unknown",
-            estimate=True,
-        )
+    if observed.now - attempt.terminate_at <= capabilities.visible_within + pace_of(place_of(attempt)[0]).absence:
+        return
+    who: dict[str, Any] = {"at": observed.now, "run_id": run.run_id, "attempt": attempt.number}
+    beat = observed.heartbeats.get((run.run_id, attempt.number))
+    if beat is None:
+        yield ev.AttemptGone(**who, ended_at=observed.now, ended_by="unknown", estimate=True)
+        return
+    yield ev.LaunchSucceeded(**who, try_no=attempt.try_no, instance=_forgotten(attempt, beat))
+    yield from _from_heartbeat(run, attempt, beat, observed.now)
+    told = {"step": beat.step, "rate": beat.rate}
+    yield ev.AttemptGone(**who, ended_at=beat.at, ended_by="unknown", estimate=True, **told)
+
+
+def _forgotten(attempt: AttemptState, beat: Heartbeat) -> Instance:
+    """A machine that lived and ended while nobody looked, and that the cloud has forgotten: its own words are left.
+
+    It was paid for all the same, so it counts: from when it was asked for, as the dearest of what was asked for.
+    """
+    dearest = max(attempt.offers, key=lambda offer: offer.price)
+    return Instance(
+        instance_id=beat.instance_id, offer=dearest, state=InstanceState.TERMINATED, launched_at=attempt.intended_at, tags={}
+    )
 
 
 def _from_heartbeat(run: RunState, attempt: AttemptState, beat: Heartbeat, now: float) -> Iterator[ev.Event]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fleet.core.allowed import bid
 from fleet.core.costs import run_cost, volume_rate
 from fleet.core.pace import Pace
-from fleet.core.state import AttemptState, RunState
+from fleet.core.state import AttemptState, RunState, VolumeRecord
 from fleet.model.base import Micros, Seconds
 from fleet.model.cloud import Billing, Market, Offer
 from fleet.model.job import Resources
@@ -103,7 +103,7 @@ def grant(
         return Lease(until, None)
     others = sum(committed(run, a, now, pace) for a in run.live_attempts if a.number != besides)
     left = budget - run_cost(at_most(run, now, pace), now, billing).total - others
-    disks = sum(volume_rate(v.size_gb, v.price) for v in run.volumes.values() if v.held)
+    disks = sum(volume_rate(_size(run, v), v.price) for v in run.volumes.values() if v.held)
     if new_volume or not run.volumes:
         disks += volume_rate(run.job.volume.size, volume_price)
     rate = worst_price(offer, bid(offer, run.job.resources)) + disks
@@ -112,6 +112,12 @@ def grant(
         return NoLease("the budget for this run is used up")
     until = min(until, now + seconds)
     return Lease(until, round((until - now) * rate / 3600))
+
+
+def _size(run: RunState, volume: VolumeRecord) -> int:
+    """The GB that are paid for: one that came smaller than the job asks for is enlarged, or has been already, unseen."""
+    grows = volume.volume_id == run.volume_id or volume.grow_at is not None
+    return max(volume.size_gb, run.job.volume.size) if grows else volume.size_gb
 
 
 def used_up(run: RunState, now: Seconds, pace: Pace, billing: Mapping[str, Billing]) -> NoLease | None:
