@@ -1,5 +1,5 @@
 #!/bin/sh
-# NVIDIA's driver of a branch (gpu.sh 570-server) and, with a stack, the container toolkit; nothing to do where both are.
+# NVIDIA's driver of a branch (gpu.sh 570-server, gpu.sh 580-server-open) and, with a stack, the container toolkit; nothing to do where both are.
 set -eu
 root=${FLEET_ROOT:-}
 branch=$1
@@ -36,12 +36,13 @@ ubuntu_driver() {
     again 5 10 20 40 -- apt_get update
     branch=$(current "$branch")
     kernel=$(uname -r)
+    utils=nvidia-utils-${branch%-open}
     if known "linux-modules-nvidia-$branch-$kernel"; then
-        install_packages "nvidia-headless-no-dkms-$branch" "nvidia-utils-$branch" "linux-modules-nvidia-$branch-$kernel"
+        install_packages "nvidia-headless-no-dkms-$branch" "$utils" "linux-modules-nvidia-$branch-$kernel"
         return
     fi
     echo "fleet: no driver $branch is built for the kernel $kernel: compiling it"
-    install_packages "linux-headers-$kernel" "nvidia-headless-$branch" "nvidia-utils-$branch"
+    install_packages "linux-headers-$kernel" "nvidia-headless-$branch" "$utils"
 }
 
 debian_driver() {

@@ -214,3 +214,6 @@ def test_the_driver_is_the_types_unless_the_image_brings_one(rig: Rig, monkeypat
     monkeypatch.setitem(sys.modules, "fleet.providers.aws.catalog", catalogue)
     told = [rig.provider().boot_target([offer()], wish) for wish in (None, "dlami", AMI)]
     assert [target.driver for target in told if target is not None] == ["580-server", None, "580-server"]
+    monkeypatch.setattr(Facts, "driver_branch", "470-server")
+    told = [rig.provider().boot_target([offer()], wish) for wish in (None, "ubuntu-24.04")]
+    assert [target.image for target in told if target is not None] == ["ubuntu-22.04", "ubuntu-24.04"]

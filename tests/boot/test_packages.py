@@ -150,6 +150,19 @@ def test_the_driver_is_the_one_that_is_built_for_the_running_kernel(ubuntu: Imag
     assert "Tesla T4" in done.stdout
 
 
+def test_open_modules_come_with_the_programs_of_their_branch(ubuntu: Image) -> None:
+    ubuntu.stack("")
+    ubuntu.shims.add(
+        "apt-cache", "[ \"$*\" = 'show linux-modules-nvidia-580-server-open-6.8.0-1070-aws' ] && echo Package || exit 100"
+    )
+    done = ubuntu.run("gpu.sh", "580-server-open")
+    assert done.returncode == 0, done.stderr
+    assert ubuntu.installed() == [
+        "nvidia-headless-no-dkms-580-server-open nvidia-utils-580-server"
+        " linux-modules-nvidia-580-server-open-6.8.0-1070-aws"
+    ]
+
+
 def test_a_driver_that_is_built_for_no_such_kernel_is_compiled(ubuntu: Image) -> None:
     ubuntu.stack("")
     done = ubuntu.run("gpu.sh", "470-server")

@@ -153,7 +153,7 @@ def opened(
             door.close()
         except ProviderError as error:
             log.warning(
-                "fleet: port %d stays open for %s: %s; `fleet gc --delete` closes it once its time is over",
+                "fleet: port %d stays open for %s: %s; a controller closes it within an hour after its time, or `fleet gc --delete`",
                 SSH_PORT,
                 cidr,
                 error.message,

@@ -6,7 +6,7 @@ Sources:
   (read 2026-11): Kepler 3.7 R470 and CUDA 11.x; Maxwell 5.2 and Volta 7.0 R580 and CUDA 12.x; Turing and newer go on.
 - The CUDA that a branch runs at most: NVIDIA's release notes of CUDA (11.4 came with R470, 13.0 with R580).
 - Which kernel modules: NVIDIA, "Driver Installation Guide", Kernel Modules (read 2026-11): the open ones run on Turing and
-  newer only, the proprietary ones are required for Maxwell, Pascal and Volta.
+  newer only, the proprietary ones are required for Maxwell, Pascal and Volta, and do not run on Blackwell.
 - PyTorch: pytorch/pytorch#157517 (2025-07): from 2.8 on, builds for CUDA 12.8 and newer begin at capability 7.5; those for
   CUDA 12.6 have 5.0, 6.0 and 7.0.
 - That AWS itself runs G3 and P3 with the proprietary flavour: release notes of its Deep Learning AMI "Base Proprietary
@@ -48,10 +48,10 @@ GPUS: dict[str, Gpu] = {
     "L40S": Gpu("Ada", 8.9, "580-server", "13.0", open_kernel=True, note=_ANY),
     "H100": Gpu("Hopper", 9.0, "580-server", "13.0", open_kernel=True, note=_ANY),
     "H200": Gpu("Hopper", 9.0, "580-server", "13.0", open_kernel=True, note=_ANY),
-    "RTX-PRO-4500": Gpu("Blackwell", 12.0, "580-server", "13.0", open_kernel=True, note="needs CUDA 12.8 or newer"),
-    "RTX-PRO-Server-6000": Gpu("Blackwell", 12.0, "580-server", "13.0", open_kernel=True, note="needs CUDA 12.8 or newer"),
-    "B200": Gpu("Blackwell", 10.0, "580-server", "13.0", open_kernel=True, note="needs CUDA 12.8 or newer"),
-    "B300": Gpu("Blackwell", 10.3, "580-server", "13.0", open_kernel=True, note="needs CUDA 12.9 or newer"),
+    "RTX-PRO-4500": Gpu("Blackwell", 12.0, "580-server-open", "13.0", open_kernel=True, note="needs CUDA 12.8 or newer"),
+    "RTX-PRO-Server-6000": Gpu("Blackwell", 12.0, "580-server-open", "13.0", open_kernel=True, note="needs CUDA 12.8 or newer"),
+    "B200": Gpu("Blackwell", 10.0, "580-server-open", "13.0", open_kernel=True, note="needs CUDA 12.8 or newer"),
+    "B300": Gpu("Blackwell", 10.3, "580-server-open", "13.0", open_kernel=True, note="needs CUDA 12.9 or newer"),
     "Radeon-Pro-V520": Gpu("RDNA", 0.0, None, "", open_kernel=False, note="AMD's: no CUDA; fleet installs no driver for it"),
 }  # fmt: skip
 """By the name that jobs use in ``accelerators``."""

@@ -23,6 +23,8 @@ from fleet.providers.aws.session import aws_client
 
 Arch = Literal["x86_64", "aarch64"]
 DEFAULT = "ubuntu-24.04"
+OLDER = {"470-server": "ubuntu-22.04"}
+"""For drivers that have ended: an image whose kernel they are built for."""
 DAY = 86_400.0
 
 
@@ -84,8 +86,9 @@ class Images:
         """What machines of the offers boot from; see the contract."""
         if not offers:
             raise ProviderError(ErrorClass.INVALID, "MissingParameter", "no offer says for which machine the image is")
-        wish, region = image_id or DEFAULT, offers[0].region
+        region = offers[0].region
         arch, driver = _needs(offers[0].instance_type)
+        wish = image_id or OLDER.get(driver or "", DEFAULT)
         published = NAMES.get(wish)
         if published is None and not wish.startswith("ami-"):
             names = ", ".join(NAMES)
