@@ -15,7 +15,7 @@ from fleet.model.documents import Outcome
 if TYPE_CHECKING:
     from fleet.agent.logic import Agent
 
-Leave = Literal["notice", "stopped", "unwanted", "lease", "alone", "succeeded", "failed"]
+Leave = Literal["notice", "stopped", "unwanted", "shutdown", "lease", "alone", "succeeded", "failed"]
 
 TRAINING_SHARE = 0.6
 """Of the time that a notice leaves, training may take so much to save; the rest is for committing."""
@@ -31,6 +31,7 @@ _OUTCOMES: dict[Leave, Literal["succeeded", "stopped", "interrupted", "lease"]] 
     "notice": "interrupted",
     "unwanted": "interrupted",
     "alone": "interrupted",
+    "shutdown": "interrupted",
     "stopped": "stopped",
     "lease": "lease",
     "succeeded": "succeeded",
@@ -78,8 +79,11 @@ class Leaving:
         if reason in _OUTCOMES:
             code = 0 if reason == "succeeded" else None
             minutes = agent.boot.intervals.cut_off / 60
-            why = f"its bucket could not be reached for {minutes:.0f} minutes" if reason == "alone" else ""
-            self.outcome = Outcome(kind=_OUTCOMES[reason], exit_code=code, message=why)
+            why = {
+                "alone": f"its bucket could not be reached for {minutes:.0f} minutes",
+                "shutdown": "the machine was shut down, by nobody of fleet's",
+            }
+            self.outcome = Outcome(kind=_OUTCOMES[reason], exit_code=code, message=why.get(reason, ""))
         grace = agent.boot.intervals.stop_grace
         left = max(0.0, until - now) if until is not None else None
         self._kill_at = now + (grace if left is None else min(grace, TRAINING_SHARE * left))

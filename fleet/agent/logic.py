@@ -47,6 +47,8 @@ CLOCK_BACK: Seconds = 1.0
 """A clock that goes back by more was set; less is how clocks are kept right."""
 TAKEN_WITHIN: Seconds = 60.0
 """What a notice says is about when the cloud comes: whoever goes a moment earlier pays for what would have been free."""
+SHUTDOWN: Seconds = 75.0
+"""A shutdown leaves so long, by the service's TimeoutStopSec: then the system kills what is left."""
 TAIL_LINES = 20
 
 
@@ -405,10 +407,18 @@ class Agent:
 
     # --- leaving
 
+    def end_soon(self, now: Seconds) -> bool:
+        """The machine is being shut down by somebody else, and soon: what can be saved is. False if nothing is begun."""
+        if self._claimed and self.leaving is None and self.phase not in ("released", "fenced"):
+            self._leave("shutdown", now)
+        return self._claimed
+
     def _leave(self, reason: Leave, now: Seconds) -> None:
         until = self.signals.notice.until if self.signals.notice is not None else None
         if reason in ("lease", "alone"):
             until = self.ends_at  # then the dead-man switch ends the machine
+        if reason == "shutdown":
+            until = min(now + SHUTDOWN, until if until is not None else float("inf"))
         self.throttle.lift()
         self.leaving = Leaving(self, reason, now, until)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -55,16 +56,27 @@ def main() -> None:
         sys.stderr.write(f"fleet-agent: started more than {MOST} times within an hour: this machine is given up\n")
         machine.power_off()
         threading.Event().wait()
-    live(machine, boot)
+    told = threading.Event()
+    if isinstance(machine, Ec2Machine):  # on `local` nobody shuts a machine down but its supervisor, which kills
+        signal.signal(signal.SIGTERM, lambda *_: told.set())
+    live(machine, boot, told)
+    if told.is_set():
+        return
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Event().wait()  # the machine ends us; an exit here would look like a crash
 
 
-def live(machine: Machine, boot: BootDocument) -> None:
-    """Round after round, until the machine is told to end. What ends the agent itself is told in the training's log."""
+def live(machine: Machine, boot: BootDocument, told_to_end: threading.Event) -> None:
+    """Round after round, until the machine is told to end. What ends the agent itself is told in the training's log.
+
+    ``told_to_end``: the system is shut down around us, or somebody stops this service.
+    """
     wake = threading.Event()
     agent = make_agent(machine, boot, wake.set)
     try:
         while not agent.over:
+            if told_to_end.is_set() and not agent.end_soon(agent.now()):
+                return
             wait = agent.tick()
             wake.wait(wait)
             wake.clear()

@@ -174,6 +174,18 @@ def test_a_machine_that_reboots_goes_on_with_its_attempt_from_its_volume(bench: 
     bench.heard(lambda beat: beat.boot_id == "boot-2" and beat.checkpoints)
 
 
+def test_a_shutdown_from_outside_is_heard_and_the_training_saved(bench: Bench) -> None:
+    """TerminateInstances, by hand or in the console, shuts the system down: it sends SIGTERM to every service."""
+    bench.start()
+    bench.heard(lambda beat: beat.phase == "training" and beat.checkpoints)
+    assert bench.agent is not None
+    bench.agent.terminate()
+    last = bench.heard(lambda beat: beat.phase == "released")
+    assert (last.checkpoint_step or 0) > 1000  # what training saved when it was asked to stop
+    assert bench.agent.wait(20) == 0
+    assert "volume.sh release" in " ".join(bench.ec2.calls("volume.sh"))
+
+
 def test_a_volume_that_is_refused_is_told_and_the_bucket_serves(bench: Bench) -> None:
     ec2 = bench.ec2
     ec2.write("etc/fleet/boot.json", ec2.boot.model_copy(

@@ -389,7 +389,7 @@ def test_what_ended_the_agent_is_told_in_the_trainings_log(tmp_path: Path, monke
     monkeypatch.setattr(main, "make_agent", lambda machine, boot, wake: life.agent)
     monkeypatch.setattr(life.agent, "tick", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        main.live(life.machine, life.agent.boot)
+        main.live(life.machine, life.agent.boot, threading.Event())
     assert "fleet: the agent died, and is started again:" in life.log.tail(20)
     assert "ZeroDivisionError" in life.log.tail(20)
     world.close()

@@ -308,6 +308,34 @@ def test_an_agent_started_again_on_the_same_machine_goes_on_with_what_is_there(w
     assert again.beat.checkpoint_step == 30
 
 
+def test_a_machine_that_is_shut_down_around_it_saves_and_lets_go(world: World) -> None:
+    life = world.attempt(disk=world.disk())
+    assert not life.agent.end_soon(world.clock())  # nothing is begun, so there is nothing to wait for
+    life.until("training")
+
+    def saves() -> None:
+        life.training.save(30)
+        life.training.code = 0
+
+    life.training.on_stop = saves
+    assert life.agent.end_soon(world.clock())
+    life.live(10)
+    assert (life.machine.released, life.machine.off, life.beat.phase) == (True, True, "released")
+    assert life.beat.checkpoint_step == 30
+    assert life.beat.outcome is not None
+    assert (life.beat.outcome.kind, "shut down" in life.beat.outcome.message) == ("interrupted", True)
+
+
+def test_what_cannot_be_saved_before_a_shutdown_ends_is_let_go(world: World) -> None:
+    life = world.attempt(disk=world.disk())
+    life.until("training")
+    began = world.clock()
+    life.agent.end_soon(began)
+    life.live(200)
+    assert life.training.killed
+    assert (life.machine.off, world.clock() - began <= 90) == (True, True)
+
+
 def test_without_its_volume_it_waits_so_long_and_then_trains_from_the_bucket(world: World) -> None:
     interrupted(world, 10, 10)
     world.desired(live=(2,), newest=2, gone=(1,))

@@ -158,8 +158,7 @@ def test_open_modules_come_with_the_programs_of_their_branch(ubuntu: Image) -> N
     done = ubuntu.run("gpu.sh", "580-server-open")
     assert done.returncode == 0, done.stderr
     assert ubuntu.installed() == [
-        "nvidia-headless-no-dkms-580-server-open nvidia-utils-580-server"
-        " linux-modules-nvidia-580-server-open-6.8.0-1070-aws"
+        "nvidia-headless-no-dkms-580-server-open nvidia-utils-580-server linux-modules-nvidia-580-server-open-6.8.0-1070-aws"
     ]
 
 

@@ -153,7 +153,7 @@ def opened(
             door.close()
         except ProviderError as error:
             log.warning(
-                "fleet: port %d stays open for %s: %s; a controller closes it within an hour after its time, or `fleet gc --delete`",
+                "fleet: port %d stays open for %s: %s; any controller closes it after its time, as does `fleet gc --delete`",
                 SSH_PORT,
                 cidr,
                 error.message,

@@ -34,6 +34,7 @@ class Gpu(NamedTuple):
 
 _OLD_MAXWELL = "PyTorch 2.8 and newer: only the builds for CUDA 12.6; nothing for CUDA 13"
 _ANY = "every current framework"
+_NEW = "needs CUDA 12.8 or newer"
 
 GPUS: dict[str, Gpu] = {
     "K80": Gpu("Kepler", 3.7, "470-server", "11.4", open_kernel=False,
@@ -48,10 +49,11 @@ GPUS: dict[str, Gpu] = {
     "L40S": Gpu("Ada", 8.9, "580-server", "13.0", open_kernel=True, note=_ANY),
     "H100": Gpu("Hopper", 9.0, "580-server", "13.0", open_kernel=True, note=_ANY),
     "H200": Gpu("Hopper", 9.0, "580-server", "13.0", open_kernel=True, note=_ANY),
-    "RTX-PRO-4500": Gpu("Blackwell", 12.0, "580-server-open", "13.0", open_kernel=True, note="needs CUDA 12.8 or newer"),
-    "RTX-PRO-Server-6000": Gpu("Blackwell", 12.0, "580-server-open", "13.0", open_kernel=True, note="needs CUDA 12.8 or newer"),
-    "B200": Gpu("Blackwell", 10.0, "580-server-open", "13.0", open_kernel=True, note="needs CUDA 12.8 or newer"),
-    "B300": Gpu("Blackwell", 10.3, "580-server-open", "13.0", open_kernel=True, note="needs CUDA 12.9 or newer"),
+    "RTX-PRO-4500": Gpu("Blackwell", 12.0, "580-server-open", "13.0", open_kernel=True, note=_NEW),
+    "RTX-PRO-Server-6000": Gpu("Blackwell", 12.0, "580-server-open", "13.0", open_kernel=True, note=_NEW),
+    "B200": Gpu("Blackwell", 10.0, "580-server-open", "13.0", open_kernel=True, note=_NEW),
+    "B300": Gpu("Blackwell", 10.3, "580-server-open", "13.0", open_kernel=True,
+                note="needs CUDA 12.9 or newer"),
     "Radeon-Pro-V520": Gpu("RDNA", 0.0, None, "", open_kernel=False, note="AMD's: no CUDA; fleet installs no driver for it"),
 }  # fmt: skip
 """By the name that jobs use in ``accelerators``."""
