@@ -135,7 +135,7 @@ class Effects:
         from fleet.control.booting import user_data
 
         told = user_data(self.objects, request, target, run.job)
-        return request.model_copy(update={"image_id": target.image_id, "user_data": told})
+        return request.model_copy(update={"image_id": target.image_id, "setup": target.setup, "user_data": told})
 
     def _frozen(self, key: str, rendered: LaunchRequest, complete: Callable[[], LaunchRequest]) -> LaunchRequest | None:
         """The request as it was frozen first, by this controller or another; None if it is not of what was intended."""

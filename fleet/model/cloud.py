@@ -148,6 +148,9 @@ class LaunchRequest(Frozen):
     disk_size_gb: int | None = None
     user_data: str = ""
     """What the instance finds as its user-data; for ``local`` and ``sim`` a BootDocument as JSON. Holds no secret."""
+    setup: str = ""
+    """What the provider launches by (EC2: the region's part of its set-up, as JSON), as it was when this was frozen: a
+    set-up that is mended meanwhile must not make another request of the same token."""
     lease_until: Seconds | None = None
     """Absolute time at which the machine powers itself off whatever happens."""
     tags: dict[str, str] = Field(default_factory=dict)
@@ -165,6 +168,8 @@ class BootTarget(Frozen):
     """NVIDIA's driver branch that the types need (``570-server``); None: no GPU, or the image brings one."""
     environment: dict[str, str] = Field(default_factory=dict)
     """What agent and scripts need to reach the cloud (``AWS_REGION``, ``AWS_ENDPOINT_URL``, …). No secret."""
+    setup: str = ""
+    """What the provider launches by, for it alone to read."""
     user_data_limit: int = 16_384
     """Bytes that the cloud takes, before it is made text."""
 

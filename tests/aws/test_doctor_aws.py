@@ -19,12 +19,14 @@ from fleet.cli.main import app
 from fleet.control.home import Home
 from fleet.model import layout
 from fleet.model.base import document_bytes
+from fleet.model.cloud import Market
 from fleet.model.errors import ErrorClass, ProviderError
 from fleet.model.job import Job
 from fleet.model.setup import AwsRegion, AwsSetup
 from fleet.providers.aws import checks, checks_bucket, checks_network, checks_permissions, checks_region, checks_types
 from fleet.providers.aws.checks import Checked, Look, asked, judge_clock, judge_lifetime, look_at
 from fleet.providers.aws.session import aws_client, forget_clients
+from fleet.providers.aws.vcpus import quota_of
 from fleet.store.opening import open_objects
 from tests.aws.moto import Moto
 
@@ -86,7 +88,8 @@ def test_credentials_that_end_before_a_run_does_are_told_with_what_happens_then(
     ],
 )
 def test_a_type_counts_against_its_own_quota(instance_type: str, market: str, code: str | None) -> None:
-    assert checks_types.quota_code(instance_type, market) == code
+    quota = quota_of(instance_type, Market(market))
+    assert (quota.code if quota is not None else None) == code
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,12 @@ from botocore.exceptions import ParamValidationError
 from fleet.model.cloud import InstanceState, LaunchRequest, NewVolume, VolumeState
 from fleet.model.errors import ErrorClass, ProviderError
 from fleet.providers.aws import session
+from fleet.providers.aws.provider import AwsProvider
 from fleet.providers.aws.session import aws_client
 from fleet.providers.base import Provider
 from fleet.providers.wrap.retry import AGAIN
 from tests.aws.bench import Rig
-from tests.aws.ground import REGION, offer
+from tests.aws.ground import AMI, REGION, offer, shelf
 from tests.aws.test_launch import empty
 
 CODES = {
@@ -237,6 +238,18 @@ def test_offer_by_offer_the_most_hopeful_refusal_is_told(rig: Rig) -> None:
     rig.proxy.error("RunInstances", "SpotMaxPriceTooLow")
     told = refused(lambda: rig.wrapped().launch(rig.request()))
     assert (told.code, told.error_class) == ("SpotMaxPriceTooLow", ErrorClass.PRICE)
+
+
+def test_a_set_up_that_is_mended_meanwhile_changes_no_request_that_is_frozen(rig: Rig) -> None:
+    target = rig.provider().boot_target([offer()], AMI)
+    assert target is not None
+    frozen = rig.request(setup=target.setup)
+    here = rig.setup.regions[REGION].model_copy(update={"template_version": "99"})
+    mended = AwsProvider("f1", rig.setup.model_copy(update={"regions": {REGION: here}}), rig.cache, shop=shelf)
+    assert mended.launch(frozen).state in (InstanceState.PENDING, InstanceState.RUNNING)
+    refused(lambda: mended.launch(rig.request()))
+    told = refused(lambda: mended.launch(rig.request(setup="{}")))
+    assert told.error_class is ErrorClass.INVALID
 
 
 def test_a_token_whose_machine_ended_gives_that_machine(rig: Rig) -> None:

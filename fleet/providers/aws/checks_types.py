@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fleet.model.cloud import Market
 from fleet.model.errors import ProviderError
 from fleet.providers.aws import catalog
 from fleet.providers.aws.checks import Checked, Look, briefly
-
-SPOT = {"G": "L-3819A6DF", "VT": "L-3819A6DF", "P": "L-7212CCBC"}
-ON_DEMAND = {"G": "L-DB2E81BA", "VT": "L-DB2E81BA", "P": "L-417A185B"}
-"""Service Quotas' codes by the letters that a type begins with; all count vCPUs."""
-STANDARD = frozenset("ACDHIMRTZ")
-STANDARD_SPOT, STANDARD_ON_DEMAND = "L-34B43A08", "L-1216C47A"
+from fleet.providers.aws.quotas import page, request
+from fleet.providers.aws.vcpus import quota_of
 
 
 def wanted_types(look: Look) -> dict[str, set[str]]:
@@ -64,18 +60,6 @@ def judge_offerings(region: str, zones: Mapping[str, Sequence[str]], catalog: An
     return found
 
 
-def quota_code(instance_type: str, market: str) -> str | None:
-    """Which quota a type counts against; None: one that fleet does not know."""
-    letters = re.match(r"[a-z]+", instance_type)
-    family = (letters[0] if letters else "").upper()
-    codes, standard = (SPOT, STANDARD_SPOT) if market == "spot" else (ON_DEMAND, STANDARD_ON_DEMAND)
-    if family in codes:
-        return codes[family]
-    # The kind is the first letter (c5, c7i, m6g, im4gn, is4gen …); other accelerators have quotas of their own.
-    own = family.startswith(("INF", "TRN", "DL", "HPC", "X", "U", "F", "MAC"))
-    return standard if family[:1] in STANDARD and not own else None
-
-
 def _quotas(
     look: Look, region: str, wanted: Mapping[str, set[str]], zones: Mapping[str, Sequence[str]], vcpus: Mapping[str, int]
 ) -> list[Checked]:
@@ -83,19 +67,19 @@ def _quotas(
     found = []
     for name, markets in sorted(wanted.items()):
         for market in sorted(markets):
-            code = quota_code(name, market)
-            if code is None:
+            quota = quota_of(name, Market(market))
+            if quota is None:
                 found.append(
                     Checked("quota", "note", f"{region}: which quota {name} ({market}) counts against is not known")
                 )
             elif zones[name] and name in vcpus:
-                asked.setdefault((market, code), {})[name] = vcpus[name]
+                asked.setdefault((market, quota.code), {})[name] = vcpus[name]
     for (market, code), needs in sorted(asked.items()):
         try:
             found.append(judge_quota(region, market, code, _quota(look, region, code), needs))
         except ProviderError as error:
             told = f"{region}: cannot be told of {', '.join(needs)} ({market}): {briefly(error.message)}"
-            found.append(Checked("quota", "note", told, _page(region, code)))
+            found.append(Checked("quota", "note", told, page(region, code)))
     return found
 
 
@@ -114,17 +98,10 @@ def judge_quota(region: str, market: str, code: str, limit: float, needs: Mappin
     """``limit`` and ``needs`` in vCPUs: what may run at once, and what one machine of each type has."""
     least = min(needs.values())
     told = f"{region}: {limit:g} vCPUs {market} ({code}); " + ", ".join(f"{one} has {n}" for one, n in sorted(needs.items()))
-    ask = (
-        f"Ask for more: aws service-quotas request-service-quota-increase --service-code ec2 --quota-code {code} "
-        f"--desired-value {max(needs.values())} --region {region}"
-    )
+    ask = f"Ask for more: {request(region, code, max(needs.values()))}"
     if limit < least:
         # Spot first, on demand where there is none: without the quota for the latter a run waits, and goes on.
         return Checked("quota", "bad" if market == "spot" else "note", f"{told}: none can be launched", ask)
     if limit < max(needs.values()):
         return Checked("quota", "note", f"{told}: not all of them can be launched", ask)
     return Checked("quota", "good", f"{told}: {int(limit // least)} of the smallest at once")
-
-
-def _page(region: str, code: str) -> str:
-    return f"https://{region}.console.aws.amazon.com/servicequotas/home/services/ec2/quotas/{code}"

@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pydantic import ValidationError
+
 from fleet.model.cloud import Instance, LaunchRequest, Market, NewVolume, Offer
 from fleet.model.errors import ErrorClass, ProviderError
-from fleet.model.setup import AwsSetup
+from fleet.model.setup import AwsRegion, AwsSetup
 from fleet.providers.aws import calls, launch, mapping
 from fleet.providers.aws.errors import refusal
 from fleet.providers.aws.images import Image, Images, arch_of
@@ -50,17 +52,27 @@ class Launcher:
 
     def launch(self, request: LaunchRequest) -> Instance:
         """The machine of the request's token; see the contract."""
-        place = launch.check_request(request, self._setup)
+        setup = self._frozen(request)
+        place = launch.check_request(request, setup)
         known = self._known(request, place.region)
         if known is None:
             try:
-                known = self._made(request, place.region)
+                known = self._made(request, setup)
             except ProviderError as error:
                 if error.error_class is ErrorClass.QUOTA:
                     raise _told(error, request) from error
                 raise
         book = {offer.key: offer for offer in request.offers}
         return mapping.instance(self._whole(request, known), place.region, book)
+
+    def _frozen(self, request: LaunchRequest) -> AwsSetup:
+        """The set-up as the request was frozen with it; one that was frozen without is launched by today's."""
+        if not request.setup:
+            return self._setup
+        try:
+            return AwsSetup.model_validate_json(request.setup)
+        except ValidationError:
+            raise refusal("InvalidParameterValue", "the set-up in the request cannot be read") from None
 
     def _known(self, request: LaunchRequest, region: str) -> dict[str, Any] | None:
         """What the token became."""
@@ -73,16 +85,16 @@ class Launcher:
             raise refusal("IdempotentParameterMismatch", "this token was used for another request")
         return first
 
-    def _made(self, request: LaunchRequest, region: str) -> dict[str, Any]:
-        offers = launch.wanted(request)
+    def _made(self, request: LaunchRequest, setup: AwsSetup) -> dict[str, Any]:
+        offers, region = launch.wanted(request), request.offers[0].region
         image = self._images.facts(region, request.image_id or self._images.target(offers, None).image_id)
         fitting = [offer for offer in offers if arch_of(offer.instance_type) == image.arch]
         if not fitting:
             raise refusal("Unsupported", f"{image.image_id} is for {image.arch}: no machine that was offered is")
         try:
             if len(fitting) == 1:
-                return self._one_by_one(request, fitting, image)
-            return self._fleet(request, fitting, image)
+                return self._one_by_one(request, fitting, image, setup)
+            return self._fleet(request, fitting, image, setup)
         except ProviderError as error:
             if error.code != "IdempotentInstanceTerminated":
                 raise
@@ -91,30 +103,30 @@ class Launcher:
                 raise
             return known
 
-    def _fleet(self, request: LaunchRequest, offers: Sequence[Offer], image: Image) -> dict[str, Any]:
+    def _fleet(self, request: LaunchRequest, offers: Sequence[Offer], image: Image, setup: AwsSetup) -> dict[str, Any]:
         """Let EC2 choose. Without the types that it says do not exist, if it says so: they would spoil the whole request."""
-        place = self._setup.regions[offers[0].region]
+        place = setup.regions[offers[0].region]
         try:
             answer = calls.ec2(place.region, "CreateFleet", **launch.fleet_request(request, offers, place, image))
         except ProviderError as error:
             if error.code in NO_FLEETS:
-                return self._one_by_one(request, offers, image)
+                return self._one_by_one(request, offers, image, setup)
             unknown = {o.instance_type for o in offers if error.error_class is ErrorClass.UNAVAILABLE and _names(error, o)}
             rest = [offer for offer in offers if offer.instance_type not in unknown]
             if not unknown or not rest:
                 raise
-            return self._fleet(request, rest, image)
+            return self._fleet(request, rest, image, setup)
         made = next((one for one in answer.get("Instances", []) if one.get("InstanceIds")), None)
         if made is None:
             raise launch.fleet_refusal(answer)
         instance_id = made["InstanceIds"][0]
-        return calls.instance(place.region, instance_id) or self._unseen(request, place.region, answer, made)
+        return calls.instance(place.region, instance_id) or self._unseen(request, place, answer, made)
 
-    def _one_by_one(self, request: LaunchRequest, offers: Sequence[Offer], image: Image) -> dict[str, Any]:
+    def _one_by_one(self, request: LaunchRequest, offers: Sequence[Offer], image: Image, setup: AwsSetup) -> dict[str, Any]:
         """The first offer that can be had. An answer that was lost is asked for again before any other offer is."""
         alone, refusals = len(offers) == 1, []
         for index in range(self._reached.get(request.token, 0), len(offers)):
-            wanted = launch.instance_request(request, offers[index], self._setup, image, alone=alone)
+            wanted = launch.instance_request(request, offers[index], setup, image, alone=alone)
             self._reached[request.token] = index
             try:
                 answer = calls.ec2(offers[index].region, "RunInstances", **wanted)
@@ -129,15 +141,17 @@ class Launcher:
         self._reached.pop(request.token, None)
         raise launch.most_hopeful(refusals)
 
-    def _unseen(self, request: LaunchRequest, region: str, answer: dict[str, Any], made: dict[str, Any]) -> dict[str, Any]:
+    def _unseen(
+        self, request: LaunchRequest, place: AwsRegion, answer: dict[str, Any], made: dict[str, Any]
+    ) -> dict[str, Any]:
         """A machine that EC2 made, and does not know: not yet, or (the token was used long ago) not any more."""
         instance_id, now = made["InstanceIds"][0], calls.said_at(answer)
-        found = calls.ec2(region, "DescribeFleets", FleetIds=[answer["FleetId"]]).get("Fleets", [])
+        found = calls.ec2(place.region, "DescribeFleets", FleetIds=[answer["FleetId"]]).get("Fleets", [])
         at = mapping.moment(found[0]["CreateTime"]) if found and "CreateTime" in found[0] else now
         if now - at > FORGOTTEN:
             raise refusal("IdempotentInstanceTerminated", f"{instance_id} was this token's machine, and ended long ago")
         override = made.get("LaunchTemplateAndOverrides", {}).get("Overrides", {})
-        subnets = {subnet: zone for zone, subnet in self._setup.regions[region].subnets.items()}
+        subnets = {subnet: zone for zone, subnet in place.subnets.items()}
         zone = made.get("AvailabilityZone") or override.get("AvailabilityZone") or subnets.get(override.get("SubnetId", ""))
         offers = [o for o in request.offers if o.instance_type == made.get("InstanceType") and zone in (None, o.zone)]
         offer = (offers or list(request.offers))[0]

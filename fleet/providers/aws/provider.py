@@ -116,7 +116,12 @@ class AwsProvider:
 
     def boot_target(self, offers: Sequence[Offer], image_id: str | None) -> BootTarget | None:
         """An image by its id, or the newest of a name: ubuntu-24.04, ubuntu-22.04, debian-12, dlami."""
-        return self._images.target(offers, image_id)
+        target = self._images.target(offers, image_id)
+        here = self._setup.regions.get(offers[0].region)
+        if here is None:
+            return target
+        setup = self._setup.model_copy(update={"regions": {here.region: here}})
+        return target.model_copy(update={"setup": setup.model_dump_json()})
 
     def launch(self, request: LaunchRequest) -> Instance:
         """Start a machine; see the contract."""

@@ -34,7 +34,9 @@ def quota_of(instance_type: str, market: Market) -> Quota | None:
         return _QUOTAS["G", market]
     if family == "p":
         return _QUOTAS["P", market]
-    return _QUOTAS["standard", market] if family in tuple("acdhimrtz") else None
+    # The kind is the first letter (c5, c7i, m6g, im4gn, is4gen …); other accelerators have quotas of their own.
+    own = family.startswith(("inf", "trn", "dl", "hpc", "mac"))
+    return _QUOTAS["standard", market] if family[:1] in tuple("acdhimrtz") and not own else None
 
 
 def what_to_ask_for(region: str, instance_type: str, market: Market) -> str:
