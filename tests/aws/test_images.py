@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-import types
 from pathlib import Path
 
 import pytest
@@ -204,16 +202,15 @@ def test_an_endpoint_that_only_the_profile_names_travels_too(
     assert target.environment["AWS_ENDPOINT_URL_S3"] == "http://minio:9000"
 
 
-class Facts:
-    arch, driver_branch = "x86_64", "580-server"
-
-
-def test_the_driver_is_the_types_unless_the_image_brings_one(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    catalogue = types.ModuleType("fleet.providers.aws.catalog")
-    catalogue.type_of = lambda _name: Facts  # type: ignore[attr-defined]  # a module of the test's own
-    monkeypatch.setitem(sys.modules, "fleet.providers.aws.catalog", catalogue)
+def test_the_driver_is_the_types_unless_the_image_brings_one(rig: Rig) -> None:
     told = [rig.provider().boot_target([offer()], wish) for wish in (None, "dlami", AMI)]
     assert [target.driver for target in told if target is not None] == ["580-server", None, "580-server"]
-    monkeypatch.setattr(Facts, "driver_branch", "470-server")
-    told = [rig.provider().boot_target([offer()], wish) for wish in (None, "ubuntu-24.04")]
-    assert [target.image for target in told if target is not None] == ["ubuntu-22.04", "ubuntu-24.04"]
+
+
+def test_a_driver_that_has_ended_boots_an_image_that_it_is_built_for(rig: Rig) -> None:
+    old = offer().model_copy(update={"instance_type": "p2.xlarge"})
+    told = [rig.provider().boot_target([old], wish) for wish in (None, "ubuntu-24.04")]
+    assert [(one.image, one.driver) for one in told if one is not None] == [
+        ("ubuntu-22.04", "470-server"),
+        ("ubuntu-24.04", "470-server"),
+    ]
