@@ -39,6 +39,8 @@ ENGINE_WAIT = 60.0
 """An engine of docker that is just starting is waited for so long on a machine of its own."""
 METADATA_WAIT = 10.0
 """A machine's metadata service may come up a little after the agent."""
+LAST_WORD = 5.0
+"""So long the order to power off has, which a thread gives, before a service that was told to end does."""
 MACHINES: dict[str, Callable[[], Machine]] = {"local": local_machine, "ec2": ec2_machine}
 """What $FLEET_MACHINE may name."""
 
@@ -61,6 +63,7 @@ def main() -> None:
         signal.signal(signal.SIGTERM, lambda *_: told.set())
     live(machine, boot, told)
     if told.is_set():
+        threading.Event().wait(LAST_WORD)
         return
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Event().wait()  # the machine ends us; an exit here would look like a crash
