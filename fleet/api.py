@@ -91,12 +91,13 @@ def prices(
     refresh: bool = False,
 ) -> Overview:
     """What EC2 asks for types now, and asked over the last ``days`` days; in the regions that were set up unless named."""
+    from fleet.control.aws_place import profile_of
     from fleet.providers.aws.config import default_region
     from fleet.providers.aws.overview import Wish, look
 
     home = open_home()
     known = home.aws()
-    profile = known.profile if known is not None else None
+    profile = profile_of(home)
     here = default_region(profile)
     places = tuple(regions) or (known.regions if known is not None else ()) or ((here,) if here is not None else ())
     if not places:

@@ -60,7 +60,13 @@ arm() {
     sync "$state/dead-man" "$state" || :
 }
 
+machine() {
+    cat "${FLEET_ROOT:-}/sys/class/dmi/id/product_uuid" 2>/dev/null || :
+}
+
+# A time that another machine wrote down, whose disk became an image, is not ours.
 rearm() {
+    [ "$(machine)" = "$(cat "$state/machine" 2>/dev/null || machine)" ] || return 0
     read -r when <"$state/dead-man" || return 0
     arm "$when"
 }
@@ -72,6 +78,8 @@ begin() {
     if [ "$(cat "$state/instance" 2>/dev/null)" != "$me" ]; then
         rm -rf "${state:?}"/* "$state/.dead-man"
         echo "$me" >"$state/instance"
+        machine >"$state/machine"
+        [ -s "$state/machine" ] || rm -f "$state/machine"
     fi
     mkdir -p "${FLEET_ROOT:-}/run/fleet"
     cat /proc/uptime >"${FLEET_ROOT:-}/run/fleet/began"

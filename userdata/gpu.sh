@@ -37,8 +37,10 @@ ubuntu_driver() {
     branch=$(current "$branch")
     kernel=$(uname -r)
     utils=nvidia-utils-${branch%-open}
-    if known "linux-modules-nvidia-$branch-$kernel"; then
-        install_packages "nvidia-headless-no-dkms-$branch" "$utils" "linux-modules-nvidia-$branch-$kernel"
+    modules=linux-modules-nvidia-$branch-$kernel
+    # They want the driver of the day that they were built on: of an older kernel they may not be had any more.
+    if known "$modules" && apt_get install --simulate "nvidia-headless-no-dkms-$branch" "$utils" "$modules" >/dev/null; then
+        install_packages "nvidia-headless-no-dkms-$branch" "$utils" "$modules"
         return
     fi
     echo "fleet: no driver $branch is built for the kernel $kernel: compiling it"

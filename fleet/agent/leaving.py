@@ -106,6 +106,12 @@ class Leaving:
             self._stage += 1
         return self._stage == len(stages)
 
+    def hurry(self, until: Seconds, now: Seconds) -> None:
+        """The machine ends sooner than it was to: a notice, or a shutdown, while this is under way."""
+        if self._until is None or until < self._until:
+            self._until = until
+            self._kill_at = min(self._kill_at, now + TRAINING_SHARE * max(0.0, until - now))
+
     def clock_set(self, by: Seconds) -> None:
         """The clock went back: training does not get that much longer to end. When the cloud comes is the cloud's time."""
         self._kill_at += by

@@ -136,6 +136,8 @@ class Agent:
         self._fenced = ""
         """Why: the volume is let go, then it is said."""
         self._ticked_at = float("-inf")
+        self._shut_at: Seconds | None = None
+        """Since when the system is being shut down around us."""
 
     def tick(self) -> Seconds:
         """One round; how many seconds may pass until the next one."""
@@ -381,6 +383,9 @@ class Agent:
         desired, number = self.wishes.desired, self.boot.attempt
         if desired is not None and number in desired.leases:
             self.lease_until = desired.leases[number]
+        notice = self.signals.notice
+        if self.leaving is not None and notice is not None and notice.until is not None:
+            self.leaving.hurry(notice.until, now)
         if self.leaving is not None or self.phase in ("released", "fenced"):
             return
         if self.signals.notice is not None:
@@ -409,8 +414,13 @@ class Agent:
 
     def end_soon(self, now: Seconds) -> bool:
         """The machine is being shut down by somebody else, and soon: what can be saved is. False if nothing is begun."""
-        if self._claimed and self.leaving is None and self.phase not in ("released", "fenced"):
-            self._leave("shutdown", now)
+        if self._shut_at is None:
+            self._shut_at = now
+        if self._claimed and self.phase not in ("released", "fenced"):
+            if self.leaving is None:
+                self._leave("shutdown", now)
+            else:
+                self.leaving.hurry(self._shut_at + SHUTDOWN, now)
         return self._claimed
 
     def _leave(self, reason: Leave, now: Seconds) -> None:

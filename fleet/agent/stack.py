@@ -32,6 +32,8 @@ KILL_MOST: Seconds = 5
 """A stack that was killed counts as ended after so long, even if the engine does not say so."""
 ENGINE_AWAY: Seconds = 30
 """An engine that is being restarted is waited for so long."""
+AWAY_STOPPING: Seconds = 3.0
+"""The same while the training is asked to stop: the machine is being shut down."""
 AWAY_PAUSE: Seconds = 1
 DID_NOT_START = 125
 """As ``docker run`` says it."""
@@ -129,6 +131,8 @@ class ComposeProcess:
             self._streams.say(str(error))
         except OSError as error:
             self._streams.say(f"{error.filename or 'the stack'}: {error.strerror or error}")
+        except Exception as error:  # noqa: BLE001 - whatever it is: a training that never ends would keep its machine
+            self._streams.say(f"the stack: {error!r}")
         code = self._as_asked(code)
         self._ended = code
         self._wake()
@@ -136,9 +140,11 @@ class ComposeProcess:
             self._take_down()
         except FleetError as error:
             self._streams.say(str(error))
-        self._streams.end()
-        self._gone = True
-        self._wake()
+        finally:
+            with contextlib.suppress(OSError):
+                self._streams.end()
+            self._gone = True
+            self._wake()
 
     def _as_asked(self, code: int) -> int:
         """One that was interrupted while it started did not fail to start."""
@@ -154,7 +160,8 @@ class ComposeProcess:
         main = main_service(text, spec.file.name)
         self._streams.say(f"{compose.told}; the training is the service {main}")
         self._note(compose)
-        compose.engine.remove(spec.project, settle=0)  # an agent before this one may have left it
+        for project in {spec.project, *self._left(compose.engine)}:  # an agent before this one may have left it
+            compose.engine.remove(project, settle=0)
         config = self._config(compose)
         base = compose.files_version(text)
         (spec.own / OVERRIDE).write_text(override(spec, config, main, self._env, base), encoding="utf-8")
@@ -175,6 +182,16 @@ class ComposeProcess:
         if self._others:
             self._streams.follow(self._words("logs", "--follow", "--no-color", *self._others))
         return self._wait_for(compose.engine, container)
+
+    def _left(self, engine: Engine) -> list[str]:
+        """What killed machines left on the volume, where the engine's data lies: on a machine of its own, all is fleet's.
+
+        Containers with names and ports of their own would stand in this stack's way; their environment holds secrets.
+        """
+        if not self._engine_wait:
+            return []
+        words = ("ps", "--all", "--filter", "label=fleet.run", "--format", f'{{{{.Label "{PROJECT_LABEL}"}}}}')
+        return engine.ask(*words).stdout.split()
 
     def _found(self) -> Compose:
         """Where the volume holds the engine's data, it starts once the volume is there, a moment before the stack."""
@@ -237,7 +254,7 @@ class ComposeProcess:
                 engine.ask("wait", container, timeout=None)
             state = _state(engine, container)
             if state is None:
-                away_until = away_until or time.monotonic() + ENGINE_AWAY
+                away_until = away_until or time.monotonic() + (ENGINE_AWAY if self._stop_by is None else AWAY_STOPPING)
                 if self._killed_at is not None or time.monotonic() > away_until:
                     raise FleetError("the docker engine went away while the stack ran", "Look at it: docker info")
                 time.sleep(AWAY_PAUSE)

@@ -9,7 +9,6 @@ from fleet.cli.ask import confirm, confirm_name
 from fleet.cli.init_aws import show_steps, step_object
 from fleet.cli.output import emit, say
 from fleet.control.home import open_home
-from fleet.model.units import format_money
 
 if TYPE_CHECKING:
     from fleet.cli.objects import AwsDestroyedObject
@@ -71,16 +70,11 @@ def _tell(step: Removal) -> None:
 
 
 def _left(doomed: Doomed) -> str:
-    """What stays, and what it costs."""
+    """What stays. Disks never do: `check_removal` refuses that."""
     left = [step for step in doomed.steps if step.action == "leave"]
     if not left:
         return " Nothing is left. EC2's own roles for spot are the account's, and stay."
-    disks = [step for step in left if step.kind in ("volume", "snapshot")]
-    told = f" {doomed.place.url} stays, with everything in it." if any(step.kind == "bucket" for step in left) else ""
-    if disks:
-        price = format_money(sum(step.monthly for step in disks))
-        told += f" {len(disks)} volumes and snapshots stay, {price} a month together (--delete-volumes deletes them)."
-    return told
+    return f" {doomed.place.url} stays, with everything in it."
 
 
 def _object(doomed: Doomed) -> AwsDestroyedObject:

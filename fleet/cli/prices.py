@@ -12,6 +12,7 @@ from fleet.cli.price_objects import prices_object
 from fleet.cli.price_words import saving, stacks, told_price, told_sources
 from fleet.cli.sparkline import sparkline
 from fleet.cli.table import print_table
+from fleet.control.aws_place import profile_of
 from fleet.control.home import Home, open_home
 from fleet.control.names import nearest
 from fleet.model.errors import ErrorClass, FleetError, ProviderError
@@ -29,7 +30,7 @@ def show(wish: Wish, *, plot: Path | None, refresh: bool, as_json: bool) -> int:
         raise FleetError(f"--plot writes .html or .png, not {plot.suffix or plot.name!r}", "For example: --plot prices.html")
     home = open_home()
     known = home.aws()
-    profile, regions = (known.profile, known.regions) if known is not None else (None, ())
+    profile, regions = profile_of(home), known.regions if known is not None else ()
     wish = _with_regions(wish, regions, profile)
     seen = _looked(wish, home, profile, force=refresh)
     for note in seen.notes:

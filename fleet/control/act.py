@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydantic import ValidationError
@@ -70,6 +70,8 @@ class Effects:
 
     objects: Objects
     providers: Mapping[str, Provider]
+    told: set[tuple[str, str]] = field(default_factory=set)
+    """Failures of what no attempt is about, each said once."""
 
     def perform(self, action: do.Action, state: FleetState) -> list[ev.Event]:
         """Do one action. What a provider refuses becomes an event; StoreError is the caller's to handle."""
@@ -253,6 +255,9 @@ class Effects:
         number = getattr(action, "attempt", 0)
         attempt = run.attempts.get(number) if run is not None else None
         told = f"{call}: {error.code}: {error.message}"
+        if attempt is None and error.error_class is not ErrorClass.NOT_YET and (action.key, told) not in self.told:
+            self.told.add((action.key, told))
+            log.warning("fleet: %s: %s; it is tried again and again", action.key, error.message)
         if attempt is None or attempt.error == told or error.error_class is ErrorClass.NOT_YET:
             return []
         return [

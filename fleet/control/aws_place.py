@@ -18,6 +18,8 @@ from fleet.providers.aws.setup_bucket import look_at_bucket
 from fleet.store.fleetfile import read_fleet
 from fleet.store.objects import Objects
 
+FLEET_ID = re.compile(r"[0-9a-f]{16}")
+"""What ``new_fleet_id`` makes."""
 NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 """S3's rule."""
 
@@ -40,6 +42,19 @@ class Place:
     def url(self) -> str:
         """As ``open_objects`` takes it."""
         return f"s3://{self.bucket}"
+
+
+def own_tag(place: Place) -> str | None:
+    """The fleet that a bucket's tag names, before anything lies in it. Raises FleetError for a tag that is not fleet's.
+
+    By such a name everything that somebody else calls so would be ours, to end and to delete.
+    """
+    if place.tag is not None and not FLEET_ID.fullmatch(place.tag):
+        raise FleetError(
+            f"the bucket {place.bucket} has a tag fleet={place.tag}, which is not this fleet's",
+            "Name another bucket with --bucket, or remove the tag.",
+        )
+    return place.tag
 
 
 def profile_of(home: Home) -> str | None:

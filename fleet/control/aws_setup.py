@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fleet import __version__
-from fleet.control.aws_place import look_at_place, usual_region
+from fleet.control.aws_place import look_at_place, own_tag, usual_region
 from fleet.control.fleets import open_bucket
 from fleet.control.home import Home
 from fleet.control.names import nearest
@@ -75,10 +75,16 @@ def prepare(home: Home, wish: Wish, calls: Calls) -> Prepared:
     start = wish.regions[0] if wish.regions else usual_region(home, calls.profile)
     place = look_at_place(home, calls, start, wish.bucket)
     setup = place.setup
-    fleet_id = place.fleet_id or place.tag or new_fleet_id()
+    fleet_id = place.fleet_id or own_tag(place) or new_fleet_id()
     public_ip = wish.public_ip if wish.public_ip is not None else (setup.public_ip if setup else True)
     regions = list(dict.fromkeys([*(setup.regions if setup else ()), *(wish.regions or (() if setup else (start,)))]))
     networks = {region: _network(calls, region, wish, setup, public_ip=public_ip) for region in regions}
+    missed = set(wish.vpcs) - {network.vpc for network in networks.values()}
+    if missed:
+        raise FleetError(
+            f"there is no network {', '.join(sorted(missed))} in {', '.join(regions)}",
+            "`aws ec2 describe-vpcs --region REGION` lists them; --region names where it is.",
+        )
     blueprint = Blueprint(
         account=place.account,
         partition=place.partition,
@@ -144,7 +150,11 @@ def carry_out(home: Home, prepared: Prepared, done: Callable[[Step], None]) -> b
     May break off anywhere: the next run completes it. Raises FleetError.
     """
     blueprint, url = prepared.blueprint, prepared.url
-    home.remember_aws(url, os.environ.get("AWS_PROFILE") or prepared.calls.profile, blueprint.networks)
+    home.remember_aws(
+        url,
+        os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE") or prepared.calls.profile,
+        blueprint.networks,
+    )
     maker = Maker.of(prepared.calls, blueprint, prepared.survey)
     settled = True
     for step in prepared.steps:

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fleet import __version__
-from fleet.control.aws_place import Place, look_at_place, usual_region
+from fleet.control.aws_place import Place, look_at_place, own_tag, usual_region
 from fleet.control.controller import Controller
 from fleet.control.fleets import controller_name, open_bucket
 from fleet.control.home import Home
 from fleet.core.allowed import providers_of
 from fleet.core.state import FleetState
 from fleet.model.errors import FleetError
+from fleet.model.units import format_money
 from fleet.providers.aws.calling import Calls
 from fleet.providers.aws.removing import look_at_remains, remove
 from fleet.providers.aws.teardown import Remains, Removal, living, plan_removal
@@ -39,7 +40,7 @@ class Doomed:
 def prepare_removal(home: Home, calls: Calls, bucket: str | None, *, delete_volumes: bool, delete_bucket: bool) -> Doomed:
     """Look at everything. Changes nothing. Without a fleet there are no steps."""
     place = look_at_place(home, calls, usual_region(home, calls.profile), bucket)
-    known, fleet_id = home.aws(), place.fleet_id or place.tag
+    known, fleet_id = home.aws(), place.fleet_id or own_tag(place)
     if not place.there or (fleet_id is None and not delete_bucket):
         return Doomed(calls, place, "", (place.region,), Remains(""), [])
     regions = tuple(dict.fromkeys([*(place.setup.regions if place.setup else ()), *(known.regions if known else ())]))
@@ -64,12 +65,29 @@ def check_removal(home: Home, doomed: Doomed, *, delete_bucket: bool) -> None:
         if needing:
             commands = ", ".join(f"`fleet stop {run}`" for run in needing)
             raise FleetError(f"runs go on: {', '.join(needing)}", f"End them first: {commands}. Nothing was removed.")
+    _refuse_to_strand(doomed)
     contents = doomed.remains.contents
+    if contents is not None and contents.objects and not doomed.fleet_id:
+        raise FleetError(
+            f"{doomed.place.url} is no fleet's, and is not empty", "Name the fleet's bucket. Nothing was removed."
+        )
     if contents is not None and contents.strange:
         some = ", ".join(contents.strange)
         raise FleetError(
             f"{doomed.place.url} holds what fleet did not write: {some}",
             "Move that away first, or leave the bucket (without --delete-bucket). Nothing was removed.",
+        )
+
+
+def _refuse_to_strand(doomed: Doomed) -> None:
+    """Without the set-up nobody looks for disks any more: they would be paid for, for ever, and shown nowhere."""
+    left = [step for step in doomed.steps if step.action == "leave" and step.kind in ("volume", "snapshot")]
+    if left:
+        price = format_money(sum(step.monthly for step in left))
+        names = ", ".join(step.name for step in left[:3]) + (" …" if len(left) > 3 else "")
+        raise FleetError(
+            f"{len(left)} volumes and snapshots would be left, and nobody would delete them: {names}, {price} a month",
+            "--delete-volumes deletes them too; `fleet volumes delete` one by one. Nothing was removed.",
         )
 
 
@@ -93,4 +111,4 @@ def carry_out_removal(home: Home, doomed: Doomed, done: Callable[[Removal], None
         home.forget_bucket(place.url)
     known, left = home.aws(), any(step.action == "leave" and step.kind != "bucket" for step in doomed.steps)
     if known is not None and known.bucket == place.url and not left:
-        home.forget_aws()  # what is left elsewhere is still found by the regions that are remembered
+        home.forget_aws()

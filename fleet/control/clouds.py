@@ -36,13 +36,13 @@ def cloud_providers(home: Home, fleet_id: str, objects: Objects) -> dict[str, Pr
         raise StoreError(
             f"{layout.AWS_SETUP} was written for another fleet ({setup.fleet_id})", "`fleet init aws` mends it."
         )
+    from fleet.providers.aws.profiled import Profiled
     from fleet.providers.aws.provider import AwsProvider
-    from fleet.providers.aws.session import by_default
     from fleet.providers.wrap import Guard, Limit, Retry
 
-    by_default(home.aws_profile(objects.url))
-
-    amazon = AwsProvider(fleet_id, setup, home.cache / "aws")
+    amazon = Profiled(
+        AwsProvider(fleet_id, setup, home.cache / "aws", newest=lambda: aws_setup(objects)), home.aws_profile(objects.url)
+    )
     return {"aws": Guard(Retry(Limit(amazon, per_second=CALLS_PER_SECOND, burst=CALLS_AT_ONCE)))}
 
 

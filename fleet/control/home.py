@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,8 @@ class AwsHome:
     profile: str | None
     """The AWS profile that it was set up with; None: the default one."""
     regions: tuple[str, ...]
+    profiles: Mapping[str, str | None]
+    """The profile of every bucket that was set up from here, by its URL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ class Home:
         if any(os.environ.get(name) for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID")):
             return None
         known = self.aws()
-        return known.profile or None if known is not None and known.bucket == url else None
+        return known.profiles.get(url) or None if known is not None else None
 
     def remember_bucket(self, url: str) -> None:
         """So that ``fleet ps`` looks there too."""
@@ -101,14 +103,23 @@ class Home:
         try:
             found = json.loads((self.path / "aws.json").read_text(encoding="utf-8"))
             profile, regions = found.get("profile"), found.get("regions", ())
-            return AwsHome(str(found["bucket"]), None if profile is None else str(profile), tuple(map(str, regions)))
+            profiles = {**found.get("profiles", {}), str(found["bucket"]): profile}
+            return AwsHome(
+                bucket=str(found["bucket"]),
+                profile=None if profile is None else str(profile),
+                regions=tuple(map(str, regions)),
+                profiles={str(url): None if one is None else str(one) for url, one in profiles.items()},
+            )
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
     def remember_aws(self, bucket: str, profile: str | None, regions: Iterable[str]) -> None:
         """So that every command finds the set-up again, also one that broke off."""
         self._check_writable()
-        self._replace("aws.json", {"bucket": bucket, "profile": profile, "regions": list(regions)})
+        known = self.aws()
+        others = dict(known.profiles) if known is not None else {}
+        told = {"bucket": bucket, "profile": profile, "regions": list(regions), "profiles": {**others, bucket: profile}}
+        self._replace("aws.json", told)
 
     def forget_aws(self) -> None:
         """It is gone."""

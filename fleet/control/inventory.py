@@ -13,7 +13,7 @@ from fleet.control.names import nearest
 from fleet.core.costs import HOURS_PER_MONTH
 from fleet.core.state import FleetState, RunState
 from fleet.model.base import Micros
-from fleet.model.cloud import GONE_STATES, Instance, InstanceState, Volume
+from fleet.model.cloud import GONE_STATES, Instance, InstanceState, Volume, VolumeState
 from fleet.model.errors import FleetError, ProviderError
 from fleet.model.events import VolumeDeleted, VolumeDeleteIntended, VolumeMade
 
@@ -91,6 +91,9 @@ def find_volume(controllers: Iterable[Controller], volume_id: str) -> tuple[Cont
 
 def delete_volume(controller: Controller, volume_id: str) -> KeptVolume:
     """Delete a disk for good. Raises FleetError while a run uses it, or a machine holds it."""
+    ghost = _ghost(controller, volume_id)
+    if ghost is not None:
+        return ghost
     kept = find_volume([controller], volume_id)[1]
     if kept.live:
         raise FleetError(f"run {kept.run} goes on, and uses {volume_id}", f"`fleet stop {kept.run}` ends it first.")
@@ -110,6 +113,35 @@ def delete_volume(controller: Controller, volume_id: str) -> KeptVolume:
     if kept.run is not None:
         controller.record([VolumeDeleted(at=controller.objects.now(), run_id=kept.run, volume_id=volume_id)])
     return kept
+
+
+def _ghost(controller: Controller, volume_id: str) -> KeptVolume | None:
+    """A disk that the journal has and its cloud has not any more (deleted by hand, or lost): what is left of it is removed.
+
+    The cloud's word is asked for by id: to delete what it does not know is no error.
+    """
+    run = next((r for r in controller.state.runs.values() if volume_id in r.volumes and r.volumes[volume_id].held), None)
+    record = run.volumes[volume_id] if run is not None else None
+    provider = controller.observer.providers.get(record.provider) if record is not None else None
+    if run is None or record is None or provider is None:
+        return None
+    if any(volume.volume_id == volume_id for volume in provider.list(record.region).volumes):
+        return None
+    try:
+        provider.delete_volume(record.region, volume_id)
+    except ProviderError as error:
+        raise FleetError(f"{volume_id} could not be looked at: {error.message}", "Try again in a while.") from None
+    controller.record([VolumeDeleted(at=controller.objects.now(), run_id=run.run_id, volume_id=volume_id)])
+    seen = Volume(
+        volume_id=volume_id,
+        region=record.region,
+        zone=record.zone,
+        size_gb=record.size_gb,
+        state=VolumeState.AVAILABLE,
+        created_at=record.created_at,
+        price=record.price,
+    )
+    return KeptVolume(record.provider, seen, run.run_id, live=False)
 
 
 def unowned(controller: Controller) -> list[Unowned]:

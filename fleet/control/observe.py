@@ -16,7 +16,7 @@ from fleet.core.pace import pace_of
 from fleet.core.state import FleetState, RunState
 from fleet.model import layout
 from fleet.model.base import Frozen, Seconds
-from fleet.model.cloud import GONE_STATES, AccessRule, Listing, Market, Offer
+from fleet.model.cloud import AccessRule, InstanceState, Listing, Market, Offer
 from fleet.model.documents import Desired, Heartbeat
 from fleet.model.errors import NotFoundError, ProviderError, StoreError
 from fleet.providers.base import Provider
@@ -39,6 +39,10 @@ HISTORY_EVERY: Seconds = 3600
 """What a machine was charged is asked for so often, and when its listing shows another price, and at its end."""
 HISTORY_LEAST: Seconds = 60
 """Never more often: listings lag, and show a price that was."""
+SLOW: Seconds = 10
+"""A listing that failed after longer than this keeps the other regions from being looked after."""
+SORE_FIRST: Seconds = 60
+SORE_MOST: Seconds = 600
 OFFERS_EVERY: Seconds = 300
 """Prices are asked for so often (each second on ``local``, where asking costs nothing)."""
 
@@ -53,6 +57,8 @@ class Observer:
     """What could not be asked in the last look, in words, by what was asked."""
     acted: dict[str, Seconds] = field(default_factory=dict)
     _swept: Seconds = float("-inf")
+    _sore: dict[Place, tuple[Seconds, Seconds, str]] = field(default_factory=dict)
+    """Regions that are left alone: until when, for how long, why."""
     _alive: set[Place] = field(default_factory=set)
     """Where something of this fleet lived when it was last listed: it is looked at until nothing does."""
     _beats: dict[AttemptKey, tuple[str, Heartbeat]] = field(default_factory=dict)
@@ -100,6 +106,7 @@ class Observer:
         """Somebody set it. What is due at a time must not wait until that comes once more."""
         self._swept = float("-inf")
         self._awake_since = min(self._awake_since, now)
+        self._sore.clear()
         self._desired.clear()
         self._offers.clear()
         self._lookups.clear()
@@ -135,14 +142,31 @@ class Observer:
             if provider is None:
                 self.troubles[place[0]] = f"no provider {place[0]!r} is set up here"
                 continue
-            try:
-                listing = provider.list(place[1])
-            except ProviderError as error:
-                self.troubles["/".join(place)] = f"{error.error_class.value}: {error.message}"
+            listing = self._listed_in_time(provider, place)
+            if listing is None:
                 continue
-            alive = any(instance.state not in GONE_STATES for instance in listing.instances)
+            alive = any(instance.state is not InstanceState.TERMINATED for instance in listing.instances)
             (self._alive.add if alive else self._alive.discard)(place)
             yield place, listing
+
+    def _listed_in_time(self, provider: Provider, place: Place) -> Listing | None:
+        """A region's listing. One that takes long to fail is left alone for a while: the others must not wait for it."""
+        began, key = self.objects.now(), "/".join(place)
+        again_at, pause, why = self._sore.get(place, (0.0, 0.0, ""))
+        if began < again_at:
+            self.troubles[key] = f"{why}; it is asked again in {again_at - began:.0f} s"
+            return None
+        try:
+            listing = provider.list(place[1])
+        except ProviderError as error:
+            told = self.troubles[key] = f"{error.error_class.value}: {error.message}"
+            ended = self.objects.now()
+            if ended - began > SLOW:
+                pause = min(2 * pause or SORE_FIRST, SORE_MOST)
+                self._sore[place] = (ended + pause, pause, told)
+            return None
+        self._sore.pop(place, None)
+        return listing
 
     def _access_rules(self) -> Iterator[tuple[Place, tuple[AccessRule, ...]]]:
         """Who is let in, in every region that this fleet may use."""
@@ -181,6 +205,7 @@ class Observer:
                 found = tuple(provider.price_history(offer, since, max(since, until)))
             except ProviderError as error:
                 self.troubles[f"prices {offer.key}"] = error.message
+                self._priced[key] = now  # asked again in a minute: every attempt of a day would be, at every tick
                 continue
             self._priced[key] = now
             yield key, History(found, max(since, until))

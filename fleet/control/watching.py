@@ -27,8 +27,15 @@ def watch(
             controller.tick()
         return
     prices = {id(controller): PriceWatch(open_home) for controller in controllers}
+    said: dict[int, str] = {}
     while True:
-        pauses = [_round(controller, on_word) for controller in controllers]
+        pauses = []
+        for controller in controllers:
+            pauses.append(_round(controller, on_word))
+            trouble = controller.read_only or "; ".join(f"{k}: {v}" for k, v in controller.observer.troubles.items())
+            if trouble and trouble != said.get(id(controller)):
+                on_word(f"blind: {trouble}")
+            said[id(controller)] = trouble
         for controller in controllers:
             prices[id(controller)].look(controller)
         time.sleep(min(pauses))

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from fleet.control.controller import Controller
+from fleet.control.home import open_home
 from fleet.control.reaching import Machine, Place, Way
 from fleet.control.setups import aws_setup
 from fleet.model import layout
@@ -45,4 +46,7 @@ def way_to(controller: Controller, provider: str, come_from: str | None = None) 
     setup = aws_setup(controller.objects)
     if setup is None:
         raise FleetError(f"there is no {layout.AWS_SETUP} in {controller.objects.url}", "fleet init aws")
+    from fleet.providers.aws.session import by_default
+
+    by_default(open_home().aws_profile(controller.objects.url))  # other fleets were looked through for the run
     return AwsWay(controller, setup, come_from)

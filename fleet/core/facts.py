@@ -70,18 +70,20 @@ def _adopt(run: RunState, attempt: AttemptState, observed: Observed) -> ev.Launc
 
 
 def _never_launched(run: RunState, attempt: AttemptState, observed: Observed) -> Iterator[ev.Event]:
-    """A launch that was given up while nobody knew its outcome: once it would have shown itself, it is not there."""
+    """A launch whose outcome nobody knows: given up, once it would have shown itself; or over, as its machine tells."""
     listing = observed.listings.get(place_of(attempt))
     capabilities = observed.capabilities.get(place_of(attempt)[0])
-    if attempt.phase != "ending" or attempt.terminate_at is None or listing is None or capabilities is None:
-        return
-    if observed.now - attempt.terminate_at <= capabilities.visible_within + pace_of(place_of(attempt)[0]).absence:
+    if listing is None or capabilities is None or attempt.phase not in ("intended", "ending"):
         return
     who: dict[str, Any] = {"at": observed.now, "run_id": run.run_id, "attempt": attempt.number}
-    beat = observed.heartbeats.get((run.run_id, attempt.number))
+    pace, beat = pace_of(place_of(attempt)[0]), observed.heartbeats.get((run.run_id, attempt.number))
     if beat is None:
-        yield ev.AttemptGone(**who, ended_at=observed.now, ended_by="unknown", estimate=True)
+        given_up = attempt.terminate_at if attempt.phase == "ending" else None
+        if given_up is not None and observed.now - given_up > capabilities.visible_within + pace.absence:
+            yield ev.AttemptGone(**who, ended_at=observed.now, ended_by="unknown", estimate=True)
         return
+    if observed.now - beat.at <= pace.silence:
+        return  # it lives, and will be seen
     yield ev.LaunchSucceeded(**who, try_no=attempt.try_no, instance=_forgotten(attempt, beat))
     yield from _from_heartbeat(run, attempt, beat, observed.now)
     told = {"step": beat.step, "rate": beat.rate}
@@ -181,7 +183,7 @@ def _new_volumes(state: FleetState, observed: Observed) -> Iterator[ev.Event]:
     """Volumes with a run's tag that the journal does not know: made in a launching call."""
     told: set[str] = set()  # a listing may show something twice
     for (provider, _), listing in observed.listings.items():
-        for volume in listing.volumes:
+        for volume in sorted(listing.volumes, key=lambda one: one.created_at):  # the newest is the run's
             run = state.runs.get(volume.tags.get("run", ""))
             if run is not None and volume.volume_id not in run.volumes and volume.volume_id not in told:
                 told.add(volume.volume_id)

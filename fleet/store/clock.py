@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import http.client
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
 
 MEASURE_EVERY = 300.0
+AGAIN = 30.0
+"""A bucket that did not answer is asked again so soon, in a thread: whoever wants the time does not wait for it."""
 
 
 def suspended_monotonic() -> float:
@@ -15,6 +18,10 @@ def suspended_monotonic() -> float:
     if sys.platform == "linux":
         return time.clock_gettime(time.CLOCK_BOOTTIME)
     return time.clock_gettime(time.CLOCK_MONOTONIC)  # on macOS this one counts sleep; time.monotonic() does not
+
+
+def _in_a_thread(work: Callable[[], None]) -> None:
+    threading.Thread(target=work, name="bucket-clock", daemon=True).start()
 
 
 class BucketClock:
@@ -29,7 +36,11 @@ class BucketClock:
         fetch: Callable[[], float],
         monotonic: Callable[[], float] = suspended_monotonic,
         wall: Callable[[], float] = time.time,
+        beside: Callable[[Callable[[], None]], object] = _in_a_thread,
     ) -> None:
+        self._beside = beside
+        self._asking = False
+        self._next_at = float("-inf")
         self._fetch, self._monotonic, self._wall = fetch, monotonic, wall
         self._measured: tuple[float, float] | None = None
         self._lock = threading.Lock()
@@ -39,26 +50,36 @@ class BucketClock:
     def now(self) -> float:
         """Seconds since 1970, by the bucket's clock."""
         with self._lock:
-            here = self._monotonic()
-            if self._measured is None or here - self._measured[0] >= MEASURE_EVERY:
-                self._measure()
-            if self._measured is None:
-                return self._wall()
+            if self._monotonic() >= self._next_at and not self._asking:
+                self._ask()
+            assert self._measured is not None
             measured_here, measured_there = self._measured
             return measured_there + (self._monotonic() - measured_here)
+
+    def _ask(self) -> None:
+        """At once; beside whoever asks, once the bucket has not answered: it may take a minute to find out again."""
+        if not self.local:
+            self._measure()
+            return
+        self._asking = True
+        self._beside(self._measure)
 
     def _measure(self) -> None:
         before = self._monotonic()
         try:
             there = self._fetch()
-        except OSError:
+        except (OSError, ValueError, TypeError, http.client.HTTPException):
             self.local = True
             if self._measured is None:
                 self._measured = (before, self._wall())
-            return
-        after = self._monotonic()
-        # A Date has whole seconds: half of one is added, so that the error is at most half a second either way.
-        self._measured, self.local = ((before + after) / 2, there + 0.5), False
+            self._next_at = self._monotonic() + AGAIN
+        else:
+            after = self._monotonic()
+            # A Date has whole seconds: half of one is added, so that the error is at most half a second either way.
+            self._measured, self.local = ((before + after) / 2, there + 0.5), False
+            self._next_at = after + MEASURE_EVERY
+        finally:
+            self._asking = False
 
 
 def date_of(url: str, timeout: float = 5.0) -> float:

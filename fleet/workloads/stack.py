@@ -50,6 +50,9 @@ def environment(env: Mapping[str, str], own: Sequence[str], uid: int, gid: int) 
     return {**kept, "FLEET_UID": str(uid), "FLEET_GID": str(gid)}
 
 
+STOP_GRACE = "45s"
+
+
 def resolved(text: str) -> dict[str, Any]:
     """What ``compose config`` printed. Raises FleetError if it is no configuration."""
     try:
@@ -83,4 +86,6 @@ def override(spec: StackSpec, config: Mapping[str, Any], main: str, env: Mapping
         "volumes": [f"{path}:{path}".replace("$", "$$") for path in spec.mounts],
         "restart": "no",
     }
+    if "stop_grace_period" not in config["services"][main]:
+        services[main]["stop_grace_period"] = STOP_GRACE  # whoever stops the engine, as a shutdown does: it saves first
     return json.dumps({**base, "services": services}, indent=2) + "\n"

@@ -10,7 +10,7 @@ from fleet.core.pace import pace_of
 from fleet.core.plan.horizon import not_after
 from fleet.core.state import FleetState
 from fleet.model.base import Seconds
-from fleet.model.cloud import GONE_STATES, Instance, InstanceState
+from fleet.model.cloud import Instance, InstanceState
 from fleet.model.events import OrphanIntended
 
 MOST_AT_ONCE = 5
@@ -24,7 +24,7 @@ def collect_orphans(state: FleetState, observed: Observed) -> Iterator[Action]:
     new: dict[str, tuple[Instance, Place, str]] = {}  # a listing may show a machine twice
     for place, listing in observed.listings.items():
         for instance in listing.instances:
-            if instance.state in GONE_STATES or instance.state is InstanceState.SHUTTING_DOWN:
+            if instance.state in (InstanceState.TERMINATED, InstanceState.SHUTTING_DOWN):
                 continue
             reason = _nobodys(state, instance, place, observed)
             if reason is not None and instance.instance_id in state.orphans:
@@ -54,7 +54,8 @@ def _nobodys(state: FleetState, instance: Instance, place: Place, observed: Obse
     if attempt.instance_id != instance.instance_id:
         return f"attempt {attempt.number} of {attempt.instance_id or 'nothing'} is another machine"
     if attempt.phase == "gone" and observed.now - (attempt.ended_at or 0.0) > pace.age_guard:
-        return "it was gone, and is listed as alive"
+        stopped = instance.state is InstanceState.STOPPED
+        return "it was stopped, and its disks cost money" if stopped else "it was gone, and is listed as alive"
     return None
 
 

@@ -18,7 +18,7 @@ from fleet.model.base import Seconds
 from fleet.model.cloud import AccessRule
 from fleet.model.errors import FleetError, ProviderError
 from fleet.model.setup import AwsSetup
-from fleet.providers.aws.calling import Calls
+from fleet.providers.aws.calling import DENIED_CONTROLLER, Calls
 from fleet.providers.aws.rules import CLOSED, description, of_group, own_rules
 
 log = logging.getLogger("fleet.aws")
@@ -29,7 +29,7 @@ OPEN_SECONDS: Seconds = 3600
 WIDEST = {4: 16, 6: 48}
 """The shortest prefix that ``--from`` may name: a company's network or a provider's pool, never everybody."""
 
-CALL = Calls()
+CALL = Calls(denied=DENIED_CONTROLLER)
 """Tries again what may pass, and says what to do about the rest."""
 
 
@@ -74,6 +74,8 @@ class Door:
         self._cidr = narrow(cidr)
         self._now = now
         self._until: int | None = None
+        self._made: AccessRule | None = None
+        """The rule as EC2 answered when it was made: a listing may not show it yet when it is closed."""
 
     def open(self) -> None:
         """Open it, or move its time on. Raises ProviderError."""
@@ -98,10 +100,10 @@ class Door:
 
     def close(self) -> None:
         """Close it, unless another terminal has moved its time on. Raises ProviderError."""
-        known = self._known() if self._until is not None else None
+        known = self._known() or self._made if self._until is not None else None
         if known is not None and known.until == self._until:
             close(known)
-        self._until = None
+        self._until = self._made = None
 
     def _known(self) -> AccessRule | None:
         rules = listed(self._setup, self._region)
@@ -117,14 +119,16 @@ class Door:
 
     def _authorize(self) -> None:
         tags = [{"ResourceType": "security-group-rule", "Tags": [{"Key": "fleet", "Value": self._setup.fleet_id}]}]
-        self._change("authorize_security_group_ingress", TagSpecifications=tags)
+        answer = self._change("authorize_security_group_ingress", TagSpecifications=tags)
+        made = own_rules(self._region, answer.get("SecurityGroupRules", ()), self._setup.fleet_id)
+        self._made = made[0] if made else None
 
     def _describe(self) -> None:
         self._change("update_security_group_rule_descriptions_ingress")
 
-    def _change(self, operation: str, **more: Any) -> None:
+    def _change(self, operation: str, **more: Any) -> dict[str, Any]:
         group = self._setup.regions[self._region].security_group
-        CALL("ec2", self._region, operation, GroupId=group, IpPermissions=[self._permission()], **more)
+        return CALL("ec2", self._region, operation, GroupId=group, IpPermissions=[self._permission()], **more)
 
 
 @contextlib.contextmanager

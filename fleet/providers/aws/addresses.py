@@ -8,7 +8,8 @@ import urllib.request
 from dataclasses import dataclass
 
 from fleet.model.errors import ErrorClass, FleetError, ProviderError
-from fleet.providers.aws.calling import Calls
+from fleet.providers.aws.calling import DENIED_CONTROLLER, Calls
+from fleet.providers.aws.calls import NOWHERE
 from fleet.providers.aws.session import CONNECT_SECONDS
 
 CHECK_URL = "https://checkip.amazonaws.com"
@@ -30,9 +31,11 @@ def machine_address(instance_id: str, region: str) -> Address | None:
 
     Raises ProviderError, also if the machine has ended.
     """
-    told = Calls()("ec2", region, "describe_instances", InstanceIds=[instance_id])
-    found = [one for reservation in told["Reservations"] for one in reservation["Instances"]]
-    state = found[0]["State"]["Name"] if found else "unknown"
+    told = Calls(denied=DENIED_CONTROLLER).unless(NOWHERE, "ec2", region, "describe_instances", InstanceIds=[instance_id])
+    found = [one for reservation in (told or {"Reservations": ()})["Reservations"] for one in reservation["Instances"]]
+    if not found:
+        return None  # what was launched a moment ago EC2 may not show yet
+    state = found[0]["State"]["Name"]
     if state not in ("pending", "running"):
         raise ProviderError(ErrorClass.NOT_YET, "NotRunning", f"{instance_id} is {state}", "`fleet status RUN`")
     public = found[0].get("PublicIpAddress") or found[0].get("Ipv6Address")

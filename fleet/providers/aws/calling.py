@@ -28,14 +28,18 @@ NOBODY = (
 )
 """botocore's words for credentials that are not there: waiting brings none."""
 
+DENIED_CONTROLLER = "`fleet policy aws` prints what the controller must be allowed to do."
 DENIED = "`fleet policy aws --setup` prints the policy that this needs, for whoever gives permissions."
 
 
 class Calls:
     """One account's services. ``sleep`` is the clock that waiting is done by."""
 
-    def __init__(self, profile: str | None = None, *, sleep: Callable[[float], None] = time.sleep) -> None:
-        self.profile, self.sleep = profile, sleep
+    def __init__(
+        self, profile: str | None = None, *, sleep: Callable[[float], None] = time.sleep, denied: str = DENIED
+    ) -> None:
+        """``denied`` says what to do about a permission that is missing."""
+        self.profile, self.sleep, self.denied = profile, sleep, denied
 
     def __call__(
         self, service: str, region: str, operation: str, *, unseen: Collection[str] = (), **parameters: Any
@@ -57,14 +61,15 @@ class Calls:
 
     def once(self, service: str, region: str, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
         """One request. Raises ProviderError, with what to do about it where that is known."""
-        client = aws_client(service, region, profile=self.profile)
         try:
+            with translated(operation):  # a client too may want credentials that cannot be had
+                client = aws_client(service, region, profile=self.profile)
             with translated(client.meta.method_to_api_mapping[operation]):
                 answer: dict[str, Any] = getattr(client, operation)(**parameters)
                 return answer
         except ProviderError as error:
             if error.error_class is ErrorClass.DENIED:
-                error.hint = error.hint or DENIED
+                error.hint = self.denied
             elif error.error_class is ErrorClass.CREDENTIALS or error.code in NOBODY:
                 error.error_class, error.hint = ErrorClass.CREDENTIALS, error.hint or how_to_log_in(error.code)
             raise

@@ -10,9 +10,11 @@ from typing import Any
 from fleet.model.base import Seconds
 from fleet.model.errors import ErrorClass, ProviderError
 from fleet.providers.aws.errors import translated
-from fleet.providers.aws.session import aws_client
+from fleet.providers.aws.session import aws_client, renew_clients
 
 PAGE = 500
+EXPIRED = frozenset({"RequestExpired", "ExpiredToken", "ExpiredTokenException"})
+"""EC2 says so of a session that is over, too: a new login is seen only by new clients."""
 NOWHERE = frozenset(
     {
         "InvalidInstanceID.NotFound",
@@ -27,10 +29,14 @@ NOWHERE = frozenset(
 
 def ec2(region: str, operation: str, **asked: Any) -> dict[str, Any]:
     """Make one call: ``ec2("us-east-1", "TerminateInstances", InstanceIds=[…])``."""
-    client = aws_client("ec2", region)
-    method: Callable[..., dict[str, Any]] = getattr(client, _METHODS[operation])
-    with translated(operation):
-        return method(**asked)
+    try:
+        with translated(operation):  # a client too may want credentials that cannot be had
+            method: Callable[..., dict[str, Any]] = getattr(aws_client("ec2", region), _METHODS[operation])
+            return method(**asked)
+    except ProviderError as error:
+        if error.error_class is ErrorClass.CREDENTIALS or error.code in EXPIRED:
+            renew_clients()
+        raise
 
 
 _METHODS = {

@@ -31,6 +31,11 @@ NO_MORE_NEEDED: dict[str, dict[str, Any]] = {
 }
 """Calls that can be asked about whatever the account holds."""
 
+NOBODYS = tuple(
+    f"ec2:{action}" for action, words in NO_MORE_NEEDED.items() if {"InstanceId", "InstanceIds", "VolumeId"} & set(words)
+)
+"""Of what does not exist EC2 knows no tags: whoever may change only what carries the fleet's tag is denied these."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -58,6 +63,7 @@ def permissions(look: Look, region: str) -> list[Checked]:
     simulated, why = _simulated(look, wanted)
     needed = {action: one.needed for one in wanted for action in one.actions}
     needed |= dict.fromkeys(dry, True)
+    dry |= {action: "untold" for action in NOBODYS if dry.get(action) == "denied"}
     verdicts = {action: decide(dry.get(action, "untold"), simulated.get(action, "untold")) for action in needed}
     return judge_permissions(region, verdicts, needed, why)
 
@@ -93,12 +99,20 @@ def wishes(look: Look, region: str) -> list[Asked]:
         Asked(("ec2:TerminateInstances", "ec2:GetConsoleOutput"), pair[:1], own),
         Asked(("ec2:AttachVolume", "ec2:DetachVolume"), pair, own),
         Asked(("ec2:DeleteVolume",), pair[1:], own),
+        Asked(("ec2:ModifyVolume",), pair[1:], own, needed=False),
         Asked(("servicequotas:GetServiceQuota", "pricing:GetProducts"), needed=False),
         Asked(("ssm:GetParameter",), (f"arn:{look.partition}:ssm:{region}::parameter{ANY_IMAGE}",), needed=False),
     ]
     if look.setup is not None and region in look.setup.regions:
         group = look.setup.regions[region].security_group
-        door = ("ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress")
+        door = tuple(
+            f"ec2:{action}"
+            for action in (
+                "AuthorizeSecurityGroupIngress",
+                "RevokeSecurityGroupIngress",
+                "UpdateSecurityGroupRuleDescriptionsIngress",
+            )
+        )
         found.append(Asked(door, (f"{ec2}:security-group/{group}",), own, needed=False))
         role = f"arn:{look.partition}:iam::{look.account}:role/{look.setup.instance_profile}"
         found.append(Asked(("iam:PassRole",), (role,), {"iam:PassedToService": "ec2.amazonaws.com"}))

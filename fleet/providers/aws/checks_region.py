@@ -6,6 +6,7 @@ from fleet.model.cloud import Market, Offer
 from fleet.model.errors import ProviderError
 from fleet.providers.aws import checks_network, checks_types
 from fleet.providers.aws.checks import Check, Checked, Look, is_absent
+from fleet.providers.aws.profiled import Profiled
 from fleet.providers.aws.provider import AwsProvider
 from fleet.providers.aws.sweep import Described
 
@@ -62,7 +63,7 @@ def _resolved(look: Look, region: str, name: str | None) -> tuple[str | None, st
         price=0,
         on_demand_price=0,
     )
-    target = AwsProvider(look.setup.fleet_id, look.setup, look.cache).boot_target([offer], name)
+    target = Profiled(AwsProvider(look.setup.fleet_id, look.setup, look.cache), look.profile).boot_target([offer], name)
     return (target.image_id, target.image) if target is not None else (None, "there is no image for it")
 
 

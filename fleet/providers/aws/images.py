@@ -16,9 +16,9 @@ from typing import Any, Literal
 
 from fleet.model.cloud import BootTarget, Offer
 from fleet.model.errors import ErrorClass, ProviderError
-from fleet.providers.aws.catalog import type_of
 from fleet.providers.aws.endpoints import custom_endpoints
 from fleet.providers.aws.errors import translated
+from fleet.providers.aws.offers import facts_of
 from fleet.providers.aws.session import aws_client
 
 Arch = Literal["x86_64", "aarch64"]
@@ -79,6 +79,7 @@ class Images:
     """One fleet's look at images; what was found is kept in a folder on this computer."""
 
     def __init__(self, cache: Path, *, clock: Callable[[], float] = time.time) -> None:
+        self.cache = cache
         self._cache = cache / "images"
         self._clock = clock
 
@@ -87,12 +88,28 @@ class Images:
         if not offers:
             raise ProviderError(ErrorClass.INVALID, "MissingParameter", "no offer says for which machine the image is")
         region = offers[0].region
-        arch, driver = _needs(offers[0].instance_type)
+        arch, driver = needs_of(offers[0].instance_type, self.cache)
         wish = image_id or OLDER.get(driver or "", DEFAULT)
         published = NAMES.get(wish)
         if published is None and not wish.startswith("ami-"):
             names = ", ".join(NAMES)
             raise ProviderError(ErrorClass.INVALID, "InvalidAMIID.Malformed", f"image_id {wish!r} is none of {names}, ami-…")
+        brings = published is None or published.brings_driver
+        facts = facts_of(offers[0].instance_type, self.cache)
+        if facts is not None and facts.fabric_manager and not brings:
+            raise ProviderError(
+                ErrorClass.UNAVAILABLE,
+                "Unsupported",
+                f"{offers[0].instance_type} needs NVIDIA's fabric manager, which {wish} has not",
+                "Take the image that has it: resources.image_id: dlami",
+            )
+        if wish == "debian-12" and driver is not None and not driver.startswith("470"):
+            raise ProviderError(
+                ErrorClass.INVALID,
+                "Unsupported",
+                f"Debian 12 has no driver {driver} for {offers[0].instance_type}",
+                "Take another image: resources.image_id: ubuntu-24.04, or dlami",
+            )
         found = self.facts(region, wish if published is None else self._newest(region, wish, published, arch))
         return BootTarget(
             image_id=found.image_id,
@@ -171,14 +188,9 @@ def environment(region: str) -> dict[str, str]:
     return {"AWS_REGION": region, "AWS_DEFAULT_REGION": region, **custom_endpoints()}
 
 
-def arch_of(instance_type: str) -> Arch:
-    """The machine's architecture."""
-    return _needs(instance_type)[0]
-
-
-def _needs(instance_type: str) -> tuple[Arch, str | None]:
-    """Architecture and driver branch of a type, by the catalogue."""
-    facts = type_of(instance_type)
+def needs_of(instance_type: str, cache: Path) -> tuple[Arch, str | None]:
+    """Architecture and driver branch of a type: by the table, else by what EC2 said of it."""
+    facts = facts_of(instance_type, cache)
     return ("x86_64", None) if facts is None else (facts.arch, facts.driver_branch)
 
 

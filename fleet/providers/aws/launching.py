@@ -18,7 +18,7 @@ from fleet.model.errors import ErrorClass, ProviderError
 from fleet.model.setup import AwsRegion, AwsSetup
 from fleet.providers.aws import calls, launch, mapping
 from fleet.providers.aws.errors import refusal
-from fleet.providers.aws.images import Image, Images, arch_of
+from fleet.providers.aws.images import Image, Images, needs_of
 from fleet.providers.aws.vcpus import what_to_ask_for
 from fleet.providers.aws.volumes import Volumes
 
@@ -88,7 +88,10 @@ class Launcher:
     def _made(self, request: LaunchRequest, setup: AwsSetup) -> dict[str, Any]:
         offers, region = launch.wanted(request), request.offers[0].region
         image = self._images.facts(region, request.image_id or self._images.target(offers, None).image_id)
-        fitting = [offer for offer in offers if arch_of(offer.instance_type) == image.arch]
+        # One boot serves one architecture and one driver: those of the first, by which its user-data was written.
+        first = needs_of(request.offers[0].instance_type, self._images.cache)
+        needs = {offer.key: needs_of(offer.instance_type, self._images.cache) for offer in offers}
+        fitting = [offer for offer in offers if needs[offer.key] == first and first[0] == image.arch]
         if not fitting:
             raise refusal("Unsupported", f"{image.image_id} is for {image.arch}: no machine that was offered is")
         try:

@@ -64,6 +64,7 @@ LOOKS = (
     "ec2:DescribeVolumesModifications",
     "ec2:DescribeVpcs",
     "ec2:GetSpotPlacementScores",
+    "iam:ListRoles",
     "iam:SimulatePrincipalPolicy",
     "pricing:GetProducts",
     "servicequotas:GetAWSDefaultServiceQuota",

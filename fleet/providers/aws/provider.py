@@ -76,10 +76,16 @@ class AwsProvider:
         setup: AwsSetup,
         cache: Path,
         *,
+        newest: Callable[[], AwsSetup | None] = lambda: None,
         shop: Callable[[str], Sequence[Offer]] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """``cache`` is a folder on this computer for what was found out; ``shop`` tells a region's offers (for tests)."""
+        """``cache`` is a folder on this computer for what was found out; ``shop`` tells a region's offers (for tests).
+
+        ``newest`` reads the set-up again, before a launch is frozen with it: a controller runs for months, and a template
+        that was amended meanwhile has another version. None: there is none any more, and the one that is known serves.
+        """
+        self._newest = newest
         self._fleet_id = fleet_id
         self._setup = setup
         self._cache = cache
@@ -117,11 +123,13 @@ class AwsProvider:
     def boot_target(self, offers: Sequence[Offer], image_id: str | None) -> BootTarget | None:
         """An image by its id, or the newest of a name: ubuntu-24.04, ubuntu-22.04, debian-12, dlami."""
         target = self._images.target(offers, image_id)
-        here = self._setup.regions.get(offers[0].region)
+        newest = self._newest() or self._setup
+        here = newest.regions.get(offers[0].region)
         if here is None:
             return target
-        setup = self._setup.model_copy(update={"regions": {here.region: here}})
-        return target.model_copy(update={"setup": setup.model_dump_json()})
+        setup = newest.model_copy(update={"regions": {here.region: here}})
+        there = {**target.environment, "FLEET_BUCKET_REGION": newest.bucket_region}
+        return target.model_copy(update={"setup": setup.model_dump_json(), "environment": there})
 
     def launch(self, request: LaunchRequest) -> Instance:
         """Start a machine; see the contract."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import time
 from typing import Any
 
 from fleet import __version__
@@ -18,6 +19,9 @@ READ_SECONDS = 30
 """An instant fleet over many offers is EC2's slowest call; it answers well within this."""
 
 
+RENEW_SECONDS = 10.0
+"""Credentials that are refused are read again no more often."""
+_RENEWED: list[float] = [float("-inf")]
 _BY_DEFAULT: list[str | None] = [None]
 
 
@@ -62,6 +66,14 @@ def _client(service: str, region: str, profile: str | None, _profile: str | None
         user_agent_extra=f"fleet/{__version__}",
     )
     return aws_session(profile).client(service, region_name=region, config=config)
+
+
+def renew_clients() -> None:
+    """After a refusal of the credentials: the next call reads them anew, from files that a login may have written since."""
+    now = time.monotonic()
+    if now - _RENEWED[0] >= RENEW_SECONDS:
+        _RENEWED[0] = now
+        forget_clients()
 
 
 def forget_clients() -> None:

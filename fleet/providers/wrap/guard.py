@@ -28,3 +28,5 @@ class Guard(Wrapper):
         except (KeyError, TypeError, ValueError) as error:
             message = f"{call.method} met what it cannot read: {error!r}"
             raise ProviderError(ErrorClass.UNKNOWN, type(error).__name__, message) from error
+        except Exception as error:  # an SDK's own: a cloud's trouble must not end whoever keeps the runs alive
+            raise ProviderError(ErrorClass.UNKNOWN, type(error).__name__, f"{call.method}: {error}") from error
