@@ -326,6 +326,32 @@ def test_a_machine_that_is_shut_down_around_it_saves_and_lets_go(world: World) -
     assert (life.beat.outcome.kind, "shut down" in life.beat.outcome.message) == ("interrupted", True)
 
 
+def test_a_notice_in_the_middle_of_a_stop_hurries_it(world: World) -> None:
+    life = world.attempt(disk=world.disk())
+    life.until("training")
+    world.desired(journal=2, want="stop", live=(1,), newest=1)
+    life.live(6)
+    assert life.training.asked
+    began = world.clock()
+    life.machine.notice_until = began + 20
+    life.live(60)
+    assert life.training.killed
+    assert life.beat.phase == "released"
+    assert life.beat.at - began <= 20
+
+
+def test_a_shutdown_in_the_middle_of_a_stop_hurries_it(world: World) -> None:
+    life = world.attempt(disk=world.disk())
+    life.until("training")
+    world.desired(journal=2, want="stop", live=(1,), newest=1)
+    life.live(6)
+    began = world.clock()
+    while not life.agent.over and world.clock() - began < 200:
+        life.agent.end_soon(world.clock())
+        life.live(1)
+    assert (life.training.killed, world.clock() - began <= 80) == (True, True)
+
+
 def test_what_cannot_be_saved_before_a_shutdown_ends_is_let_go(world: World) -> None:
     life = world.attempt(disk=world.disk())
     life.until("training")

@@ -105,6 +105,19 @@ def ended(child: ComposeProcess) -> int:
     return code
 
 
+@pytest.mark.parametrize(("engine_wait", "removed"), [(5, True), (0, False)], ids=["its own machine", "a shared engine"])
+def test_what_a_killed_machine_left_on_the_volume_goes_before_the_stack_comes(
+    bench: Bench, engine_wait: float, *, removed: bool
+) -> None:
+    """Its containers keep names and ports. On a computer that others share they are others'."""
+    bench.docker.answer("ps --all --filter label=fleet.run *", out="fleet-racer-1-0")
+    child = bench.start(engine_wait)
+    until(bench.began.is_set)
+    assert any("fleet-racer-1-0" in call for call in bench.docker.calls()) == removed
+    bench.end(0)
+    assert ended(child) == 0
+
+
 @pytest.mark.parametrize("code", [0, 3, 137])
 def test_a_stack_ends_as_its_training_does_once_nothing_of_it_is_left(bench: Bench, code: int) -> None:
     child = bench.start()

@@ -179,6 +179,16 @@ def test_another_terminal_that_is_quicker_is_no_failure(
     assert inbound(setup) == []
 
 
+def test_a_rule_that_is_not_listed_yet_is_closed_all_the_same(
+    setup: AwsSetup, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door = Door(setup, REGION, ME, clock)
+    door.open()
+    monkeypatch.setattr(access, "listed", lambda *_: [])
+    door.close()
+    assert inbound(setup) == []
+
+
 def test_what_cannot_be_closed_is_told_and_will_be_collected(
     setup: AwsSetup, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -289,11 +299,16 @@ def test_a_machines_public_address_is_found(moto: Moto) -> None:
     ],
 )
 def test_the_best_address_is_taken(told: dict[str, Any], address: Address | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    def calls(*_: object, **__: object) -> dict[str, Any]:
-        return {"Reservations": [{"Instances": [{"State": {"Name": "running"}, **told}]}]}
+    class Answers:
+        def unless(self, *_: object, **__: object) -> dict[str, Any]:
+            return {"Reservations": [{"Instances": [{"State": {"Name": "running"}, **told}]}]}
 
-    monkeypatch.setattr(addresses, "Calls", lambda: calls)
+    monkeypatch.setattr(addresses, "Calls", lambda **_: Answers())
     assert machine_address("i-1", REGION) == address
+
+
+def test_a_machine_that_ec2_does_not_show_yet_is_waited_for(moto: Moto) -> None:
+    assert machine_address("i-0123456789abcdef0", REGION) is None
 
 
 def test_a_machine_that_has_ended_is_named_as_such(moto: Moto) -> None:

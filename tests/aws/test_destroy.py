@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from fleet.control.aws_teardown import check_removal, prepare_removal
 from fleet.model.errors import FleetError
 from fleet.model.events import RunCreated
 from fleet.model.job import Job
@@ -184,13 +185,15 @@ def test_while_a_run_goes_on_that_would_be_launched_again_nothing_is_removed(acc
     account.destroy()  # it runs on this computer, and needs the bucket only
 
 
-def test_volumes_stay_until_it_is_said_and_are_still_found_then(account: Account) -> None:
+@pytest.mark.parametrize("delete_bucket", [False, True])
+def test_nothing_goes_while_a_volume_would_be_left_that_nobody_looks_for(account: Account, *, delete_bucket: bool) -> None:
     account.init(HOME)
     volume = a_volume(account)
-    doomed = account.destroy()
-    left = next(step for step in doomed.steps if step.kind == "volume")
-    assert (left.action, left.name, left.monthly) == ("leave", volume, 40_000_000)
-    assert account.doomed().remains.things[0].id == volume
+    before = everything(account.setup.fleet_id)
+    with pytest.raises(FleetError, match=rf"{volume}, \$40\.00 a month") as told:
+        account.destroy(delete_bucket=delete_bucket)
+    assert "--delete-volumes" in told.value.hint
+    assert everything(account.setup.fleet_id) == before
     account.destroy(delete_volumes=True)
     assert aws_client("ec2", HOME).describe_volumes()["Volumes"] == []
 
@@ -284,6 +287,15 @@ def test_a_role_that_somebody_gave_more_goes_all_the_same(account: Account) -> N
     iam.attach_role_policy(RoleName=name, PolicyArn=policy["Policy"]["Arn"])
     account.destroy()
     assert [role for role in iam.list_roles()["Roles"] if role["RoleName"] == name] == []
+
+
+def test_a_bucket_that_is_no_fleets_is_not_deleted_with_what_lies_in_it(account: Account) -> None:
+    s3 = aws_client("s3", HOME)
+    s3.create_bucket(Bucket="theirs")
+    s3.put_object(Bucket="theirs", Key="models/best.bin", Body=b"x")
+    doomed = prepare_removal(account.home, account.calls, "theirs", delete_volumes=False, delete_bucket=True)
+    with pytest.raises(FleetError, match="no fleet's, and is not empty"):
+        check_removal(account.home, doomed, delete_bucket=True)
 
 
 def test_everything_that_teardown_calls_is_in_the_set_ups_policy(account: Account) -> None:

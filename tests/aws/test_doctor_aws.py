@@ -335,6 +335,24 @@ def test_an_account_in_which_all_is_well_is_good_but_for_what_moto_cannot_tell(s
     assert {"ec2:RunInstances", "ec2:CreateFleet", "ec2:CreateVolume"} <= set(dry.removeprefix("us-east-1: ").split(", "))
 
 
+def test_a_dry_run_for_what_does_not_exist_says_no_to_whoever_may_change_only_what_is_tagged(
+    setup: AwsSetup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Look.call
+
+    def call(self: Look, service: str, region: str, operation: str, **words: Any) -> dict[str, Any]:
+        if operation == "simulate_principal_policy":
+            told = [{"EvalActionName": one, "EvalDecision": "allowed"} for one in words["ActionNames"]]
+            return {"EvaluationResults": told}
+        if operation in ("terminate_instances", "delete_volume", "describe_images"):
+            raise ProviderError(ErrorClass.DENIED, "UnauthorizedOperation", "no")
+        return whole(self, service, region, operation, **words)
+
+    monkeypatch.setattr(Look, "call", call)
+    bad = [one.told for one in looked(setup) if one.what == "permission" and one.state == "bad"]
+    assert bad == ["us-east-1: ec2:DescribeImages is denied"]
+
+
 @pytest.mark.xfail(strict=True, reason="moto 5.2.5 knows no SimulatePrincipalPolicy")
 def test_permissions_that_no_dry_run_tells_are_simulated(setup: AwsSetup) -> None:
     verdicts = {one.told for one in looked(setup) if one.what == "permission" and one.state == "note"}
@@ -466,8 +484,10 @@ def test_what_the_caller_may_not_do_is_named_one_by_one(setup: AwsSetup, strict:
     strict("sts:*", "ec2:Describe*", "ec2:CreateVolume", "s3:Get*", "s3:HeadBucket", "ssm:*")
     found = looked(setup)
     denied = {one.told for one in found if one.what == "permission" and one.state == "bad"}
-    actions = ("RunInstances", "CreateFleet", "TerminateInstances", "AttachVolume", "DetachVolume", "DeleteVolume")
-    assert denied == {f"us-east-1: ec2:{action} is denied" for action in (*actions, "GetConsoleOutput")}
+    assert denied == {f"us-east-1: ec2:{action} is denied" for action in ("RunInstances", "CreateFleet")}
+    untold = next(one.told for one in found if one.what == "permission" and "cannot be told of" in one.told)
+    for action in ("TerminateInstances", "AttachVolume", "DetachVolume", "DeleteVolume", "GetConsoleOutput"):
+        assert f"ec2:{action}" in untold  # of what does not exist EC2 says no to whoever may change only what is tagged
     (there,) = [one.told for one in found if one.what == "permission" and one.state == "good"]
     assert "ec2:CreateVolume" in there
     profile = next(one for one in found if one.what == "profile")

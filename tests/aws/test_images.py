@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from fleet.model.errors import ErrorClass, ProviderError
+from fleet.model.setup import AwsSetup
 from fleet.providers.aws.endpoints import endpoints_of
 from fleet.providers.aws.images import DAY, NAMES, Images, image_of
+from fleet.providers.aws.provider import AwsProvider
 from fleet.providers.aws.session import forget_clients
 from tests.aws.bench import Rig
-from tests.aws.ground import AMI, REGION, offer
+from tests.aws.ground import AMI, REGION, offer, shelf
 
 NOBLE, NOBLE_ARM = "ami-6e6f626c000000001", "ami-6e6f626c100000001"
 JAMMY, DEBIAN = "ami-6a616d6d000000001", "ami-0deb1a00000000646"
@@ -50,7 +52,7 @@ def test_the_newest_ubuntu_is_what_machines_boot_from_unless_the_job_wants_anoth
 @pytest.mark.parametrize("arm", [False, True])
 def test_each_name_is_the_publishers_parameter_for_the_processor(rig: Rig, name: str, parameter: str, *, arm: bool) -> None:
     published(rig, NOBLE)
-    machine = offer().model_copy(update={"instance_type": "g5g.xlarge" if arm else "g5.xlarge"})
+    machine = offer().model_copy(update={"instance_type": "c7g.xlarge" if arm else "c5.xlarge"})
     rig.provider().boot_target([machine], name)
     x86 = "x86_64" if name == "dlami" else "amd64"
     assert rig.proxy.seen[0].parameters["Name"] == parameter.format("arm64" if arm else x86)
@@ -60,7 +62,7 @@ def test_each_name_is_the_publishers_parameter_for_the_processor(rig: Rig, name:
 def test_where_the_publisher_has_no_parameter_its_newest_image_of_the_name_is_taken(
     rig: Rig, name: str, image_id: str
 ) -> None:
-    target = rig.provider().boot_target([offer()], name)
+    target = rig.provider().boot_target([offer().model_copy(update={"instance_type": "c5.xlarge"})], name)
     assert target is not None
     assert target.image_id == image_id
 
@@ -143,15 +145,17 @@ def test_a_custom_endpoint_travels_to_the_machine(rig: Rig, monkeypatch: pytest.
         "AWS_DEFAULT_REGION": REGION,
         "AWS_ENDPOINT_URL": rig.proxy.url,
         "AWS_ENDPOINT_URL_S3": "http://minio:9000",
+        "FLEET_BUCKET_REGION": rig.setup.bucket_region,
     }
 
 
-def test_without_a_custom_endpoint_the_machine_knows_its_region_alone(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_custom_endpoint_the_machine_knows_its_regions_alone(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     rig.provider().boot_target([offer()], AMI)
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     target = rig.provider().boot_target([offer()], AMI)
     assert target is not None
-    assert target.environment == {"AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
+    regions = {"AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION, "FLEET_BUCKET_REGION": rig.setup.bucket_region}
+    assert target.environment == regions
 
 
 def test_the_root_disks_name_and_size_are_the_images_own() -> None:
@@ -214,3 +218,32 @@ def test_a_driver_that_has_ended_boots_an_image_that_it_is_built_for(rig: Rig) -
         ("ubuntu-22.04", "470-server"),
         ("ubuntu-24.04", "470-server"),
     ]
+
+
+def test_what_a_stock_image_cannot_run_is_refused_before_it_costs_anything(rig: Rig) -> None:
+    def refusal(kind: str, image: str | None) -> str:
+        with pytest.raises(ProviderError) as told:
+            rig.provider().boot_target([offer().model_copy(update={"instance_type": kind})], image)
+        return f"{told.value.message} {told.value.hint}"
+
+    assert "fabric manager" in refusal("p4d.24xlarge", None)
+    assert "dlami" in refusal("p4d.24xlarge", None)
+    assert "no driver 580-server" in refusal("g4dn.xlarge", "debian-12")
+    whole = rig.provider().boot_target([offer().model_copy(update={"instance_type": "p4d.24xlarge"})], "dlami")
+    assert whole is not None
+    assert whole.driver is None
+
+
+def test_machines_find_the_bucket_where_it_is(rig: Rig) -> None:
+    target = rig.provider().boot_target([offer()], AMI)
+    assert target is not None
+    assert target.environment["FLEET_BUCKET_REGION"] == rig.setup.bucket_region
+
+
+def test_a_set_up_that_was_amended_meanwhile_is_what_the_next_launch_is_frozen_with(rig: Rig) -> None:
+    here = rig.setup.regions[REGION].model_copy(update={"template_version": "7"})
+    amended = rig.setup.model_copy(update={"regions": {REGION: here}})
+    provider = AwsProvider("f1", rig.setup, rig.cache, newest=lambda: amended, shop=shelf)
+    target = provider.boot_target([offer()], AMI)
+    assert target is not None
+    assert AwsSetup.model_validate_json(target.setup).regions[REGION].template_version == "7"

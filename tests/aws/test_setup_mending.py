@@ -153,6 +153,19 @@ def test_a_named_network_is_used_in_its_region_and_stays_when_it_is_not_named_ag
     assert nothing_to_do(account.prepare().steps)
 
 
+def test_a_network_that_is_nowhere_is_named_and_none_is_taken_in_its_place(account: Account) -> None:
+    with pytest.raises(FleetError, match=f"there is no network vpc-0123 in {HOME}"):
+        account.prepare(HOME, vpcs=("vpc-0123",))
+
+
+def test_a_bucket_that_somebody_else_tagged_names_no_fleet(account: Account) -> None:
+    s3 = aws_client("s3", HOME)
+    s3.create_bucket(Bucket="theirs")
+    s3.put_bucket_tagging(Bucket="theirs", Tagging={"TagSet": [{"Key": "fleet", "Value": "production"}]})
+    with pytest.raises(FleetError, match="fleet=production, which is not this fleet's"):
+        account.prepare(HOME, bucket="theirs")
+
+
 def test_a_network_without_a_way_out_and_a_region_without_a_network_are_refused(account: Account) -> None:
     vpc, _ = own_network(leads_out=False)
     with pytest.raises(FleetError, match="internet gateway") as told:

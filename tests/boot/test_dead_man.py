@@ -137,6 +137,23 @@ def test_what_an_image_brings_from_another_machine_does_not_count(bench: Bench) 
     assert not (bench.state / "formatting").exists()
 
 
+def test_the_time_that_another_machine_wrote_into_an_image_powers_nothing_off(bench: Bench) -> None:
+    uuid = bench.root / "sys/class/dmi/id/product_uuid"
+    uuid.parent.mkdir(parents=True)
+    uuid.write_text("ec2-first\n")
+    bench.run("begin", "-", instance="i-1")
+    bench.run("arm", "1000", instance="i-1")
+    uuid.write_text("ec2-second\n")  # a machine from the image: its own boot has not come so far
+    bench.shims.forget()
+    assert bench.run("rearm").returncode == 0
+    assert bench.shims.calls("systemd-run") == []
+    bench.run("begin", "-", instance="i-2")
+    assert bench.armed > time.time() + 1000
+    bench.shims.forget()
+    bench.run("rearm")
+    assert len(bench.shims.calls("systemd-run")) == 1
+
+
 def test_rearming_what_was_never_armed_does_nothing(bench: Bench) -> None:
     bench.state.mkdir(parents=True)
     assert bench.run("rearm").returncode == 0

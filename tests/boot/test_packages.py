@@ -66,7 +66,7 @@ class Image:
 
     def installed(self) -> list[str]:
         """The names of the packages of each installation."""
-        calls = [call for call in self.shims.calls("apt-get") if " install " in f" {call} "]
+        calls = [c for c in self.shims.calls("apt-get") if " install " in f" {c} " and "--simulate" not in c]
         return [call.split(" install ")[1] for call in calls]
 
     def fetched(self) -> list[str]:
@@ -148,6 +148,15 @@ def test_the_driver_is_the_one_that_is_built_for_the_running_kernel(ubuntu: Imag
         "nvidia-headless-no-dkms-580-server nvidia-utils-580-server linux-modules-nvidia-580-server-6.8.0-1070-aws"
     ]
     assert "Tesla T4" in done.stdout
+
+
+def test_modules_whose_driver_cannot_be_had_any_more_are_compiled(ubuntu: Image) -> None:
+    ubuntu.stack("")
+    ubuntu.shims.add("apt-cache", AVAILABLE)
+    ubuntu.shims.add("apt-get", 'case " $* " in *" --simulate "*) exit 100 ;; esac\n' + INSTALLS.format(bin=ubuntu.bin))
+    done = ubuntu.run("gpu.sh", "580-server")
+    assert done.returncode == 0, done.stderr
+    assert ubuntu.installed() == ["linux-headers-6.8.0-1070-aws nvidia-headless-580-server nvidia-utils-580-server"]
 
 
 def test_open_modules_come_with_the_programs_of_their_branch(ubuntu: Image) -> None:

@@ -263,7 +263,7 @@ class SimCloud:
         start = made.launched_at
         while start < end:
             stop = min(end, (start // HOUR + 1) * HOUR)
-            price = self.price_in_force(made, start)
+            price = self.price_in_force(made, start if ended is None else min(start, ended))  # the least is one price's
             yield Charge(
                 made.instance_id, start, stop, price, (round((stop - start) * 1000) * price + 1_800_000) // 3_600_000
             )

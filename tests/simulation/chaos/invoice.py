@@ -18,12 +18,13 @@ def machine(cloud: SimCloud, made: SimInstance) -> int:
     if made.ended_by == "cloud" and ended is not None and ended - made.launched_at <= rules.free_if_interrupted_within:
         return 0
     start_ms, end_ms = round(made.launched_at * 1000), round(end * 1000)
+    last = end_ms  # what a machine that ended sooner is charged at least, it is charged at its last price
     end_ms = max(end_ms, start_ms + rules.minimum_seconds * 1000)
     total = Fraction(0)
     at = start_ms
     while at < end_ms:
         until = min(end_ms, (at // 1000 + 1) * 1000)
-        total += Fraction((until - at) * cloud.price_in_force(made, at // 1000), HOUR * 1000)
+        total += Fraction((until - at) * cloud.price_in_force(made, min(at, last) // 1000), HOUR * 1000)
         at = until
     return int(total + Fraction(1, 2))
 
@@ -36,11 +37,12 @@ def machine_by_the_hour(cloud: SimCloud, made: SimInstance) -> int:
     if made.ended_by == "cloud" and ended is not None and ended - made.launched_at <= rules.free_if_interrupted_within:
         return 0
     at, end_ms = round(made.launched_at * 1000), round(end * 1000)
+    last = end_ms
     end_ms = max(end_ms, at + rules.minimum_seconds * 1000)
     total = Fraction(0)
     while at < end_ms:
         until = min(end_ms, (at // (HOUR * 1000) + 1) * HOUR * 1000)
-        total += Fraction((until - at) * cloud.price_in_force(made, at // 1000), HOUR * 1000)
+        total += Fraction((until - at) * cloud.price_in_force(made, min(at, last) // 1000), HOUR * 1000)
         at = until
     return int(total + Fraction(1, 2))
 
