@@ -42,7 +42,7 @@ PRINTED: Mapping[str, Printed] = {
     "controller": Printed(objects.ControllerObject, ("controller status", "controller install", "controller uninstall")),
     "repair": Printed(objects.RepairObject, ("journal repair",)),
     "init": Printed(objects.InitObject, ("init",)),
-    "aws-setup": Printed(objects.AwsSetupObject, ("init aws",)),
+    "aws-setup": Printed(objects.AwsSetupObject, ("init",)),
     "aws-destroyed": Printed(objects.AwsDestroyedObject, ("destroy aws",)),
     "policy": Printed(objects.PolicyObject, ("policy aws",)),
     "findings": Printed(list[objects.FindingObject], ("doctor",)),

@@ -25,7 +25,7 @@ from tests.simulation.chaos.swept import Death, How
 
 EFFECTS = {
     "controller": {
-        *("launch", "terminate", "attach", "detach", "delete_volume"),
+        *("launch", "terminate", "attach", "detach", "grow_volume", "delete_volume"),
         *("create journal", "create launch", "put desired", "delete heartbeat", "create snapshot", "delete snapshot"),
     },
     "user": {"put job", "create journal", "delete_volume"},
@@ -49,9 +49,10 @@ EFFECTS = {
 }
 """Everything that changes something, by who does it. A new kind of effect belongs here, and into a life."""
 ELSEWHERE = {"offers", "price_history", "list", "get", "regions", "capabilities", "name", "create_volume"} | {
-    *("boot_target", "console"),
+    *("boot_target", "console", "access_rules", "close_access"),
 }
-"""What a provider can do that changes nothing, or that nobody calls: volumes are made with their machine."""
+"""What a provider can do that changes nothing, or that nobody calls: volumes are made with their machine, nobody
+logs in to a simulated one."""
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)

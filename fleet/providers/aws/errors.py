@@ -35,7 +35,6 @@ _WORDS: dict[ErrorClass, str] = {
         RequestLimitExceeded Throttling ThrottlingException ThrottledException RequestThrottled
         RequestThrottledException EC2ThrottledException TooManyRequestsException SlowDown BandwidthLimitExceeded
         PriorRequestNotComplete ProvisionedThroughputExceededException SnapshotCreationPerVolumeRateExceeded
-        VolumeModificationRateExceeded
     """,
     ErrorClass.TRANSIENT: """
         InternalError InternalFailure InternalServerError InternalServiceError InternalServiceException Unavailable

@@ -127,7 +127,7 @@ def spent(world: Swept) -> None:
 def shared(world: Swept) -> None:
     """A machine that the bucket is out of reach for is taken without notice: what only its disk holds is committed first.
 
-    Then another run takes the disk over by its name: what lies there is moved out of its sight.
+    Then another run takes the disk over by its name: it is enlarged, and what lies there is moved out of its sight.
     """
     world.expected = {"succeeded"}
     world.laptop()
@@ -141,7 +141,7 @@ def shared(world: Swept) -> None:
         world.take(machine.instance_id, world.clock() + 1000, notice=False)
         world.live(1000)
     world.until("the first run is over", lambda run: run.over)
-    started(world, 4, name="other", volume=volume)
+    started(world, 4, name="other", volume={**volume, "size": "40GB"})
 
 
 SCENARIOS: Mapping[str, Script] = {script.__name__: script for script in (notice, moved, stopped, spent, shared)}
