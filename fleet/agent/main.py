@@ -39,7 +39,7 @@ ENGINE_WAIT = 60.0
 """An engine of docker that is just starting is waited for so long on a machine of its own."""
 METADATA_WAIT = 10.0
 """A machine's metadata service may come up a little after the agent."""
-LAST_WORD = 5.0
+LAST_WORD = 2.0
 """So long the order to power off has, which a thread gives, before a service that was told to end does."""
 MACHINES: dict[str, Callable[[], Machine]] = {"local": local_machine, "ec2": ec2_machine}
 """What $FLEET_MACHINE may name."""
@@ -61,31 +61,36 @@ def main() -> None:
     told = threading.Event()
     if isinstance(machine, Ec2Machine):  # on `local` nobody shuts a machine down but its supervisor, which kills
         signal.signal(signal.SIGTERM, lambda *_: told.set())
-    live(machine, boot, told)
-    if told.is_set():
-        threading.Event().wait(LAST_WORD)
-        return
+    stopped = live(machine, boot, told)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if stopped:
+        threading.Event().wait(LAST_WORD)
+    if told.is_set():
+        return
     threading.Event().wait()  # the machine ends us; an exit here would look like a crash
 
 
-def live(machine: Machine, boot: BootDocument, told_to_end: threading.Event) -> None:
+def live(machine: Machine, boot: BootDocument, told_to_end: threading.Event) -> bool:
     """Round after round, until the machine is told to end. What ends the agent itself is told in the training's log.
 
-    ``told_to_end``: the system is shut down around us, or somebody stops this service.
+    ``told_to_end``: the system is shut down around us, or somebody stops this service. True if that came first: our own
+    order to power off brings it about as well.
     """
+    stopped = False
     wake = threading.Event()
     agent = make_agent(machine, boot, wake.set)
     try:
         while not agent.over:
-            if told_to_end.is_set() and not agent.end_soon(agent.now()):
-                return
+            stopped = told_to_end.is_set()
+            if stopped and not agent.end_soon(agent.now()):
+                return False
             wait = agent.tick()
             wake.wait(wait)
             wake.clear()
     except Exception:
         agent.log.write(f"fleet: the agent died, and is started again:\n{traceback.format_exc()}".encode())
         raise
+    return stopped
 
 
 def _machine() -> Machine:
