@@ -413,15 +413,18 @@ class Agent:
     # --- leaving
 
     def end_soon(self, now: Seconds) -> bool:
-        """The machine is being shut down by somebody else, and soon: what can be saved is. False if nothing is begun."""
+        """The machine is being shut down by somebody else, and soon: what can be saved is. False: nothing is left to do."""
         if self._shut_at is None:
             self._shut_at = now
-        if self._claimed and self.phase not in ("released", "fenced"):
-            if self.leaving is None:
-                self._leave("shutdown", now)
-            else:
-                self.leaving.hurry(self._shut_at + SHUTDOWN, now)
-        return self._claimed
+        if not self._claimed:
+            return False
+        if self.phase in ("released", "fenced"):
+            return not self.beats.told(self.heartbeat())  # also after a notice: nobody can stay any more
+        if self.leaving is None:
+            self._leave("shutdown", now)
+        else:
+            self.leaving.hurry(self._shut_at + SHUTDOWN, now)
+        return True
 
     def _leave(self, reason: Leave, now: Seconds) -> None:
         until = self.signals.notice.until if self.signals.notice is not None else None

@@ -340,6 +340,18 @@ def test_a_notice_in_the_middle_of_a_stop_hurries_it(world: World) -> None:
     assert life.beat.at - began <= 20
 
 
+def test_a_shutdown_after_everything_was_let_go_of_is_waited_out_by_nobody(world: World) -> None:
+    """After a notice a machine stays until it is taken, for that is free; not when it is shut down."""
+    life = world.attempt(disk=world.disk())
+    life.until("training")
+    life.machine.notice_until = world.clock() + 120
+    life.live(5)
+    life.training.code = 0
+    life.live(10)
+    assert (life.beat.phase, life.agent.over) == ("released", False)
+    assert not life.agent.end_soon(world.clock())
+
+
 def test_a_shutdown_in_the_middle_of_a_stop_hurries_it(world: World) -> None:
     life = world.attempt(disk=world.disk())
     life.until("training")
