@@ -255,7 +255,8 @@ class Effects:
         number = getattr(action, "attempt", 0)
         attempt = run.attempts.get(number) if run is not None else None
         told = f"{call}: {error.code}: {error.message}"
-        if attempt is None and error.error_class is not ErrorClass.NOT_YET and (action.key, told) not in self.told:
+        passing = error.error_class in (ErrorClass.NOT_YET, ErrorClass.THROTTLED, ErrorClass.TRANSIENT)
+        if attempt is None and not passing and (action.key, told) not in self.told:
             self.told.add((action.key, told))
             log.warning("fleet: %s: %s; it is tried again and again", action.key, error.message)
         if attempt is None or attempt.error == told or error.error_class is ErrorClass.NOT_YET:

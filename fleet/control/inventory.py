@@ -80,20 +80,22 @@ def _run_of(state: FleetState, volume: Volume) -> RunState | None:
 
 def find_volume(controllers: Iterable[Controller], volume_id: str) -> tuple[Controller, KeptVolume]:
     """A disk by its id, and the fleet that it is in. Raises FleetError if there is none, ProviderError."""
-    known = []
+    known, looked = [], []
     for controller in controllers:
+        looked.append(controller)
         for kept in volumes(controller):
             if kept.volume.volume_id == volume_id:
                 return controller, kept
             known.append(kept.volume.volume_id)
+    for controller in looked:
+        lost = _written_off(controller, volume_id)
+        if lost is not None:
+            return controller, lost
     raise FleetError(f"there is no volume {volume_id}; {nearest(volume_id, known)}", "`fleet volumes list` shows them.")
 
 
 def delete_volume(controller: Controller, volume_id: str) -> KeptVolume:
     """Delete a disk for good. Raises FleetError while a run uses it, or a machine holds it."""
-    ghost = _ghost(controller, volume_id)
-    if ghost is not None:
-        return ghost
     kept = find_volume([controller], volume_id)[1]
     if kept.live:
         raise FleetError(f"run {kept.run} goes on, and uses {volume_id}", f"`fleet stop {kept.run}` ends it first.")
@@ -115,23 +117,15 @@ def delete_volume(controller: Controller, volume_id: str) -> KeptVolume:
     return kept
 
 
-def _ghost(controller: Controller, volume_id: str) -> KeptVolume | None:
-    """A disk that the journal has and its cloud has not any more (deleted by hand, or lost): what is left of it is removed.
+def _written_off(controller: Controller, volume_id: str) -> KeptVolume | None:
+    """A disk that the journal has and no listing shows: deleted by hand, or lost. What is left of it can be removed.
 
-    The cloud's word is asked for by id: to delete what it does not know is no error.
+    To delete what a cloud does not know is no error, so that its word is asked for by id.
     """
     run = next((r for r in controller.state.runs.values() if volume_id in r.volumes and r.volumes[volume_id].held), None)
-    record = run.volumes[volume_id] if run is not None else None
-    provider = controller.observer.providers.get(record.provider) if record is not None else None
-    if run is None or record is None or provider is None:
+    if run is None:
         return None
-    if any(volume.volume_id == volume_id for volume in provider.list(record.region).volumes):
-        return None
-    try:
-        provider.delete_volume(record.region, volume_id)
-    except ProviderError as error:
-        raise FleetError(f"{volume_id} could not be looked at: {error.message}", "Try again in a while.") from None
-    controller.record([VolumeDeleted(at=controller.objects.now(), run_id=run.run_id, volume_id=volume_id)])
+    record = run.volumes[volume_id]
     seen = Volume(
         volume_id=volume_id,
         region=record.region,
@@ -141,7 +135,7 @@ def _ghost(controller: Controller, volume_id: str) -> KeptVolume | None:
         created_at=record.created_at,
         price=record.price,
     )
-    return KeptVolume(record.provider, seen, run.run_id, live=False)
+    return KeptVolume(record.provider, seen, run.run_id, _uses(run, seen))
 
 
 def unowned(controller: Controller) -> list[Unowned]:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import cast
 
 import pytest
 
+from fleet.control.home import Home
+from fleet.model.cloud import Listing
 from fleet.model.errors import ErrorClass, ProviderError
+from fleet.providers.aws import session
 from fleet.providers.aws.errors import translated
-from fleet.providers.aws.session import aws_client, aws_session, forget_clients
-from tests.aws.moto import CREDENTIALS, Moto
+from fleet.providers.aws.profiled import Profiled
+from fleet.providers.aws.provider import CAPABILITIES
+from fleet.providers.aws.session import aws_client, aws_session, by_default, forget_clients
+from fleet.providers.base import Provider
+from tests.aws.moto import CREDENTIALS, STRANGE, Moto
 
 
 def test_an_endpoint_from_the_environment_is_where_calls_go(moto: Moto) -> None:
@@ -27,6 +35,62 @@ def test_a_profile_that_does_not_exist_is_a_matter_of_credentials(moto: Moto) ->
     with pytest.raises(ProviderError, match="nobody") as told:
         aws_session("nobody")
     assert told.value.error_class is ErrorClass.CREDENTIALS
+
+
+TWO = """[default]
+aws_access_key_id = AKIADEFAULT
+aws_secret_access_key = a
+[work]
+aws_access_key_id = AKIAWORK
+aws_secret_access_key = b
+"""
+
+
+def test_each_fleet_of_a_process_is_asked_with_its_own_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With another account's credentials its machines would look as if they were gone."""
+    for name in (*STRANGE, *CREDENTIALS):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "credentials").write_text(TWO)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    home = Home(tmp_path)
+    home.remember_aws("s3://first", None, ["us-east-1"])
+    home.remember_aws("s3://second", "work", ["us-east-1"])
+    asked: list[str] = []
+
+    class Asked:
+        name, capabilities = "aws", CAPABILITIES
+
+        def list(self, region: str) -> Listing:
+            asked.append(aws_session().get_credentials().access_key)
+            return Listing(region=region, at=0.0)
+
+    both = [Profiled(cast("Provider", Asked()), home.aws_profile(f"s3://{name}")) for name in ("first", "second")]
+    try:
+        for _ in range(2):
+            for one in both:
+                one.list("us-east-1")
+    finally:
+        by_default(None)
+    assert asked == ["AKIADEFAULT", "AKIAWORK"] * 2
+
+
+def test_a_login_is_noticed_after_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*STRANGE, *CREDENTIALS):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "credentials").write_text(TWO)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    forget_clients()
+    monkeypatch.setattr(session, "_RENEWED", [float("-inf")])
+    assert aws_session().get_credentials().access_key == "AKIADEFAULT"
+    (tmp_path / "credentials").write_text(TWO.replace("AKIADEFAULT", "AKIANEW"))
+    assert aws_session().get_credentials().access_key == "AKIADEFAULT"
+    session.renew_clients()
+    assert aws_session().get_credentials().access_key == "AKIANEW"
+    (tmp_path / "credentials").write_text(TWO)
+    session.renew_clients()  # not at every refusal
+    assert aws_session().get_credentials().access_key == "AKIANEW"
+    forget_clients()
 
 
 def test_a_refusal_carries_the_clouds_own_code(moto: Moto) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -74,6 +75,15 @@ def test_a_run_from_start_to_checkpoint(folder: Path) -> None:
         fleet.delete_volume(volume[:-1])
     assert fleet.delete_volume(volume).run == done.run.run_id
     assert fleet.gc(delete=True) == []
+
+
+def test_a_disk_that_was_deleted_by_hand_can_be_written_off(folder: Path) -> None:
+    fleet.up(JOB)
+    (volume,) = [one.volume.volume_id for one in fleet.volumes()]
+    shutil.rmtree(next(folder.rglob(f"volumes/{volume}")))
+    assert fleet.volumes() == []
+    assert fleet.delete_volume(volume).volume.volume_id == volume
+    assert not any(one.held for one in fleet.status("count").run.volumes.values())
 
 
 def test_a_run_is_left_and_stopped_and_resumed(folder: Path) -> None:

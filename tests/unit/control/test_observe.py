@@ -18,8 +18,9 @@ from fleet.core.upcast import encode
 from fleet.model import events as ev
 from fleet.model import layout
 from fleet.model.base import document_bytes
+from fleet.model.cloud import Capabilities, Listing, Offer
 from fleet.model.documents import Heartbeat
-from fleet.model.errors import JournalError, StoreError
+from fleet.model.errors import ErrorClass, JournalError, ProviderError, StoreError
 from fleet.store import snapshots
 from fleet.store.files import FileObjects
 from fleet.store.journal import Journal
@@ -207,3 +208,47 @@ def test_the_history_of_one_run_is_its_events_alone(fleet: Fleet) -> None:
     told = [(number, event.type) for number, event in events_of(fleet.controller, "racer-4")]
     assert told == [(5, "run-created"), (5, "launch-intended"), (RUNS + 1, "note-added")]
     assert len(list(events_of(fleet.controller))) == 2 * RUNS + 2
+
+
+class Regions:
+    """A cloud of two regions: one takes half a minute to fail."""
+
+    name = "sim"
+    capabilities = Capabilities(notice_seconds=120, visible_within=60, volume_price=1)
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.fleet, self.sick, self.asked = fleet, True, Counter[str]()
+
+    def regions(self) -> list[str]:
+        return ["hangs", "well"]
+
+    def offers(self, region: str | None = None) -> list[Offer]:
+        return []
+
+    def list(self, region: str) -> Listing:
+        self.asked[region] += 1
+        if region == "hangs" and self.sick:
+            self.fleet.now += 30
+            raise ProviderError(ErrorClass.TRANSIENT, "ReadTimeout", "no answer")
+        return Listing(region=region, at=self.fleet.now)
+
+
+def test_a_region_that_takes_long_to_fail_is_left_alone_so_that_the_others_are_looked_after(fleet: Fleet) -> None:
+    cloud = Regions(fleet)
+    fleet.controller = Controller(fleet.objects, fleet.journal(), BOOK, {"sim": cloud})  # type: ignore[dict-item]
+    fleet.controller.load()
+    fleet.look()
+    for _ in range(5):
+        seen = fleet.look(10)
+    assert (cloud.asked["hangs"], cloud.asked["well"]) == (1, 6)
+    assert ("sim", "well") in seen.listings
+    assert "it is asked again in" in fleet.controller.observer.troubles["sim/hangs"]
+    fleet.look(10)
+    assert cloud.asked["hangs"] == 2
+    fleet.look(60)  # twice as long is waited now
+    assert cloud.asked["hangs"] == 2
+    cloud.sick = False
+    fleet.look(60)
+    fleet.look(1)
+    assert cloud.asked["hangs"] == 4
+    assert "sim/hangs" not in fleet.controller.observer.troubles
