@@ -15,7 +15,7 @@ from fleet.core.costs import run_cost, volume_rate
 from fleet.core.pace import Pace
 from fleet.core.state import AttemptState, RunState, VolumeRecord
 from fleet.model.base import Micros, Seconds
-from fleet.model.cloud import Billing, Market, Offer
+from fleet.model.cloud import Billing, Market, Offer, PriceSince
 from fleet.model.job import Resources
 
 
@@ -68,7 +68,23 @@ def at_most(run: RunState, now: Seconds, pace: Pace) -> RunState:
         for number, attempt in run.attempts.items()
         if attempt.end_estimated and (latest := _latest_end(attempt, pace)) is not None
     }
+    late |= {
+        number: _unheard(run, attempt, pace)
+        for number, attempt in run.attempts.items()
+        if attempt.phase == "gone" and attempt.launched_at is None
+    }
     return run.model_copy(update={"attempts": {**run.attempts, **late}}) if late else run
+
+
+def _unheard(run: RunState, attempt: AttemptState, pace: Pace) -> AttemptState:
+    """A launch of which nobody ever heard: a machine may have booted, never spoken, and ended itself in time."""
+    offer = dearest(attempt.offers, run.job.resources)
+    price = worst_price(offer, bid(offer, run.job.resources))
+    until = attempt.intended_at + pace.silence
+    ended = until if attempt.lease_until is None else max(attempt.intended_at, min(until, attempt.lease_until))
+    prices = (PriceSince(at=attempt.intended_at, price=price),)
+    update = {"offer": offer, "launched_at": attempt.intended_at, "ended_at": ended, "ended_by": "unknown", "prices": prices}
+    return attempt.model_copy(update=update)
 
 
 def _latest_end(attempt: AttemptState, pace: Pace) -> Seconds | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleet.core.costs import attempt_cost, on_demand_cost, run_cost, volume_cost, volume_rate
 from fleet.core.fold import fold
-from fleet.core.leases import Lease, NoLease, committed, grant, worst_price
+from fleet.core.leases import Lease, NoLease, at_most, committed, grant, worst_price
 from fleet.core.pace import CLOUD
 from fleet.core.state import AttemptState, FleetState, RunState, VolumeRecord
 from fleet.model import events as ev
@@ -163,6 +165,16 @@ def test_what_was_worked_out_for_a_value_is_not_taken_for_its_changed_copy() -> 
     again = before.model_copy(update={"attempts": {1: gone.model_copy(update={"phase": "running", "ended_at": None})}})
     assert [one.number for one in again.live_attempts] == [1]
     assert run_cost(again, 7200.0, {}).compute == 600_000
+
+
+def test_a_launch_that_nobody_ever_heard_of_counts_in_the_budget_as_long_as_its_machine_can_have_lived() -> None:
+    """It may have booted, never spoken, and ended itself by its dead-man switch, while nobody looked."""
+    never: dict[str, Any] = {"launched_at": None, "instance_id": None, "offer": None, "prices": ()}
+    lost = attempt(**never, ended_at=7200.0, ended_by="unknown", phase="gone")
+    told = run_cost(run(lost), 7200.0, {"sim": PER_SECOND}).total
+    feared = run_cost(at_most(run(lost), 7200.0, CLOUD), 7200.0, {"sim": PER_SECOND}).total
+    assert told == 0
+    assert feared == pytest.approx(900_000 * CLOUD.silence / 3600, abs=2)
 
 
 def test_what_is_spent_is_spent() -> None:
