@@ -123,8 +123,8 @@ def _written_off(controller: Controller, volume_id: str) -> KeptVolume | None:
     To delete what a cloud does not know is no error, so that its word is asked for by id.
     """
     run = next((r for r in controller.state.runs.values() if volume_id in r.volumes and r.volumes[volume_id].held), None)
-    if run is None:
-        return None
+    if run is None or run.volumes[volume_id].provider not in controller.observer.providers:
+        return None  # where a cloud's set-up was undone, nobody can ask it
     record = run.volumes[volume_id]
     seen = Volume(
         volume_id=volume_id,

@@ -154,7 +154,7 @@ class Observer:
         began, key = self.objects.now(), "/".join(place)
         again_at, pause, why = self._sore.get(place, (0.0, 0.0, ""))
         if began < again_at:
-            self.troubles[key] = f"{why}; it is asked again in {again_at - began:.0f} s"
+            self.troubles[key] = f"{why}; left alone for a while"  # the same each time: what is new is told
             return None
         try:
             listing = provider.list(place[1])

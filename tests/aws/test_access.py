@@ -184,6 +184,8 @@ def test_a_rule_that_is_not_listed_yet_is_closed_all_the_same(
 ) -> None:
     door = Door(setup, REGION, ME, clock)
     door.open()
+    clock.now += OPEN_SECONDS / 2
+    door.open()  # renewed: its time is another
     monkeypatch.setattr(access, "listed", lambda *_: [])
     door.close()
     assert inbound(setup) == []

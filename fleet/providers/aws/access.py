@@ -124,7 +124,10 @@ class Door:
         self._made = made[0] if made else None
 
     def _describe(self) -> None:
+        assert self._until is not None
         self._change("update_security_group_rule_descriptions_ingress")
+        if self._made is not None:
+            self._made = self._made.model_copy(update={"until": self._until})
 
     def _change(self, operation: str, **more: Any) -> dict[str, Any]:
         group = self._setup.regions[self._region].security_group
