@@ -8,6 +8,10 @@ LOCAL_HOME = "local-home.json"
 """Which home on which computer the machines of ``local`` live in."""
 AWS_SETUP = "setup/aws.json"
 """What ``fleet init aws`` made in the account: a model.setup.AwsSetup."""
+AWS_FUNCTION = "setup/aws-controller.json"
+"""What ``fleet controller deploy aws`` made there: a model.setup.AwsFunction."""
+CONTROLLERS = "controllers/"
+IMAGES = "images/"
 JOURNAL = "journal/"
 HEARTBEATS = "heartbeats/"
 
@@ -30,6 +34,16 @@ def snapshots(fold_version: int) -> str:
 def heartbeat(run_id: str, attempt: int) -> str:
     """The agent's latest word."""
     return f"heartbeats/{run_id}.{attempt}.json"
+
+
+def controller(name: str) -> str:
+    """A controller's latest word on itself (presence.Presence)."""
+    return f"{CONTROLLERS}{name}.json"
+
+
+def image(image_id: str) -> str:
+    """What an image that ``fleet ami build`` made is made of (image.ImageRecord)."""
+    return f"{IMAGES}{image_id}.json"
 
 
 def beat_of(key: str) -> tuple[str, int] | None:

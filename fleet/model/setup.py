@@ -42,3 +42,29 @@ class AwsSetup(Frozen):
     made_at: Seconds
     by: str = ""
     """fleet's version."""
+
+
+class AwsFunction(Frozen):
+    """The controller that runs as a function in the account (``fleet controller deploy aws``). Holds no secret."""
+
+    v: Literal[1] = 1
+    fleet_id: str
+    account: str
+    partition: str = "aws"
+    region: str
+    """Where the function is: the bucket's region."""
+    function: str
+    """Its name; its role, its log group, its schedules and its rules are called after it."""
+    minute: str
+    """The schedule that calls it each minute while something lives."""
+    hour: str
+    """The schedule that calls it each hour, always: disks past their time, machines that nobody owns, a wake-up that was lost."""
+    rules: dict[str, str] = Field(default_factory=dict)
+    """By region: the rule that hands EC2's events on."""
+    topic: str = ""
+    """Where its alarm is told; empty: nowhere."""
+    code_sha256: str
+    """Of the archive that it runs, in hexadecimal."""
+    version: str
+    """fleet's, as it was deployed."""
+    made_at: Seconds
