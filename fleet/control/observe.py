@@ -32,7 +32,7 @@ DESIRED_EVERY: Seconds = 30
 CLOCK_BACK: Seconds = 1
 """A clock that goes back by more was set; less is how clocks are kept right."""
 SLEPT: Seconds = 60
-"""Two looks further apart than this mean that this computer was suspended."""
+"""Two looks that are so much further apart than they are meant to be mean that this computer was suspended."""
 ACTED_WITHIN: Seconds = 600
 """What was done longer ago is due again, whatever it was."""
 HISTORY_EVERY: Seconds = 3600
@@ -56,6 +56,9 @@ class Observer:
     troubles: dict[str, str] = field(default_factory=dict)
     """What could not be asked in the last look, in words, by what was asked."""
     acted: dict[str, Seconds] = field(default_factory=dict)
+    every: Seconds = 0.0
+    """How far apart looks are meant to be: who is called by a schedule is not suspended in between, and must believe in a
+    machine's silence as those do who look all the time."""
     _swept: Seconds = float("-inf")
     _sore: dict[Place, tuple[Seconds, Seconds, str]] = field(default_factory=dict)
     """Regions that are left alone: until when, for how long, why."""
@@ -75,7 +78,7 @@ class Observer:
     def look(self, state: FleetState) -> Observed:
         """One tick's view."""
         now = self.objects.now()
-        if now - self._looked > SLEPT and self._looked > 0:
+        if now - self._looked > SLEPT + 2 * self.every and self._looked > 0:
             self._awake_since = now
         if now < self._looked - CLOCK_BACK:
             self._clock_went_back(now)

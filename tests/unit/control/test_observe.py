@@ -255,3 +255,13 @@ def test_a_region_that_takes_long_to_fail_is_left_alone_so_that_the_others_are_l
     fleet.look(1)
     assert cloud.asked["hangs"] == 4
     assert "sim/hangs" not in fleet.controller.observer.troubles
+
+
+def test_who_is_called_each_minute_was_not_suspended_in_between(fleet: Fleet) -> None:
+    fleet.look()
+    assert fleet.look(90).awake_since == fleet.now  # who looks all the time was
+    fleet.controller.observer.every = 60.0
+    watched = fleet.look(1).awake_since
+    for late in (60, 75, 170):
+        assert fleet.look(late).awake_since == watched
+    assert fleet.look(600).awake_since == fleet.now
