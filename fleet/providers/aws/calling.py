@@ -59,6 +59,20 @@ class Calls:
                     raise
                 self.sleep(0.25 * 2**failed if passing else LOOK_EVERY)
 
+    def patiently(self, service: str, region: str, operation: str, **parameters: Any) -> dict[str, Any]:
+        """Call, and wait while it is only too early: for a role that is not known everywhere yet, or another change under way.
+
+        Raises ProviderError.
+        """
+        for _ in range(LOOKS):
+            try:
+                return self(service, region, operation, **parameters)
+            except ProviderError as error:
+                if error.error_class is not ErrorClass.NOT_YET:
+                    raise
+                self.sleep(LOOK_EVERY)
+        return self(service, region, operation, **parameters)
+
     def once(self, service: str, region: str, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
         """One request. Raises ProviderError, with what to do about it where that is known."""
         try:
