@@ -58,7 +58,7 @@ class AwsFunction(Frozen):
     minute: str
     """The schedule that calls it each minute while something lives."""
     hour: str
-    """The schedule that calls it each hour, always: disks past their time, machines that nobody owns, a wake-up that was lost."""
+    """The schedule that calls it each hour, always: disks past their time, machines that nobody owns, a lost wake-up."""
     rules: dict[str, str] = Field(default_factory=dict)
     """By region: the rule that hands EC2's events on."""
     topic: str = ""

@@ -28,6 +28,9 @@ NOBODY = (
 )
 """botocore's words for credentials that are not there: waiting brings none."""
 
+ABSENT = ("ResourceNotFoundException", "ResourceNotFound", "NotFound", "NotFoundException")
+"""What Lambda, the schedules, rules, logs, alarms and topics say of what is not there: each has its own word."""
+
 DENIED_CONTROLLER = "`fleet policy aws` prints what the controller must be allowed to do."
 DENIED = "`fleet policy aws --setup` prints the policy that this needs, for whoever gives permissions."
 
@@ -60,7 +63,7 @@ class Calls:
                 self.sleep(0.25 * 2**failed if passing else LOOK_EVERY)
 
     def patiently(self, service: str, region: str, operation: str, **parameters: Any) -> dict[str, Any]:
-        """Call, and wait while it is only too early: for a role that is not known everywhere yet, or another change under way.
+        """Call, and wait while it is only too early: a role is not known everywhere yet, or another change is under way.
 
         Raises ProviderError.
         """

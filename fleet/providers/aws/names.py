@@ -16,7 +16,7 @@ def own_name(fleet_id: str) -> str:
 
 
 def controller_name(fleet_id: str) -> str:
-    """Of the controller in the account, and what all that belongs to it is called after: the function, its role, its rules."""
+    """Of the controller in the account: the function, its role and its rules are called so, the rest after it."""
     return f"{own_name(fleet_id)}-controller"
 
 

@@ -147,9 +147,7 @@ def controller_policy(account: str, partition: str, bucket: str, fleet_id: str) 
     further = {"StringEquals": {RESOURCE_TAG: fleet_id}, "StringEqualsIfExists": {REQUEST_TAG: fleet_id}}
     return policy_of(
         statement("Look", "Allow", LOOKS, "*"),
-        statement(
-            "LookAtTheRole", "Allow", ["iam:GetRole", "iam:GetRolePolicy", "iam:GetInstanceProfile"], [role, profile]
-        ),
+        statement("LookAtTheRole", "Allow", ["iam:GetRole", "iam:GetRolePolicy", "iam:GetInstanceProfile"], [role, profile]),
         *launching(account, partition, fleet_id, ["CreateSnapshot", "AuthorizeSecurityGroupIngress"]),
         statement("TagOwn", "Allow", ["ec2:CreateTags"], f"{ec2}*/*", further),
         statement("MakeSnapshots", "Allow", ["ec2:CreateSnapshot"], f"arn:{partition}:ec2:*::snapshot/*", asked),

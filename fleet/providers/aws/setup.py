@@ -22,9 +22,10 @@ from fleet.providers.aws.policies import instance_policy, trust_policy
 Action = Literal["make", "mend", "leave"]
 Kind = Literal[
     "bucket", "fleet", "service role", "role", "profile", "security group", "key", "launch template", "record",
-    "agent", "code", "log group", "function", "concurrency", "invocations", "rule", "permission", "schedule", "topic", "alarm",
+    "agent", "code", "log group", "function", "concurrency", "invocations", "rule", "permission", "schedule", "topic",
+    "alarm",
 ]  # fmt: skip
-"""The first line is what ``fleet init aws`` makes, the second what ``fleet controller deploy aws`` makes besides."""
+"""The first line is what ``fleet init aws`` makes, the others what ``fleet controller deploy aws`` makes besides."""
 
 UNFINISHED_DAYS = 1
 """Uploads that nobody finished are charged for until they are aborted."""
