@@ -1,4 +1,4 @@
-"""``fleet controller deploy aws`` and ``remove aws``: a controller in the account, shown with its price and asked about first."""
+"""``fleet controller deploy aws`` and ``remove aws``: a controller in the account, shown with its price, and asked about."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def deploy_aws(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Let a function in the AWS account keep runs alive while this computer sleeps; shown with its price and asked about first.
+    """Let a function in the AWS account keep runs alive while this computer sleeps; shown with its price first.
 
     It is called each minute while a run lives, and by EC2's own warnings. Example: fleet controller deploy aws
     """
@@ -39,7 +39,7 @@ def remove_aws(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Remove the function from the AWS account with all that belongs to it; shown and asked about first. Runs go on by themselves.
+    """Remove the function from the AWS account with all that belongs to it; shown and asked about first.
 
     Example: fleet controller remove aws
     """

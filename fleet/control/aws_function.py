@@ -17,11 +17,9 @@ from fleet.control.controller import Controller
 from fleet.control.fleets import open_bucket
 from fleet.control.home import Home
 from fleet.control.setups import BrokenSetupError, aws_function
-from fleet.core.allowed import providers_of
 from fleet.model import layout
 from fleet.model.base import document_bytes
 from fleet.model.errors import FleetError
-from fleet.model.job import Job
 from fleet.model.setup import AwsFunction
 from fleet.providers.aws.calling import DENIED_CONTROLLER, Calls
 from fleet.providers.aws.function_blueprint import CODE_PREFIX, FunctionBlueprint
@@ -213,8 +211,3 @@ def wake(home: Home, controller: Controller) -> str:
             "`fleet controller deploy aws` updates it."
         )
     return ""
-
-
-def wake_for(home: Home, controller: Controller, job: Job) -> str:
-    """The same, for a run of a job: only one that may go to AWS is that controller's business."""
-    return wake(home, controller) if "aws" in providers_of(job.resources) else ""

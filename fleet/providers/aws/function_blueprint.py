@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,7 +126,7 @@ class FunctionBlueprint:
         return self.arn("events", f"rule/{self.name}", region)
 
     @property
-    def roles(self) -> dict[str, tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
+    def roles(self) -> dict[str, tuple[str, dict[str, Any], dict[str, Any]]]:
         """By name: what it is for, who may take it, and what it may do."""
         policy = function_policy(self.account, self.partition, self.bucket, self.fleet_id, self.region)
         calling = service_trust("scheduler", self.account)

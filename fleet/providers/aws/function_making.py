@@ -173,7 +173,7 @@ class FunctionMaker:
                 "Description": f"EC2's warnings for the fleet {plan.fleet_id}",
                 "EventPattern": json.dumps(plan.pattern()),
             }
-            tags = {"Tags": tags_of(plan.fleet_id)} if new else {}
+            tags: dict[str, Any] = {"Tags": tags_of(plan.fleet_id)} if new else {}
             calls("events", region, "put_rule", Name=step.name, State=self._state(step), **told, **tags)
         if "tag" in step.differs and not new:
             arn = plan.rule_arn(region)
@@ -219,7 +219,7 @@ class FunctionMaker:
         calls, plan = self.calls, self.plan
         if new or set(fields) - {"tag"}:
             told = f"Calls of the controller of the fleet {plan.fleet_id} fail: `fleet controller status` says more"
-            tags = {"Tags": tags_of(plan.fleet_id)} if new else {}
+            tags: dict[str, Any] = {"Tags": tags_of(plan.fleet_id)} if new else {}
             calls(
                 "cloudwatch",
                 plan.region,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fleet.model.setup import AwsFunction
 from fleet.providers.aws.calling import ABSENT, Calls
 
@@ -30,7 +32,7 @@ class Schedules:
             changed = self._turn_rule(region, rule, on=on) or changed
         return changed
 
-    def _schedule(self) -> dict[str, object] | None:
+    def _schedule(self) -> dict[str, Any] | None:
         record = self._record
         return self._calls.unless(ABSENT, "scheduler", record.region, "get_schedule", Name=record.minute)
 
