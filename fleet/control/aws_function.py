@@ -59,6 +59,10 @@ class Sources:
     has_wheels: Callable[[Objects], bool] = lambda objects: has_wheels(objects, __version__)
 
 
+SOURCES = Sources()
+"""This very code."""
+
+
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """A deployment that is ready to be shown and done."""
@@ -92,7 +96,7 @@ class Deployment:
 
 
 def prepare_deployment(
-    home: Home, calls: Calls, bucket: str | None, email: str | None, sources: Sources = Sources()
+    home: Home, calls: Calls, bucket: str | None, email: str | None, sources: Sources | None = None
 ) -> Deployment:  # fmt: skip
     """Look at everything, and say what is to be done. Changes nothing. Raises FleetError."""
     if email is not None and ("@" not in email.strip("@") or email != email.strip()):
@@ -101,6 +105,7 @@ def prepare_deployment(
     if place.setup is None or place.fleet_id is None:
         told = f"no fleet was set up in {place.url}"
         raise FleetError(told, "Once: fleet init aws. Is it in another bucket? Name it with --bucket.")
+    sources = sources or SOURCES
     objects = open_bucket(home, place.url)
     record = read_function(objects)
     blueprint = _blueprint(place, email or "")
