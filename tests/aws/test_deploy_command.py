@@ -11,6 +11,7 @@ import pytest
 from fleet.control import aws_function
 from fleet.model.errors import FleetError
 from fleet.model.units import format_money
+from fleet.providers.aws.function_making import FunctionMaker
 from fleet.providers.aws.function_prices import IDLE, ONE_RUN, monthly_cost
 from fleet.providers.aws.schedules import Schedules
 from tests.aws.account import ACCOUNT, BUCKET, HOME, Account
@@ -97,7 +98,7 @@ def test_ctrl_c_in_the_middle_says_how_to_go_on(typed: Shell, monkeypatch: pytes
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(aws_function.FunctionMaker, "_make_function", interrupted)
+        patch.setattr(FunctionMaker, "_make_function", interrupted)
         out, _ = typed("controller", "deploy", "aws", "--yes", code=130)
     assert "`fleet controller deploy aws` completes it" in out
     assert "Nothing to do" not in typed("controller", "deploy", "aws", "--yes")[0]

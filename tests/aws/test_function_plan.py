@@ -51,7 +51,7 @@ FIELDS += [(place, "state") for place in whole().things if place[2].endswith("-h
 def test_in_an_empty_account_everything_is_made_what_is_called_before_what_calls_it_and_the_record_last() -> None:
     steps = plan_function(PLAN, FunctionSurvey())
     assert {step.action for step in steps} == {"make"}
-    kinds = [step.kind for step in steps]
+    kinds: list[str] = [step.kind for step in steps]
     assert kinds[-1] == "record"
     for first, then in (("code", "function"), ("role", "function"), ("log group", "function"), ("function", "rule"),
                         ("function", "schedule"), ("function", "permission"), ("topic", "alarm")):  # fmt: skip

@@ -8,6 +8,8 @@ from typing import Any, cast
 import pytest
 
 from fleet import api
+from fleet.cli import doctor_aws
+from fleet.cli.doctor_aws import deployed
 from fleet.control import aws_function
 from fleet.control.clouds import wake_controller
 from fleet.control.controller import Controller
@@ -179,6 +181,29 @@ def test_from_python_a_run_that_begins_and_one_that_goes_on_wake_it(
     Schedules(asleep.record, asleep.calls).turn(on=False)
     api.resume("racer", wait=False, bucket=f"s3://{BUCKET}")
     assert states(asleep) == {"ENABLED"}
+
+
+# --- what a doctor says
+
+
+def test_a_doctor_says_how_often_it_is_called_and_where_it_is_not_as_it_should_be(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, url = yard.account.home, f"s3://{BUCKET}"
+    assert deployed(home, url) == []
+    yard.deploy()
+    (one,) = deployed(home, url)
+    assert (one.state, "each minute" in one.told) == ("good", True)
+    Schedules(yard.record, yard.calls).turn(on=False)
+    (one,) = deployed(home, url)
+    assert (one.state, "each hour" in one.told) == ("good", True)
+    with monkeypatch.context() as patch:
+        patch.setattr(doctor_aws, "__version__", "99.0")
+        (one,) = deployed(home, url)
+        assert (one.state, one.remedy) == ("note", "fleet controller deploy aws")
+    aws_client("scheduler", HOME).delete_schedule(Name=yard.record.minute)
+    (one,) = deployed(home, url)
+    assert (one.state, one.remedy) == ("bad", "fleet controller deploy aws")
 
 
 # --- who may

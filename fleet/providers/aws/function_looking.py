@@ -103,7 +103,6 @@ def look_at_permission(calls: Calls, region: str, name: str) -> Found | None:
                 "principal": (one.get("Principal") or {}).get("Service"),
                 "action": one.get("Action"),
                 "source": terms.get("aws:sourcearn"),
-                "account": terms.get("aws:sourceaccount"),
             }
             return Found(name, fields)
     return None

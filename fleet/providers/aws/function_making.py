@@ -155,7 +155,6 @@ class FunctionMaker:
                 Action="lambda:InvokeFunction",
                 Principal="events.amazonaws.com",
                 SourceArn=plan.rule_arn(plan.region),
-                SourceAccount=plan.account,
             )
         except ProviderError as error:
             if error.code not in THERE:

@@ -38,7 +38,6 @@ def wanted(plan: FunctionBlueprint) -> list[Thing]:
         "principal": "events.amazonaws.com",
         "action": "lambda:InvokeFunction",
         "source": plan.rule_arn(region),
-        "account": plan.account,
     }
     things.append(Thing("permission", region, name, "lets the rule call the function", allowed))
     for one in plan.ruled:
