@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fleet.control import inventory, saved
-from fleet.control.clouds import bucket_for, prepare, refuse_without_setup
+from fleet.control.clouds import bucket_for, prepare, refuse_without_setup, wake_controller
 from fleet.control.controller import Controller
 from fleet.control.fleets import holds_fleet, open_bucket, open_fleet, providers_here
 from fleet.control.history import events_of
@@ -117,7 +117,14 @@ def up(job: JobLike, *, wait: bool = True, on_event: OnEvent = _nothing) -> RunV
     refuse_without_setup(wanted, controller.observer.providers)
     prepare(home, controller.objects, wanted, warnings.warn)
     run = start_run(controller, wanted, folder)
+    _wake(controller, run)
     return _followed(controller, run, on_event, wait=wait)
+
+
+def _wake(controller: Controller, run: RunState) -> None:
+    told = wake_controller(open_home(), controller, run.job)
+    if told:
+        warnings.warn(told, stacklevel=3)
 
 
 def _followed(controller: Controller, run: RunState, on_event: OnEvent, *, wait: bool) -> RunView:
@@ -178,7 +185,9 @@ def resume(
     except ValueError as error:
         raise FleetError(str(error)) from None
     controller, _ = opened_run(bucket, run)
-    return _followed(controller, resume_run(controller, run, cap), on_event, wait=wait)
+    resumed = resume_run(controller, run, cap)
+    _wake(controller, resumed)
+    return _followed(controller, resumed, on_event, wait=wait)
 
 
 def note(run: str, text: str, *, bucket: str | None = None) -> RunView:

@@ -58,6 +58,12 @@ def ensure_wheels(
     return WheelIndex(version=full, archives=found)
 
 
+def has_wheels(objects: Objects, version: str, *, arches: Iterable[str] = ARCHES) -> bool:
+    """Whether the archives of this very code are in the bucket: nothing is left for ``ensure_wheels`` to do."""
+    wanted = [*(dependencies_version(arch) for arch in arches), f"{version}-{_digest(own_files())}"]
+    return all(_known(objects, one) is not None for one in wanted)
+
+
 def dependencies_version(arch: str) -> str:
     """Names the dependencies' archives: the same versions, the same name."""
     pins = canonical_json({"format": FORMAT, "pins": pinned()})

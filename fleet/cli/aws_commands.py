@@ -40,7 +40,9 @@ def destroy_aws(
 @policies.command("aws")
 def policy_aws(
     role: Annotated[bool, typer.Option("--role", help="What machines may do, instead of the controller.")] = False,
-    setup: Annotated[bool, typer.Option("--setup", help="What `fleet init aws` and `fleet destroy aws` need.")] = False,
+    setup: Annotated[
+        bool, typer.Option("--setup", help="What `fleet init`, `destroy` and `controller deploy aws` need.")
+    ] = False,
     bucket: Annotated[str | None, typer.Option("--bucket", help="The bucket's name; else the remembered one.")] = None,
     output: OutputOption = Output.TEXT,
 ) -> None:

@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from fleet import __version__
 from fleet.cli.doctor import Finding
 from fleet.control.account import FIRST_REGION
 from fleet.control.fleets import open_bucket
 from fleet.control.home import Home, open_home
-from fleet.control.setups import aws_setup
+from fleet.control.setups import aws_function, aws_setup
 from fleet.model.errors import FleetError, StoreError
 from fleet.model.job import Job
-from fleet.providers.aws.checks import Checked, Look, look_at
+from fleet.providers.aws.checks import Check, Checked, Look, look_at
 from fleet.store.awsconfig import read_config
 
 
@@ -28,7 +29,9 @@ def findings_in_aws(job_file: Path | None, bucket: str | None) -> Iterator[Findi
     look = _look(home, url, job)
     if job is not None and not look.wishes:
         yield Finding("job", "note", f"{job.name} does not run on aws: its infra is {job.resources.infra}")
-    more = [("bucket", lambda: [_exclusive(home, url)])] if url is not None and url.startswith("s3:") else []
+    more: list[tuple[str, Check]] = []
+    if url is not None and url.startswith("s3:"):
+        more = [("bucket", lambda: [_exclusive(home, url)]), ("controller", lambda: deployed(home, url))]
     for one in look_at(look, more):
         yield Finding(one.what, one.state, one.told, one.remedy)
 
@@ -69,3 +72,22 @@ def _exclusive(home: Home, url: str) -> Checked:
     except FleetError as error:
         return Checked("bucket", "bad", error.message, error.hint)
     return Checked("bucket", "good", f"{url} can be written and honours exclusive creation")
+
+
+def deployed(home: Home, url: str) -> list[Checked]:
+    """The controller in the account: whether it is called, and which fleet it is. Nothing, if none was deployed."""
+    from fleet.providers.aws.calling import DENIED_CONTROLLER, Calls
+    from fleet.providers.aws.schedules import Schedules
+
+    record = aws_function(open_bucket(home, url))
+    if record is None:
+        return []
+    remedy = "fleet controller deploy aws"
+    on = Schedules(record, Calls(home.aws_profile(url), denied=DENIED_CONTROLLER)).on()
+    if on is None:
+        return [Checked("controller", "bad", f"{record.function} was removed by hand: nobody calls it", remedy)]
+    if record.version != __version__:
+        told = f"{record.function} runs fleet {record.version}, and this is {__version__}"
+        return [Checked("controller", "note", told, remedy)]
+    rhythm = "each minute" if on else "each hour, and each minute once a run lives"
+    return [Checked("controller", "good", f"{record.function} is called {rhythm}")]

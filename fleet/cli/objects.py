@@ -439,8 +439,9 @@ class AwsStepObject(TypedDict):
     action: Literal["make", "mend", "leave", "remove"]
     """`leave`: it is as it should be, or is not to be removed."""
     kind: str
-    """`bucket`, `fleet`, `service role`, `role`, `profile`, `security group`, `key`, `launch template`, `record`; of what
-    is removed also `volume` and `snapshot`."""
+    """`bucket`, `fleet`, `service role`, `role`, `profile`, `security group`, `key`, `launch template`, `record`; of a
+    controller `agent`, `code`, `log group`, `function`, `concurrency`, `invocations`, `rule`, `permission`, `schedule`,
+    `topic`, `alarm`; of what is removed also `volume` and `snapshot`."""
     name: str
     """The cloud's name or id for it."""
     region: str
@@ -490,7 +491,7 @@ class AwsSetupObject(TypedDict):
 
 
 class AwsDestroyedObject(TypedDict):
-    """What `fleet destroy aws` removed, and what it left."""
+    """What `fleet destroy aws` or `fleet controller remove aws` removed, and what it left."""
 
     account: str
     """AWS's number."""
@@ -500,6 +501,31 @@ class AwsDestroyedObject(TypedDict):
     """Its URL."""
     steps: list[AwsStepObject]
     """In the order in which they were done."""
+
+
+class AwsControllerObject(TypedDict):
+    """The controller that runs as a function in an AWS account: what `fleet controller deploy aws` made, or found right."""
+
+    account: str
+    """AWS's number."""
+    fleet: str
+    """The fleet's id."""
+    bucket: str
+    """Its URL."""
+    region: str
+    """Where the function is: the bucket's region."""
+    function: str
+    """Its name."""
+    version: str
+    """Of the fleet that it runs."""
+    usd_per_month_idle: float
+    """What it costs while nothing lives."""
+    usd_per_month_run: float
+    """What it costs while one run lives."""
+    steps: list[AwsStepObject]
+    """In the order in which they were done."""
+    warnings: list[str]
+    """What will not work as well as it could."""
 
 
 class PolicyObject(TypedDict):

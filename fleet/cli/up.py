@@ -11,10 +11,10 @@ from fleet.cli.follow import Timeline, follow, to_stderr, to_stdout
 from fleet.cli.output import emit
 from fleet.cli.plain import plain
 from fleet.cli.views import run_object
-from fleet.control.clouds import bucket_for, prepare, refuse_without_setup
+from fleet.control.clouds import bucket_for, prepare, refuse_without_setup, wake_controller
 from fleet.control.controller import Controller
 from fleet.control.fleets import open_fleet
-from fleet.control.home import open_home
+from fleet.control.home import Home, open_home
 from fleet.control.keeping import over
 from fleet.control.offering import NothingFitsError, Plan
 from fleet.control.runs import start_run, view
@@ -46,7 +46,15 @@ def start(job_path: Path, *, yes: bool, detach: bool, as_json: bool) -> int:
     run = start_run(controller, job, folder)
     controller.on_event = timeline.event
     timeline.line(None, f"created     run {run.run_id} in {url}")
+    tell_if_asleep(home, controller, run)
     return follow_to_the_end(controller, run, timeline, detach=detach, as_json=as_json)
+
+
+def tell_if_asleep(home: Home, controller: Controller, run: RunState) -> None:
+    """Wake the controller that was deployed for good, if there is one; what could not be done is said, and stops nothing."""
+    told = wake_controller(home, controller, run.job)
+    if told:
+        to_stderr(plain(f"fleet: {told}") + "\n")
 
 
 def warn_of_missing_scripts(job: Job, folder: Path) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fleet import __version__
+from fleet.control.aws_dismissal import controller_remains
 from fleet.control.aws_place import Place, look_at_place, own_tag, usual_region
 from fleet.control.controller import Controller
 from fleet.control.fleets import controller_name, open_bucket
@@ -47,6 +48,7 @@ def prepare_removal(home: Home, calls: Calls, bucket: str | None, *, delete_volu
     regions = regions or (place.region,)
     record = place.setup is not None
     remains = look_at_remains(calls, fleet_id or "", regions, place.region, place.bucket, record=record, count=delete_bucket)
+    remains = replace(remains, things=(*remains.things, *controller_remains(home, calls, place, regions)))
     steps = plan_removal(remains, delete_volumes=delete_volumes, delete_bucket=delete_bucket)
     return Doomed(calls, place, fleet_id or "", regions, remains, steps)
 
@@ -60,7 +62,7 @@ def check_removal(home: Home, doomed: Doomed, *, delete_bucket: bool) -> None:
         commands = ", ".join(f"`fleet down {run}`" for run in runs) or "`fleet gc --delete`"
         raise FleetError(f"machines live: {told}", f"End them first: {commands}. Nothing was removed.")
     if doomed.place.fleet_id is not None:
-        live = [run for run in _state(home, doomed.place).runs.values() if run.ended_at is None]
+        live = [run for run in state_of(home, doomed.place).runs.values() if run.ended_at is None]
         needing = [run.run_id for run in live if delete_bucket or "aws" in providers_of(run.job.resources)]
         if needing:
             commands = ", ".join(f"`fleet stop {run}`" for run in needing)
@@ -91,7 +93,7 @@ def _refuse_to_strand(doomed: Doomed) -> None:
         )
 
 
-def _state(home: Home, place: Place) -> FleetState:
+def state_of(home: Home, place: Place) -> FleetState:
     """What the journal says, without any provider: looking writes nothing."""
     objects, fleet_id = open_bucket(home, place.url), place.fleet_id or ""
     journal = Journal(objects, fleet_id, by=controller_name(), version=__version__)

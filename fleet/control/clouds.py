@@ -15,6 +15,7 @@ from fleet.model.job import Job
 from fleet.store.objects import Objects
 
 if TYPE_CHECKING:
+    from fleet.control.controller import Controller
     from fleet.control.home import Home
     from fleet.providers.base import Provider
 
@@ -58,6 +59,18 @@ def prepare(home: Home, objects: Objects, job: Job, tell: Callable[[str], None])
     from fleet.boot.wheelhouse import ensure_wheels
 
     ensure_wheels(objects, __version__, arches=("x86_64",), tell=tell)
+
+
+def wake_controller(home: Home, controller: Controller, job: Job) -> str:
+    """After a run of a job was recorded: switch on the controller that was deployed in a cloud that it may go to.
+
+    What could not be done and what to do, in a sentence; else empty. Never raises.
+    """
+    if not controller.objects.url.startswith("s3://") or "aws" not in providers_of(job.resources):
+        return ""
+    from fleet.control.aws_function import wake
+
+    return wake(home, controller)
 
 
 def bucket_for(home: Home, job: Job) -> str:

@@ -8,10 +8,11 @@ from pydantic import ValidationError
 
 from fleet.model import layout
 from fleet.model.errors import NewerVersionError, NotFoundError, StoreError
-from fleet.model.setup import AwsSetup
+from fleet.model.setup import AwsFunction, AwsSetup
 from fleet.store.objects import Objects
 
 SETUP_VERSION = 1
+FUNCTION_VERSION = 1
 
 
 class BrokenSetupError(StoreError):
@@ -40,3 +41,25 @@ def aws_setup(objects: Objects) -> AwsSetup | None:
         raise BrokenSetupError(
             f"{layout.AWS_SETUP} holds no set-up that this version knows: {told}", "Write it anew: fleet init aws"
         ) from None
+
+
+def aws_function(objects: Objects) -> AwsFunction | None:
+    """What ``fleet controller deploy aws`` left in a bucket; None if it never was there.
+
+    Raises BrokenSetupError if it cannot be read, NewerVersionError if a newer fleet wrote it, StoreError.
+    """
+    if not objects.url.startswith("s3://"):
+        return None
+    try:
+        data = objects.get(layout.AWS_FUNCTION)
+    except NotFoundError:
+        return None
+    try:
+        return AwsFunction.model_validate_json(data)
+    except ValidationError:
+        version = re.search(rb'"v":(\d+)', data)
+        if version and int(version[1]) > FUNCTION_VERSION:
+            told = f"{objects.url}/{layout.AWS_FUNCTION} was written by a newer fleet"
+            raise NewerVersionError(told, "Upgrade fleet (pip install -U fleet).") from None
+        told = f"{layout.AWS_FUNCTION} holds no controller that this version knows"
+        raise BrokenSetupError(told, "Write it anew: fleet controller deploy aws") from None

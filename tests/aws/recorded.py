@@ -12,6 +12,7 @@ import boto3
 from fleet.providers.aws.session import aws_session, forget_clients
 from tests.aws.account import ACCOUNT
 from tests.aws.evaluator import Request
+from tests.aws.recorded_controller import controller_requests
 
 KINDS = {
     "i": "instance", "vol": "volume", "snap": "snapshot", "sg": "security-group", "lt": "launch-template",
@@ -58,6 +59,7 @@ S3_NAMES = {
     "PutBucketLifecycleConfiguration": "PutLifecycleConfiguration",
 }
 """Where the permission is not called as the operation is."""
+CONTROLLER_SERVICES = {"lambda", "scheduler", "events", "logs", "sns", "monitoring"}
 S3_OBJECTS = {"GetObject", "PutObject", "DeleteObject", "AbortMultipartUpload"}
 
 
@@ -119,6 +121,8 @@ def requests_of(call: Call) -> list[Request]:
         return list(_iam(call))
     if (call.service == "ec2" and call.changes) or call.operation == "GetConsoleOutput":
         return list(_ec2(call))
+    if call.service in CONTROLLER_SERVICES:
+        return list(controller_requests(call, ACCOUNT))
     if call.service == "ssm":
         return [Request(f"ssm:{call.operation}", f"arn:aws:ssm:{call.region}::parameter{call.parameters['Name']}")]
     return [Request(f"{call.service}:{call.operation}")]

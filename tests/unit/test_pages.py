@@ -46,6 +46,14 @@ RUN_ELSEWHERE = {
         ),
         EC2,
     ),
+    **dict.fromkeys(
+        (
+            "fleet controller deploy aws --email you@example.com",
+            "fleet controller deploy aws",
+            "fleet controller remove aws",
+        ),
+        "tests/aws/test_deploy_command.py types them, in an account that moto plays",
+    ),
     "fleet logs -f first": "tests/unit/cli/test_readme.py follows a log",
     "fleet policy aws > controller.json": "tests/aws/test_init_aws.py prints it",
     "pip install 'fleet[aws]'": "tests/system/test_wheel.py installs the wheel with an extra",

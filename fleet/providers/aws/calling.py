@@ -28,6 +28,9 @@ NOBODY = (
 )
 """botocore's words for credentials that are not there: waiting brings none."""
 
+ABSENT = ("ResourceNotFoundException", "ResourceNotFound", "NotFound", "NotFoundException")
+"""What Lambda, the schedules, rules, logs, alarms and topics say of what is not there: each has its own word."""
+
 DENIED_CONTROLLER = "`fleet policy aws` prints what the controller must be allowed to do."
 DENIED = "`fleet policy aws --setup` prints the policy that this needs, for whoever gives permissions."
 
@@ -58,6 +61,20 @@ class Calls:
                 if (not passing and error.code not in unseen) or failed >= TRIES or looked >= LOOKS:
                     raise
                 self.sleep(0.25 * 2**failed if passing else LOOK_EVERY)
+
+    def patiently(self, service: str, region: str, operation: str, **parameters: Any) -> dict[str, Any]:
+        """Call, and wait while it is only too early: a role is not known everywhere yet, or another change is under way.
+
+        Raises ProviderError.
+        """
+        for _ in range(LOOKS):
+            try:
+                return self(service, region, operation, **parameters)
+            except ProviderError as error:
+                if error.error_class is not ErrorClass.NOT_YET:
+                    raise
+                self.sleep(LOOK_EVERY)
+        return self(service, region, operation, **parameters)
 
     def once(self, service: str, region: str, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
         """One request. Raises ProviderError, with what to do about it where that is known."""

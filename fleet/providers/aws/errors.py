@@ -87,9 +87,13 @@ _TOLD: tuple[tuple[str, str, ErrorClass], ...] = (
     ),
     ("InvalidFleetConfig(uration)?", r"[Ss]pot (max )?price|maximum price", ErrorClass.PRICE),
     ("InvalidParameterValue", r"(?i)iam ?instance ?profile", ErrorClass.NOT_YET),
+    ("InvalidParameterValueException", r"role .* cannot be assumed by Lambda", ErrorClass.NOT_YET),
+    ("ValidationException", r"must allow .* to assume the role|cannot be assumed by principal", ErrorClass.NOT_YET),
+    ("ResourceConflictException", r"in progress|state: Pending|at this time", ErrorClass.NOT_YET),
     ("InvalidParameterValue", r"instance type '?[\w.-]+'? (is not valid|does not exist)", ErrorClass.UNAVAILABLE),
 )
-"""Codes that mean two things, told apart by their message. A profile made a moment ago is unknown to EC2 for a while."""
+"""Codes that mean two things, told apart by their message. A profile or a role made a moment ago is unknown to
+EC2, Lambda and the schedules for a while."""
 
 _FORMS: tuple[tuple[str, ErrorClass], ...] = (
     (r"Insufficient\w*Capacity\w*", ErrorClass.CAPACITY),

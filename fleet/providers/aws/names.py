@@ -15,6 +15,11 @@ def own_name(fleet_id: str) -> str:
     return f"fleet-{fleet_id[:8]}"
 
 
+def controller_name(fleet_id: str) -> str:
+    """Of the controller in the account: the function, its role and its rules are called so, the rest after it."""
+    return f"{own_name(fleet_id)}-controller"
+
+
 def tags_of(fleet_id: str) -> list[dict[str, str]]:
     """As every service but S3 takes them."""
     return [{"Key": TAG, "Value": fleet_id}]

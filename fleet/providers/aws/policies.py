@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fleet.model import layout
-from fleet.providers.aws.names import TAG, own_name
+from fleet.providers.aws.names import TAG, controller_name, own_name
 
 MANAGED_LIMIT = 6_144
 """Characters, white space not counted, that a managed policy may have."""
@@ -75,9 +75,10 @@ LOOKS = (
 """Reading, which knows no tags."""
 
 
-def _statement(
+def statement(
     sid: str, effect: str, actions: Sequence[str], resources: Sequence[str] | str, condition: dict[str, Any] | None = None
 ) -> dict[str, Any]:
+    """One, as IAM takes it."""
     made: dict[str, Any] = {"Sid": sid, "Effect": effect, "Action": list(actions)}
     made["Resource"] = resources if isinstance(resources, str) else list(resources)
     if condition:
@@ -85,13 +86,14 @@ def _statement(
     return made
 
 
-def _policy(*statements: dict[str, Any]) -> dict[str, Any]:
+def policy_of(*statements: dict[str, Any]) -> dict[str, Any]:
+    """The document."""
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
 def trust_policy() -> dict[str, Any]:
     """Who may take the machines' role: EC2, for its instances."""
-    return _policy({"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"})
+    return policy_of({"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"})
 
 
 def instance_policy(bucket: str, prefix: str = "", *, account: str, partition: str = "aws") -> dict[str, Any]:
@@ -109,23 +111,23 @@ def instance_policy(bucket: str, prefix: str = "", *, account: str, partition: s
     # Whether an absent key is "not found" or "denied" depends on this permission, and then no prefix is asked for at all.
     listing = {"StringLikeIfExists": {"s3:prefix": [f"{within}{one}*" for one in READS]}}
     of_fleet = {"kms:EncryptionContext:PARAMETER_ARN": secrets[0]}
-    return _policy(
-        _statement("List", "Allow", ["s3:ListBucket"], root, listing),
-        _statement("Read", "Allow", ["s3:GetObject"], keys(*(f"{one}*" for one in READS))),
-        _statement(
+    return policy_of(
+        statement("List", "Allow", ["s3:ListBucket"], root, listing),
+        statement("Read", "Allow", ["s3:GetObject"], keys(*(f"{one}*" for one in READS))),
+        statement(
             "Write", "Allow", ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"], keys(*WRITES)
         ),
-        _statement("Retain", "Allow", ["s3:DeleteObject"], keys(*REMOVES)),
-        _statement("Secrets", "Allow", ["ssm:GetParameter", "ssm:GetParameters", "secretsmanager:GetSecretValue"], secrets),
-        _statement("Decrypt", "Allow", ["kms:Decrypt"], f"arn:{partition}:kms:*:{account}:key/*", {"StringLike": of_fleet}),
-        _statement("NeverForge", "Deny", ["s3:*"], keys(*FORBIDDEN)),
+        statement("Retain", "Allow", ["s3:DeleteObject"], keys(*REMOVES)),
+        statement("Secrets", "Allow", ["ssm:GetParameter", "ssm:GetParameters", "secretsmanager:GetSecretValue"], secrets),
+        statement("Decrypt", "Allow", ["kms:Decrypt"], f"arn:{partition}:kms:*:{account}:key/*", {"StringLike": of_fleet}),
+        statement("NeverForge", "Deny", ["s3:*"], keys(*FORBIDDEN)),
         {
             "Sid": "NeverDelete",
             "Effect": "Deny",
             "Action": ["s3:DeleteObject", "s3:DeleteObjectVersion"],
             "NotResource": keys(*REMOVES),
         },
-        _statement(
+        statement(
             "NeverChangeTheBucket",
             "Deny",
             ["s3:DeleteBucket*", "s3:PutBucket*", "s3:PutEncryptionConfiguration", "s3:PutLifecycleConfiguration"],
@@ -139,27 +141,50 @@ def controller_policy(account: str, partition: str, bucket: str, fleet_id: str) 
     ec2 = f"arn:{partition}:ec2:*:{account}:"
     role = f"arn:{partition}:iam::{account}:role/{own_name(fleet_id)}"
     profile = f"arn:{partition}:iam::{account}:instance-profile/{own_name(fleet_id)}"
+    asked = {"StringEquals": {REQUEST_TAG: fleet_id}}
+    owned = {"StringEquals": {RESOURCE_TAG: fleet_id}}
+    # What is ours may get further tags, never the tag of another fleet.
+    further = {"StringEquals": {RESOURCE_TAG: fleet_id}, "StringEqualsIfExists": {REQUEST_TAG: fleet_id}}
+    return policy_of(
+        statement("Look", "Allow", LOOKS, "*"),
+        statement("LookAtTheRole", "Allow", ["iam:GetRole", "iam:GetRolePolicy", "iam:GetInstanceProfile"], [role, profile]),
+        *launching(account, partition, fleet_id, ["CreateSnapshot", "AuthorizeSecurityGroupIngress"]),
+        statement("TagOwn", "Allow", ["ec2:CreateTags"], f"{ec2}*/*", further),
+        statement("MakeSnapshots", "Allow", ["ec2:CreateSnapshot"], f"arn:{partition}:ec2:*::snapshot/*", asked),
+        statement(
+            "RulesOfOwnGroups",
+            "Allow",
+            ["ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress"],
+            f"{ec2}security-group-rule/*",
+        ),
+        statement("ChangeOwn", "Allow", OWN_CHANGES, [f"{ec2}*/*", f"arn:{partition}:ec2:*::snapshot/*"], owned),
+        *waking(account, partition, fleet_id),
+        *_bucket_statements(f"arn:{partition}:s3:::{bucket}"),
+    )
+
+
+def launching(account: str, partition: str, fleet_id: str, tagged_by: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Launching machines and making disks that carry the fleet's tag, by its own template, in its own group, with its role.
+
+    ``tagged_by``: further operations that tag what they make.
+    """
+    ec2, name = f"arn:{partition}:ec2:*:{account}:", own_name(fleet_id)
     launch = ["ec2:RunInstances", "ec2:CreateFleet"]
     asked = {"StringEquals": {REQUEST_TAG: fleet_id}}
     owned = {"StringEquals": {RESOURCE_TAG: fleet_id}}
-    making = ["RunInstances", "CreateFleet", "CreateVolume", "CreateSnapshot", "AuthorizeSecurityGroupIngress"]
+    making = ["RunInstances", "CreateFleet", "CreateVolume", *tagged_by]
     tagging = {"StringEquals": {REQUEST_TAG: fleet_id, "ec2:CreateAction": making}}
-    # What is ours may get further tags, never the tag of another fleet.
-    further = {"StringEquals": {RESOURCE_TAG: fleet_id}, "StringEqualsIfExists": {REQUEST_TAG: fleet_id}}
-    return _policy(
-        _statement("Look", "Allow", LOOKS, "*"),
-        _statement(
-            "LookAtTheRole", "Allow", ["iam:GetRole", "iam:GetRolePolicy", "iam:GetInstanceProfile"], [role, profile]
-        ),
-        _statement(
+    to_ec2 = {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}
+    return [
+        statement(
             "ImagesByName",
             "Allow",
             ["ssm:GetParameter", "ssm:GetParameters"],
             f"arn:{partition}:ssm:*::parameter/aws/service/*",
         ),
-        _statement("LaunchTagged", "Allow", launch, [f"{ec2}instance/*", f"{ec2}volume/*"], asked),
-        _statement("LaunchByOwn", "Allow", launch, [f"{ec2}launch-template/*", f"{ec2}security-group/*"], owned),
-        _statement(
+        statement("LaunchTagged", "Allow", launch, [f"{ec2}instance/*", f"{ec2}volume/*"], asked),
+        statement("LaunchByOwn", "Allow", launch, [f"{ec2}launch-template/*", f"{ec2}security-group/*"], owned),
+        statement(
             "LaunchWith",
             "Allow",
             launch,
@@ -167,26 +192,34 @@ def controller_policy(account: str, partition: str, bucket: str, fleet_id: str) 
                 f"arn:{partition}:ec2:*:*:image/*",
                 f"arn:{partition}:ec2:*:*:snapshot/*",
                 *(f"{ec2}{kind}/*" for kind in ("fleet", "network-interface", "spot-instances-request", "subnet")),
-                f"{ec2}key-pair/{own_name(fleet_id)}",
+                f"{ec2}key-pair/{name}",
             ],
         ),
-        _statement(
-            "PassTheRole", "Allow", ["iam:PassRole"], role, {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}
-        ),
-        _statement("TagWhatIsMade", "Allow", ["ec2:CreateTags"], f"{ec2}*/*", tagging),
-        _statement("TagOwn", "Allow", ["ec2:CreateTags"], f"{ec2}*/*", further),
-        # Each by itself: the tag in the request says nothing of the disk that a snapshot is taken of.
-        _statement("MakeDisks", "Allow", ["ec2:CreateVolume"], f"{ec2}volume/*", asked),
-        _statement("MakeSnapshots", "Allow", ["ec2:CreateSnapshot"], f"arn:{partition}:ec2:*::snapshot/*", asked),
-        _statement(
-            "RulesOfOwnGroups",
+        statement("PassTheRole", "Allow", ["iam:PassRole"], f"arn:{partition}:iam::{account}:role/{name}", to_ec2),
+        statement("TagWhatIsMade", "Allow", ["ec2:CreateTags"], f"{ec2}*/*", tagging),
+        # By itself: the tag in the request says nothing of the disk that a snapshot is taken of.
+        statement("MakeDisks", "Allow", ["ec2:CreateVolume"], f"{ec2}volume/*", asked),
+    ]
+
+
+def waking(account: str, partition: str, fleet_id: str) -> list[dict[str, Any]]:
+    """Switching the controller in the account on and off: its minute schedule, and the rules that hand events to it."""
+    name = controller_name(fleet_id)
+    schedule = f"arn:{partition}:scheduler:*:{account}:schedule/default/{name}-minute"
+    to_scheduler = {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}}
+    rule = f"arn:{partition}:events:*:{account}:rule/{name}"
+    return [
+        statement("Schedule", "Allow", ["scheduler:GetSchedule", "scheduler:UpdateSchedule"], schedule),
+        # Whoever changes a schedule hands it its role again.
+        statement(
+            "PassTheSchedulesRole",
             "Allow",
-            ["ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress"],
-            f"{ec2}security-group-rule/*",
+            ["iam:PassRole"],
+            f"arn:{partition}:iam::{account}:role/{name}-schedule",
+            to_scheduler,
         ),
-        _statement("ChangeOwn", "Allow", OWN_CHANGES, [f"{ec2}*/*", f"arn:{partition}:ec2:*::snapshot/*"], owned),
-        *_bucket_statements(f"arn:{partition}:s3:::{bucket}"),
-    )
+        statement("Rules", "Allow", ["events:DescribeRule", "events:EnableRule", "events:DisableRule"], rule),
+    ]
 
 
 OWN_CHANGES = (
@@ -213,7 +246,7 @@ OWN_CHANGES = (
 def _bucket_statements(root: str) -> list[dict[str, Any]]:
     looks = ["Encryption", "Lifecycle"]
     return [
-        _statement(
+        statement(
             "Bucket",
             "Allow",
             [
@@ -226,7 +259,7 @@ def _bucket_statements(root: str) -> list[dict[str, Any]]:
             ],
             root,
         ),
-        _statement(
+        statement(
             "Objects",
             "Allow",
             [

@@ -8,6 +8,7 @@ from typing import Any
 from fleet.model import layout
 from fleet.model.errors import ErrorClass, FleetError, ProviderError
 from fleet.providers.aws.calling import Calls
+from fleet.providers.aws.function_removing import OF_FUNCTION, remove_of_function
 from fleet.providers.aws.names import TAG, own_name
 from fleet.providers.aws.setup_role import GONE
 from fleet.providers.aws.teardown import LAST_KEYS, Machine, Remains, Remnant, Removal, contents_of
@@ -108,8 +109,10 @@ def remove(calls: Calls, one: Removal, home: str, bucket: str, account: str) -> 
         _remove_profile(calls, home, one.name)
     elif one.kind == "role":
         _remove_role(calls, home, one.name)
-    elif one.kind == "record":
-        calls("s3", home, "delete_object", Bucket=bucket, Key=layout.AWS_SETUP, ExpectedBucketOwner=account)
+    elif one.kind in ("record", "code"):
+        calls("s3", home, "delete_object", Bucket=bucket, Key=one.name, ExpectedBucketOwner=account)
+    elif one.kind in OF_FUNCTION:
+        remove_of_function(calls, one)
     else:
         _remove_bucket(calls, home, {"Bucket": bucket, "ExpectedBucketOwner": account})
 

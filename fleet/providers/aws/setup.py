@@ -20,7 +20,12 @@ from fleet.providers.aws.network import Network
 from fleet.providers.aws.policies import instance_policy, trust_policy
 
 Action = Literal["make", "mend", "leave"]
-Kind = Literal["bucket", "fleet", "service role", "role", "profile", "security group", "key", "launch template", "record"]
+Kind = Literal[
+    "bucket", "fleet", "service role", "role", "profile", "security group", "key", "launch template", "record",
+    "agent", "code", "log group", "function", "concurrency", "invocations", "rule", "permission", "schedule", "topic",
+    "alarm",
+]  # fmt: skip
+"""The first line is what ``fleet init aws`` makes, the others what ``fleet controller deploy aws`` makes besides."""
 
 UNFINISHED_DAYS = 1
 """Uploads that nobody finished are charged for until they are aborted."""
@@ -199,7 +204,7 @@ def plan(blueprint: Blueprint, survey: Survey) -> list[Step]:
         if thing.kind == "record":
             steps.append(_record(thing, steps, blueprint, survey))
         else:
-            steps.append(_step(thing, survey.things.get((thing.kind, thing.region, thing.name))))
+            steps.append(step_of(thing, survey.things.get((thing.kind, thing.region, thing.name))))
     return steps
 
 
@@ -208,7 +213,8 @@ def nothing_to_do(steps: Sequence[Step]) -> bool:
     return all(step.action == "leave" for step in steps)
 
 
-def _step(thing: Thing, found: Found | None) -> Step:
+def step_of(thing: Thing, found: Found | None) -> Step:
+    """What is to be done about one thing: it is compared field by field."""
     if found is None:
         return Step("make", thing.kind, thing.region, thing.name, thing.why, tuple(thing.fields), thing.monthly)
     differs = tuple(name for name, value in thing.fields.items() if found.fields.get(name) != value)

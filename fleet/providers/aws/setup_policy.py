@@ -1,4 +1,5 @@
-"""What ``fleet init aws`` and ``fleet destroy aws`` may do: make, mend and remove what is called ``fleet-…``."""
+"""What ``fleet init aws``, ``fleet destroy aws`` and ``fleet controller deploy aws`` may do: make, mend and remove what is
+called ``fleet-…``."""
 
 from __future__ import annotations
 
@@ -22,6 +23,14 @@ EC2_LOOKS = (
     "Vpcs",
 )
 S3_SETTINGS = ("BucketTagging", "BucketPublicAccessBlock", "EncryptionConfiguration", "LifecycleConfiguration")
+LOOKS = (
+    "servicequotas:Get*ServiceQuota",
+    "sts:GetCallerIdentity",
+    "iam:ListRoles",
+    "lambda:GetAccountSettings",
+    "logs:DescribeLogGroups",
+    "cloudwatch:DescribeAlarms",
+)
 ROLE = (
     "AddRoleToInstanceProfile",
     "CreateInstanceProfile",
@@ -53,6 +62,30 @@ CHANGED = (
     "ModifyLaunchTemplate",
     "RevokeSecurityGroupIngress",
 )
+TAGS = ("ListTagsForResource", "TagResource")
+"""As logs, rules, topics and alarms call it alike."""
+CONTROLLER: dict[str, tuple[str, tuple[str, ...]]] = {
+    "lambda": (
+        "function:fleet-*",
+        (
+            "AddPermission", "CreateFunction", "DeleteFunction", "GetFunction", "GetFunctionConcurrency",
+            "GetFunctionEventInvokeConfig", "GetPolicy", "PutFunctionConcurrency", "PutFunctionEventInvokeConfig",
+            "RemovePermission", "TagResource", "UpdateFunctionCode", "UpdateFunctionConfiguration",
+        ),
+    ),
+    "scheduler": ("schedule/default/fleet-*", ("CreateSchedule", "DeleteSchedule", "GetSchedule", "UpdateSchedule")),
+    "events": (
+        "rule/fleet-*",
+        (*TAGS, "DeleteRule", "DescribeRule", "ListTargetsByRule", "PutRule", "PutTargets", "RemoveTargets"),
+    ),
+    "logs": ("log-group:/aws/lambda/fleet-*", (*TAGS, "CreateLogGroup", "DeleteLogGroup", "PutRetentionPolicy")),
+    "sns": (
+        "fleet-*",
+        (*TAGS, "CreateTopic", "DeleteTopic", "GetTopicAttributes", "ListSubscriptionsByTopic", "Subscribe"),
+    ),
+    "cloudwatch": ("alarm:fleet-*", (*TAGS, "DeleteAlarms", "PutMetricAlarm")),
+}  # fmt: skip
+"""For the controller in the account: by service, on what, and which operations."""
 
 
 def setup_policy(account: str, partition: str, bucket: str) -> dict[str, Any]:
@@ -62,11 +95,12 @@ def setup_policy(account: str, partition: str, bucket: str) -> dict[str, Any]:
     asked = {"Null": {f"aws:RequestTag/{TAG}": "false"}}
     owned = {"Null": {f"aws:ResourceTag/{TAG}": "false"}}
     making = {**asked, "StringEquals": {"ec2:CreateAction": list(MADE.values())}}
-    passing = {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}
+    takers = [f"{one}.amazonaws.com" for one in ("ec2", "lambda", "scheduler", "events")]
+    passing = {"StringEquals": {"iam:PassedToService": takers}}
     linked = [f"{iam}role/aws-service-role/{one}.amazonaws.com/*" for one in ("spot", "ec2fleet")]
     statements: list[tuple[str, list[str], list[str], dict[str, Any]]] = [
         ("Look", [f"ec2:Describe{one}" for one in EC2_LOOKS], ["*"], {}),
-        ("LookAround", ["servicequotas:Get*ServiceQuota", "sts:GetCallerIdentity", "iam:ListRoles"], ["*"], {}),
+        ("LookAround", list(LOOKS), ["*"], {}),
         ("ImagesByName", ["ssm:GetParameter"], [f"arn:{partition}:ssm:*::parameter/aws/service/*"], {}),
         ("Role", [f"iam:{one}" for one in ROLE], [f"{iam}role/fleet-*", f"{iam}instance-profile/fleet-*"], {}),
         ("PassTheRole", ["iam:PassRole"], [f"{iam}role/fleet-*"], passing),
@@ -82,6 +116,15 @@ def setup_policy(account: str, partition: str, bucket: str) -> dict[str, Any]:
             ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:AbortMultipartUpload"],
             [f"{root}/*"],
             {},
+        ),
+        *(
+            (
+                f"Controller{number}",
+                [f"{service}:{one}" for one in operations],
+                [f"arn:{partition}:{service}:*:{account}:{what}"],
+                {},
+            )
+            for number, (service, (what, operations)) in enumerate(CONTROLLER.items())
         ),
     ]
     return {

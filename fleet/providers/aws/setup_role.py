@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from fleet.model.errors import ErrorClass, ProviderError
 from fleet.providers.aws.calling import LOOK_EVERY, LOOKS, Calls
@@ -57,24 +58,38 @@ def make_service_role(calls: Calls, region: str, service: str) -> None:
 
 def create_role(calls: Calls, region: str, plan: Blueprint) -> None:
     """Make it, where it is not there."""
-    trust = json.dumps(trust_policy())
-    told = f"Machines of the fleet {plan.fleet_id}: fleet init aws"
+    make_role(
+        calls, region, plan.name, plan.fleet_id, trust_policy(), f"Machines of the fleet {plan.fleet_id}: fleet init aws"
+    )
+
+
+def make_role(calls: Calls, region: str, name: str, fleet_id: str, trust: Mapping[str, Any], told: str) -> None:
+    """Make a role, where it is not there, with its tag; without any permission yet."""
+    document = json.dumps(trust)
     calls.unless(
-        THERE, "iam", region, "create_role", RoleName=plan.name, AssumeRolePolicyDocument=trust, Description=told,
-        Tags=tags_of(plan.fleet_id),
+        THERE, "iam", region, "create_role", RoleName=name, AssumeRolePolicyDocument=document, Description=told,
+        Tags=tags_of(fleet_id),
     )  # fmt: skip
 
 
-def mend_role(calls: Calls, region: str, plan: Blueprint, fields: Collection[str], policy: dict[str, object]) -> None:
+def mend_role(calls: Calls, region: str, plan: Blueprint, fields: Collection[str], policy: Mapping[str, object]) -> None:
     """Set these fields."""
-    role = {"RoleName": plan.name}
+    set_role(calls, region, plan.name, plan.fleet_id, fields, trust_policy(), policy)
+
+
+def set_role(
+    calls: Calls, region: str, name: str, fleet_id: str, fields: Collection[str], trust: Mapping[str, Any],
+    policy: Mapping[str, object],
+) -> None:  # fmt: skip
+    """Set these fields of a role: who may take it, what it may do, its tag."""
+    role = {"RoleName": name}
     if "trust" in fields:
-        calls("iam", region, "update_assume_role_policy", unseen=GONE, PolicyDocument=json.dumps(trust_policy()), **role)
+        calls("iam", region, "update_assume_role_policy", unseen=GONE, PolicyDocument=json.dumps(trust), **role)
     if "policy" in fields:
         document = json.dumps(policy)
         calls("iam", region, "put_role_policy", unseen=GONE, PolicyName=POLICY, PolicyDocument=document, **role)
     if "tag" in fields:
-        calls("iam", region, "tag_role", unseen=GONE, Tags=tags_of(plan.fleet_id), **role)
+        calls("iam", region, "tag_role", unseen=GONE, Tags=tags_of(fleet_id), **role)
 
 
 def create_profile(calls: Calls, region: str, plan: Blueprint) -> None:

@@ -19,6 +19,7 @@ STORED = 23_000
 """The same for what lies in the bucket."""
 OWN_PREFIXES = (
     "journal/", "snapshots/", "heartbeats/", "jobs/", "agent/", "runs/", "models/", "reports/", "setup/", "probe-",
+    layout.CONTROLLERS, layout.IMAGES,
 )  # fmt: skip
 OWN_KEYS = (layout.FLEET, layout.LOCAL_HOME)
 LAST_KEYS = (layout.FLEET, layout.AWS_SETUP)
@@ -27,11 +28,14 @@ BREAKING = ("journal/", "runs/", "models/")
 """What would be missed."""
 
 Kind = Literal[
+    "schedule", "rule", "alarm", "topic", "function", "log group", "code",
     "launch template", "key", "volume", "snapshot", "security group", "profile", "role", "record", "bucket"
 ]  # fmt: skip
 ORDER: tuple[Kind, ...] = (
+    "schedule", "rule", "alarm", "topic", "function", "log group", "code",
     "launch template", "key", "volume", "snapshot", "security group", "profile", "role", "record", "bucket",
 )  # fmt: skip
+"""The controller in the account first: what calls it before itself, itself before its role."""
 
 
 @dataclass(frozen=True, slots=True)
