@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fleet.control import inventory, saved
+from fleet.control.attendance import seen
 from fleet.control.clouds import bucket_for, prepare, refuse_without_setup
 from fleet.control.controller import Controller
 from fleet.control.fleets import holds_fleet, open_bucket, open_fleet, providers_here
@@ -26,6 +27,7 @@ from fleet.control.prices import missing_types, refresh_prices
 from fleet.control.runs import RunView, add_note, resume_run, start_run, stop_run, view
 from fleet.control.stacks import refuse_without_engine
 from fleet.control.watching import watch
+from fleet.core.presence import Told
 from fleet.core.state import FleetState, RunState
 from fleet.model import layout
 from fleet.model.documents import CheckpointRef, Manifest
@@ -246,6 +248,12 @@ def run_controller(*, once: bool = False, bucket: str | None = None, on_event: O
         return
     with present(open_home(), controllers, "controller run") as tell:
         watch(controllers, on_round=tell)
+
+
+def controllers(*, bucket: str | None = None) -> list[Told]:
+    """Who keeps runs alive, wherever they run, those that live first: as they told it in the bucket within the last day."""
+    home = open_home()
+    return [one for each in opened(bucket) for one in seen(each.objects, each.objects.now(), home)]
 
 
 def repair_journal(*, bucket: str | None = None) -> str | None:

@@ -17,6 +17,7 @@ from fleet.model.presence import Presence
 
 DEPLOY = "fleet controller deploy aws"
 INSTALL = "fleet controller install"
+RUN = "fleet controller run"
 
 
 def others(controller: Controller) -> list[Told] | None:
@@ -67,28 +68,29 @@ def line(told: Told, now: Seconds, here: str) -> str:
     return ": ".join([who(word, here), ", ".join(parts)]) if parts else who(word, here)
 
 
-def attendance(found: Sequence[Told], now: Seconds, here: str, live: Collection[str]) -> list[str]:
+def attendance(found: Sequence[Told], now: Seconds, here: str, live: Collection[str], of: str = "") -> list[str]:
     """What ``fleet ps`` says of controllers. ``live``: the providers of live runs; none: nobody is needed.
 
     Of those that fell silent the ones that were to outlive a terminal are told, the others only where nobody acts.
     """
     alone = bool(live) and not any(one.acts for one in found)
     shown = [one for one in found if one.lives or one.presence.outlives_terminal or alone]
-    lines = [f"  {line(one, now, here)}" for one in shown]
+    told = [f"controllers{of}:", *(f"  {line(one, now, here)}" for one in shown)] if shown else []
     if differ := behind(one.presence for one in found if one.lives):
-        lines.append(
-            f"  fleet {differ[0]} only reads as soon as fleet {differ[1]} writes what it does not know: upgrade it before that"
-        )
-    if not alone:
-        return lines
-    none = "no controller may act" if any(one.lives for one in found) else "no controller lives"
-    return [*lines, f"  {none}: after an interruption nobody launches the next machine. What changes that:", *remedies(live)]
+        told.append(f"  fleet {differ[0]} only reads as soon as fleet {differ[1]} writes what it does not know: upgrade it")
+    if alone:
+        none = "may act" if any(one.lives for one in found) else "lives"
+        told.append(f"No controller{of} {none}: after an interruption nobody launches the next machine. What changes that:")
+        told += remedies(live)
+    return told
 
 
 def remedies(live: Collection[str]) -> list[str]:
     """What to type if nobody keeps runs alive."""
-    told = [f"    {DEPLOY}   a function in your account, for some cents a month"] if "aws" in live else []
-    return [*told, f"    {INSTALL}      a service of this computer", "    fleet controller run          this terminal"]
+    rows = [(DEPLOY, "a function in your account, for some cents a month")] if "aws" in live else []
+    rows += [(INSTALL, "a service of this computer"), (RUN, "this terminal, as long as it is open")]
+    width = max(len(command) for command, _ in rows)
+    return [f"  {command.ljust(width)}  {what}" for command, what in rows]
 
 
 def watched(found: Sequence[Told] | None, here: str) -> str:
@@ -98,7 +100,7 @@ def watched(found: Sequence[Told] | None, here: str) -> str:
     acting = [one for one in found if one.acts]
     if not acting:
         reading = next((f" but {who(one.presence, here)}, which only reads" for one in found if one.lives), "")
-        return f"by nobody{reading}: `fleet controller run` relaunches it after an interruption"
+        return f"by nobody{reading}: `{RUN}` relaunches it after an interruption"
     return ", ".join(f"by {who(one.presence, here)}" for one in acting)
 
 
@@ -117,7 +119,7 @@ def goes_on(found: Sequence[Told] | None, here: str) -> str:
         return "but who relaunches it after an interruption cannot be told now: `fleet controller list`."
     if told := keeper(found, here):
         return f"and {told}."
-    return "but nobody relaunches it after an interruption until a controller runs: `fleet controller run`."
+    return f"but nobody relaunches it after an interruption until a controller runs: `{RUN}`."
 
 
 def warning(found: Sequence[Told], providers: Collection[str], here: str) -> str:
@@ -162,4 +164,3 @@ def _rough(seconds: Seconds) -> str:
     if seconds < 100 * 60:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.0f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.0f} days"
-

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from fleet.cli.app import EXIT_INTERRUPTED
+from fleet.cli.attending import others
 from fleet.cli.follow import Timeline, to_stderr, to_stdout
+from fleet.cli.leaving import leave_properly
 from fleet.cli.output import emit_line
 from fleet.control.controller import Controller
 from fleet.control.home import open_home
 from fleet.control.opened import opened
+from fleet.control.presence import kind_here, present, told_by_cron
 from fleet.control.watchers import watching
 from fleet.control.watching import watch
 from fleet.core.upcast import encode
@@ -28,13 +31,40 @@ def run(bucket: str | None, *, once: bool, as_json: bool) -> int:
     if not once:
         timeline.line(None, f"watching    {', '.join(c.objects.url for c in controllers)}; Ctrl-C ends this controller")
     try:
-        with watching(open_home(), "controller run", [c.objects.url for c in controllers]):
-            watch(controllers, once=once, on_word=lambda text: timeline.line(None, f"waiting     {text}"))
+        if once:
+            _once(controllers)
+        else:
+            leave_properly()
+            with present(open_home(), controllers, "controller run", kind_here()) as tell:
+                watch(controllers, on_word=lambda text: timeline.line(None, f"waiting     {text}"), on_round=tell)
     except KeyboardInterrupt:
-        live = [r for c in controllers for r in c.state.runs.values() if r.live_attempts]
-        to_stderr(f"\nThis controller is gone; {len(live)} machine(s) go on without anybody to relaunch them.\n")
+        to_stderr(f"\nThis controller is gone; {_left(controllers)}.\n")
         return EXIT_INTERRUPTED
     return 0
+
+
+def _once(controllers: Sequence[Controller]) -> None:
+    """One round. Who is started for it again and again is told of; a single one is gone before anybody looks."""
+    home = open_home()
+    with watching(home, "controller run --once", [c.objects.url for c in controllers]):
+        watch(controllers, once=True)
+    for controller in controllers if kind_here() == "cron" else ():
+        told_by_cron(home, controller)
+
+
+def _left(controllers: Sequence[Controller]) -> str:
+    """What goes on without this controller, and whether others look after it."""
+    alone = kept = 0
+    for controller in controllers:
+        live = sum(bool(run.live_attempts) for run in controller.state.runs.values())
+        if live and any(one.acts for one in others(controller) or ()):
+            kept += live
+        else:
+            alone += live
+    told = [f"{kept} machine(s) go on, and others relaunch them: `fleet controller list`"] if kept else []
+    if alone or not kept:
+        told.insert(0, f"{alone} machine(s) go on without anybody to relaunch them")
+    return "; ".join(told)
 
 
 def _printer(timeline: Timeline, controller: Controller, *, as_json: bool) -> Callable[[Event], None]:

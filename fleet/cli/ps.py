@@ -48,11 +48,10 @@ def _print_controllers(controllers: Sequence[Controller]) -> None:
     """Who keeps the runs alive, where there is anybody, or anybody is needed."""
     for controller in controllers:
         live = {name for run in controller.state.busy_runs for name in providers_of(run.job.resources)}
-        now = controller.objects.now()
+        now, of = controller.objects.now(), f" of {controller.objects.url}" if len(controllers) > 1 else ""
         try:
-            lines = attendance(seen(controller.objects, now, open_home()), now, hostname(), live)
+            lines = attendance(seen(controller.objects, now, open_home()), now, hostname(), live, of)
         except StoreError as error:
-            lines = [f"  which ones live cannot be told: {error.message}"]
+            lines = [f"Which controllers{of} live cannot be told: {error.message}"]
         if lines:
-            print("\ncontrollers" + (f" of {controller.objects.url}:" if len(controllers) > 1 else ":"))
-            print(plain("\n".join(lines)))
+            print(plain("\n".join(["", *lines])))

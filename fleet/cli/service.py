@@ -143,7 +143,8 @@ def _object(service: Service, *, running: bool) -> ControllerObject:
 
 def _wants(program: str) -> None:
     if shutil.which(program) is None:
-        raise FleetError(f"{program} is not on this computer", f"Let cron do it each minute: `{STARTED_BY}=cron fleet controller run --once`.")
+        line = f"{STARTED_BY}=cron fleet controller run --once"
+        raise FleetError(f"{program} is not on this computer", f"Let cron do it each minute: `{line}`.")
 
 
 def _do(words: tuple[str, ...]) -> None:

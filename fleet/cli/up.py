@@ -7,16 +7,16 @@ from pathlib import Path
 from fleet import api
 from fleet.cli.app import EXIT_INTERRUPTED, EXIT_RUN
 from fleet.cli.ask import confirm
-from fleet.cli.attending import goes_on, others, warning
+from fleet.cli.attending import goes_on, others
 from fleet.cli.follow import Timeline, follow, to_stderr, to_stdout
 from fleet.cli.leaving import leave_properly
 from fleet.cli.output import emit
 from fleet.cli.plain import plain
+from fleet.cli.staying import warn_before_starting
 from fleet.cli.views import run_object
 from fleet.control.clouds import bucket_for, prepare, refuse_without_setup
 from fleet.control.controller import Controller
-from fleet.control.attendance import seen as seen_in
-from fleet.control.fleets import holds_fleet, hostname, open_bucket, open_fleet
+from fleet.control.fleets import hostname, open_fleet
 from fleet.control.home import open_home
 from fleet.control.keeping import over
 from fleet.control.offering import NothingFitsError, Plan
@@ -39,7 +39,7 @@ def start(job_path: Path, *, yes: bool, detach: bool, as_json: bool) -> int:
     if warned:
         confirm("Start it all the same?", yes=yes, otherwise="nothing was started")
     home = open_home()
-    warn_if_alone(home, job)
+    warn_before_starting(home, job)
     _confirm(job_path, job, yes=yes)
     url = bucket_for(home, job)
     timeline = Timeline(to_stderr if as_json else to_stdout)

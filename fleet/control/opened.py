@@ -50,9 +50,7 @@ def known_runs(bucket: str | None, last: int | None = None) -> tuple[list[tuple[
     return runs_of(opened(bucket), last)
 
 
-def runs_of(
-    controllers: Iterable[Controller], last: int | None = None
-) -> tuple[list[tuple[Controller, RunState]], int]:
+def runs_of(controllers: Iterable[Controller], last: int | None = None) -> tuple[list[tuple[Controller, RunState]], int]:
     """The runs of some fleets, as ``known_runs`` tells them."""
     found: list[tuple[Controller, RunState]] = []
     for controller in controllers:
