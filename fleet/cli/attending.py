@@ -47,7 +47,7 @@ def state(told: Told, now: Seconds) -> str:
     """Whether it does what it is there for."""
     word, parts = told.presence, []
     if not told.lives:
-        parts.append(f"silent for {_rough(now - word.seen_at)}")
+        parts.append(f"silent for {_rough(now - word.seen_at)}" if told.key else "deployed, and silent: look at its log")
     if word.read_only:
         parts.append(f"only reads: {word.read_only}")
     elif word.blind:

@@ -40,6 +40,10 @@ def run(bucket: str | None, *, once: bool, as_json: bool) -> int:
     except KeyboardInterrupt:
         to_stderr(f"\nThis controller is gone; {_left(controllers)}.\n")
         return EXIT_INTERRUPTED
+    except SystemExit:
+        if kind_here() != "service":
+            raise
+        return 0  # a service that is told to end did as it was told: its manager is not to call it failed
     return 0
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import plistlib
 import shutil
-import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -47,7 +46,7 @@ def service_for(home: Home, platform: str = sys.platform) -> Service:
         text = (
             "[Unit]\nDescription=fleet keeps training runs alive\nAfter=network-online.target\n\n"
             f'[Service]\nEnvironment="FLEET_HOME={home.path}" "{STARTED_BY}=service"\nExecStart={quoted}\n'
-            f"SuccessExitStatus={128 + signal.SIGTERM}\nRestart=always\nRestartSec=10\n\n"
+            "Restart=always\nRestartSec=10\n\n"
             "[Install]\nWantedBy=default.target\n"
         )
         systemctl = ("systemctl", "--user")

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pydantic import ValidationError
+
 from fleet.control.fleets import hostname
 from fleet.control.home import Home
 from fleet.control.watchers import watchers
-from fleet.core.presence import Told, forgotten, one_line, understood, unheard
+from fleet.core.presence import Told, again_at, forgotten, lives, one_line, understood, unheard
 from fleet.model import layout
 from fleet.model.base import Seconds
 from fleet.model.errors import NotFoundError, StoreError
 from fleet.model.presence import Presence
+from fleet.model.setup import AwsFunction
 from fleet.store.objects import ObjectInfo, Objects
 from fleet.store.parallel import WORKERS, each
+
+AT_LEAST: Seconds = 3600
+"""A function that was deployed is called so often, also while nothing lives."""
 
 
 def seen(objects: Objects, now: Seconds, home: Home | None = None) -> list[Told]:
@@ -22,6 +28,8 @@ def seen(objects: Objects, now: Seconds, home: Home | None = None) -> list[Told]
     ``home``: this computer's, whose dead processes are known to be dead, and whose living ones live without a word too.
     """
     found = [one for one in _read(objects, now) if not forgotten(one.presence, now)]
+    if objects.url.startswith("s3:"):
+        found = _with_function(found, objects, now)
     if home is not None:
         found = _with_processes(found, objects.url, now, home)
     return sorted(found, key=lambda one: (not one.lives, not one.presence.outlives_terminal, one.presence.started_at))
@@ -49,6 +57,28 @@ def _read(objects: Objects, now: Seconds) -> list[Told]:
 
     workers = 1 if objects.url.startswith("file:") else WORKERS
     return [one for one in each(read, objects.list(layout.CONTROLLERS), workers) if one is not None]
+
+
+def _with_function(found: list[Told], objects: Objects, now: Seconds) -> list[Told]:
+    """What the account's record says of the function: it is there before it first spoke, and gone before it falls silent."""
+    try:
+        record = AwsFunction.model_validate_json(objects.get(layout.AWS_FUNCTION))
+    except NotFoundError:
+        return [one for one in found if one.presence.kind != "function"]
+    except (StoreError, ValidationError):
+        return found
+    at, told = record.made_at, []
+    for one in found:
+        if one.presence.kind == "function" and one.presence.seen_at < at:  # as it was deployed since
+            one = replace(one, presence=one.presence.model_copy(update={"version": record.version}))
+        told.append(one)
+    if not any(one.presence.kind == "function" for one in found):
+        word = Presence(
+            name=record.function, kind="function", host="", command=f"function {record.function}", version=record.version,
+            started_at=at, seen_at=at, again_at=again_at(at, AT_LEAST),
+        )  # fmt: skip
+        told.append(Told("", word, lives(word, now)))
+    return told
 
 
 def _with_processes(found: list[Told], url: str, now: Seconds, home: Home) -> list[Told]:

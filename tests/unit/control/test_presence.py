@@ -26,6 +26,7 @@ from fleet.model.base import document_bytes
 from fleet.model.errors import StoreError
 from fleet.model.events import NoteAdded
 from fleet.model.presence import Presence
+from fleet.model.setup import AwsFunction
 from fleet.store.files import FileObjects
 from fleet.store.journal import Journal
 from fleet.store.objects import ObjectInfo
@@ -308,3 +309,40 @@ def test_a_newer_controllers_event_makes_an_older_one_read_only_and_it_says_so(b
     head = older.journal.head
     assert not older.record([NoteAdded(at=BEGIN, run_id="nobody", text="a word")])
     assert older.journal.head == head
+
+
+class OnS3(Bucket):
+    """A bucket in an account."""
+
+    url = "s3://bucket"
+
+
+def test_a_function_is_known_from_its_deployment_on_until_it_is_removed(tmp_path: Path) -> None:
+    bucket = OnS3(tmp_path / "bucket")
+    name = "fleet-1a2b-controller"
+    told(controller(bucket), kind="function", every=60, key=name)
+    assert seen(bucket, bucket.at) == []  # it was removed, and nobody took its word back
+    bucket.delete([layout.controller(name)])
+    record = AwsFunction(
+        fleet_id="f",
+        account="1",
+        region="r",
+        function=name,
+        minute="m",
+        hour="h",
+        code_sha256="0",
+        version="2.0",
+        made_at=BEGIN,
+    )
+    bucket.put(layout.AWS_FUNCTION, document_bytes(record))
+    (one,) = seen(bucket, bucket.at)
+    assert (one.key, one.stays, one.presence.version) == ("", True, "2.0")
+    (one,) = seen(bucket, bucket.at + 3600 + EVERY + SLACK + 1)
+    assert not one.lives
+    told(controller(bucket), kind="function", every=3600, key=name)
+    (one,) = seen(bucket, bucket.at)
+    assert (one.key, one.lives, one.presence.version) == (layout.controller(name), True, __version__)
+    bucket.put(layout.AWS_FUNCTION, document_bytes(record.model_copy(update={"made_at": BEGIN + 1})))
+    assert seen(bucket, bucket.at)[0].presence.version == "2.0"  # it was deployed anew since it spoke
+    bucket.put(layout.AWS_FUNCTION, b"{")
+    assert len(seen(bucket, bucket.at)) == 1
