@@ -62,7 +62,7 @@ def line(told: Told, now: Seconds, here: str) -> str:
     word = told.presence
     parts = [f"fleet {word.version}"] if word.version else []
     if told.key and not told.problem:
-        parts.append(f"acted {ago(word.acted_at, now)}" if word.acted_at is not None else "did nothing yet")
+        parts.append(f"acted {ago(word.acted_at, now)}" if word.acted_at is not None else "nothing to do yet")
     if ill := state(told, now):
         parts.append(ill)
     return ": ".join([who(word, here), ", ".join(parts)]) if parts else who(word, here)

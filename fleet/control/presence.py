@@ -150,8 +150,8 @@ def present(
             for controller, telling in tellings:
                 telling.tell(controller)
 
-        tell()
         try:
+            tell()
             yield tell
         finally:
             for controller, telling in tellings:
