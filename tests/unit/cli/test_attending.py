@@ -25,9 +25,9 @@ from fleet.store.journal import Journal
 from tests.unit.cli.test_commands import Shell
 
 NOW = 1_800_000_000.0
-FUNCTION = {"kind": "function", "command": "function fleet-1a2b-controller", "host": ""}
-SERVICE = {"kind": "service", "host": "nas"}
-CRON = {"kind": "cron", "host": "here", "command": "controller run --once"}
+FUNCTION: dict[str, Any] = {"kind": "function", "command": "function fleet-1a2b-controller", "host": ""}
+SERVICE: dict[str, Any] = {"kind": "service", "host": "nas"}
+CRON: dict[str, Any] = {"kind": "cron", "host": "here", "command": "controller run --once"}
 
 
 def one(*, lives: bool = True, problem: str = "", seen: float = 60, **fields: Any) -> Told:

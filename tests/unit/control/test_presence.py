@@ -264,8 +264,8 @@ def test_one_that_ends_while_somebody_looks_is_left_out(bucket: Bucket, monkeypa
 def test_a_process_of_this_computer_that_died_is_known_to_be_dead_at_once(home: Home, bucket: Bucket) -> None:
     me, other = os.getpid(), 99_999_999
     home.identity()
-    here = {"kind": "terminal", "command": "controller run", "host": hostname(), "home": home.identity()}
-    words = {
+    here: dict[str, object] = {"kind": "terminal", "command": "controller run", "host": hostname(), "home": home.identity()}
+    words: dict[str, dict[str, object]] = {
         "alive": {"process": me},
         "dead": {"process": other},
         "elsewhere": {"process": other, "host": "another"},
