@@ -106,8 +106,11 @@ def watched(found: Sequence[Told] | None, here: str) -> str:
 
 def keeper(found: Sequence[Told], here: str) -> str:
     """Who goes on keeping runs alive, and until when if that is a question; empty: nobody."""
-    if stays := next((one for one in found if one.stays), None):
-        return f"{who(stays.presence, here)} launches the next one after an interruption"
+    staying = sorted((one.presence for one in found if one.stays), key=lambda word: bool(word.blind))
+    if staying and staying[0].blind:
+        return f"{who(staying[0], here)} would launch the next one after an interruption, but cannot see {staying[0].blind}"
+    if staying:
+        return f"{who(staying[0], here)} launches the next one after an interruption"
     if acts := next((one for one in found if one.acts), None):
         return f"{who(acts.presence, here)} launches the next one after an interruption, as long as it lives"
     return ""
@@ -133,6 +136,12 @@ def warning(found: Sequence[Told], providers: Collection[str], here: str) -> str
             "no controller outlives this terminal. If its machine is taken back once the terminal is closed, the run's\n"
             "checkpoints are safe, but nobody launches the next machine until a controller runs again. What changes that:\n"
             f"{deploy}`{INSTALL}` (a service of this computer)."
+        )
+    if all(one.presence.blind for one in staying):
+        first = staying[0].presence
+        return (
+            f"{who(first, here)} outlives this terminal, but cannot see {first.blind}.\n"
+            "Until it can, nobody else launches the next machine once this terminal is closed."
         )
     differ = behind([*(one.presence for one in staying), _myself()])
     if differ is None or differ[1] != __version__ or any(one.presence.version == __version__ for one in staying):

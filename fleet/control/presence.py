@@ -119,7 +119,9 @@ class Telling:
     def _word(self, controller: Controller, now: Seconds, before: Presence | None) -> Presence:
         self._started_at = now if self._started_at is None else self._started_at
         acted = [at for at in (controller.acted_at, before.acted_at if before else None) if at is not None]
-        troubles = controller.observer.troubles
+        troubles = [f"{what}: {why}" for what, why in sorted(controller.observer.troubles.items())]
+        if self._who.kind == "function":  # a laptop's own machines are none of its business
+            troubles = [told for told in troubles if not told.startswith(("local/", "local:"))]
         return Presence(
             name=one_line(controller.journal.by),
             kind=self._who.kind,
@@ -133,7 +135,7 @@ class Telling:
             again_at=again_at(now, self.every),
             acted_at=max(acted, default=None),
             read_only=one_line(controller.read_only),
-            blind=one_line("; ".join(f"{what}: {why}" for what, why in sorted(troubles.items()))),
+            blind=one_line("; ".join(troubles)),
         )
 
 

@@ -116,6 +116,8 @@ def test_status_and_the_last_words_of_up_tell_the_same() -> None:
     ends = "launches the next one after an interruption"
     assert goes_on([one(), one(**SERVICE)], "here") == f"and the service on nas {ends}."
     assert goes_on([one()], "here") == f"and a terminal on anna (follows racer) {ends}, as long as it lives."
+    assert goes_on([one(blind="aws: x", **SERVICE), one(**CRON)], "here") == f"and cron on this computer {ends}."
+    assert goes_on([one(blind="aws: x", **SERVICE), one()], "here").endswith("but cannot see aws: x.")
     assert goes_on([READING, one(lives=False)], "here").startswith("but nobody relaunches it")
     assert "cannot be told" in goes_on(None, "here")
 
@@ -132,6 +134,7 @@ def test_status_and_the_last_words_of_up_tell_the_same() -> None:
         ([one(**CRON)], {"aws"}, False),
         ([one(lives=False, **SERVICE)], {"aws"}, True),
         ([READING], {"aws"}, True),
+        ([one(blind="aws: x", **SERVICE), one(**CRON)], {"aws"}, False),
     ],
 )
 def test_before_a_run_goes_to_a_cloud_it_is_said_if_nobody_outlives_the_terminal(
@@ -147,6 +150,11 @@ def test_before_a_run_goes_to_a_cloud_it_is_said_if_nobody_outlives_the_terminal
         assert "`fleet controller deploy aws`" in text
         assert "`fleet controller install`" in text
         assert len(text.splitlines()) == 3
+
+
+def test_one_that_stays_and_is_blind_is_warned_of() -> None:
+    text = warning([one(blind="aws/us-east-1: no credentials", **SERVICE)], {"aws"}, "here")
+    assert text.startswith("the service on nas outlives this terminal, but cannot see aws/us-east-1: no credentials.")
 
 
 def test_one_that_stays_and_is_older_than_this_fleet_is_warned_of() -> None:

@@ -145,7 +145,7 @@ def test_a_function_that_ticks_each_minute_for_a_day_writes_no_more_than_144_tim
     for minute in range(1440):
         one = warm if minute < 720 else controller(bucket, f"lambda-{minute}")  # from noon on each start is a cold one
         one.acted_at = bucket.at
-        one.observer.troubles = {"aws": "throttled"} if minute % 2 else {}
+        one.observer.troubles = {"aws": "throttled"} if minute % 2 else {"local": "none here", "local/here": "elsewhere"}
         told(
             one, kind="function", every=60, key="fleet-1a2b-controller", command="function fleet-1a2b-controller", host="aws"
         )
@@ -155,6 +155,7 @@ def test_a_function_that_ticks_each_minute_for_a_day_writes_no_more_than_144_tim
     assert bucket.calls["get"] <= 1 + 720 + 24
     word = the_word(bucket)
     assert (word.kind, word.started_at, word.outlives_terminal) == ("function", BEGIN, True)
+    assert word.blind in ("", "aws: throttled")
     assert [info.key for info in bucket.list(layout.CONTROLLERS)] == [layout.controller("fleet-1a2b-controller")]
 
 
