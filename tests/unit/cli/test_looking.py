@@ -222,6 +222,21 @@ def test_a_controller_that_ends_properly_is_no_more_told_of(
     assert not list((shell.home.path / "bucket").glob("controllers/*"))
 
 
+def test_a_controller_looks_after_a_fleet_too_that_becomes_known_after_it_began(shell: Shell) -> None:
+    job = shell.job(extra=f"bucket: {(shell.folder / 'other').as_uri()}\n")
+    shell.run("up", job)
+    watcher = shell.start("controller", "run")
+    shell.until(lambda: shell.json("controller", "list"))
+    shell.run("up", "--detach", shell.job(steps=10_000))  # in the default bucket, which was not there before
+    told = shell.until(lambda: [one for one in shell.json("controller", "list") if one["bucket"] == shell.home.bucket])
+    assert [(one["process"], one["lives"]) for one in told] == [(watcher.pid, True)]
+    watcher.send_signal(signal.SIGINT)
+    out, err = watcher.communicate(timeout=20)
+    assert out.count("watching ") == 2
+    assert "1 machine(s) go on without anybody" in err
+    assert "Traceback" not in err
+
+
 def test_one_that_cron_starts_is_told_of_between_its_rounds_and_one_by_hand_is_not(shell: Shell) -> None:
     many(shell.home, 1, 1)
     shell.run("controller", "run", "--once")
