@@ -101,9 +101,12 @@ def _opened_too(url: str, timeline: Timeline, *, as_json: bool) -> list[Controll
 def _once(controllers: Sequence[Controller]) -> None:
     """One round. Who is started for it again and again is told of; a single one is gone before anybody looks."""
     home = open_home()
-    with watching(home, "controller run --once", [c.objects.url for c in controllers]):
-        watch(controllers, once=True)
-    for controller in controllers if kind_here() == "cron" else ():
+    if kind_here() != "cron":
+        with watching(home, "controller run --once", [c.objects.url for c in controllers]):
+            watch(controllers, once=True)
+        return
+    watch(controllers, once=True)
+    for controller in controllers:
         told_by_cron(home, controller)
 
 
