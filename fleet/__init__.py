@@ -14,6 +14,7 @@ from fleet._training import progress, save_requested, saved
 if TYPE_CHECKING:
     from fleet.api import (
         checkpoints,
+        controllers,
         delete_volume,
         down,
         events,
@@ -38,9 +39,9 @@ if TYPE_CHECKING:
     from fleet.model.job import Job
 
 __all__ = [
-    "FleetError", "Job", "__version__", "checkpoints", "delete_volume", "down", "events", "gc", "logs", "note", "plan",
-    "prices", "progress", "prune", "ps", "pull", "repair_journal", "resume", "run_controller", "save_requested", "saved",
-    "status", "stop", "up", "verify", "volumes",
+    "FleetError", "Job", "__version__", "checkpoints", "controllers", "delete_volume", "down", "events", "gc", "logs",
+    "note", "plan", "prices", "progress", "prune", "ps", "pull", "repair_journal", "resume", "run_controller",
+    "save_requested", "saved", "status", "stop", "up", "verify", "volumes",
 ]  # fmt: skip
 
 __version__ = "0.1.0"

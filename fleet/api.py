@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fleet.control import inventory, saved
+from fleet.control.attendance import seen
 from fleet.control.clouds import bucket_for, prepare, refuse_without_setup, wake_controller
 from fleet.control.controller import Controller
 from fleet.control.fleets import holds_fleet, open_bucket, open_fleet, providers_here
@@ -21,11 +22,12 @@ from fleet.control.home import open_home
 from fleet.control.keeping import keep
 from fleet.control.offering import Plan, offering
 from fleet.control.opened import known_runs, opened, opened_run
+from fleet.control.presence import present
 from fleet.control.prices import missing_types, refresh_prices
 from fleet.control.runs import RunView, add_note, resume_run, start_run, stop_run, view
 from fleet.control.stacks import refuse_without_engine
-from fleet.control.watchers import watching
 from fleet.control.watching import watch
+from fleet.core.presence import Told
 from fleet.core.state import FleetState, RunState
 from fleet.model import layout
 from fleet.model.documents import CheckpointRef, Manifest
@@ -130,8 +132,8 @@ def _wake(controller: Controller, run: RunState) -> None:
 def _followed(controller: Controller, run: RunState, on_event: OnEvent, *, wait: bool) -> RunView:
     controller.on_event = on_event
     if wait:
-        with watching(open_home(), f"follows {run.name}", [controller.objects.url]):
-            run = keep(controller, run.run_id)
+        with present(open_home(), [controller], f"follows {run.name}") as tell:
+            run = keep(controller, run.run_id, on_tick=tell)
     else:
         controller.tick()
         run = controller.state.runs[run.run_id]
@@ -250,8 +252,17 @@ def run_controller(*, once: bool = False, bucket: str | None = None, on_event: O
         raise FleetError("there is no fleet yet", "`fleet up JOB` makes one.")
     for controller in controllers:
         controller.on_event = on_event
-    with watching(open_home(), "controller run", [controller.objects.url for controller in controllers]):
-        watch(controllers, once=once)
+    if once:
+        watch(controllers, once=True)
+        return
+    with present(open_home(), controllers, "controller run") as tell:
+        watch(controllers, on_round=tell)
+
+
+def controllers(*, bucket: str | None = None) -> list[Told]:
+    """Who keeps runs alive, wherever they run, those that live first: as they told it in the bucket within the last day."""
+    home = open_home()
+    return [one for each in opened(bucket) for one in seen(each.objects, each.objects.now(), home)]
 
 
 def repair_journal(*, bucket: str | None = None) -> str | None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 
 from fleet.cli.app import EXIT_INTERRUPTED
+from fleet.cli.attending import others
 from fleet.cli.follow import Timeline, to_stderr, to_stdout
+from fleet.cli.leaving import leave_properly
 from fleet.cli.output import emit_line
 from fleet.control.controller import Controller
-from fleet.control.home import open_home
+from fleet.control.fleets import holds_fleet
+from fleet.control.home import Home, open_home
 from fleet.control.opened import opened
+from fleet.control.presence import kind_here, present, told_by_cron
 from fleet.control.watchers import watching
 from fleet.control.watching import watch
 from fleet.core.upcast import encode
@@ -19,22 +25,104 @@ from fleet.model.events import Event
 
 def run(bucket: str | None, *, once: bool, as_json: bool) -> int:
     """Run the loop over every fleet known here, one round or until Ctrl-C."""
+    known = _fleets(open_home(), [])
     controllers = list(opened(bucket, strict=True))
     if not controllers:
         raise FleetError("there is no fleet yet", "`fleet up JOB` makes one.")
     timeline = Timeline(to_stderr if as_json else to_stdout)
     for controller in controllers:
         controller.on_event = _printer(timeline, controller, as_json=as_json)
-    if not once:
-        timeline.line(None, f"watching    {', '.join(c.objects.url for c in controllers)}; Ctrl-C ends this controller")
     try:
-        with watching(open_home(), "controller run", [c.objects.url for c in controllers]):
-            watch(controllers, once=once, on_word=lambda text: timeline.line(None, f"waiting     {text}"))
+        if once:
+            _once(controllers)
+        else:
+            leave_properly()
+            _watch(controllers, timeline, known if bucket is None else None, as_json=as_json)
     except KeyboardInterrupt:
-        live = [r for c in controllers for r in c.state.runs.values() if r.live_attempts]
-        to_stderr(f"\nThis controller is gone; {len(live)} machine(s) go on without anybody to relaunch them.\n")
+        to_stderr(f"\nThis controller is gone; {_left(controllers)}.\n")
         return EXIT_INTERRUPTED
+    except SystemExit:
+        if kind_here() != "service":
+            raise
+        return 0  # a service that is told to end did as it was told: its manager is not to call it failed
     return 0
+
+
+def _fleets(home: Home, known: Collection[str]) -> list[str]:
+    """The buckets that became known beside some: of folders, those that hold a fleet (the default one may be made later)."""
+    found = []
+    for url in home.known_buckets():
+        if url not in known:
+            with contextlib.suppress(FleetError):
+                found += [url] if not url.startswith("file:") or holds_fleet(home, url) else []
+    return found
+
+
+class _MoreFleetsError(Exception):
+    """A run was made in a bucket that was not known before: a service that began earlier is to look after it too."""
+
+
+def _watch(controllers: list[Controller], timeline: Timeline, known: list[str] | None, *, as_json: bool) -> None:
+    """The loop. ``known``: the buckets that were looked at, if those that become known are to be looked after as well."""
+    home = open_home()
+    more: list[str] = []
+
+    def on_round(tell: Callable[[], None]) -> None:
+        tell()
+        more[:] = _fleets(home, known) if known is not None else []
+        if more:
+            raise _MoreFleetsError
+
+    def on_word(text: str) -> None:
+        timeline.line(None, f"waiting     {text}")
+
+    while True:
+        timeline.line(None, f"watching    {', '.join(c.objects.url for c in controllers)}; Ctrl-C ends this controller")
+        with contextlib.suppress(_MoreFleetsError), present(home, controllers, "controller run", kind_here()) as tell:
+            watch(controllers, on_word=on_word, on_round=partial(on_round, tell))
+        if known is not None:
+            known += more
+        for url in more:
+            controllers += _opened_too(url, timeline, as_json=as_json)
+
+
+def _opened_too(url: str, timeline: Timeline, *, as_json: bool) -> list[Controller]:
+    """A fleet that became known; none if it cannot be opened, which must not end the loop over the others."""
+    try:
+        more = list(opened(url))
+    except FleetError as error:
+        timeline.line(None, f"waiting     {url} is left out: {error.message}")
+        return []
+    for controller in more:
+        controller.on_event = _printer(timeline, controller, as_json=as_json)
+    return more
+
+
+def _once(controllers: Sequence[Controller]) -> None:
+    """One round. Who is started for it again and again is told of; a single one is gone before anybody looks."""
+    home = open_home()
+    if kind_here() != "cron":
+        with watching(home, "controller run --once", [c.objects.url for c in controllers]):
+            watch(controllers, once=True)
+        return
+    watch(controllers, once=True)
+    for controller in controllers:
+        told_by_cron(home, controller)
+
+
+def _left(controllers: Sequence[Controller]) -> str:
+    """What goes on without this controller, and whether others look after it."""
+    alone = kept = 0
+    for controller in controllers:
+        live = sum(bool(run.live_attempts) for run in controller.state.runs.values())
+        if live and any(one.acts for one in others(controller) or ()):
+            kept += live
+        else:
+            alone += live
+    told = [f"{kept} machine(s) go on, and others relaunch them: `fleet controller list`"] if kept else []
+    if alone or not kept:
+        told.insert(0, f"{alone} machine(s) go on without anybody to relaunch them")
+    return "; ".join(told)
 
 
 def _printer(timeline: Timeline, controller: Controller, *, as_json: bool) -> Callable[[Event], None]:

@@ -67,13 +67,25 @@ def _progress(seen: RunView, beat: Heartbeat) -> str:
     return f"step {beat.step}{metrics}{rate}  spent {format_money(seen.cost.total)}"
 
 
-def follow(controller: Controller, run_id: str, timeline: Timeline, *, until: Callable[[RunState], bool] = over) -> RunState:
-    """Keep a run alive, and print what happens."""
+def follow(
+    controller: Controller,
+    run_id: str,
+    timeline: Timeline,
+    *,
+    until: Callable[[RunState], bool] = over,
+    tell: Callable[[], None] = lambda: None,
+) -> RunState:
+    """Keep a run alive, and print what happens. ``tell`` is called after each look."""
+
+    def on_tick() -> None:
+        tell()
+        timeline.look(view(controller, controller.state.runs[run_id]))
+
     return keep(
         controller,
         run_id,
         until=until,
-        on_tick=lambda: timeline.look(view(controller, controller.state.runs[run_id])),
+        on_tick=on_tick,
         on_word=lambda kind, text: timeline.line(None, f"{kind:<11} {text}"),
     )
 

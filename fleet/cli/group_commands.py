@@ -63,9 +63,20 @@ def controller_uninstall(
     raise typer.Exit(uninstall(yes=yes, as_json=output is Output.JSON))
 
 
+@controllers.command("list")
+def controller_list(bucket: BucketOption = None, output: OutputOption = Output.TEXT) -> None:
+    """List the controllers that live, wherever they are: their versions, when each last acted, and what keeps one from it.
+
+    Example: fleet controller list
+    """
+    from fleet.cli.controller_list import show
+
+    raise typer.Exit(show(bucket, as_json=output is Output.JSON))
+
+
 @controllers.command("status")
 def controller_status(output: OutputOption = Output.TEXT) -> None:
-    """Tell whether a controller is installed and runs; exit code 1 if not.
+    """Tell whether a controller is installed on this computer and runs; exit code 1 if not. `list` tells of all, everywhere.
 
     Example: fleet controller status
     """

@@ -111,7 +111,7 @@ class StatusObject(RunObject):
     interrupted: list[InterruptionObject]
     """Oldest first."""
     watchers: list[WatcherObject]
-    """Programs on this computer that keep this fleet's runs alive; those on other computers are not seen from here."""
+    """Programs on this computer that keep this fleet's runs alive. `fleet controller list` tells of all, everywhere."""
 
 
 class OfferObject(TypedDict):
@@ -411,6 +411,45 @@ class ControllerObject(TypedDict):
     """The session manager says that it runs."""
     file: str
     """The unit or agent file."""
+
+
+class PresenceObject(TypedDict):
+    """A controller that told of itself within the last day, as it last spoke."""
+
+    bucket: str
+    """The URL of the fleet that it looks after."""
+    key: str
+    """Its document there; empty: it wrote none, and only its process on this computer is known."""
+    name: str
+    """As in the journal's entries (`by`)."""
+    kind: Literal["terminal", "service", "cron", "function"]
+    """What keeps it alive: somebody's terminal, a service manager, a crontab, a schedule in the cloud."""
+    host: str
+    """The computer that it runs on."""
+    process: int | None
+    """Its process there; null: its processes come and go."""
+    command: str
+    """What it is there for: `controller run`, or that it `follows` or `ends` a run."""
+    version: str
+    """Of its fleet."""
+    lives: bool
+    """It is not overdue; on this computer: its process is there."""
+    outlives_terminal: bool
+    """It goes on when the terminal is closed."""
+    started_at: float
+    """When it began."""
+    seen_at: float
+    """When it last spoke: each ten minutes, and where something changes."""
+    again_at: float
+    """By when it speaks again, if it lives."""
+    acted_at: float | None
+    """When it last recorded something in the journal, as of `seen_at`; null: it did not yet."""
+    read_only: str
+    """Why it may not act; else empty."""
+    blind: str
+    """What it cannot see, and why; else empty."""
+    problem: str
+    """What of its word this fleet does not understand; else empty."""
 
 
 class RepairObject(TypedDict):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 
 from fleet.boot.reach import SshError
+from fleet.cli.leaving import leave_properly
 from fleet.cli.plain import plain
 from fleet.control.controller import Controller
 from fleet.control.reaching import Machine, Reaching, provider_of
@@ -20,17 +20,6 @@ def tell(text: str) -> None:
     """A line for people: standard output belongs to what runs on the machine."""
     sys.stderr.write(plain(f"fleet: {text}") + "\n")
     sys.stderr.flush()
-
-
-def leave_properly() -> None:
-    """A terminal that is closed, or a kill, is no reason to leave a port open: both end the command as Ctrl-C does."""
-
-    def leave(number: int, _frame: object) -> None:
-        sys.exit(128 + number)
-
-    for number in (signal.SIGHUP, signal.SIGTERM):
-        if signal.getsignal(number) is signal.SIG_DFL:  # else it was started so that it outlives its terminal
-            signal.signal(number, leave)
 
 
 def reaching_of(controller: Controller, run: RunState, come_from: str | None) -> Reaching:

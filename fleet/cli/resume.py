@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fleet.cli.follow import Timeline, to_stderr, to_stdout
+from fleet.cli.staying import warn_before_resuming
 from fleet.cli.up import follow_to_the_end, tell_if_asleep
 from fleet.control.home import open_home
 from fleet.control.opened import opened_run
@@ -17,7 +18,8 @@ def go_on(name: str, budget: str | None, bucket: str | None, *, detach: bool, as
         cap = parse_money(budget) if budget is not None else None
     except ValueError as error:
         raise FleetError(str(error)) from None
-    controller, _ = opened_run(bucket, name)
+    controller, old = opened_run(bucket, name)
+    warn_before_resuming(controller, old.job)
     timeline = Timeline(to_stderr if as_json else to_stdout)
     controller.on_event = timeline.event
     run = resume_run(controller, name, cap)

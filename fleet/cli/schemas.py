@@ -40,6 +40,7 @@ PRINTED: Mapping[str, Printed] = {
     "deleted-volume": Printed(objects.DeletedVolumeObject, ("volumes delete",)),
     "unowned": Printed(list[objects.UnownedObject], ("gc",)),
     "controller": Printed(objects.ControllerObject, ("controller status", "controller install", "controller uninstall")),
+    "controllers": Printed(list[objects.PresenceObject], ("controller list",)),
     "repair": Printed(objects.RepairObject, ("journal repair",)),
     "init": Printed(objects.InitObject, ("init",)),
     "aws-setup": Printed(objects.AwsSetupObject, ("init",)),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from fleet.cli.ask import confirm
 from fleet.cli.output import emit, say
 from fleet.control.home import Home, open_home
+from fleet.control.presence import STARTED_BY
 from fleet.model.errors import FleetError
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def service_for(home: Home, platform: str = sys.platform) -> Service:
         quoted = " ".join(f'"{part}"' for part in command)
         text = (
             "[Unit]\nDescription=fleet keeps training runs alive\nAfter=network-online.target\n\n"
-            f'[Service]\nEnvironment="FLEET_HOME={home.path}"\nExecStart={quoted}\nRestart=always\nRestartSec=10\n\n'
+            f'[Service]\nEnvironment="FLEET_HOME={home.path}" "{STARTED_BY}=service"\nExecStart={quoted}\n'
+            "Restart=always\nRestartSec=10\n\n"
             "[Install]\nWantedBy=default.target\n"
         )
         systemctl = ("systemctl", "--user")
@@ -60,7 +62,7 @@ def service_for(home: Home, platform: str = sys.platform) -> Service:
         plist = {
             "Label": LABEL,
             "ProgramArguments": command,
-            "EnvironmentVariables": {"FLEET_HOME": str(home.path)},
+            "EnvironmentVariables": {"FLEET_HOME": str(home.path), STARTED_BY: "service"},
             "KeepAlive": True,
             "RunAtLoad": True,
         }
@@ -140,7 +142,8 @@ def _object(service: Service, *, running: bool) -> ControllerObject:
 
 def _wants(program: str) -> None:
     if shutil.which(program) is None:
-        raise FleetError(f"{program} is not on this computer", "Let cron do it each minute: `fleet controller run --once`.")
+        line = f"{STARTED_BY}=cron fleet controller run --once"
+        raise FleetError(f"{program} is not on this computer", f"Let cron do it each minute: `{line}`.")
 
 
 def _do(words: tuple[str, ...]) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from fleet.cli.attending import others, watched
 from fleet.cli.output import emit
 from fleet.cli.plain import plain
 from fleet.cli.timeline import attempt_of, describe
 from fleet.cli.views import run_object
 from fleet.control.controller import Controller
+from fleet.control.fleets import hostname
 from fleet.control.history import events_of
 from fleet.control.home import open_home
 from fleet.control.opened import opened_run
@@ -36,7 +38,7 @@ def show(name: str, bucket: str | None, *, as_json: bool) -> int:
         return 0
     _print_head(seen, told)
     if run.ended_at is None:
-        print(f"watched   {_watched(alive)}")
+        print(plain(f"watched   {watched(others(controller), hostname())}"))
     for text in run.notes:
         print(plain(f"note      {text}"))
     print()
@@ -83,13 +85,6 @@ def _print_head(seen: RunView, told: StatusObject) -> None:
     lost, taken = format_duration(told["seconds_lost"]), told["interruptions"]
     print(f"lost      {told['steps_lost']} steps, {lost} in {taken} interruption(s), {told['recoveries']} recovered from")
     print(plain(f"next      {told['next']}"))
-
-
-def _watched(alive: list[Watcher]) -> str:
-    """Who would relaunch it, as far as this computer can know."""
-    if not alive:
-        return "by nobody on this computer: `fleet controller run` relaunches it after an interruption"
-    return ", ".join(f"by process {one.process} ({one.command})" for one in alive)
 
 
 def _print_timeline(controller: Controller, run_id: str, name: str) -> None:

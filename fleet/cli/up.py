@@ -7,18 +7,21 @@ from pathlib import Path
 from fleet import api
 from fleet.cli.app import EXIT_INTERRUPTED, EXIT_RUN
 from fleet.cli.ask import confirm
+from fleet.cli.attending import goes_on, others
 from fleet.cli.follow import Timeline, follow, to_stderr, to_stdout
+from fleet.cli.leaving import leave_properly
 from fleet.cli.output import emit
 from fleet.cli.plain import plain
+from fleet.cli.staying import warn_before_starting
 from fleet.cli.views import run_object
 from fleet.control.clouds import bucket_for, prepare, refuse_without_setup, wake_controller
 from fleet.control.controller import Controller
-from fleet.control.fleets import open_fleet
+from fleet.control.fleets import hostname, open_fleet
 from fleet.control.home import Home, open_home
 from fleet.control.keeping import over
 from fleet.control.offering import NothingFitsError, Plan
+from fleet.control.presence import present
 from fleet.control.runs import start_run, view
-from fleet.control.watchers import watching
 from fleet.core.allowed import providers_of
 from fleet.core.facts import place_of
 from fleet.core.plan.volumes import KEEP
@@ -35,8 +38,9 @@ def start(job_path: Path, *, yes: bool, detach: bool, as_json: bool) -> int:
     warned = warn_of_missing_scripts(job, folder)
     if warned:
         confirm("Start it all the same?", yes=yes, otherwise="nothing was started")
-    _confirm(job_path, job, yes=yes)
     home = open_home()
+    warn_before_starting(home, job)
+    _confirm(job_path, job, yes=yes)
     url = bucket_for(home, job)
     timeline = Timeline(to_stderr if as_json else to_stdout)
     controller = open_fleet(home, url, create=True)
@@ -68,8 +72,9 @@ def warn_of_missing_scripts(job: Job, folder: Path) -> bool:
 def follow_to_the_end(controller: Controller, run: RunState, timeline: Timeline, *, detach: bool, as_json: bool) -> int:
     """Follow a run until it is over (or its machine is launched); the exit code is 0 if it succeeded. Ctrl-C leaves it."""
     try:
-        with watching(open_home(), f"follows {run.name}", [controller.objects.url]):
-            run = follow(controller, run.run_id, timeline, until=_launched if detach else over)
+        leave_properly()
+        with present(open_home(), [controller], f"follows {run.name}") as tell:
+            run = follow(controller, run.run_id, timeline, until=_launched if detach else over, tell=tell)
     except KeyboardInterrupt:
         run = controller.state.runs[run.run_id]
         to_stderr(f"\n{_goes_on(controller, run)}\n")
@@ -130,11 +135,11 @@ def spending(plan: Plan) -> str:
 
 
 def _goes_on(controller: Controller, run: RunState) -> str:
-    """What goes on without this terminal, what it costs, and what is missing."""
+    """What goes on without this terminal, what it costs, and who looks after it, if anybody does."""
     seen = view(controller, run)
     return (
         f"Run {run.run_id} goes on ({seen.phase}, {format_money(seen.cost.rate)}/h). Its machine trains and saves by\n"
-        "itself, but nobody relaunches it after an interruption until a controller runs: `fleet controller run`.\n"
+        f"itself, {plain(goes_on(others(controller), hostname()))}\n"
         f"Look: `fleet ps`, `fleet logs -f {run.name}`. End it: `fleet stop {run.name}`."
     )
 

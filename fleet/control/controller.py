@@ -81,6 +81,8 @@ class Controller:
         self.state = FleetState(fleet_id=fleet_id)
         self.read_only = ""
         """Why this controller may not act, if so: the journal is newer than it."""
+        self.acted_at: Seconds | None = None
+        """When this controller last recorded something, by the bucket's clock."""
         self.on_event = on_event
         """Called with each event as it is folded, whoever recorded it."""
         self._snapshot_at = 0
@@ -140,13 +142,17 @@ class Controller:
             for event in told:
                 self.on_event(event)
 
+    def _recorded(self, entry: Entry) -> None:
+        self.acted_at = entry.at
+        self._fold([entry])
+
     def record(self, events: Sequence[Event], still: Callable[[FleetState], bool] = lambda _state: True) -> bool:
         """Append events whatever others write meanwhile, as long as ``still`` holds of the state before them."""
         raw = [encode(event) for event in events]
         while not self.read_only and still(self.state):
             entry = self.journal.append(raw)
             if entry is not None:
-                self._fold([entry])
+                self._recorded(entry)
                 return True
             self.catch_up()
         return False
@@ -179,7 +185,7 @@ class Controller:
                 return [], actions
             entry = self.journal.append([encode(event) for event in events])
             if entry is not None:
-                self._fold([entry])
+                self._recorded(entry)
                 return events, actions
             self.catch_up()
             if self.read_only:

@@ -27,10 +27,11 @@ from fleet.store.opening import open_objects
 
 def controller_name() -> str:
     """Names this controller in the journal: computer, process and a random part."""
-    return f"{_hostname()}-{secrets.token_hex(4)}"
+    return f"{hostname()}-{secrets.token_hex(4)}"
 
 
-def _hostname() -> str:
+def hostname() -> str:
+    """What this computer calls itself."""
     return os.uname().nodename
 
 
@@ -45,7 +46,7 @@ def providers_for(home: Home, fleet_id: str, objects: Objects) -> dict[str, Prov
     from fleet.providers.wrap import Guard
 
     local = LocalProvider(home.local, fleet_id)
-    mine = {"home": home.identity(), "where": f"{_hostname()}:{home.path}"}
+    mine = {"home": home.identity(), "where": f"{hostname()}:{home.path}"}
     owner = _owner_of_local(objects, mine)
     here: Provider = Guard(local) if owner["home"] == mine["home"] else Elsewhere(local, owner["where"])
     return {"local": here, **cloud_providers(home, fleet_id, objects)}

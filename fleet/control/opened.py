@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from fleet.control.controller import Controller
 from fleet.control.fleets import holds_fleet, open_fleet
@@ -47,8 +47,13 @@ def known_runs(bucket: str | None, last: int | None = None) -> tuple[list[tuple[
 
     With ``last`` only the newest so many of those that are over, machines and all, are among them.
     """
+    return runs_of(opened(bucket), last)
+
+
+def runs_of(controllers: Iterable[Controller], last: int | None = None) -> tuple[list[tuple[Controller, RunState]], int]:
+    """The runs of some fleets, as ``known_runs`` tells them."""
     found: list[tuple[Controller, RunState]] = []
-    for controller in opened(bucket):
+    for controller in controllers:
         controller.observer.read_beats(controller.state)
         found.extend((controller, run) for run in controller.state.runs.values())
     found.sort(key=lambda one: one[1].created_at)

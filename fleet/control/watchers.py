@@ -26,9 +26,9 @@ class Watcher:
 
 
 @contextlib.contextmanager
-def watching(home: Home, command: str, buckets: list[str]) -> Iterator[None]:
-    """Be known as a watcher meanwhile. The lock on its file tells that it lives; where none can be had, it is unknown."""
-    path, file = _folder(home) / f"{os.getpid()}.json", None
+def watching(home: Home, command: str, buckets: list[str]) -> Iterator[bool]:
+    """Be known as a watcher meanwhile: whether one is. The lock on its file tells at once that it died."""
+    path, file, known = _folder(home) / f"{os.getpid()}.json", None, False
     with contextlib.suppress(OSError):
         path.parent.mkdir(exist_ok=True)
         file = path.with_suffix(".tmp").open("w", encoding="utf-8")
@@ -36,8 +36,9 @@ def watching(home: Home, command: str, buckets: list[str]) -> Iterator[None]:
         json.dump({"command": command, "buckets": buckets, "started_at": time.time()}, file)
         file.flush()
         path.with_suffix(".tmp").replace(path)
+        known = True
     try:
-        yield
+        yield known
     finally:
         if file is not None:
             with contextlib.suppress(OSError):

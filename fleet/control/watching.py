@@ -16,11 +16,15 @@ from fleet.model.errors import FleetError
 
 
 def watch(
-    controllers: Sequence[Controller], *, once: bool = False, on_word: Callable[[str], None] = lambda _text: None
+    controllers: Sequence[Controller],
+    *,
+    once: bool = False,
+    on_word: Callable[[str], None] = lambda _text: None,
+    on_round: Callable[[], None] = lambda: None,
 ) -> None:
     """Keep every run of some fleets alive, for ever or for one round.
 
-    ``on_word`` is told what is waited for; with ``once`` that is raised instead.
+    ``on_word`` is told what is waited for; with ``once`` that is raised instead. ``on_round`` is called after each round.
     """
     if once:
         for controller in controllers:
@@ -36,6 +40,7 @@ def watch(
             if trouble and trouble != said.get(id(controller)):
                 on_word(f"blind: {trouble}")
             said[id(controller)] = trouble
+        on_round()
         for controller in controllers:
             prices[id(controller)].look(controller)
         time.sleep(min(pauses))

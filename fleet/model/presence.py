@@ -18,6 +18,10 @@ class Presence(Frozen):
     """As in the journal's entries (``by``)."""
     kind: Kind
     host: str
+    home: str = ""
+    """Which home of fleet's there (a random name), and with ``process`` who exactly: looked at there alone."""
+    process: int | None = None
+    """Its process; None: its processes come and go."""
     command: str
     """What runs the loop: ``controller run``, ``follows racer``, ``function fleet-1a2b3c4d``."""
     version: str
@@ -31,6 +35,8 @@ class Presence(Frozen):
     """When it last recorded something in the journal."""
     read_only: str = ""
     """Why it may not act, if so."""
+    blind: str = ""
+    """What it cannot see, and why, if so."""
 
     @property
     def outlives_terminal(self) -> bool:

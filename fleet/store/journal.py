@@ -91,6 +91,11 @@ class Journal:
         self.head = 0
         self.head_sha256 = ""
 
+    @property
+    def by(self) -> str:
+        """Who writes: as in the entries."""
+        return self._by
+
     def start_from(self, number: int, sha256: str) -> None:
         """Take up behind a snapshot: entry ``number`` has that hash."""
         self.head, self.head_sha256 = number, sha256

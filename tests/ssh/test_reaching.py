@@ -258,7 +258,7 @@ def test_a_terminal_that_is_closed_leaves_no_port_open(number: signal.Signals, i
     """Unless the command was started so that it outlives its terminal (nohup)."""
     program = (
         f"import signal, time; signal.signal({number:d}, signal.{'SIG_IGN' if ignored else 'SIG_DFL'})\n"
-        "from fleet.cli.reaching import leave_properly\nleave_properly()\n"
+        "from fleet.cli.leaving import leave_properly\nleave_properly()\n"
         "try:\n    print('open', flush=True); time.sleep(1 if " + str(ignored) + " else 60)\nfinally:\n    print('closed')"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:

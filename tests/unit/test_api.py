@@ -132,6 +132,7 @@ NAMES = {
     "volumes list": "volumes",
     "volumes delete": "delete_volume",
     "controller run": "run_controller",
+    "controller list": "controllers",
     "journal repair": "repair_journal",
 }
 ONLY_IN_THE_TERMINAL = {

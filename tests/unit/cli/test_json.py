@@ -103,6 +103,7 @@ def test_runs_in_every_state_are_as_documented(shell: Checked) -> None:
     seen = {one["name"]: one["state"] for one in shell.told("ps")}
     assert seen == {"poor": "waiting", "good": "succeeded", "bad": "failed", "long": "training"}
     assert shell.told("status", "poor")["watchers"][0]["process"] == waiting.pid
+    assert [one["process"] for one in shell.told("controller", "list") if one["command"] == "follows poor"] == [waiting.pid]
     os.killpg(waiting.pid, signal.SIGINT)
     out, _ = waiting.communicate(timeout=20)
     assert waiting.returncode == 130
@@ -119,6 +120,7 @@ def test_runs_in_every_state_are_as_documented(shell: Checked) -> None:
 
 def test_commands_that_change_something_tell_what(shell: Checked) -> None:
     assert shell.told("ps") == []
+    assert shell.told("controller", "list") == []
     assert shell.told("volumes", "list") == []
     assert shell.told("init", "command", "--into", "new")["file"] == "new/fleet.yaml"
     assert shell.told("plan", "new")["offers"][0]["steps_per_second"] is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from fleet import api
+from fleet import __version__, api
 from fleet.cli.plan import show
 from fleet.cli.table import print_table
 from fleet.control.fleets import open_fleet
@@ -64,8 +65,8 @@ def test_a_long_list_shows_what_lives_and_the_last_that_ended_and_says_what_it_h
     rows = [line.split()[0] for line in out.splitlines() if line.startswith("job-")]
     assert rows == [f"job-{number:03d}" for number in range(40, 53)]
     assert "40 earlier run(s) that ended are not shown: fleet ps --all" in out
-    assert len(shell.run("ps", "--all")[0].splitlines()) == 54
-    assert len(shell.run("ps", "--last", "2")[0].splitlines()) == 1 + 5 + 2
+    assert shell.run("ps", "--all")[0].count("job-") == 53
+    assert shell.run("ps", "--last", "2")[0].count("job-") == 5
     assert len(shell.runs()) == 53
     assert len(shell.json("ps", "--last", "0")) == 3
 
@@ -175,15 +176,77 @@ def test_a_plan_tells_if_the_cheapest_hour_is_not_the_cheapest_work(
 
 def test_status_knows_whether_anybody_here_keeps_a_run_alive(shell: Shell) -> None:
     shell.run("up", "--detach", shell.job(steps=10_000))
-    assert "by nobody on this computer" in shell.run("status", "count")[0]
+    assert "watched   by nobody: `fleet controller run`" in shell.run("status", "count")[0]
+    assert "No controller lives" in shell.run("ps")[0]
+    assert "No controller lives" in shell.run("controller", "list")[0]
     watcher = shell.start("controller", "run")
     told = shell.until(lambda: shell.json("status", "count")["watchers"])
     assert [(one["process"], one["command"]) for one in told] == [(watcher.pid, "controller run")]
-    assert f"by process {watcher.pid} (controller run)" in shell.run("status", "count")[0]
+    whose = f"a terminal on this computer (controller run, process {watcher.pid})"
+    assert f"watched   by {whose}\n" in shell.run("status", "count")[0]
+    shell.until(lambda: shell.json("controller", "list")[0]["key"])
+    assert f"controllers:\n  {whose}: fleet {__version__}, " in shell.run("ps")[0]
+    assert whose in shell.run("controller", "list")[0]
+    assert [run["name"] for run in shell.json("ps")] == ["count"]  # runs, and nothing else
     watcher.kill()  # without a word
     watcher.communicate(timeout=20)
     assert shell.json("status", "count")["watchers"] == []
+    assert [one["lives"] for one in shell.json("controller", "list")] == [False]
+    assert f"  {whose}: fleet {__version__}, " in shell.run("ps")[0]
+    assert "silent for" in shell.run("ps")[0]
+    assert "No controller lives" in shell.run("ps")[0]
     assert list((shell.home.path / "watchers").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "code"),
+    [
+        (signal.SIGINT, "terminal", 130),
+        (signal.SIGHUP, "terminal", 128 + signal.SIGHUP),
+        (signal.SIGTERM, "terminal", 128 + signal.SIGTERM),
+        (signal.SIGTERM, "service", 0),
+    ],
+)
+def test_a_controller_that_ends_properly_is_no_more_told_of(
+    number: signal.Signals, kind: str, code: int, shell: Shell
+) -> None:
+    many(shell.home, 1, 1)
+    shell.env["FLEET_CONTROLLER"] = kind
+    watcher = shell.start("controller", "run")
+    (told,) = shell.until(lambda: [one for one in shell.json("controller", "list") if one["key"]])
+    assert (told["kind"], told["outlives_terminal"]) == (kind, kind == "service")
+    watcher.send_signal(number)
+    watcher.communicate(timeout=20)
+    assert watcher.returncode == code
+    assert shell.json("controller", "list") == []
+    assert not list((shell.home.path / "bucket").glob("controllers/*"))
+
+
+def test_a_controller_looks_after_a_fleet_too_that_becomes_known_after_it_began(shell: Shell) -> None:
+    job = shell.job(extra=f"bucket: {(shell.folder / 'other').as_uri()}\n")
+    shell.run("up", job)
+    watcher = shell.start("controller", "run")
+    shell.until(lambda: shell.json("controller", "list"))
+    shell.run("up", "--detach", shell.job(steps=10_000))  # in the default bucket, which was not there before
+    told = shell.until(lambda: [one for one in shell.json("controller", "list") if one["bucket"] == shell.home.bucket])
+    assert [(one["process"], one["lives"]) for one in told] == [(watcher.pid, True)]
+    watcher.send_signal(signal.SIGINT)
+    out, err = watcher.communicate(timeout=20)
+    assert out.count("watching ") == 2
+    assert "1 machine(s) go on without anybody" in err
+    assert "Traceback" not in err
+
+
+def test_one_that_cron_starts_is_told_of_between_its_rounds_and_one_by_hand_is_not(shell: Shell) -> None:
+    many(shell.home, 1, 1)
+    shell.run("controller", "run", "--once")
+    assert shell.json("controller", "list") == []
+    shell.env["FLEET_CONTROLLER"] = "cron"
+    shell.run("controller", "run", "--once")
+    (told,) = shell.json("controller", "list")
+    assert (told["kind"], told["process"], told["lives"], told["outlives_terminal"]) == ("cron", None, True, True)
+    shell.run("controller", "run", "--once")
+    assert shell.json("controller", "list") == [told]  # one word each ten minutes
 
 
 def test_watchers_of_other_buckets_are_not_this_ones(home: Home) -> None:

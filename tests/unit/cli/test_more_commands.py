@@ -362,6 +362,7 @@ def test_a_controller_is_installed_shown_and_removed(shell: Shell) -> None:
     assert not unit.exists()
     shell.run("controller", "install", "--yes")
     assert f"FLEET_HOME={shell.home.path}" in unit.read_text()
+    assert "FLEET_CONTROLLER=service" in unit.read_text()  # so that it is told of as what it is
     assert "A controller runs" in shell.run("controller", "status")[0]
     assert shell.json("controller", "status") == {"installed": True, "running": True, "file": str(unit)}
     shell.run("controller", "uninstall", "--yes")
