@@ -112,8 +112,12 @@ class Images:
         there = [one for one in self.own(region) if not self._kept.is_refused(region, one.image_id)]
         return choose(there, wanted, self._clock())
 
-    def own(self, region: str, *, anew: bool = False) -> list[OwnImage]:
-        """The account's own images of a region: asked once a day (``anew``: now). If nobody answers, yesterday's will do."""
+    def own(self, region: str) -> list[OwnImage]:
+        """The account's own images of a region. If nobody answers, yesterday's will do."""
+        return self.known(region) or _images(self._kept.read(f"{region}.own"))
+
+    def known(self, region: str, *, anew: bool = False) -> list[OwnImage] | None:
+        """The same, asked once a day (``anew``: now); None: nobody answers."""
         key = f"{region}.own"
         kept = self._kept.read(key)
         if kept is None or anew or not self._kept.is_young(kept) or _is_unsettled(kept):
@@ -123,7 +127,7 @@ class Images:
                         Owners=["self"], Filters=[{"Name": "tag-key", "Values": [MARK]}]
                     )
             except ProviderError:
-                return _images(kept)
+                return None
             for described in answer["Images"]:
                 if described.get("State") == "available":  # the same answer says what a launch must know of it
                     found = image_of(described)
