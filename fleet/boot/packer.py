@@ -19,6 +19,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from typing_extensions import Self
+
 from fleet.boot.baking import PLUGINS
 from fleet.model.errors import FleetError
 
@@ -135,7 +137,7 @@ class _Interrupts:
         self._process: subprocess.Popen[str] | None = None
         self._before: dict[int, Any] = {}
 
-    def __enter__(self) -> _Interrupts:
+    def __enter__(self) -> Self:
         for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
             if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
                 self._before[number] = signal.signal(number, self._hear)

@@ -137,10 +137,14 @@ class Images:
             self._kept.write(key, kept)
         return _images(kept)
 
+    def forget(self, region: str) -> None:
+        """Something was made or removed there: ask anew."""
+        self._kept.forget(f"{region}.own")
+
     def is_gone(self, region: str, image_id: str) -> None:
         """A launch was told that there is no such image: the next one chooses anew, and another."""
         self._kept.refuse(region, image_id)
-        self._kept.forget(f"{region}.own")
+        self.forget(region)
 
     def facts(self, region: str, image_id: str) -> Image:
         """What EC2 says of an image; asked once, since an image never changes."""
