@@ -1,10 +1,9 @@
-"""``fleet ami build``, whole: what is to be built, looked at and priced; then, once the user agreed, built and written down."""
+"""``fleet ami build``, whole: what is to be built, looked at and priced; then, once the user agreed, built and recorded."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,18 +16,17 @@ from fleet.boot.baking import lay_archives, lay_template
 from fleet.boot.packer import Packer, PackerError, build, find_packer, init
 from fleet.boot.wheelhouse import ensure_wheels
 from fleet.control.image_places import ImagePlace
+from fleet.control.image_wish import Wish, base_of, driver_of, ssh_from, where
 from fleet.control.images import keep_record
-from fleet.control.names import nearest
 from fleet.model.base import Micros, Seconds
 from fleet.model.errors import FleetError, ProviderError
 from fleet.model.image import RECIPE, ImageRecord, Variant
 from fleet.providers.aws import image_calls
-from fleet.providers.aws.gpus import GPUS, NEWEST
 from fleet.providers.aws.images import Images, needs_of
-from fleet.providers.aws.own_images import BASES, MARK, SNAPSHOT_GB_MONTH, tags_of
+from fleet.providers.aws.own_images import MARK, SNAPSHOT_GB_MONTH, tags_of
 from fleet.providers.aws.pricecache import region_cache
 from fleet.providers.aws.pricing import on_demand
-from fleet.providers.aws.published import DEFAULT, OLDER, Arch
+from fleet.providers.aws.published import Arch
 
 BUILDERS: dict[Arch, str] = {"x86_64": "c6i.large", "aarch64": "c6g.large"}
 """Small, and without a GPU: the driver is installed without one."""
@@ -37,23 +35,6 @@ MINUTES = (20, 40)
 DISK_GB: dict[Variant, int] = {"cpu": 8, "gpu": 16}
 PULLED_GB = 40
 """The least, where docker images are pulled ahead."""
-_PULL = re.compile(r"[^\s@]+@sha256:[0-9a-f]{64}")
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What the user said. What is not said is the usual."""
-
-    base: str | None = None
-    variant: Variant = "cpu"
-    driver: str | None = None
-    arch: Arch = "x86_64"
-    region: str | None = None
-    pulls: tuple[str, ...] = ()
-    instance_type: str | None = None
-    disk_gb: int | None = None
-    come_from: str | None = None
-    """The address that the builder is reached from; None: found out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,17 +96,16 @@ class Build:
 
 def prepare_build(place: ImagePlace, wish: Wish) -> Build:
     """Look at everything, and say what is to be built. Changes nothing. Raises FleetError."""
-    driver = _driver(wish)
-    base = wish.base or OLDER.get(driver, DEFAULT)
-    _check(wish, base, driver)
+    driver = driver_of(wish)
+    base = base_of(wish, driver)
     packer = find_packer()
-    region, subnet = _where(place, wish)
+    region, subnet = where(place, wish)
     cache, instance_type = place.home.cache / "aws", wish.instance_type or BUILDERS[wish.arch]
     arch = needs_of(instance_type, cache)[0]
     if arch != wish.arch:
         raise FleetError(f"{instance_type} is {arch}, the image is for {wish.arch}", "Name another, or --arch " + arch)
     price = on_demand(region, region_cache(cache, place.setup, region).read("ondemand")).get(instance_type)
-    assert place.objects is not None  # `_where` saw to it
+    assert place.objects is not None  # `where` saw to it
     return Build(
         place=place,
         packer=packer,
@@ -138,57 +118,10 @@ def prepare_build(place: ImagePlace, wish: Wish) -> Build:
         pulls=wish.pulls,
         disk_gb=wish.disk_gb or max(DISK_GB[wish.variant], PULLED_GB if wish.pulls else 0),
         subnet=subnet,
-        ssh_from=_ssh_from(wish.come_from),
+        ssh_from=ssh_from(wish.come_from),
         made_at=float(int(place.objects.now())),
         hourly=price.price if price is not None else None,
     )
-
-
-def _driver(wish: Wish) -> str:
-    known = sorted({gpu.branch for gpu in GPUS.values() if gpu.branch is not None})
-    if wish.variant == "cpu":
-        if wish.driver is not None:
-            raise FleetError("an image without a GPU's driver takes no --driver", "Add --variant gpu.")
-        return ""
-    driver = wish.driver or NEWEST.branch or ""
-    if driver not in known:
-        told = f"no machine that fleet knows boots with the driver {driver!r}; {nearest(driver, known)}"
-        raise FleetError(told, f"Drivers: {', '.join(known)}. `fleet prices TYPE` says which a type needs.")
-    return driver
-
-
-def _check(wish: Wish, base: str, driver: str) -> None:
-    if base not in BASES:
-        raise FleetError(f"images are not made from {base!r}; {nearest(base, BASES)}", f"--base {BASES[0]}")
-    older = OLDER.get(driver, base)
-    if older != base:
-        told = f"the driver {driver} has ended, and is not built for the kernel of {base}"
-        raise FleetError(told, f"Machines that need it boot from {older}: --base {older}, or no --base at all.")
-    for name in wish.pulls:
-        if not _PULL.fullmatch(name):
-            told = f"{name!r} is no image by its digest"
-            raise FleetError(told, "For example python@sha256:…: `docker buildx imagetools inspect NAME` tells it.")
-
-
-def _where(place: ImagePlace, wish: Wish) -> tuple[str, str]:
-    """Region and subnet: where the fleet's machines stand, too."""
-    setup = place.setup
-    if setup is None or place.objects is None:
-        raise FleetError("no AWS account was set up from here, and images are for its machines", "Once: fleet init aws")
-    region = wish.region or (setup.bucket_region if setup.bucket_region in setup.regions else min(setup.regions))
-    if region not in setup.regions:
-        told = f"{region} is not set up: no machine would boot from the image; {nearest(region, setup.regions)}"
-        raise FleetError(told, f"fleet init aws --region {region}")
-    subnets = setup.regions[region].subnets
-    # The builder is reached from here: it needs a public address, which those of such a set-up have not.
-    return region, subnets[min(subnets)] if subnets and setup.public_ip else ""
-
-
-def _ssh_from(named: str | None) -> str:
-    from fleet.providers.aws.access import narrow
-    from fleet.providers.aws.addresses import Address, caller_address
-
-    return narrow(named) if named else caller_address(Address("0.0.0.0", public=True))  # noqa: S104 - of anybody outside
 
 
 def carry_out_build(build_: Build, tell: Callable[[str], None]) -> ImageRecord:
