@@ -74,10 +74,8 @@ def build(wish: Wish, bucket: str | None, *, dry_run: bool, yes: bool, as_json: 
 
 def _show(build_: Build) -> None:
     """What is built, how, and what that costs."""
-    what = f"{build_.base}, {build_.arch}, " + (
-        f"with driver {build_.driver}" if build_.driver else "without a GPU's driver"
-    )
-    say(f"builds   an image of {what}, in {build_.region}")
+    driver = f"with driver {build_.driver}" if build_.driver else "without a GPU's driver"
+    say(f"builds   an image of {build_.base}, {build_.arch}, {driver}, in {build_.region}")
     for name in build_.pulls:
         say(f"pulls    {name}")
     say(f"on       {build_.instance_type} with {build_.disk_gb} GB, reached from {build_.ssh_from}, by {build_.packer.told}")

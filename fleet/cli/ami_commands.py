@@ -82,10 +82,9 @@ def ami_build(
     """
     from fleet.cli.ami_build import build, wish_of
 
-    words = {"base": base, "variant": variant, "arch": arch}
-    wish = wish_of(
-        {k: v.value for k, v in words.items() if v is not None}, driver, region, pull, instance_type, disk, come_from
-    )
+    chosen = {"base": base, "variant": variant, "arch": arch}
+    words = {name: value.value for name, value in chosen.items() if value is not None}
+    wish = wish_of(words, driver, region, pull, instance_type, disk, come_from)
     raise typer.Exit(build(wish, bucket, dry_run=dry_run, yes=yes, as_json=output is Output.JSON))
 
 

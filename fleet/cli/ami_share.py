@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 
 ACCOUNT = re.compile(r"\d{12}")
 PUBLIC = """\
-PUBLIC: everybody with an AWS account will be able to start machines from {image} and to read everything in it: the docker
-images that were pulled ahead among it. Copies of it are out of your hands. Meant are accounts, mostly: fleet ami share {image}
-ACCOUNT."""
+PUBLIC: everybody with an AWS account will be able to start machines from {image}, to read everything in it (the docker
+images that were pulled ahead among it), and to keep copies. Mostly accounts are meant: fleet ami share {image} ACCOUNT"""
 
 
 def share(
@@ -53,8 +52,11 @@ def share(
         say(f"There it is named in the job: resources: {{image_id: {image_id}}}. Its snapshot stays yours to pay.")
     if as_json:
         told: SharedImageObject = {
-            "image": image_id, "region": image.region, "accounts": [one for one in now if one != "all"], "public": "all" in now,
-        }  # fmt: skip
+            "image": image_id,
+            "region": image.region,
+            "accounts": [one for one in now if one != "all"],
+            "public": "all" in now,
+        }
         emit(told)
     return 0
 
@@ -75,6 +77,6 @@ def refuse_encrypted(image: OwnImage) -> None:
     if image.encrypted:
         raise FleetError(
             f"{image.image_id} cannot be shared: its snapshot is encrypted with this account's key, which no other has",
-            "EC2 encrypts new disks if `EBS encryption by default` is on in the region. fleet asks for no encryption of images, "
-            "since nothing secret is in one (it encrypts its machines' disks): build it where the setting is off.",
+            "EC2 encrypts new disks if `EBS encryption by default` is on in the region. fleet does not ask for it, since "
+            "nothing secret is in an image (its machines' disks are encrypted): build it where the setting is off.",
         )

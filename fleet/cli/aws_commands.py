@@ -41,6 +41,7 @@ def destroy_aws(
 def policy_aws(
     role: Annotated[bool, typer.Option("--role", help="What machines may do, instead of the controller.")] = False,
     setup: Annotated[bool, typer.Option("--setup", help="What `fleet init aws` and `fleet destroy aws` need.")] = False,
+    images: Annotated[bool, typer.Option("--images", help="What `fleet ami` needs beside the controller's.")] = False,
     bucket: Annotated[str | None, typer.Option("--bucket", help="The bucket's name; else the remembered one.")] = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
@@ -50,4 +51,4 @@ def policy_aws(
     """
     from fleet.cli.policy_aws import show
 
-    raise typer.Exit(show(bucket, role=role, setup=setup, as_json=output is Output.JSON))
+    raise typer.Exit(show(bucket, role=role, setup=setup, images=images, as_json=output is Output.JSON))

@@ -440,7 +440,7 @@ class AwsStepObject(TypedDict):
     """`leave`: it is as it should be, or is not to be removed."""
     kind: str
     """`bucket`, `fleet`, `service role`, `role`, `profile`, `security group`, `key`, `launch template`, `record`; of what
-    is removed also `volume` and `snapshot`."""
+    is removed also `volume`, `snapshot` and `image`."""
     name: str
     """The cloud's name or id for it."""
     region: str

@@ -1,7 +1,7 @@
 """What ``fleet ami`` may do, beside the controller's policy: build images with Packer, share and remove them.
 
-Packer's documentation of its Amazon builder lists what it calls (without an instance profile and Windows' passwords). Where the
-builder's tag is certain to be there, it is asked for: nothing but a builder is stopped, changed or ended.
+Packer's documentation of its Amazon builder lists what it calls (without an instance profile and Windows' passwords).
+Where the builder's tag is certain to be there, it is asked for: nothing but a builder is stopped, changed or ended.
 """
 
 from __future__ import annotations
