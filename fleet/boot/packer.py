@@ -100,11 +100,13 @@ def build(packer: Packer, folder: Path, variables: Path, tell: Callable[[str], N
 
 def _run(command: list[str], folder: Path, tell: Callable[[str], None], env: dict[str, str]) -> None:
     last: deque[str] = deque(maxlen=TAIL)
-    with _Interrupts(tell) as interrupts:
-        process = subprocess.Popen(
+    with (
+        _Interrupts(tell) as interrupts,
+        subprocess.Popen(
             command, cwd=folder, env=env, text=True, errors="replace", start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+        ) as process,
+    ):  # fmt: skip
         interrupts.watch(process)
         assert process.stdout is not None
         for line in process.stdout:
