@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,15 @@ from fleet import __version__
 from fleet.boot.wheelhouse import ensure_wheels
 from fleet.cli.ami_share import refuse_encrypted
 from fleet.cli.complete import driver_names, image_ids
+from fleet.control.image_places import image_place
+from fleet.control.image_wish import Wish, where
 from fleet.control.images import image_notes, keep_record, records
 from fleet.control.inventory import unowned
 from fleet.control.opened import opened
 from fleet.core.plan.launching import launch_token
 from fleet.model import layout
 from fleet.model.base import document_bytes
-from fleet.model.cloud import LaunchRequest
+from fleet.model.cloud import LaunchRequest, NewVolume
 from fleet.model.errors import FleetError
 from fleet.model.events import LaunchIntended, RunCreated
 from fleet.model.image import ImageRecord
@@ -93,7 +96,7 @@ def test_what_would_be_built_and_what_it_costs_is_shown_and_nothing_done_unasked
     assert "ubuntu-24.04, x86_64, without a GPU's driver, in us-east-1" in out
     assert "c6i.large with 8 GB, reached from 203.0.113.7/32, by Packer 1.6.6" in out
     assert "packer build -color=false" in out
-    assert "costs    $0.0283 to $0.0566: 20 to 40 minutes at $0.0850 an hour" in out
+    assert "costs    $0.0283 to $0.0567: 20 to 40 minutes at $0.0850 an hour" in out
     assert "at most $0.40 a month" in out
     assert "Build it? Nobody is there to answer" in err
     assert "Nothing was built" in shell("ami", "build", "--dry-run", *FROM)[0]
@@ -102,7 +105,7 @@ def test_what_would_be_built_and_what_it_costs_is_shown_and_nothing_done_unasked
 
 
 def test_an_image_is_built_with_the_agent_in_it_tagged_and_written_down(
-    shell: Shell, packer: FakePacker, objects: Objects, account: Account
+    shell: Shell, packer: FakePacker, objects: Objects
 ) -> None:
     built = (packer.folder / "image").read_text()
     out, _ = shell("ami", "build", "--yes", *FROM, "--pull", DIGEST)
@@ -116,7 +119,7 @@ def test_an_image_is_built_with_the_agent_in_it_tagged_and_written_down(
     wanted |= {"instance_type": "c6i.large", "fleet_version": __version__, "ssh_from": "203.0.113.7/32"}
     assert wanted.items() <= asked.items()
     assert (asked["images"], asked["disk_gb"]) == ([DIGEST], 40)
-    assert asked["subnet_id"] in account.setup.regions[HOME].subnets.values()
+    assert asked["subnet_id"] == ""
     archives = packer.told("archives")
     assert isinstance(archives, list)
     assert "agent" in archives
@@ -128,6 +131,16 @@ def test_an_image_is_built_with_the_agent_in_it_tagged_and_written_down(
     assert (tags["fleet-image"], tags["fleet-image-base"], tags["fleet-image-made"]) == ("1", "ubuntu-24.04", asked["made"])
     assert tags_on(snapshot_of(built)) == tags
     assert "fleet" not in tags
+
+
+def test_the_builder_stands_where_the_fleets_machines_stand_if_it_can_be_reached_there(
+    objects: Objects, account: Account
+) -> None:
+    place, setup = image_place(account.home, None, ()), account.setup
+    here = setup.regions[HOME].model_copy(update={"subnets": {f"{HOME}b": "subnet-b", f"{HOME}a": "subnet-a"}})
+    for public, subnet in ((True, "subnet-a"), (False, "")):
+        known = setup.model_copy(update={"regions": {HOME: here}, "public_ip": public})
+        assert where(replace(place, setup=known), Wish()) == (HOME, subnet)
 
 
 def test_the_next_launch_on_this_computer_takes_it_although_none_was_there_a_moment_ago(
@@ -342,7 +355,9 @@ def intended(objects: Objects, account: Account, image_id: str) -> None:
     token = launch_token(fleet_id, "racer-1", 1, 1)
     created = RunCreated(at=1.0, run_id="racer-1", name="racer", job=job, mounts={})
     who: dict[str, Any] = {"run_id": "racer-1", "attempt": 1, "try_no": 1, "token": token, "offers": (offer("c5.2xlarge"),)}
-    launch = LaunchIntended(at=2.0, **who, volume=None, predecessor=None, lease_until=1e9, share=None, why="")
+    launch = LaunchIntended(
+        at=2.0, **who, volume=NewVolume(size_gb=8), predecessor=None, lease_until=1e9, share=None, why=""
+    )
     journal = Journal(objects, fleet_id, by="test", version="0")
     journal.append([created.model_dump(mode="json"), launch.model_dump(mode="json")])
     request = LaunchRequest(**who, fleet_id=fleet_id, run_name="racer", image_id=image_id)
