@@ -61,7 +61,9 @@ class Pruning:
 
 def prepare_pruning(place: ImagePlace, limits: Limits, now: float) -> Pruning:
     """Look at everything. Changes nothing. Raises FleetError."""
-    intended, judged, snapshots, there = _intended(place), [], [], set()
+    intended, there = _intended(place), set[str]()
+    judged: list[Judged] = []
+    snapshots: list[LeftSnapshot] = []
     for region in place.regions:
         images = image_calls.look(place.calls, region)
         used = {**intended, **image_calls.users(place.calls, region, [one.image_id for one in images])}

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +13,11 @@ from typing import Any
 import pytest
 
 from fleet import __version__
+from fleet.boot.baking import source
 from fleet.boot.wheelhouse import ensure_wheels
 from fleet.cli.ami_share import refuse_encrypted
 from fleet.cli.complete import driver_names, image_ids
+from fleet.cli.output import say
 from fleet.control.image_places import image_place
 from fleet.control.image_wish import Wish, where
 from fleet.control.images import image_notes, keep_record, records
@@ -120,6 +125,8 @@ def test_an_image_is_built_with_the_agent_in_it_tagged_and_written_down(
     assert wanted.items() <= asked.items()
     assert (asked["images"], asked["disk_gb"]) == ([DIGEST], 40)
     assert asked["subnet_id"] == ""
+    template = (source("ami") / "fleet.pkr.hcl").read_text()
+    assert asked.keys() <= set(re.findall(r'^variable "(\w+)"', template, re.MULTILINE))
     archives = packer.told("archives")
     assert isinstance(archives, list)
     assert "agent" in archives
@@ -214,19 +221,12 @@ def test_a_build_that_fails_says_why_and_what_still_runs_and_leaves_no_record(
 def test_ctrl_c_lets_packer_clean_up_and_says_that_nothing_is_left(
     shell: Shell, packer: FakePacker, objects: Objects, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import os
-    import signal
-
-    from fleet.cli import ami_build
-
-    say = ami_build.say
-
     def impatient(text: str) -> None:
         say(text)
         if "Launching" in text:
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(ami_build, "say", impatient)
+    monkeypatch.setattr("fleet.cli.ami_build.say", impatient)
     packer.says(does="hangs")
     out, _ = shell("ami", "build", "--yes", *FROM, code=130)
     assert "Packer ends its machine and cleans up" in out

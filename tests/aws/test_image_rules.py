@@ -64,7 +64,7 @@ def test_what_is_in_use_and_what_a_launch_takes_is_never_pruned(
     for base in ("ubuntu-24.04", "ubuntu-22.04"):
         for arch in ("x86_64", "aarch64"):
             for driver in (None, "580-server", "470-server"):
-                wanted = Wanted(base, arch, driver)  # type: ignore[arg-type]
+                wanted = Wanted(base, arch, driver)
                 assert choose(left, wanted, NOW).image == choose(images, wanted, NOW).image
     assert not set(pruned(images, used, everything=True)) & used.keys()
 
