@@ -163,6 +163,8 @@ def test_the_next_launch_on_this_computer_takes_it_although_none_was_there_a_mom
 def test_programs_get_what_was_built_and_with_dry_run_what_would_be(shell: Shell, packer: FakePacker) -> None:
     would = told(shell, "built-image", "ami", "build", "--dry-run", "--variant", "gpu", "--arch", "aarch64", *FROM)
     assert (would["built"], would["driver"], would["instance_type"]) == (False, "580-server", "c6g.large")
+    kepler = told(shell, "built-image", "ami", "build", "--dry-run", "--variant", "gpu", "--driver", "470-server", *FROM)
+    assert (kepler["base"], kepler["driver"]) == ("ubuntu-22.04", "470-server")
     assert 0 < would["least_usd"] < would["most_usd"] < 0.1
     done = told(shell, "built-image", "ami", "build", "--yes", "--variant", "gpu", *FROM)
     assert (done["built"], done["disk_gb"], done["facts"]) == (True, 16, FACTS)
