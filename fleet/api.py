@@ -19,6 +19,7 @@ from fleet.control.controller import Controller
 from fleet.control.fleets import holds_fleet, open_bucket, open_fleet, providers_here
 from fleet.control.history import events_of
 from fleet.control.home import open_home
+from fleet.control.images import image_notes
 from fleet.control.keeping import keep
 from fleet.control.offering import Plan, offering
 from fleet.control.opened import known_runs, opened, opened_run
@@ -77,7 +78,7 @@ def plan(job: JobLike) -> Plan:
             found = offering(controller.state, controller.observer.providers.values(), wanted, controller.objects.now())
         except FleetError as error:
             raise type(error)(error.message, "\n".join([*notes, error.hint])) if notes else error from None
-        found = replace(found, notes=notes)
+        found = replace(found, notes=notes + image_notes(home, controller.objects, wanted))
     else:
         refuse_without_setup(wanted, providers_here(home))
         found = offering(FleetState(), providers_here(home).values(), wanted, 0.0)

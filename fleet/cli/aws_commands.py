@@ -43,6 +43,7 @@ def policy_aws(
     setup: Annotated[
         bool, typer.Option("--setup", help="What `fleet init`, `destroy` and `controller deploy aws` need.")
     ] = False,
+    images: Annotated[bool, typer.Option("--images", help="What `fleet ami` needs beside the controller's.")] = False,
     bucket: Annotated[str | None, typer.Option("--bucket", help="The bucket's name; else the remembered one.")] = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
@@ -52,4 +53,4 @@ def policy_aws(
     """
     from fleet.cli.policy_aws import show
 
-    raise typer.Exit(show(bucket, role=role, setup=setup, as_json=output is Output.JSON))
+    raise typer.Exit(show(bucket, role=role, setup=setup, images=images, as_json=output is Output.JSON))

@@ -53,6 +53,25 @@ def volume_ids(context: typer.Context, incomplete: str) -> list[str]:
     return _looked(context, lambda found: found.volumes, incomplete)
 
 
+def image_ids(incomplete: str) -> list[str]:
+    """Prepared images that this computer knows of."""
+    with contextlib.suppress(Exception):
+        import json
+
+        given = os.environ.get("FLEET_HOME")
+        folder = (Path(given) if given else Path.home() / ".fleet") / "cache" / "aws" / "images"
+        known = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.own.json"))]
+        return _beginning([one["image_id"] for kept in known for one in kept["images"]], incomplete)
+    return []
+
+
+def driver_names(incomplete: str) -> list[str]:
+    """Branches of NVIDIA's driver that some machine needs."""
+    from fleet.providers.aws.gpus import GPUS
+
+    return _beginning(sorted({gpu.branch for gpu in GPUS.values() if gpu.branch}), incomplete)
+
+
 def kinds(incomplete: str) -> list[str]:
     """What ``fleet init`` writes, or sets up."""
     from fleet.cli.init import KINDS

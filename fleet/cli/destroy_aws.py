@@ -71,10 +71,11 @@ def _tell(step: Removal) -> None:
 
 def _left(doomed: Doomed) -> str:
     """What stays. Disks never do: `check_removal` refuses that."""
-    left = [step for step in doomed.steps if step.action == "leave"]
+    left = {step.kind for step in doomed.steps if step.action == "leave"}
     if not left:
         return " Nothing is left. EC2's own roles for spot are the account's, and stay."
-    return f" {doomed.place.url} stays, with everything in it."
+    bucket = f" {doomed.place.url} stays, with everything in it." if "bucket" in left else ""
+    return bucket + (" Prepared images stay: `fleet ami list`." if "image" in left else "")
 
 
 def _object(doomed: Doomed) -> AwsDestroyedObject:

@@ -6,7 +6,15 @@ import errno
 import sys
 from typing import NoReturn
 
-from fleet.cli import aws_commands, deploy_commands, group_commands, price_commands, reach_commands, run_commands
+from fleet.cli import (
+    ami_commands,
+    aws_commands,
+    deploy_commands,
+    group_commands,
+    price_commands,
+    reach_commands,
+    run_commands,
+)
 from fleet.cli.app import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_JOB, app
 from fleet.cli.errors import error_object, fault_object, print_error
 from fleet.cli.plain import plain
@@ -14,8 +22,16 @@ from fleet.cli.streams import give_up_stdout, never_fail_to_encode, open_closed_
 from fleet.model.errors import FleetError, JobError
 
 __all__ = [
-    "app", "aws_commands", "deploy_commands", "group_commands", "main", "price_commands", "reach_commands", "run_commands",
-]  # fmt: skip
+    "ami_commands",
+    "app",
+    "aws_commands",
+    "deploy_commands",
+    "group_commands",
+    "main",
+    "price_commands",
+    "reach_commands",
+    "run_commands",
+]
 
 _REMEDIES = {
     **dict.fromkeys(

@@ -480,7 +480,7 @@ class AwsStepObject(TypedDict):
     kind: str
     """`bucket`, `fleet`, `service role`, `role`, `profile`, `security group`, `key`, `launch template`, `record`; of a
     controller `agent`, `code`, `log group`, `function`, `concurrency`, `invocations`, `rule`, `permission`, `schedule`,
-    `topic`, `alarm`; of what is removed also `volume` and `snapshot`."""
+    `topic`, `alarm`; of what is removed also `volume`, `snapshot` and `image`."""
     name: str
     """The cloud's name or id for it."""
     region: str
@@ -589,6 +589,124 @@ class FindingObject(TypedDict):
     """What was found."""
     remedy: str
     """What to do about it; else empty."""
+
+
+class ImageObject(TypedDict):
+    """An image that fleet made."""
+
+    image: str
+    """Its id."""
+    region: str
+    """Images belong to one."""
+    name: str
+    """As EC2 shows it."""
+    base: str
+    """What it was made from."""
+    variant: str
+    """`cpu`, or `gpu`: with NVIDIA's driver."""
+    driver: str
+    """NVIDIA's branch; empty: none."""
+    arch: Literal["x86_64", "aarch64"]
+    """The processor."""
+    recipe: str
+    """The version of what is put into an image."""
+    version: str
+    """Of the fleet that made it."""
+    source: str
+    """The image that it was made from."""
+    made_at: float
+    """When."""
+    state: str
+    """EC2's word: `available`, `pending`, `failed` …"""
+    size_gb: int
+    """Of its disks: what its snapshots hold at most."""
+    usd_per_month: float
+    """Of its snapshots, at most."""
+    encrypted: bool
+    """With the account's own key: then it cannot be shared."""
+    public: bool
+    """Everybody may launch it."""
+    fit: bool
+    """Machines of some kind can boot from it."""
+    taken: bool
+    """Launches take it: the newest of its kind."""
+    old: bool
+    """Older than 60 days: its kernel and packages lack what was mended since."""
+    told: str
+    """What a launch makes of it, and why."""
+    facts: dict[str, object] | None
+    """What it is made of, as `/etc/fleet-image.json` says in it; null: the bucket has no record of it."""
+
+
+class BuiltImageObject(TypedDict):
+    """An image that was built, or with `--dry-run` would be."""
+
+    built: bool
+    """false: `--dry-run`."""
+    image: str | None
+    """Its id; null: not built."""
+    name: str | None
+    """As EC2 shows it; null: not built."""
+    region: str
+    """Where."""
+    base: str
+    """What it is made from."""
+    variant: Literal["cpu", "gpu"]
+    """`gpu`: with NVIDIA's driver."""
+    driver: str
+    """NVIDIA's branch; empty: none."""
+    arch: Literal["x86_64", "aarch64"]
+    """The processor."""
+    source: str | None
+    """The image that it was made from; null: not built."""
+    pulls: list[str]
+    """Docker images that are pulled ahead."""
+    instance_type: str
+    """That it is built on."""
+    disk_gb: int
+    """Of its root disk."""
+    packer: str
+    """Which Packer builds it."""
+    least_usd: float | None
+    """What the building machine costs, if it is quick; null: its price is not known."""
+    most_usd: float | None
+    """The same if it is slow."""
+    usd_per_month: float
+    """Of its snapshot, at most."""
+    taken_by: str
+    """Which launches take it."""
+    facts: dict[str, object] | None
+    """What it is made of, as it says itself; null: not built."""
+
+
+class SharedImageObject(TypedDict):
+    """Who may launch an image, beside its own account."""
+
+    image: str
+    """Its id."""
+    region: str
+    """Where it is."""
+    accounts: list[str]
+    """Other AWS accounts."""
+    public: bool
+    """Everybody."""
+
+
+class PrunedImageObject(TypedDict):
+    """An image, a snapshot whose image is gone, or the record of an image that is gone."""
+
+    action: Literal["keep", "remove"]
+    """What was done with it."""
+    kind: Literal["image", "snapshot", "record"]
+    """What it is."""
+    id: str
+    """EC2's; of a record the image's."""
+    region: str
+    """Where it is; empty for a record."""
+    why: str
+    """Why it was removed, or kept."""
+    usd_per_month: float
+    """What it costs, at most."""
 
 
 class DemoObject(TypedDict):

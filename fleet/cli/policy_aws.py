@@ -14,26 +14,28 @@ if TYPE_CHECKING:
     from fleet.cli.objects import PolicyObject
 
 
-def show(bucket: str | None, *, role: bool, setup: bool, as_json: bool) -> int:
+def show(bucket: str | None, *, role: bool, setup: bool, images: bool, as_json: bool) -> int:
     """Print a policy to standard output, and to standard error what to do with it."""
-    if role and setup:
-        raise FleetError("--role and --setup are two policies", "Print one after the other.")
-    name, policy = _policy(bucket, role=role, setup=setup)
+    chosen = [word for word, wanted in (("--role", role), ("--setup", setup), ("--images", images)) if wanted]
+    if len(chosen) > 1:
+        raise FleetError(f"{' and '.join(chosen)} are several policies", "Print one after the other.")
+    name, policy = _policy(bucket, role=role, setup=setup, images=images)
     command = f"aws iam create-policy --policy-name {name} --policy-document file://{name}.json"
     if as_json:
         told: PolicyObject = {"name": name, "policy": policy, "command": command}
         emit(told)
         return 0
     print(json.dumps(policy, indent=2))
-    words = "--role " if role else "--setup " if setup else ""
+    words = "".join(f"{word} " for word in chosen)
     told_role = "`fleet init aws` gave it to the machines' role already. " if role else ""
     sys.stderr.write(f"\n{told_role}As a managed policy: fleet policy aws {words}> {name}.json && {command}\n")
     return 0
 
 
-def _policy(bucket: str | None, *, role: bool, setup: bool) -> tuple[str, dict[str, Any]]:
+def _policy(bucket: str | None, *, role: bool, setup: bool, images: bool) -> tuple[str, dict[str, Any]]:
     from fleet.control.aws_place import look_at_place, name_of_bucket, profile_of, usual_region, whoami
     from fleet.providers.aws.calling import Calls
+    from fleet.providers.aws.image_policy import images_policy
     from fleet.providers.aws.names import own_name
     from fleet.providers.aws.policies import controller_policy, instance_policy
     from fleet.providers.aws.setup_policy import setup_policy
@@ -44,6 +46,8 @@ def _policy(bucket: str | None, *, role: bool, setup: bool) -> tuple[str, dict[s
     if setup:  # asked for by those who may do nothing yet
         account, partition = whoami(calls, region)
         return "fleet-setup", setup_policy(account, partition, name_of_bucket(home, account, region, bucket))
+    if images:  # an account's, whichever fleet's machines boot from them
+        return "fleet-images", images_policy(*whoami(calls, region))
     place = look_at_place(home, calls, region, bucket)
     if place.fleet_id is None:
         raise FleetError(

@@ -51,6 +51,14 @@ def _not_launched(who: dict[str, Any], try_no: int, error: ProviderError) -> ev.
     return ev.CallFailed(**who, **told, call="launch")
 
 
+def _without_image(who: dict[str, Any], try_no: int, error: ProviderError) -> ev.LaunchFailed:
+    """The image that the provider chose is gone since the request was frozen with it. Nothing was made, so the try is over;
+    the next one is rendered anew, with another image. (One that the job itself names stays wrong, and stops it.)
+    """
+    told = {"error_class": ErrorClass.TRANSIENT, "code": error.code, "message": error.message}
+    return ev.LaunchFailed(**who, **told, try_no=try_no)
+
+
 def _tail(text: str) -> str:
     """The last lines, as they may be shown."""
     shown = "".join(c if c.isprintable() or c == "\n" else " " for c in text)
@@ -124,6 +132,8 @@ class Effects:
         try:
             instance = provider.launch(request)
         except ProviderError as error:
+            if error.code in provider.capabilities.images_gone and request.image_id != rendered.image_id:
+                return [_without_image(who, attempt.try_no, error)]
             return [_not_launched(who, attempt.try_no, error)]
         return [ev.LaunchSucceeded(**who, try_no=attempt.try_no, instance=instance)]
 

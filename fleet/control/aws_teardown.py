@@ -20,6 +20,9 @@ from fleet.providers.aws.removing import look_at_remains, remove
 from fleet.providers.aws.teardown import Remains, Removal, living, plan_removal
 from fleet.store.journal import Journal
 
+STAYING = ("bucket", "image")
+"""What may be left, and needs no set-up to be looked after."""
+
 
 @dataclass(frozen=True, slots=True)
 class Doomed:
@@ -111,6 +114,6 @@ def carry_out_removal(home: Home, doomed: Doomed, done: Callable[[Removal], None
             done(step)
     if any(step.kind == "bucket" and step.action == "remove" for step in doomed.steps):
         home.forget_bucket(place.url)
-    known, left = home.aws(), any(step.action == "leave" and step.kind != "bucket" for step in doomed.steps)
+    known, left = home.aws(), any(step.action == "leave" and step.kind not in STAYING for step in doomed.steps)
     if known is not None and known.bucket == place.url and not left:
         home.forget_aws()

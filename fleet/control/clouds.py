@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from fleet import __version__
+from fleet.control.images import image_notes
 from fleet.control.prices import refresh_prices
 from fleet.control.setups import aws_setup
 from fleet.core.allowed import providers_of
@@ -54,7 +55,7 @@ def prepare(home: Home, objects: Objects, job: Job, tell: Callable[[str], None])
     """
     if aws_setup(objects) is None or not any(name != "local" for name in providers_of(job.resources)):
         return
-    for told in refresh_prices(home, objects, job):
+    for told in (*refresh_prices(home, objects, job), *image_notes(home, objects, job)):
         tell(told)
     from fleet.boot.wheelhouse import ensure_wheels
 

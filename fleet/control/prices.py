@@ -34,7 +34,7 @@ def refresh_prices(home: Home, objects: Objects, job: Job) -> tuple[str, ...]:
     """
     setup = aws_setup(objects)
     told: list[str] = []
-    for region, types in _wanted(job, setup).items():
+    for region, types in wanted_regions(job, setup).items():
         from fleet.providers.aws.offers import refresh
 
         told.extend(refresh(setup, region, home.cache / "aws", types))
@@ -44,7 +44,7 @@ def refresh_prices(home: Home, objects: Objects, job: Job) -> tuple[str, ...]:
 def missing_types(home: Home, objects: Objects, job: Job) -> tuple[str, ...]:
     """What of a job's wishes EC2 has no offer of at all, why, and what serves instead; and what a low bid costs."""
     setup = aws_setup(objects)
-    wanted = _wanted(job, setup)
+    wanted = wanted_regions(job, setup)
     if not wanted or setup is None:
         return ()
     from fleet.providers.aws.missing import explain_missing
@@ -72,7 +72,7 @@ def low_bid(resources: Resources, known: Iterable[Offer]) -> Iterator[str]:
         )
 
 
-def _wanted(job: Job, setup: AwsSetup | None) -> dict[str, list[str]]:
+def wanted_regions(job: Job, setup: AwsSetup | None) -> dict[str, list[str]]:
     """The regions that a job may go to, each with the types that it names there."""
     found: dict[str, list[str]] = {}
     for one in alternatives(job.resources) if setup is not None else ():

@@ -217,6 +217,8 @@ class Capabilities(Frozen):
     """Whether it tells what a spot instance was charged in the past."""
     images: bool = False
     """Whether machines boot from an image, and cloud-init brings the agent: else they find it there."""
+    images_gone: tuple[str, ...] = ()
+    """Codes by which it refuses a launch because the image is not there (any more)."""
     console: bool = False
     """Whether it tells what a machine printed while it booted."""
     access_rules: bool = False

@@ -10,8 +10,10 @@ import pytest
 from fleet.model.errors import ErrorClass, ProviderError
 from fleet.model.setup import AwsSetup
 from fleet.providers.aws.endpoints import endpoints_of
-from fleet.providers.aws.images import DAY, NAMES, Images, image_of
+from fleet.providers.aws.image_cache import DAY
+from fleet.providers.aws.images import Images, image_of
 from fleet.providers.aws.provider import AwsProvider
+from fleet.providers.aws.published import NAMES
 from fleet.providers.aws.session import forget_clients
 from tests.aws.bench import Rig
 from tests.aws.ground import AMI, REGION, offer, shelf
@@ -32,12 +34,17 @@ def published(rig: Rig, image_id: str, times: int = 1) -> None:
     rig.proxy.answer("GetParameter", json.dumps({"Parameter": {"Value": image_id}}).encode(), times=times)
 
 
+def parameters_asked(rig: Rig) -> list[str]:
+    """Of the publishers."""
+    return [one.parameters["Name"] for one in rig.proxy.seen if one.action == "GetParameter"]
+
+
 def test_the_newest_ubuntu_is_what_machines_boot_from_unless_the_job_wants_another(rig: Rig) -> None:
     published(rig, NOBLE)
     target = rig.provider().boot_target([offer()], None)
     assert target is not None
     assert (target.image_id, target.image, target.arch, target.user_data_limit) == (NOBLE, "ubuntu-24.04", "x86_64", 16_384)
-    asked = rig.proxy.seen[0].parameters["Name"]
+    asked = parameters_asked(rig)[0]
     assert asked == "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id"
 
 
@@ -55,7 +62,7 @@ def test_each_name_is_the_publishers_parameter_for_the_processor(rig: Rig, name:
     machine = offer().model_copy(update={"instance_type": "c7g.xlarge" if arm else "c5.xlarge"})
     rig.provider().boot_target([machine], name)
     x86 = "x86_64" if name == "dlami" else "amd64"
-    assert rig.proxy.seen[0].parameters["Name"] == parameter.format("arm64" if arm else x86)
+    assert parameters_asked(rig)[0] == parameter.format("arm64" if arm else x86)
 
 
 @pytest.mark.parametrize(("name", "image_id"), [("ubuntu-24.04", NOBLE), ("ubuntu-22.04", JAMMY), ("debian-12", DEBIAN)])
@@ -125,7 +132,7 @@ def test_a_torn_record_is_looked_up_again(rig: Rig) -> None:
 
 @pytest.mark.parametrize("wish", ["ubuntu", "windows-2022", "AMI-0123"])
 def test_a_wish_that_is_no_image_is_refused_with_the_names_that_are(rig: Rig, wish: str) -> None:
-    with pytest.raises(ProviderError, match=r"ubuntu-24.04, ubuntu-22.04, debian-12, dlami, ami-") as told:
+    with pytest.raises(ProviderError, match=r"ubuntu-24.04, ubuntu-22.04, debian-12, dlami, stock, ami-") as told:
         rig.provider().boot_target([offer()], wish)
     assert told.value.error_class is ErrorClass.INVALID
 

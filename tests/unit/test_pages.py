@@ -56,6 +56,10 @@ RUN_ELSEWHERE = {
     ),
     "fleet logs -f first": "tests/unit/cli/test_readme.py follows a log",
     "fleet policy aws > controller.json": "tests/aws/test_init_aws.py prints it",
+    **{
+        f"fleet ami {words}": "tests/aws/test_ami.py runs it with a program that is called packer"
+        for words in ("build", "build --variant gpu", "build --variant gpu --driver 470-server", "list")
+    },
     "pip install 'fleet[aws]'": "tests/system/test_wheel.py installs the wheel with an extra",
     "aws configure": "Amazon's own program",
     **{

@@ -1,4 +1,5 @@
-"""What machines boot from: an image by its id, or the newest of a name, looked up once a day and region.
+"""What machines boot from: an image by its id, the newest own image that fits, or the newest of a publisher's name.
+Looked up once a day and region.
 
 The publishers keep the newest id in a public parameter of Systems Manager; where a region (or a look-alike) has none, the
 newest image of the publisher's name is asked of EC2.
@@ -6,61 +7,26 @@ newest image of the publisher's name is asked of EC2.
 
 from __future__ import annotations
 
-import json
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from fleet.model.cloud import BootTarget, Offer
 from fleet.model.errors import ErrorClass, ProviderError
 from fleet.providers.aws.endpoints import custom_endpoints
 from fleet.providers.aws.errors import translated
+from fleet.providers.aws.image_cache import ImageCache
 from fleet.providers.aws.offers import facts_of
+from fleet.providers.aws.own_images import BASES, MARK, Choice, OwnImage, Wanted, choose, own_image
+from fleet.providers.aws.published import DEFAULT, NAMES, OLDER, Arch, Published, newest
 from fleet.providers.aws.session import aws_client
 
-Arch = Literal["x86_64", "aarch64"]
-DEFAULT = "ubuntu-24.04"
-OLDER = {"470-server": "ubuntu-22.04"}
-"""For drivers that have ended: an image whose kernel they are built for."""
-DAY = 86_400.0
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """Where the newest image of a name is found. Both patterns take ``{arch}``, in the publisher's own word."""
-
-    parameter: str
-    owner: str
-    name: str
-    words: tuple[str, str] = ("amd64", "arm64")
-    """The publisher's words for x86_64 and aarch64."""
-    brings_driver: bool = False
-
-
-_UBUNTU = "/aws/service/canonical/ubuntu/server/{release}/stable/current/{{arch}}/hvm/ebs-{disk}/ami-id"
-NAMES = {
-    "ubuntu-24.04": Published(
-        _UBUNTU.format(release="24.04", disk="gp3"),
-        "099720109477",
-        "ubuntu/images/hvm-ssd*/ubuntu-noble-24.04-{arch}-server-*",
-    ),
-    "ubuntu-22.04": Published(
-        _UBUNTU.format(release="22.04", disk="gp2"),
-        "099720109477",
-        "ubuntu/images/hvm-ssd*/ubuntu-jammy-22.04-{arch}-server-*",
-    ),
-    "debian-12": Published("/aws/service/debian/release/12/latest/{arch}", "136693071363", "debian-12-{arch}-*"),
-    "dlami": Published(
-        "/aws/service/deeplearning/ami/{arch}/base-oss-nvidia-driver-gpu-ubuntu-22.04/latest/ami-id",
-        "amazon",
-        "Deep Learning*Base OSS Nvidia Driver GPU AMI (Ubuntu 22.04)*",
-        ("x86_64", "arm64"),
-        brings_driver=True,
-    ),
-}
+STOCK = "stock"
+"""The job's word for a publisher's image although there is one of its own."""
+GONE = ("InvalidAMIID.NotFound", "InvalidAMIID.Unavailable")
+"""EC2's words for an image that is not there (any more)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +44,12 @@ class Image:
 class Images:
     """One fleet's look at images; what was found is kept in a folder on this computer."""
 
-    def __init__(self, cache: Path, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, cache: Path, *, account: str | None = None, clock: Callable[[], float] = time.time) -> None:
+        """``account``: whose own images are taken; None: whosever the credentials are."""
         self.cache = cache
-        self._cache = cache / "images"
+        self._account = account
         self._clock = clock
+        self._kept = ImageCache(cache / "images", clock)
 
     def target(self, offers: Sequence[Offer], image_id: str | None) -> BootTarget:
         """What machines of the offers boot from; see the contract."""
@@ -89,39 +57,98 @@ class Images:
             raise ProviderError(ErrorClass.INVALID, "MissingParameter", "no offer says for which machine the image is")
         region = offers[0].region
         arch, driver = needs_of(offers[0].instance_type, self.cache)
-        wish = image_id or OLDER.get(driver or "", DEFAULT)
+        stock = image_id == STOCK
+        wish = OLDER.get(driver or "", DEFAULT) if stock or not image_id else image_id
         published = NAMES.get(wish)
+        self._check(offers[0], wish, published, driver)
+        own = None if stock else self.own_choice(region, wish, arch, driver).image
+        if own is not None:
+            try:
+                image, found = f"{wish}, prepared {own.made_on}", self.facts(region, own.image_id)
+            except ProviderError as error:
+                if error.code not in GONE:
+                    raise
+                self.is_gone(region, own.image_id)
+                return self.target(offers, image_id)
+        else:
+            image = wish
+            found = self.facts(region, wish if published is None else self._newest(region, wish, published, arch))
+        brings = (own is not None and own.variant == "gpu") or (published is not None and published.brings_driver)
+        return BootTarget(
+            image_id=found.image_id,
+            image=image,
+            arch=found.arch,
+            driver=None if brings else driver,
+            environment=environment(region),
+        )
+
+    def _check(self, offer: Offer, wish: str, published: Published | None, driver: str | None) -> None:
+        """Raises ProviderError for what the image cannot run."""
         if published is None and not wish.startswith("ami-"):
-            names = ", ".join(NAMES)
+            names = ", ".join([*NAMES, STOCK])
             raise ProviderError(ErrorClass.INVALID, "InvalidAMIID.Malformed", f"image_id {wish!r} is none of {names}, ami-…")
         brings = published is None or published.brings_driver
-        facts = facts_of(offers[0].instance_type, self.cache)
+        facts = facts_of(offer.instance_type, self.cache)
         if facts is not None and facts.fabric_manager and not brings:
             raise ProviderError(
                 ErrorClass.UNAVAILABLE,
                 "Unsupported",
-                f"{offers[0].instance_type} needs NVIDIA's fabric manager, which {wish} has not",
+                f"{offer.instance_type} needs NVIDIA's fabric manager, which {wish} has not",
                 "Take the image that has it: resources.image_id: dlami",
             )
         if wish == "debian-12" and driver is not None and not driver.startswith("470"):
             raise ProviderError(
                 ErrorClass.INVALID,
                 "Unsupported",
-                f"Debian 12 has no driver {driver} for {offers[0].instance_type}",
+                f"Debian 12 has no driver {driver} for {offer.instance_type}",
                 "Take another image: resources.image_id: ubuntu-24.04, or dlami",
             )
-        found = self.facts(region, wish if published is None else self._newest(region, wish, published, arch))
-        return BootTarget(
-            image_id=found.image_id,
-            image=wish,
-            arch=found.arch,
-            driver=None if published is not None and published.brings_driver else driver,
-            environment=environment(region),
-        )
+
+    def own_choice(self, region: str, base: str, arch: Arch, driver: str | None) -> Choice:
+        """The own image to boot from. What is not known of own images stops no launch: then there is none."""
+        if base not in BASES:
+            return Choice(None)
+        wanted = Wanted(base, arch, driver, self._account)
+        there = [one for one in self.own(region) if not self._kept.is_refused(region, one.image_id)]
+        return choose(there, wanted, self._clock())
+
+    def own(self, region: str) -> list[OwnImage]:
+        """The account's own images of a region. If nobody answers, yesterday's will do."""
+        return self.known(region) or _images(self._kept.read(f"{region}.own"))
+
+    def known(self, region: str, *, anew: bool = False) -> list[OwnImage] | None:
+        """The same, asked once a day (``anew``: now); None: nobody answers."""
+        key = f"{region}.own"
+        kept = self._kept.read(key)
+        if kept is None or anew or not self._kept.is_young(kept) or _is_unsettled(kept):
+            try:
+                with translated("DescribeImages"):
+                    answer = aws_client("ec2", region).describe_images(
+                        Owners=["self"], Filters=[{"Name": "tag-key", "Values": [MARK]}]
+                    )
+            except ProviderError:
+                return None
+            for described in answer["Images"]:
+                if described.get("State") == "available":  # the same answer says what a launch must know of it
+                    found = image_of(described)
+                    self._kept.write(f"{region}.{found.image_id}", {"image": asdict(found)})
+            owned = [own_image(described, region) for described in answer["Images"]]
+            kept = {"at": self._clock(), "images": [asdict(one) for one in owned if one is not None]}
+            self._kept.write(key, kept)
+        return _images(kept)
+
+    def forget(self, region: str) -> None:
+        """Something was made or removed there: ask anew."""
+        self._kept.forget(f"{region}.own")
+
+    def is_gone(self, region: str, image_id: str) -> None:
+        """A launch was told that there is no such image: the next one chooses anew, and another."""
+        self._kept.refuse(region, image_id)
+        self.forget(region)
 
     def facts(self, region: str, image_id: str) -> Image:
         """What EC2 says of an image; asked once, since an image never changes."""
-        kept = self._kept(f"{region}.{image_id}")
+        kept = self._kept.read(f"{region}.{image_id}")
         if kept is not None:
             return Image(**kept["image"])
         with translated("DescribeImages"):
@@ -129,19 +156,17 @@ class Images:
         if not answer["Images"]:
             raise ProviderError(ErrorClass.INVALID, "InvalidAMIID.NotFound", f"there is no image {image_id} in {region}")
         found = image_of(answer["Images"][0])
-        self._keep(f"{region}.{image_id}", {"image": asdict(found)})
+        self._kept.write(f"{region}.{image_id}", {"image": asdict(found)})
         return found
 
     def _newest(self, region: str, name: str, published: Published, arch: Arch) -> str:
         """The newest image of a name. If nobody answers, yesterday's will do."""
         key = f"{region}.{name}.{arch}"
-        kept = self._kept(key)
-        if kept is not None and self._clock() - kept["at"] < DAY:
+        kept = self._kept.read(key)
+        if kept is not None and self._kept.is_young(kept) and not self._kept.is_refused(region, str(kept["image_id"])):
             return str(kept["image_id"])
-        word = published.words[0] if arch == "x86_64" else published.words[1]
         try:
-            found = _by_parameter(region, published.parameter.format(arch=word))
-            found = found or _by_name(region, published, word, arch)
+            found = newest(region, published, arch)
         except ProviderError as error:
             if kept is None or error.error_class not in (ErrorClass.TRANSIENT, ErrorClass.THROTTLED):
                 raise
@@ -153,22 +178,21 @@ class Images:
                 f"nobody publishes {name} for {arch} in {region}",
                 "Name an image of your own in resources.image_id: ami-…",
             )
-        self._keep(key, {"image_id": found, "at": self._clock()})
+        self._kept.write(key, {"image_id": found, "at": self._clock()})
         return found
 
-    def _kept(self, key: str) -> dict[str, Any] | None:
-        try:
-            found = json.loads((self._cache / f"{key}.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return found if isinstance(found, dict) else None
 
-    def _keep(self, key: str, value: dict[str, Any]) -> None:
-        """Whole or not at all: several controllers share the folder."""
-        self._cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=self._cache, delete=False, encoding="utf-8") as file:
-            json.dump(value, file)
-        Path(file.name).replace(self._cache / f"{key}.json")
+def _is_unsettled(kept: dict[str, Any]) -> bool:
+    """One of them was just being made."""
+    return any(one.state == "pending" for one in _images(kept))
+
+
+def _images(kept: dict[str, Any] | None) -> list[OwnImage]:
+    """As they were kept; what another version kept in another form is nothing."""
+    try:
+        return [OwnImage(**{**one, "snapshots": tuple(one["snapshots"])}) for one in (kept or {}).get("images", ())]
+    except (TypeError, KeyError):
+        return []
 
 
 def image_of(described: dict[str, Any]) -> Image:
@@ -192,27 +216,3 @@ def needs_of(instance_type: str, cache: Path) -> tuple[Arch, str | None]:
     """Architecture and driver branch of a type: by the table, else by what EC2 said of it."""
     facts = facts_of(instance_type, cache)
     return ("x86_64", None) if facts is None else (facts.arch, facts.driver_branch)
-
-
-def _by_parameter(region: str, name: str) -> str | None:
-    try:
-        with translated("GetParameter"):
-            return str(aws_client("ssm", region).get_parameter(Name=name)["Parameter"]["Value"])
-    except ProviderError as error:
-        if error.code != "ParameterNotFound":
-            raise
-        return None
-
-
-def _by_name(region: str, published: Published, word: str, arch: Arch) -> str | None:
-    filters = {
-        "name": published.name.format(arch=word),
-        "architecture": "arm64" if arch == "aarch64" else arch,
-        "state": "available",
-    }
-    with translated("DescribeImages"):
-        answer = aws_client("ec2", region).describe_images(
-            Owners=[published.owner], Filters=[{"Name": name, "Values": [value]} for name, value in filters.items()]
-        )
-    newest = max(answer["Images"], key=lambda image: str(image.get("CreationDate", "")), default=None)
-    return str(newest["ImageId"]) if newest is not None else None

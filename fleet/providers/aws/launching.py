@@ -18,7 +18,7 @@ from fleet.model.errors import ErrorClass, ProviderError
 from fleet.model.setup import AwsRegion, AwsSetup
 from fleet.providers.aws import calls, launch, mapping
 from fleet.providers.aws.errors import refusal
-from fleet.providers.aws.images import Image, Images, needs_of
+from fleet.providers.aws.images import GONE, Image, Images, needs_of
 from fleet.providers.aws.vcpus import what_to_ask_for
 from fleet.providers.aws.volumes import Volumes
 
@@ -61,6 +61,8 @@ class Launcher:
             except ProviderError as error:
                 if error.error_class is ErrorClass.QUOTA:
                     raise _told(error, request) from error
+                if error.code in GONE and request.image_id:
+                    self._images.is_gone(place.region, request.image_id)
                 raise
         book = {offer.key: offer for offer in request.offers}
         return mapping.instance(self._whole(request, known), place.region, book)

@@ -41,7 +41,7 @@ from fleet.model.cloud import (
 from fleet.model.errors import ErrorClass, ProviderError
 from fleet.model.setup import AwsSetup
 from fleet.providers.aws import calls, mapping
-from fleet.providers.aws.images import Images
+from fleet.providers.aws.images import GONE, Images
 from fleet.providers.aws.launching import Launcher
 from fleet.providers.aws.offers import offers as catalogue
 from fleet.providers.aws.rules import CLOSED, of_group, own_rules
@@ -53,6 +53,7 @@ CAPABILITIES = Capabilities(
     billing=Billing(minimum_seconds=60, free_if_interrupted_within=3600),
     price_history=True,
     images=True,
+    images_gone=GONE,
     console=True,
     access_rules=True,
     growing=True,
@@ -91,7 +92,7 @@ class AwsProvider:
         self._cache = cache
         self._shop = shop or self._catalogue
         self._clock = clock
-        self._images = Images(cache, clock=clock)
+        self._images = Images(cache, account=setup.account, clock=clock)
         self._volumes = Volumes(fleet_id)
         self._launcher = Launcher(setup, self._images, self._volumes)
         self._books: dict[str, tuple[float, dict[str, Offer]]] = {}
@@ -121,7 +122,7 @@ class AwsProvider:
         return mapping.price_steps(found, since, until)
 
     def boot_target(self, offers: Sequence[Offer], image_id: str | None) -> BootTarget | None:
-        """An image by its id, or the newest of a name: ubuntu-24.04, ubuntu-22.04, debian-12, dlami."""
+        """An image by its id, or by a name (ubuntu-24.04, ubuntu-22.04, debian-12, dlami): an own one, else a stock one."""
         target = self._images.target(offers, image_id)
         newest = self._newest() or self._setup
         here = newest.regions.get(offers[0].region)

@@ -9,6 +9,7 @@ from fleet.model import layout
 from fleet.model.errors import ErrorClass, FleetError, ProviderError
 from fleet.providers.aws.calling import Calls
 from fleet.providers.aws.function_removing import OF_FUNCTION, remove_of_function
+from fleet.providers.aws.image_calls import look
 from fleet.providers.aws.names import TAG, own_name
 from fleet.providers.aws.setup_role import GONE
 from fleet.providers.aws.teardown import LAST_KEYS, Machine, Remains, Remnant, Removal, contents_of
@@ -67,6 +68,8 @@ def _regional(calls: Calls, region: str, fleet_id: str) -> Iterator[Remnant]:
         yield Remnant("volume", region, one["VolumeId"], _run(one), int(one["Size"]), busy)
     for one in calls.pages("ec2", region, "describe_snapshots", "Snapshots", Filters=own, OwnerIds=["self"]):
         yield Remnant("snapshot", region, one["SnapshotId"], _run(one), int(one["VolumeSize"]))
+    for image in look(calls, region):
+        yield Remnant("image", region, image.image_id, f"made by fleet from {image.base}", image.size_gb)
     for one in calls.pages("ec2", region, "describe_security_groups", "SecurityGroups", Filters=own):
         yield Remnant("security group", region, one["GroupId"], "had no inbound port")
 

@@ -13,7 +13,7 @@ from fleet.model import layout
 from fleet.model.base import Micros
 from fleet.model.units import format_money
 
-GB_MONTH = {"volume": 80_000, "snapshot": 50_000}
+GB_MONTH = {"volume": 80_000, "snapshot": 50_000, "image": 50_000}
 """Micro-dollars for a GB and month of gp3, and of a snapshot at most, in most regions."""
 STORED = 23_000
 """The same for what lies in the bucket."""
@@ -29,11 +29,11 @@ BREAKING = ("journal/", "runs/", "models/")
 
 Kind = Literal[
     "schedule", "rule", "alarm", "topic", "function", "log group", "code",
-    "launch template", "key", "volume", "snapshot", "security group", "profile", "role", "record", "bucket"
+    "launch template", "key", "volume", "snapshot", "security group", "profile", "role", "record", "image", "bucket"
 ]  # fmt: skip
 ORDER: tuple[Kind, ...] = (
     "schedule", "rule", "alarm", "topic", "function", "log group", "code",
-    "launch template", "key", "volume", "snapshot", "security group", "profile", "role", "record", "bucket",
+    "launch template", "key", "volume", "snapshot", "security group", "profile", "role", "record", "image", "bucket",
 )  # fmt: skip
 """The controller in the account first: what calls it before itself, itself before its role."""
 
@@ -117,6 +117,10 @@ def _removal(one: Remnant, remains: Remains, *, delete_volumes: bool, delete_buc
         if not delete_volumes:
             return Removal("leave", one.kind, one.region, one.id, f"{what}: data, stays without --delete-volumes", price)
         return Removal("remove", one.kind, one.region, one.id, f"{what}, and everything on it", price)
+    if one.kind == "image":  # the account's, not a fleet's: other fleets' machines may boot from it
+        price = one.size_gb * GB_MONTH[one.kind]
+        told = f"{one.told}, {format_money(price)} a month at most; `fleet ami prune --all --region {one.region}` removes it"
+        return Removal("leave", one.kind, one.region, one.id, told, price)
     if one.kind == "bucket" and not delete_bucket:
         told = "stays with all data; $0.023 a month for each GB"
         return Removal("leave", one.kind, one.region, one.id, told)
