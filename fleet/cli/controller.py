@@ -53,6 +53,8 @@ def _run(bucket: str | None, timeline: Timeline, *, once: bool, as_json: bool) -
         raise FleetError("there is no fleet yet", "`fleet up JOB` makes one.")
     for controller in controllers:
         controller.on_event = _printer(timeline, controller, as_json=as_json)
+    for error in left_out[1:]:
+        timeline.line(None, f"left out    {error.message}")
     urls = [c.objects.url for c in controllers]
     if not once:
         timeline.line(None, f"watching    {', '.join(urls)}; Ctrl-C ends this controller")

@@ -6,14 +6,23 @@ import errno
 import sys
 from typing import NoReturn
 
-from fleet.cli import aws_commands, group_commands, price_commands, reach_commands, run_commands
+from fleet.cli import aws_commands, deploy_commands, group_commands, price_commands, reach_commands, run_commands
 from fleet.cli.app import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_JOB, app
 from fleet.cli.errors import error_object, fault_object, print_error
 from fleet.cli.plain import plain
 from fleet.cli.streams import give_up_stdout, never_fail_to_encode, open_closed_streams
 from fleet.model.errors import FleetError, JobError
 
-__all__ = ["app", "aws_commands", "group_commands", "main", "price_commands", "reach_commands", "run_commands"]
+__all__ = [
+    "app",
+    "aws_commands",
+    "deploy_commands",
+    "group_commands",
+    "main",
+    "price_commands",
+    "reach_commands",
+    "run_commands",
+]
 
 _REMEDIES = {
     **dict.fromkeys(

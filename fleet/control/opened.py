@@ -16,9 +16,7 @@ from fleet.model.errors import FleetError
 log = logging.getLogger("fleet.control")
 
 
-def opened(
-    bucket: str | None, *, strict: bool = False, left_out: list[FleetError] | None = None
-) -> Iterator[Controller]:
+def opened(bucket: str | None, *, strict: bool = False, left_out: list[FleetError] | None = None) -> Iterator[Controller]:
     """Every fleet known here, or the one in ``bucket``; a bucket without a fleet is passed over unless it was named.
 
     One that cannot be opened hides no other: it is told of (kept in ``left_out`` instead), and raised only if there

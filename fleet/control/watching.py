@@ -56,8 +56,8 @@ def _one_round(controllers: Sequence[Controller], on_word: Callable[[str], None]
         trouble = _trouble(controller, own_machines=False)
         if trouble:
             failed.append(FleetError(f"{controller.objects.url} could not be seen in full: {trouble}"))
-    for error in failed[1:]:
-        on_word(error.message)
+    for other in failed[1:]:
+        on_word(other.message)
     if failed:
         raise failed[0]
 
