@@ -23,12 +23,21 @@ EMPTY = Found("/home/pi", "pi", "/usr/bin/python3", "cp311", "aarch64", frozense
 SERVICE = Wanted(NEW, (URL,), SETTINGS, unit="the unit")
 CRON = Wanted(NEW, (URL,), SETTINGS, line=LINE)
 RUNS = replace(
-    EMPTY, current=NEW, versions=(NEW,), settings=SETTINGS, unit="the unit", runs=True, crontab=b"0 0 * * * x\n", leftovers=True
+    EMPTY,
+    current=NEW,
+    versions=(NEW,),
+    settings=SETTINGS,
+    unit="the unit",
+    runs=True,
+    crontab=b"0 0 * * * x\n",
+    leftovers=True,
 )
 
 
 def told(found: Found, wanted: Wanted) -> list[str]:
-    return [f"{step.kind} {step.where.removeprefix(found.base).removeprefix(found.home)}" for step in steps_to(found, wanted)]
+    return [
+        f"{step.kind} {step.where.removeprefix(found.base).removeprefix(found.home)}" for step in steps_to(found, wanted)
+    ]
 
 
 def test_an_empty_host_gets_everything_and_nothing_is_enabled_before_a_round_went_well() -> None:
