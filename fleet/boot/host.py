@@ -59,8 +59,9 @@ def login_of(text: str) -> Login:
     """``[USER@]HOST[:PORT]``; an IPv6 address with a port stands in brackets. Raises FleetError."""
     user, at, place = text.rpartition("@")
     found = re.fullmatch(r"\[([^\[\]]+)\](?::(\d+))?", place) or re.fullmatch(r"([^:\[\]]+)(?::(\d+))?", place)
-    host, port = (found[1], found[2]) if found else (place, None)
-    if not host or (at and not user) or text.startswith("-") or host.startswith("-") or re.search(r"[\s\[\]/]", host):
+    bare = re.fullmatch(r"[0-9A-Fa-f:]*::?[0-9A-Fa-f:.]+(%\w+)?", place)  # an IPv6 address
+    host, port = (found[1], found[2]) if found else (bare[0] if bare else "", None)
+    if not host or (at and not user) or text.startswith("-") or host.startswith("-") or re.search(r"[\s/]", host):
         raise FleetError(f"{text!r} is no host", "Write USER@HOST, or what `ssh` takes: pi@raspberrypi.local")
     return Login(host, user or None, int(port) if port else None)
 
@@ -194,10 +195,10 @@ def _open(login: Login, connection: Any) -> None:
     try:
         connection.open()
     except BadHostKeyException as error:
+        shown, known = f"{error.key.get_name()} {error.key.get_base64()}", shlex.quote(_as_known(connection, error.hostname))
         raise ImpostorError(
-            f"{error.hostname} shows another host key than the one that you know: {error.key.get_name()} "
-            f"{error.key.get_base64()}",
-            f"Nothing was sent to it. If it was installed anew: ssh-keygen -R {shlex.quote(error.hostname)}; {login.ssh}",
+            f"{error.hostname} shows another host key than the one that you know: {shown}",
+            f"Nothing was sent to it. If it was installed anew: ssh-keygen -R {known}; {login.ssh}",
         ) from None
     except PasswordRequiredException:
         raise LoginRefusedError(f"your key for {login.name} has a passphrase", "`ssh-add` first, then again.") from None
@@ -212,6 +213,16 @@ def _open(login: Login, connection: Any) -> None:
             raise LoginRefusedError(f"you have no key to log in to {login.name} with", _keys(login)) from None
         told = str(error) or type(error).__name__
         raise ConnectionLostError(f"{login.name} cannot be reached: {told}", f"Does `{login.ssh}` lead there?") from None
+
+
+def _as_known(connection: Any, host: str) -> str:
+    """What a host, or one on the way to it, goes by in the file of known hosts."""
+    hop = connection
+    while hop is not None and not isinstance(hop, str):
+        if hop.host == host and hop.port != PORT:
+            return f"[{host}]:{hop.port}"
+        hop = hop.gateway
+    return host
 
 
 def _keys(login: Login) -> str:

@@ -16,7 +16,6 @@ from fleet.model.setup import AwsSetup
 from fleet.providers.aws.pricecache import region_cache
 from tests.unit.core.world import folded
 
-
 REGION = "us-east-1"
 
 
