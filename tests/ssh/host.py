@@ -5,6 +5,7 @@ computer's; systemd and cron are stand-ins that write down what they were told.
 from __future__ import annotations
 
 import getpass
+import gzip
 import importlib.metadata
 import shutil
 import sys
@@ -93,12 +94,17 @@ class SmallHost:
         with (home / ".ssh" / "known_hosts").open("a") as file:
             file.write(f"[127.0.0.1]:{self.sshd.port} {public(self.sshd.host_key)}\n")
 
+    def reaches(self, endpoint: str) -> None:
+        """This cloud, with nobody's keys."""
+        folder = self.home / ".aws"
+        folder.mkdir(exist_ok=True)
+        (folder / "config").write_text(f"[default]\nregion = us-east-1\nendpoint_url = {endpoint}\n")
+
     def has_credentials(self, endpoint: str) -> None:
         """By itself: fleet brings none."""
-        folder = self.home / ".aws"
-        folder.mkdir()
-        (folder / "credentials").write_text("[default]\naws_access_key_id = the-hosts\naws_secret_access_key = own\n")
-        (folder / "config").write_text(f"[default]\nregion = us-east-1\nendpoint_url = {endpoint}\n")
+        self.reaches(endpoint)
+        keys = "[default]\naws_access_key_id = the-hosts\naws_secret_access_key = own\n"
+        (self.home / ".aws" / "credentials").write_text(keys)
 
 
 def installed(requirements: Sequence[str], _python: str, _arch: str, folder: Path) -> None:
@@ -111,6 +117,11 @@ def installed(requirements: Sequence[str], _python: str, _arch: str, folder: Pat
             for file in found.files or ():
                 if _is_wanted(file.parts):
                     wheel.write(str(found.locate_file(file)), str(file))
+
+
+def quickly(data: bytes, level: int = 9) -> bytes:
+    """In the place of packing tightly, which takes longer than everything else together."""
+    return gzip.compress(data, min(level, 1))
 
 
 def _is_wanted(parts: tuple[str, ...]) -> bool:
