@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import fleet
-from fleet.boot.dependencies import Download, controller_pins, downloaded
+from fleet.boot.dependencies import Download, controller_pins, downloaded, pinned
 from fleet.boot.packing import archive
 from fleet.model.base import canonical_json
+from fleet.model.errors import FleetError
 
 FORMAT = 1
 """Changes with what is done to the packages here."""
@@ -94,6 +96,19 @@ def version_of(target: Target) -> str:
 
 def host_archive(target: Target, download: Download | None = None) -> bytes:
     """A tar.gz of the folder. Raises FleetError if a package cannot be had."""
-    packages: Mapping[str, bytes] = downloaded(controller_pins(), target.tag, target.arch, download)
+    packages = downloaded(controller_pins(), target.tag, target.arch, download)
+    _check_versions(packages, target)
     inside = {f"{SITE}/{path}": data for path, data in {**packages, **package_files()}.items()}
     return archive({**inside, **scripts(target)})
+
+
+def _check_versions(files: Mapping[str, bytes], target: Target) -> None:
+    """With other versions the host would look in the bucket for another agent than the one that lies there."""
+    got = [found for path in files if (found := re.fullmatch(r"([^/]+)-([^/-]+)\.dist-info/METADATA", path))]
+    versions = {found[1].lower().replace("_", "-"): found[2] for found in got}
+    for name, version in pinned().items():
+        if versions.get(name) != version:
+            raise FleetError(
+                f"{name} {version}, which is installed here, is not to be had for {target.tag} on {target.arch}",
+                f"Install another version here, one that is: pip install -U {name}. Or give the host another Python.",
+            )

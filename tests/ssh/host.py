@@ -107,7 +107,7 @@ class SmallHost:
         (self.home / ".aws" / "credentials").write_text(keys)
 
 
-def installed(requirements: Sequence[str], _python: str, _arch: str, folder: Path) -> None:
+def installed(requirements: Sequence[str], python: str, arch: str, folder: Path) -> None:
     """In the place of pip's download: what is installed here, for this very Python."""
     for requirement in requirements:
         name, _, version = requirement.partition("==")

@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import tarfile
+import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import fleet
-from fleet.boot import dependencies, host_package
+from fleet.boot import host_package
 from fleet.boot.dependencies import controller_pins, pinned
 from fleet.boot.host_package import Target, host_archive, package_files, scripts, version_of
 from fleet.boot.wheelhouse import own_files
@@ -37,8 +38,14 @@ print(json.dumps(sorted(tops - set(sys.stdlib_module_names))))
 """
 
 
-def nothing(_requirements: Sequence[str], _python: str, _arch: str, _folder: Path) -> None:
-    """No package."""
+def small(requirements: Sequence[str], _python: str, _arch: str, folder: Path) -> None:
+    """Each package, with nothing in it."""
+    for requirement in requirements:
+        name, _, version = requirement.partition("==")
+        name = name.replace("-", "_")
+        with zipfile.ZipFile(folder / f"{name}.whl", "w") as wheel:
+            wheel.writestr(f"{name}/__init__.py", "")
+            wheel.writestr(f"{name}-{version}.dist-info/METADATA", "")
 
 
 def test_all_that_a_controller_imports_is_among_the_packages() -> None:
@@ -65,7 +72,7 @@ def test_without_boto3_the_user_is_told_what_to_install(monkeypatch: pytest.Monk
             raise importlib.metadata.PackageNotFoundError(name)
         return version(name)
 
-    monkeypatch.setattr(dependencies.importlib.metadata, "version", missing)
+    monkeypatch.setattr(importlib.metadata, "version", missing)
     with pytest.raises(FleetError, match="boto3") as told:
         controller_pins()
     assert "fleet[aws]" in told.value.hint
@@ -92,17 +99,22 @@ def test_other_code_other_packages_or_another_host_are_another_version(monkeypat
 
 
 def test_the_archive_holds_fleet_its_packages_and_what_starts_it() -> None:
-    def one(requirements: Sequence[str], _python: str, _arch: str, folder: Path) -> None:
-        import zipfile
-
-        assert f"boto3=={controller_pins()['boto3']}" in requirements
-        with zipfile.ZipFile(folder / "a.whl", "w") as wheel:
-            wheel.writestr("boto3/__init__.py", "")
-
-    with tarfile.open(fileobj=io.BytesIO(host_archive(TARGET, one))) as tar:
+    with tarfile.open(fileobj=io.BytesIO(host_archive(TARGET, small))) as tar:
         names = set(tar.getnames())
     assert {"fleet", "round", "start.py", "site/boto3/__init__.py", "site/fleet/cli/main.py"} <= names
-    assert host_archive(TARGET, nothing) == host_archive(TARGET, nothing)
+    assert host_archive(TARGET, small) == host_archive(TARGET, small)
+
+
+def test_another_version_of_what_the_agent_needs_is_refused() -> None:
+    """The host would ask for an agent that nobody put into the bucket, and has no pip to make it."""
+
+    def older(requirements: Sequence[str], python: str, arch: str, folder: Path) -> None:
+        small(
+            [one.replace(f"pydantic=={pinned()['pydantic']}", "pydantic==2.0") for one in requirements], python, arch, folder
+        )
+
+    with pytest.raises(FleetError, match=r"pydantic .* is not to be had for cp311 on aarch64"):
+        host_archive(TARGET, older)
 
 
 def test_the_scripts_are_a_shells_and_hold_for_odd_paths(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from fleet.control.prices import FRESH, refresh_old_prices
 from fleet.control.watching import watch
 from fleet.model.errors import FleetError
 from fleet.model.job import Job
-from fleet.model.setup import AwsSetup
+from fleet.model.setup import AwsRegion, AwsSetup
 from fleet.providers.aws.pricecache import region_cache
 from tests.unit.core.world import folded
 
@@ -90,10 +90,14 @@ def test_that_another_computers_machines_are_out_of_sight_is_said_only_if_a_run_
 def test_a_round_fetches_prices_that_are_older_than_an_hour(
     home: Home, monkeypatch: pytest.MonkeyPatch, age: float | None, asked: bool
 ) -> None:
-    setup = AwsSetup.model_construct(account="123456789012", regions={REGION: None})
+    place = AwsRegion(region=REGION, security_group="sg", launch_template="lt", template_version="1")
+    setup = AwsSetup(
+        fleet_id="f", account="123456789012", bucket="b", bucket_region=REGION, instance_profile="p", made_at=0,
+        regions={REGION: place},
+    )  # fmt: skip
     calls: list[str] = []
     monkeypatch.setattr(prices, "aws_setup", lambda _objects: setup)
-    monkeypatch.setattr(prices, "refresh_prices", lambda _home, _objects, job: calls.append(job.name) or ())
+    monkeypatch.setattr(prices, "refresh_prices", lambda _home, _objects, job: calls.append(job.name))
     if age is not None:
         region_cache(home.cache / "aws", setup, REGION).write("spot", {"prices": {}}, 10_000.0 - age)
     job = Job.model_validate({"name": "racer", "run": "true", "resources": {"infra": f"aws/{REGION}"}})
