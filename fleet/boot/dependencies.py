@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import importlib.metadata
 import io
+import re
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -25,6 +26,8 @@ ROOTS = ("obstore", "pydantic", "pyyaml")
 """What the agent imports (a test measures it)."""
 NEEDED = (*ROOTS, "annotated-types", "pydantic-core", "typing-extensions", "typing-inspection")
 """And what these do."""
+CONTROLLER_ROOTS = (*ROOTS, "boto3", "pathspec", "psutil", "tenacity", "typer")
+"""What a controller imports that looks after a cloud. What these need is read from what is installed here."""
 OLDEST, NEWEST = 17, 35
 """glibc 2.17 to 2.35: the oldest image that serves, Ubuntu 22.04, has 2.35."""
 PIP_SECONDS = 600
@@ -55,14 +58,52 @@ def dependency_archives(arch: str, download: Download | None = None) -> Iterator
 
 
 def _archive(python: str, arch: str, download: Download) -> bytes:
-    pins = pinned()
+    return archive(downloaded(pinned(), python, arch, download))
+
+
+def controller_pins() -> dict[str, str]:
+    """The versions that are installed here of all that a controller needs. Raises FleetError if one of them is missing."""
+    found: dict[str, str] = {}
+    wanted = list(CONTROLLER_ROOTS)
+    while wanted:
+        name = _normal(wanted.pop())
+        if name in found:
+            continue
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            hint = "pip install 'fleet[aws]'" if name == "boto3" else "Install fleet again."
+            raise FleetError(f"fleet runs without the package {name}, which a controller needs", hint) from None
+        wanted += _needs(name)
+    return dict(sorted(found.items()))
+
+
+def _needs(name: str) -> Iterator[str]:
+    """What a package needs, on Linux and without its extras; what an older Python alone needs is not here, if it is not."""
+    for line in importlib.metadata.requires(name) or ():
+        needed, _, marker = line.partition(";")
+        words = re.match(r"[A-Za-z0-9._-]+", needed)
+        if words is None or any(word in marker for word in ("extra", "Windows", "win32")):
+            continue
+        if marker and not list(importlib.metadata.distributions(name=words[0])):
+            continue
+        yield words[0]
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def downloaded(pins: Mapping[str, str], python: str, arch: str, download: Download | None = None) -> dict[str, bytes]:
+    """The files of packages in these versions, for a Python and a processor. Raises FleetError."""
     with tempfile.TemporaryDirectory(prefix="fleet-wheels-") as name:
         folder = Path(name)
-        download([f"{name}=={version}" for name, version in pins.items()], python, arch, folder)
+        fetch = download or pip_download
+        fetch([f"{name}=={version}" for name, version in pins.items()], python, arch, folder)
         files: dict[str, bytes] = {}
         for wheel in sorted(folder.glob("*.whl")):
             files |= unpacked(wheel.read_bytes())
-    return archive(files)
+    return files
 
 
 def unpacked(wheel: bytes) -> dict[str, bytes]:
@@ -85,12 +126,10 @@ def pip_download(requirements: Sequence[str], python: str, arch: str, folder: Pa
     if refusal and "No matching distribution" in refusal:
         for half in folder.glob("*.whl"):
             half.unlink()
-        roots = [word.replace("==", "<=") for word in requirements if word.split("==")[0] in ROOTS]
+        roots = [word.replace("==", "<=") for word in requirements if word.split("==")[0] in CONTROLLER_ROOTS]
         refusal = _pip(roots, python, arch, folder)
     if refusal:
-        raise FleetError(
-            f"pip cannot download the agent's packages for {python} on {arch}: {_reason(refusal)}", _hint(refusal)
-        )
+        raise FleetError(f"pip cannot download fleet's packages for {python} on {arch}: {_reason(refusal)}", _hint(refusal))
 
 
 def _pip(words: Sequence[str], python: str, arch: str, folder: Path) -> str:

@@ -117,3 +117,14 @@ def region_names(incomplete: str) -> list[str]:
     from fleet.providers.aws.pricing import known_regions
 
     return _beginning(known_regions(), incomplete)
+
+
+def ssh_hosts(incomplete: str) -> list[str]:
+    """Hosts that the SSH configuration names, behind the user that is typed, if any."""
+    user, at, beginning = incomplete.rpartition("@")
+    with contextlib.suppress(Exception):
+        text = (Path.home() / ".ssh" / "config").read_text(encoding="utf-8", errors="replace")
+        lines = (line.replace("=", " ").split() for line in text.splitlines())
+        hosts = [name for words in lines if words and words[0].lower() == "host" for name in words[1:]]
+        return [f"{user}{at}{name}" for name in _beginning((one for one in hosts if not set("*?!") & set(one)), beginning)]
+    return []

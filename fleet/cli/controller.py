@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
+from pathlib import Path
 
-from fleet.cli.app import EXIT_INTERRUPTED
+from fleet.cli.app import EXIT_FAILED, EXIT_INTERRUPTED
 from fleet.cli.attending import others
 from fleet.cli.follow import Timeline, to_stderr, to_stdout
 from fleet.cli.leaving import leave_properly
@@ -23,18 +25,46 @@ from fleet.model.errors import FleetError
 from fleet.model.events import Event
 
 
-def run(bucket: str | None, *, once: bool, as_json: bool) -> int:
+def run(bucket: str | None, *, once: bool, as_json: bool, log: Path | None = None) -> int:
     """Run the loop over every fleet known here, one round or until Ctrl-C."""
+    if log is None:
+        return _run(bucket, Timeline(to_stderr if as_json else to_stdout), once=once, as_json=as_json)
+    if not once:
+        raise FleetError("--log is for rounds that nobody looks at", "Add --once.")
+    return _unseen(bucket, log)
+
+
+def _unseen(bucket: str | None, log: Path) -> int:
+    """A round for cron: silent, alone, and what there is to say in the log."""
+    from fleet.control.roundlog import alone, logged
+
+    with alone(log) as only:
+        if not only:
+            return 0
+        with logged(log) as write:
+            try:
+                return _run(bucket, Timeline(write), once=True, as_json=False)
+            except FleetError as error:
+                write(f"fleet: {error}")
+                return EXIT_FAILED
+            finally:
+                sys.stdout.flush()
+                sys.stderr.flush()
+
+
+def _run(bucket: str | None, timeline: Timeline, *, once: bool, as_json: bool) -> int:
     known = _fleets(open_home(), [])
-    controllers = list(opened(bucket, strict=True))
+    left_out: list[FleetError] = []
+    controllers = list(opened(bucket, strict=not once, left_out=left_out))
     if not controllers:
         raise FleetError("there is no fleet yet", "`fleet up JOB` makes one.")
-    timeline = Timeline(to_stderr if as_json else to_stdout)
     for controller in controllers:
         controller.on_event = _printer(timeline, controller, as_json=as_json)
+    for error in left_out[1:]:
+        timeline.line(None, f"left out    {error.message}")
     try:
         if once:
-            _once(controllers)
+            _once(controllers, timeline)
         else:
             leave_properly()
             _watch(controllers, timeline, known if bucket is None else None, as_json=as_json)
@@ -45,6 +75,8 @@ def run(bucket: str | None, *, once: bool, as_json: bool) -> int:
         if kind_here() != "service":
             raise
         return 0  # a service that is told to end did as it was told: its manager is not to call it failed
+    if left_out:  # the others had their round
+        raise left_out[0]
     return 0
 
 
@@ -98,16 +130,22 @@ def _opened_too(url: str, timeline: Timeline, *, as_json: bool) -> list[Controll
     return more
 
 
-def _once(controllers: Sequence[Controller]) -> None:
+def _once(controllers: Sequence[Controller], timeline: Timeline) -> None:
     """One round. Who is started for it again and again is told of; a single one is gone before anybody looks."""
     home = open_home()
+
+    def on_word(text: str) -> None:
+        timeline.line(None, f"waiting     {text}")
+
     if kind_here() != "cron":
         with watching(home, "controller run --once", [c.objects.url for c in controllers]):
-            watch(controllers, once=True)
+            watch(controllers, once=True, on_word=on_word)
         return
-    watch(controllers, once=True)
-    for controller in controllers:
-        told_by_cron(home, controller)
+    try:
+        watch(controllers, once=True, on_word=on_word)
+    finally:
+        for controller in controllers:
+            told_by_cron(home, controller)
 
 
 def _left(controllers: Sequence[Controller]) -> str:

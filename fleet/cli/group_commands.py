@@ -25,6 +25,12 @@ app.add_typer(jobs, name="job")
 @controllers.command("run")
 def controller_run(
     once: Annotated[bool, typer.Option("--once", help="One round, then return.")] = False,
+    log: Annotated[
+        Path | None,
+        typer.Option(
+            "--log", help="With --once, for cron: nothing is printed but to this file, and never two rounds at once."
+        ),
+    ] = None,
     bucket: BucketOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
@@ -34,7 +40,7 @@ def controller_run(
     """
     from fleet.cli.controller import run
 
-    raise typer.Exit(run(bucket, once=once, as_json=output is Output.JSON))
+    raise typer.Exit(run(bucket, once=once, as_json=output is Output.JSON, log=log))
 
 
 @controllers.command("install")

@@ -452,6 +452,32 @@ class PresenceObject(TypedDict):
     """What of its word this fleet does not understand; else empty."""
 
 
+class DeployedStepObject(TypedDict):
+    """One thing that was done so that a controller runs, or runs no more."""
+
+    action: Literal["put", "try", "write", "switch", "run", "line", "remove"]
+    """`try`: one round was made over the bucket; `run`: the command was run; `line`: it was added to the crontab."""
+    where: str
+    """A path, a bucket, or the command."""
+    told: str
+    """What it is for."""
+
+
+class DeployedObject(TypedDict):
+    """A controller that was put somewhere, or taken away."""
+
+    host: str
+    """As it is logged in to; empty: this computer."""
+    how: Literal["service", "cron"]
+    """systemd runs the loop, or cron makes a round each minute."""
+    version: str
+    """Of fleet, as it is called there; empty: there was none."""
+    buckets: list[str]
+    """What it looks after; empty once it is removed."""
+    steps: list[DeployedStepObject]
+    """What was done, in order; empty: all was as it should be."""
+
+
 class RepairObject(TypedDict):
     """What was done to a journal."""
 

@@ -41,6 +41,10 @@ PRINTED: Mapping[str, Printed] = {
     "unowned": Printed(list[objects.UnownedObject], ("gc",)),
     "controller": Printed(objects.ControllerObject, ("controller status", "controller install", "controller uninstall")),
     "controllers": Printed(list[objects.PresenceObject], ("controller list",)),
+    "deployed": Printed(
+        objects.DeployedObject,
+        ("controller deploy ssh", "controller deploy cron", "controller remove ssh", "controller remove cron"),
+    ),
     "repair": Printed(objects.RepairObject, ("journal repair",)),
     "init": Printed(objects.InitObject, ("init",)),
     "aws-setup": Printed(objects.AwsSetupObject, ("init",)),

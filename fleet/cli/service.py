@@ -15,12 +15,12 @@ from fleet.cli.ask import confirm
 from fleet.cli.output import emit, say
 from fleet.control.home import Home, open_home
 from fleet.control.presence import STARTED_BY
+from fleet.control.unit import UNIT, unit_text
 from fleet.model.errors import FleetError
 
 if TYPE_CHECKING:
     from fleet.cli.objects import ControllerObject
 
-UNIT = "fleet-controller.service"
 LABEL = "training.fleet.controller"
 
 
@@ -39,20 +39,14 @@ class Service:
 def service_for(home: Home, platform: str = sys.platform) -> Service:
     """systemd's user unit on Linux, a launchd agent on macOS. Raises FleetError elsewhere."""
     command = [sys.executable, "-m", "fleet.cli", "controller", "run"]
+    environment = {"FLEET_HOME": str(home.path), "FLEET_CONTROLLER": "service"}
     user = _user_folder()
     if platform.startswith("linux"):
         folder = Path(os.environ.get("XDG_CONFIG_HOME") or user / ".config") / "systemd" / "user"
-        quoted = " ".join(f'"{part}"' for part in command)
-        text = (
-            "[Unit]\nDescription=fleet keeps training runs alive\nAfter=network-online.target\n\n"
-            f'[Service]\nEnvironment="FLEET_HOME={home.path}" "{STARTED_BY}=service"\nExecStart={quoted}\n'
-            "Restart=always\nRestartSec=10\n\n"
-            "[Install]\nWantedBy=default.target\n"
-        )
         systemctl = ("systemctl", "--user")
         return Service(
             folder / UNIT,
-            text,
+            unit_text(command, environment),
             ((*systemctl, "daemon-reload"), (*systemctl, "enable", "--now", UNIT)),
             ((*systemctl, "disable", "--now", UNIT),),
             (*systemctl, "is-active", "--quiet", UNIT),
@@ -62,7 +56,7 @@ def service_for(home: Home, platform: str = sys.platform) -> Service:
         plist = {
             "Label": LABEL,
             "ProgramArguments": command,
-            "EnvironmentVariables": {"FLEET_HOME": str(home.path), STARTED_BY: "service"},
+            "EnvironmentVariables": environment,
             "KeepAlive": True,
             "RunAtLoad": True,
         }

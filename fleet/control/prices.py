@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -36,9 +37,23 @@ def refresh_prices(home: Home, objects: Objects, job: Job) -> tuple[str, ...]:
     told: list[str] = []
     for region, types in wanted_regions(job, setup).items():
         from fleet.providers.aws.offers import refresh
+        from fleet.providers.aws.session import by_default
 
+        by_default(home.aws_profile(objects.url))  # another account's fleet may have been looked after before
         told.extend(refresh(setup, region, home.cache / "aws", types))
     return tuple(told)
+
+
+def refresh_old_prices(home: Home, objects: Objects, job: Job, now: Callable[[], float] = time.time) -> tuple[str, ...]:
+    """The same where spot prices are unknown or older than ``FRESH``: for processes that make one round each minute."""
+    setup = aws_setup(objects)
+    old = False
+    for region in wanted_regions(job, setup):
+        from fleet.providers.aws.pricecache import region_cache
+
+        spot = region_cache(home.cache / "aws", setup, region).read("spot")
+        old = old or spot is None or spot.age(now()) > FRESH
+    return refresh_prices(home, objects, job) if old else ()
 
 
 def missing_types(home: Home, objects: Objects, job: Job) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from fleet.control.controller import Controller
 from fleet.control.home import open_home
 from fleet.control.keeping import LOOK_EVERY
-from fleet.control.prices import PriceWatch
+from fleet.control.prices import PriceWatch, refresh_old_prices
 from fleet.core.allowed import providers_of
 from fleet.core.pace import pace_of
 from fleet.model.base import Seconds
@@ -24,11 +24,11 @@ def watch(
 ) -> None:
     """Keep every run of some fleets alive, for ever or for one round.
 
-    ``on_word`` is told what is waited for; with ``once`` that is raised instead. ``on_round`` is called after each round.
+    ``on_word`` is told what is waited for; with ``once`` that is raised instead, after the round over all of them.
+    ``on_round`` is called after each round.
     """
     if once:
-        for controller in controllers:
-            controller.tick()
+        _one_round(controllers, on_word)
         return
     prices = {id(controller): PriceWatch(open_home) for controller in controllers}
     said: dict[int, str] = {}
@@ -36,7 +36,7 @@ def watch(
         pauses = []
         for controller in controllers:
             pauses.append(_round(controller, on_word))
-            trouble = controller.read_only or "; ".join(f"{k}: {v}" for k, v in controller.observer.troubles.items())
+            trouble = _trouble(controller)
             if trouble and trouble != said.get(id(controller)):
                 on_word(f"blind: {trouble}")
             said[id(controller)] = trouble
@@ -44,6 +44,37 @@ def watch(
         for controller in controllers:
             prices[id(controller)].look(controller)
         time.sleep(min(pauses))
+
+
+def _one_round(controllers: Sequence[Controller], on_word: Callable[[str], None]) -> None:
+    """One fleet's trouble must not keep the others from being looked after. Raises the first once all had their turn.
+
+    Prices come first: between two rounds nobody fetched any, and a launch would be placed by those of months ago.
+    """
+    failed: list[FleetError] = []
+    for controller in controllers:
+        PriceWatch(open_home, refresh_old_prices).look(controller)
+        try:
+            controller.tick()
+        except FleetError as error:
+            failed.append(error)
+            continue
+        trouble = _trouble(controller, own_machines=False)
+        if trouble:
+            failed.append(FleetError(f"{controller.objects.url} could not be seen in full: {trouble}"))
+    for other in failed[1:]:
+        on_word(other.message)
+    if failed:
+        raise failed[0]
+
+
+def _trouble(controller: Controller, *, own_machines: bool = True) -> str:
+    """Why a controller does not act, or what it cannot see. ``own_machines``: also that those of another computer are out
+    of sight, even if there are none."""
+    wanted = {name for run in controller.state.busy_runs for name in providers_of(run.job.resources)}
+    told = controller.observer.troubles.items()
+    seen = (f"{k}: {v}" for k, v in told if own_machines or "local" in wanted or not k.startswith("local"))
+    return controller.read_only or "; ".join(seen)
 
 
 def _round(controller: Controller, on_word: Callable[[str], None]) -> Seconds:

@@ -197,11 +197,12 @@ def open_s3(
     endpoint = config.endpoint
     if endpoint is None and region.startswith("cn-"):
         endpoint = f"https://s3.{region}.{amazon_domain(region)}"
+    own: dict[str, Any] = {"endpoint": endpoint} if endpoint is not None else {}  # None is refused since obstore 0.12
     store = S3Store(
         bucket,
         prefix=prefix or None,
         region=region,
-        endpoint=endpoint,
+        **own,
         # A certificate for *.s3.amazonaws.com does not hold for a name with dots; look-alikes know one host only.
         virtual_hosted_style_request=endpoint is None and "." not in bucket,
         client_options=client_options(allow_http=bool(endpoint and endpoint.startswith("http://"))),

@@ -404,3 +404,13 @@ def until(check: Callable[[], object], seconds: float = 30) -> None:
     while not check():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_a_bucket_at_amazons_own_address_is_opened_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing is asked of the network: the region is said."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    store, _, _ = open_s3("mine", "x", region="eu-west-1")
+    assert store.config["region"] == "eu-west-1"
+    assert not store.config.get("endpoint")

@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,6 +48,8 @@ class Sshd:
     host: str = "127.0.0.1"
     port: int = 0
     kind: str = "ed25519"
+    env: Mapping[str, str] = field(default_factory=dict)
+    """What sessions have in their environment, HOME among it; PATH comes behind the server's own programs."""
     process: subprocess.Popen[bytes] | None = None
     _log: Path = field(init=False)
 
@@ -60,11 +62,13 @@ class Sshd:
         tools.mkdir()
         (tools / "sudo").write_text(SUDO)
         (tools / "sudo").chmod(0o755)
+        path = f"{tools}:{self.env.get('PATH', os.environ['PATH'])}"
+        told = " ".join(f"{name}={value}" for name, value in {**self.env, "PATH": path}.items())
         listen = f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
         (self.folder / "config").write_text(
             f"ListenAddress {listen}\nHostKey {self.host_key}\nPidFile none\nAuthorizedKeysFile {self.authorized}\n"
             "StrictModes no\nUsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n"
-            f"AllowAgentForwarding yes\nSetEnv PATH={tools}:{os.environ['PATH']}\nLogLevel VERBOSE\n"
+            f"AllowAgentForwarding yes\nSetEnv {told}\nLogLevel VERBOSE\n"
         )
 
     @property

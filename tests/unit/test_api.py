@@ -138,6 +138,7 @@ NAMES = {
 ONLY_IN_THE_TERMINAL = {
     "init", "destroy aws", "policy aws", "doctor", "exec", "ssh", "forward", "demo", "completion", "schema", "job schema",
     "controller install", "controller uninstall", "controller status",
+    "controller deploy ssh", "controller deploy cron", "controller remove ssh", "controller remove cron",
 }  # fmt: skip
 
 

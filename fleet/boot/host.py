@@ -1,0 +1,229 @@
+"""A host of the user's over SSH: as the OpenSSH client would reach it, and only if its key is known already."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import logging
+import re
+import shlex
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fleet.boot.reach import (
+    CONNECT_SECONDS,
+    LOGIN_SECONDS,
+    PORT,
+    ConnectionLostError,
+    ImpostorError,
+    LoginRefusedError,
+    SshError,
+)
+from fleet.boot.shell import Said
+from fleet.model.errors import FleetError
+
+ASK_SECONDS = 15
+"""So often the host hears that somebody is still there, while packages are fetched or a question waits for its answer."""
+PIECE = 1 << 16
+SYSTEM_KNOWN = "/etc/ssh/ssh_known_hosts"
+
+
+class UnknownHostError(SshError):
+    """Nobody ever said that this key is the host's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """``USER@HOST``, as it is typed; what is not said is as the user's SSH configuration says."""
+
+    host: str
+    user: str | None = None
+    port: int | None = None
+
+    @property
+    def name(self) -> str:
+        """For messages, and for ``ssh``."""
+        return f"{self.user}@{self.host}" if self.user else self.host
+
+    @property
+    def ssh(self) -> str:
+        """The command that leads there."""
+        return f"ssh {f'-p {self.port} ' if self.port else ''}{shlex.quote(self.name)}"
+
+
+def login_of(text: str) -> Login:
+    """``[USER@]HOST[:PORT]``; an IPv6 address with a port stands in brackets. Raises FleetError."""
+    user, at, place = text.rpartition("@")
+    found = re.fullmatch(r"\[([^\[\]]+)\](?::(\d+))?", place) or re.fullmatch(r"([^:\[\]]+)(?::(\d+))?", place)
+    bare = re.fullmatch(r"[0-9A-Fa-f:]*::?[0-9A-Fa-f:.]+(%\w+)?", place)  # an IPv6 address
+    host, port = (found[1], found[2]) if found else (bare[0] if bare else "", None)
+    if not host or (at and not user) or text.startswith("-") or host.startswith("-") or re.search(r"[\s/]", host):
+        raise FleetError(f"{text!r} is no host", "Write USER@HOST, or what `ssh` takes: pi@raspberrypi.local")
+    return Login(host, user or None, int(port) if port else None)
+
+
+class Host:
+    """A host that is connected to."""
+
+    def __init__(self, login: Login, connection: Any) -> None:
+        self.login = login
+        self._connection = connection
+
+    def run(self, script: str, feed: bytes = b"") -> Said:
+        """Run a script there, by its ``sh`` whatever the login shell is. Raises ConnectionLostError."""
+        from paramiko.ssh_exception import SSHException
+
+        try:
+            channel = self._connection.transport.open_session(timeout=LOGIN_SECONDS)
+            with contextlib.closing(channel):
+                channel.exec_command(f"sh -c {shlex.quote(script)}")
+                threading.Thread(target=_feed, args=(channel, feed), daemon=True).start()
+                err: list[bytes] = []
+                other = threading.Thread(
+                    target=lambda: err.extend(iter(lambda: channel.recv_stderr(PIECE), b"")), daemon=True
+                )
+                other.start()
+                out = b"".join(iter(lambda: channel.recv(PIECE), b""))
+                other.join()
+                code = int(channel.recv_exit_status())
+        except (SSHException, EOFError, OSError) as error:
+            raise self._lost() from error
+        if code < 0 and not self._connection.transport.is_active():
+            raise self._lost()
+        return Said(code, out, b"".join(err))
+
+    def _lost(self) -> ConnectionLostError:
+        return ConnectionLostError(
+            f"the connection to {self.login.name} was lost", "The same command goes on where it ended."
+        )
+
+
+def _feed(channel: Any, data: bytes) -> None:
+    with contextlib.suppress(OSError, EOFError):  # it has ended, and reads no more: its exit code tells
+        channel.sendall(data)
+        channel.shutdown_write()
+
+
+@contextlib.contextmanager
+def connected(login: Login, *, identity: Path | None = None) -> Iterator[Host]:
+    """The host, connected to with the user's keys, agent and configuration. Raises SshError: also for a host whose key is
+    not known, which is never taken on trust."""
+    logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # it tells of every failure on standard error
+    connection = _prepared(login, identity)
+    try:
+        _open(login, connection)
+        connection.transport.set_keepalive(ASK_SECONDS)
+        yield Host(login, connection)
+    finally:
+        connection.client.close()
+
+
+def _prepared(login: Login, identity: Path | None) -> Any:
+    try:
+        from fabric import Config, Connection
+        from paramiko.ssh_exception import SSHException
+    except ImportError:
+        raise FleetError("SSH needs fabric, which is not installed", "pip install 'fleet[aws]'") from None
+    if identity is not None and not identity.is_file():
+        raise FleetError(f"there is no key {identity}")
+    try:
+        config = Config(overrides={"timeouts": {"connect": CONNECT_SECONDS}}, lazy=True)
+        config.load_ssh_config()
+        more = {"key_filename": [str(identity)] if identity else [], "look_for_keys": identity is None}
+        waits = {"banner_timeout": CONNECT_SECONDS, "auth_timeout": LOGIN_SECONDS, "channel_timeout": LOGIN_SECONDS}
+        connection = Connection(
+            login.host,
+            user=login.user,
+            port=login.port,
+            config=config,
+            forward_agent=False,
+            connect_timeout=CONNECT_SECONDS,
+            connect_kwargs={**more, **waits},
+        )
+        given = connection.connect_kwargs
+        given["key_filename"] = [name for name in given["key_filename"] if Path(name).expanduser().is_file()]
+        hop: Any = connection
+        while hop is not None and not isinstance(hop, str):
+            _know(hop)
+            hop = hop.gateway
+    except (SSHException, LookupError, ValueError, TypeError, OSError) as error:
+        raise FleetError(f"your SSH configuration cannot be read: {error}", "`ssh -G localhost` checks it.") from None
+    return connection
+
+
+def _know(connection: Any) -> None:
+    """The keys that the user knows, and no other: on the way to the host, too."""
+    from paramiko import MissingHostKeyPolicy
+
+    class Refuse(MissingHostKeyPolicy):  # type: ignore[misc]
+        def missing_host_key(self, _client: Any, hostname: str, key: Any) -> None:
+            raise _unknown(hostname, key)
+
+    files = connection.ssh_config.get("userknownhostsfile", "~/.ssh/known_hosts ~/.ssh/known_hosts2")
+    for name in (*files.split(), *connection.ssh_config.get("globalknownhostsfile", SYSTEM_KNOWN).split()):
+        with contextlib.suppress(FileNotFoundError):
+            connection.client.load_system_host_keys(str(Path(name).expanduser()))
+    connection.client.set_missing_host_key_policy(Refuse())
+
+
+def _unknown(name: str, key: Any) -> UnknownHostError:
+    place = re.fullmatch(r"\[(.*)\]:(\d+)", name)
+    host, port = (place[1], int(place[2])) if place else (name, PORT)
+    digest = base64.b64encode(hashlib.sha256(key.asbytes()).digest()).decode().rstrip("=")
+    kind = key.get_name().removeprefix("ssh-").split("-")[0]
+    look = f"ssh {'' if port == PORT else f'-p {port} '}{host}"
+    return UnknownHostError(
+        f"the host key of {host} is not known here: it shows {key.get_name()} SHA256:{digest}",
+        f"At the host itself `ssh-keygen -lf /etc/ssh/ssh_host_{kind}_key.pub` shows which is right. `{look}` asks you, and "
+        "remembers it.",
+    )
+
+
+def _open(login: Login, connection: Any) -> None:
+    from paramiko.ssh_exception import (
+        AuthenticationException,
+        BadHostKeyException,
+        NoValidConnectionsError,
+        PasswordRequiredException,
+        SSHException,
+    )
+
+    try:
+        connection.open()
+    except BadHostKeyException as error:
+        shown, known = f"{error.key.get_name()} {error.key.get_base64()}", shlex.quote(_as_known(connection, error.hostname))
+        raise ImpostorError(
+            f"{error.hostname} shows another host key than the one that you know: {shown}",
+            f"Nothing was sent to it. If it was installed anew: ssh-keygen -R {known}; {login.ssh}",
+        ) from None
+    except PasswordRequiredException:
+        raise LoginRefusedError(f"your key for {login.name} has a passphrase", "`ssh-add` first, then again.") from None
+    except AuthenticationException as error:
+        raise LoginRefusedError(f"{login.name} takes none of your keys: {error}", _keys(login)) from None
+    except NoValidConnectionsError as error:
+        raise ConnectionLostError(
+            f"nobody answers at {login.name}: {error.strerror}", f"Does `{login.ssh}` lead there?"
+        ) from None
+    except (SSHException, OSError, EOFError) as error:
+        if "No authentication methods" in str(error):
+            raise LoginRefusedError(f"you have no key to log in to {login.name} with", _keys(login)) from None
+        told = str(error) or type(error).__name__
+        raise ConnectionLostError(f"{login.name} cannot be reached: {told}", f"Does `{login.ssh}` lead there?") from None
+
+
+def _as_known(connection: Any, host: str) -> str:
+    """What a host, or one on the way to it, goes by in the file of known hosts."""
+    hop = connection
+    while hop is not None and not isinstance(hop, str):
+        if hop.host == host and hop.port != PORT:
+            return f"[{host}]:{hop.port}"
+        hop = hop.gateway
+    return host
+
+
+def _keys(login: Login) -> str:
+    return f"--identity FILE names another; `ssh-copy-id {shlex.quote(login.name)}` makes the host know yours."

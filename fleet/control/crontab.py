@@ -1,0 +1,66 @@
+"""fleet's line in a user's crontab. Every other line stays as it is, byte for byte: it is somebody else's work."""
+
+from __future__ import annotations
+
+import shlex
+
+from fleet.boot.shell import Run
+from fleet.model.errors import FleetError
+
+EVERY_MINUTE = b"* * * * * "
+MARK = b" # fleet-controller: put here by fleet, and taken away by `fleet controller remove`"
+"""By its end the line is found again; for the shell it is a comment."""
+NONE_YET = ("no crontab", "no such file")
+"""What crontab says if there is none: its exit code is then that of a refusal."""
+REMEDY = "cron may not be installed there, or you may not use it (/etc/cron.allow)."
+
+
+def line_for(program: str) -> bytes:
+    """The line that runs a program each minute. Raises FleetError for a path that no crontab can hold."""
+    if "\n" in program or "\0" in program:
+        raise FleetError(f"a crontab cannot hold the path {program!r}")
+    command = shlex.quote(program).replace("%", r"\%")  # a bare one ends the command
+    return EVERY_MINUTE + command.encode("utf-8", "surrogateescape") + MARK
+
+
+def our_lines(text: bytes) -> list[bytes]:
+    """Those that fleet put there."""
+    return [line for line in text.split(b"\n") if _is_ours(line)]
+
+
+def with_line(text: bytes, line: bytes) -> bytes:
+    """The crontab with the line, once. It comes first: what the user sets for the lines below does not count for it."""
+    return text if our_lines(text) == [line] else line + b"\n" + without_line(text)
+
+
+def without_line(text: bytes) -> bytes:
+    """The crontab as it was before."""
+    kept = [line for line in _kept_ends(text) if not _is_ours(line.removesuffix(b"\n"))]
+    return b"".join(kept)
+
+
+def _is_ours(line: bytes) -> bool:
+    return line.startswith(EVERY_MINUTE) and line.endswith(MARK)
+
+
+def _kept_ends(text: bytes) -> list[bytes]:
+    """Lines with their ends, where only a newline ends one."""
+    *whole, rest = text.split(b"\n")
+    return [*(line + b"\n" for line in whole), *([rest] if rest else [])]
+
+
+def read_crontab(run: Run) -> bytes:
+    """The user's crontab; empty if there is none. Raises FleetError: one that cannot be read is never written over."""
+    done = run("LC_ALL=C crontab -l", b"")
+    if done.code == 0:
+        return done.out
+    if any(words in done.text.lower() for words in NONE_YET):
+        return b""
+    raise FleetError(f"the crontab cannot be read: {done.text or f'exit code {done.code}'}", REMEDY)
+
+
+def write_crontab(run: Run, text: bytes) -> None:
+    """Put a crontab in the place of the one that is there; an empty one is none."""
+    done = run("crontab -" if text else "crontab -r", text)
+    if done.code != 0:
+        raise FleetError(f"the crontab cannot be written: {done.text or f'exit code {done.code}'}", REMEDY)

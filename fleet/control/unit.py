@@ -1,0 +1,27 @@
+"""systemd's unit for the loop: the same on this computer and on a host that it was deployed to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from fleet.model.errors import FleetError
+
+UNIT = "fleet-controller.service"
+
+
+def unit_text(command: Sequence[str], environment: Mapping[str, str]) -> str:
+    """The unit that runs a command for ever. Raises FleetError for words that no unit can hold."""
+    variables = "".join(f"Environment={_quoted(f'{name}={value}')}\n" for name, value in environment.items())
+    words = " ".join(_quoted(word).replace("$", "$$") for word in command)
+    return (
+        "[Unit]\nDescription=fleet keeps training runs alive\nAfter=network-online.target\n\n"
+        f"[Service]\n{variables}ExecStart={words}\nRestart=always\nRestartSec=10\n\n"
+        "[Install]\nWantedBy=default.target\n"
+    )
+
+
+def _quoted(word: str) -> str:
+    """As systemd reads it back: in quotes, its own letters doubled."""
+    if not word.isprintable():
+        raise FleetError(f"a systemd unit cannot hold {word!r}")
+    return '"' + word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%") + '"'

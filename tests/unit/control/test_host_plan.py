@@ -1,0 +1,142 @@
+"""What is to be done on a host, from what is there and what is wanted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from fleet.boot.shell import Said
+from fleet.control.crontab import line_for
+from fleet.control.home import AwsHome
+from fleet.control.host_plan import Found, Wanted, steps_away, steps_to
+from fleet.control.hosts import Wish, look, settings_for, wanted_on
+from fleet.control.own_cron import OwnCron
+from fleet.model.errors import FleetError
+
+URL = "s3://bucket"
+SETTINGS = {"buckets.json": b'["s3://bucket"]'}
+NEW = "1.0-aaaaaaaaaaaa"
+LINE = line_for("/home/pi/.local/share/fleet/controller/current/round")
+EMPTY = Found("/home/pi", "pi", "/usr/bin/python3", "cp311", "aarch64", frozenset({"systemctl", "loginctl", "crontab"}))
+SERVICE = Wanted(NEW, (URL,), SETTINGS, unit="the unit")
+CRON = Wanted(NEW, (URL,), SETTINGS, line=LINE)
+RUNS = replace(
+    EMPTY,
+    current=NEW,
+    versions=(NEW,),
+    settings=SETTINGS,
+    unit="the unit",
+    runs=True,
+    crontab=b"0 0 * * * x\n",
+    leftovers=True,
+)
+
+
+def told(found: Found, wanted: Wanted) -> list[str]:
+    return [
+        f"{step.kind} {step.where.removeprefix(found.base).removeprefix(found.home)}" for step in steps_to(found, wanted)
+    ]
+
+
+def test_an_empty_host_gets_everything_and_nothing_is_enabled_before_a_round_went_well() -> None:
+    assert told(EMPTY, SERVICE) == [
+        f"put /{NEW}",
+        f"try {URL}",
+        "write /home",
+        "switch /current",
+        "write /.config/systemd/user/fleet-controller.service",
+        "run loginctl enable-linger pi",
+        "run systemctl --user daemon-reload",
+        "run systemctl --user enable --now fleet-controller.service",
+    ]
+    assert told(EMPTY, CRON)[-2:] == ["switch /current", f"line {LINE.decode()}"]
+
+
+def test_a_host_that_is_as_it_should_be_is_left_alone() -> None:
+    assert steps_to(RUNS, SERVICE) == ()
+    assert steps_to(replace(RUNS, unit=None, runs=False, crontab=LINE + b"\n"), CRON) == ()
+
+
+def test_another_version_is_put_beside_switched_to_and_started_anew_and_the_one_before_stays() -> None:
+    found = replace(RUNS, current="old-2", versions=("old-1", "old-2"))
+    steps = told(found, SERVICE)
+    assert steps[:3] == [f"put /{NEW}", f"try {URL}", "switch /current"]
+    assert steps[-2:] == ["run systemctl --user restart fleet-controller.service", "remove /old-1"]
+    assert not any(step.startswith("write") for step in steps)
+
+
+def test_a_deployment_that_broke_off_is_completed() -> None:
+    assert told(replace(EMPTY, versions=(NEW,), leftovers=True), SERVICE)[0] == f"try {URL}"
+    assert told(replace(RUNS, runs=False), SERVICE)[0] == f"try {URL}"
+
+
+def test_only_one_of_systemd_and_cron_runs_it() -> None:
+    to_cron = told(RUNS, CRON)
+    assert to_cron[-1] == "remove /.config/systemd/user/fleet-controller.service"
+    assert f"line {LINE.decode()}" in to_cron
+    to_systemd = told(replace(RUNS, unit=None, runs=False, crontab=LINE + b"\n"), SERVICE)
+    assert to_systemd[-1] == "remove the line in the crontab"
+
+
+def test_all_that_was_put_there_is_taken_away_once() -> None:
+    steps = [f"{step.kind} {step.where}" for step in steps_away(replace(RUNS, crontab=LINE + b"\n"))]
+    assert steps == [f"remove {RUNS.unit_path}", "remove the line in the crontab", f"remove {RUNS.base}"]
+    assert steps_away(EMPTY) == ()
+
+
+def test_a_profile_of_this_computer_means_nothing_there() -> None:
+    known = AwsHome(URL, "work", ("eu-west-1",), {URL: "work"})
+    files = settings_for(Wish((URL, "gs://other")), known)
+    assert files["buckets.json"] == b'["s3://bucket", "gs://other"]'
+    assert b"work" not in files["aws.json"]
+    assert b"eu-west-1" in files["aws.json"]
+    assert b'"profile": "fleet"' in settings_for(Wish((URL,), "fleet"), known)["aws.json"]
+    assert "aws.json" not in settings_for(Wish(("gs://other",)), known)
+
+
+@pytest.mark.parametrize(("cron", "missing"), [(False, "systemctl"), (False, "loginctl"), (True, "crontab")])
+def test_a_host_without_who_would_run_it_is_told_of_the_other_way(cron: bool, missing: str) -> None:
+    found = replace(EMPTY, programs=EMPTY.programs - {missing})
+    with pytest.raises(FleetError, match=f"there is no {missing} on pi") as refusal:
+        wanted_on(found, Wish((URL,), cron=cron), None, "pi")
+    assert "--cron" in refusal.value.hint
+
+
+def probe(**fields: Any) -> Any:
+    """A host that answers so to the first question, and has no files."""
+    known = {"home": "/home/pi", "user": "pi", "arch": "aarch64", "system": "Linux", "python": ["3 11 /usr/bin/python3"]}
+    lines = [f"{k}={v}" for k, vs in {**known, **fields}.items() for v in (vs if isinstance(vs, list) else [vs])]
+    answers = iter([Said(0, "\n".join(lines).encode(), b"")])
+    return lambda _script, _feed: next(answers, Said(1, b"", b"No such file"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"arch": "armv7l"}, "Linux on armv7l"),
+        ({"system": "Darwin", "arch": "arm64"}, "Darwin on arm64"),
+        ({"python": []}, "there is no Python on pi"),
+        ({"python": ["3 7 /usr/bin/python3", "3 9 /usr/bin/python3.9"]}, "the Python on pi is 3.9"),
+    ],
+)
+def test_a_host_that_cannot_run_fleet_is_told_so(fields: dict[str, Any], said: str) -> None:
+    with pytest.raises(FleetError, match=said):
+        look(probe(**fields), "pi")
+
+
+def test_the_first_python_that_serves_is_taken() -> None:
+    found = look(probe(python=["3 9 /usr/bin/python3", "3 12 /usr/bin/python3.12", "3 11 /x"]), "pi")
+    assert (found.python, found.tag) == ("/usr/bin/python3.12", "cp312")
+
+
+def test_a_host_that_runs_no_scripts_is_told_so() -> None:
+    with pytest.raises(FleetError, match="This account is not available"):
+        look(lambda _script, _feed: Said(1, b"", b"This account is not available"), "pi")
+
+
+def test_own_cron_is_refused_where_the_crontab_cannot_be_read(home: Any) -> None:
+    cron = OwnCron(lambda _script, _feed: Said(1, b"", b"disk I/O error"), home, "text", b"")
+    with pytest.raises(FleetError, match="disk I/O error"):
+        cron.carry_out(cron.steps()[-1])
