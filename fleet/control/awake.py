@@ -21,7 +21,7 @@ class Turning(Protocol):
         """Whether it does; None: that cannot be told."""
         ...
 
-    def turn(self, on: bool, /) -> bool:  # noqa: FBT001 - as its implementation has it
+    def turn(self, on: bool, /) -> bool:
         """Have it do so, or not. True if that changed something."""
         ...
 

@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 BUCKET, HOME = "FLEET_BUCKET", "FLEET_HOME"
 """The environment: the bucket's URL; a folder that may be written to."""
+HOUR = 3600.0
+"""Calls are no further apart than this."""
 FOLLOW_EVERY = 1.0
 """Seconds between two looks after a hint."""
 FOLLOW_MOST = 20.0
@@ -191,7 +194,7 @@ def open_keeper(env: Mapping[str, str]) -> Keeper:
     journal = Journal(objects, info.fleet_id, by=controller_name(env), version=__version__)
     controller = Controller(objects, journal, info.fleet_id, {"local": elsewhere, **clouds})
     made.append(controller)
-    controller.observer.called = True
+    controller.observer.called, controller.observer.every = True, HOUR
     controller.snapshot_every = SNAPSHOT_EVERY
     controller.load()
     schedule = _schedule(objects)
@@ -210,9 +213,9 @@ def _schedule(objects: Objects) -> Turning | None:
     except NotFoundError:
         return None
     from fleet.providers.aws.calling import Calls
-    from fleet.providers.aws.schedules import Schedules
 
-    return Schedules(record, Calls())
+    made: Turning = import_module("fleet.providers.aws.schedules").Schedules(record, Calls())
+    return made
 
 
 def told(event: Event) -> str:

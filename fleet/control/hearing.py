@@ -10,7 +10,6 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from fleet.core.observed import AttemptKey
-from fleet.core.plan.beats import forgettable
 from fleet.core.state import FleetState, RunState
 from fleet.model import layout
 from fleet.model.base import Frozen, Seconds
@@ -52,6 +51,8 @@ class Hearing:
         Where that is dear, only for what is to be removed now.
         """
         if self.dear:
+            from fleet.core.plan.beats import forgettable  # those who only look do not plan
+
             return any(forgettable(state, *who) for who in self._lying)
         return any(run in state.runs and number in state.runs[run].attempts for run, number in self._lying)
 

@@ -53,8 +53,8 @@ class Observer:
     objects: Objects
     providers: Mapping[str, Provider]
     called: bool = False
-    """Looks only when it is called, as a function in the cloud is: pauses between looks mean nothing, and what is asked for,
-    and paid, is only what the look needs. What a launch needs to know is asked for once one is wanted (``shopped``)."""
+    """Looks only when it is called, as a function in the cloud is, and each request is paid for: what only a launch needs to
+    know is asked for once one is wanted (``shopped``)."""
     troubles: dict[str, str] = field(default_factory=dict)
     """What could not be asked in the last look, in words, by what was asked."""
     acted: dict[str, Seconds] = field(default_factory=dict)

@@ -149,8 +149,9 @@ class Shelf:
         self._at = now
         try:
             setup = aws_setup(objects)
-            for region, types in self._types(setup).items() if setup is not None else ():
-                self._fetch(setup, region, types)
+            if setup is not None:
+                for region, types in self._types(setup).items():
+                    self._fetch(setup, region, types)
         except (FleetError, OSError) as error:
             log.warning("fleet: prices could not be fetched: %s", error)
 

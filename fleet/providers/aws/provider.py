@@ -81,8 +81,8 @@ class AwsProvider:
         book: Callable[[str], Sequence[Offer]] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """``cache`` is a folder on this computer for what was found out; ``shop`` tells a region's offers, if not what is kept
-        there. ``book`` tells what the machines of a region were offered at; by default what is sold there now.
+        """``cache`` is a folder on this computer for what was found out; ``shop`` tells a region's offers, if not what is
+        kept there. ``book`` tells what the machines of a region were offered at; by default what is sold there now.
 
         ``newest`` reads the set-up again, before a launch is frozen with it: a controller runs for months, and a template
         that was amended meanwhile has another version. None: there is none any more, and the one that is known serves.
