@@ -84,7 +84,7 @@ class Keeper:
             "lively": lively(controller.state),
             "schedule": schedule,
             "read_only": controller.read_only,
-            "troubles": [f"{what}: {why}" for what, why in sorted(controller.observer.troubles.items())],
+            "troubles": self._troubles(),
         }
         failure = self._failure(ticks)
         if failure:
@@ -135,9 +135,13 @@ class Keeper:
             first, self.told_read_only = not self.told_read_only, True
             say(f"does nothing: {self.controller.read_only}")
             return f"does nothing: {self.controller.read_only}" if first else ""
-        troubles = self.controller.observer.troubles
-        blind = [f"{what}: {why}" for what, why in sorted(troubles.items()) if what.startswith("aws/") and ticks]
+        blind = [one for one in self._troubles() if one.startswith("aws/") and ticks]
         return f"blind: {'; '.join(blind)}" if blind else ""
+
+    def _troubles(self) -> list[str]:
+        """What could not be asked. That somebody's own computer cannot be is no trouble."""
+        troubles = sorted(self.controller.observer.troubles.items())
+        return [f"{what}: {why}" for what, why in troubles if what.partition("/")[0] != "local"]
 
 
 def handler(event: object, context: Any) -> dict[str, Any]:

@@ -79,7 +79,9 @@ def _attempt(number: int, phase: str, *, resumed: bool = False) -> AttemptState:
             "predecessor": None,
             "why": "",
             "intended_at": 0.0,
-            "resumed": Resumed(ref=None, source="nothing", step=None, reached=None, lost_steps=0) if resumed else None,
+            "resumed": Resumed(ref=None, source="nothing", step=None, reached=None, lost_steps=0, lost_seconds=0.0, at=1.0)
+            if resumed
+            else None,
         }
     )
 
