@@ -198,11 +198,15 @@ def open_keeper(env: Mapping[str, str]) -> Keeper:
     journal = Journal(objects, info.fleet_id, by=controller_name(env), version=__version__)
     controller = Controller(objects, journal, info.fleet_id, {"local": elsewhere, **clouds})
     made.append(controller)
+    return kept_by(controller, shelf, _schedule(objects))
+
+
+def kept_by(controller: Controller, shelf: Shelf, schedule: Turning | None) -> Keeper:
+    """A fleet whose controller is called now and then, its state loaded. Raises StoreError."""
     controller.observer.called, controller.observer.every = True, HOUR
     controller.snapshot_every = SNAPSHOT_EVERY
     controller.load()
-    schedule = _schedule(objects)
-    return Keeper(controller, shelf, Awake(schedule, objects.now) if schedule is not None else None)
+    return Keeper(controller, shelf, Awake(schedule, controller.objects.now) if schedule is not None else None)
 
 
 def controller_name(env: Mapping[str, str]) -> str:

@@ -25,9 +25,11 @@ SWEEP_EVERY: Seconds = 3600
 """All regions are listed so often, for orphans where no run is; where one is found, it is looked at until it is gone."""
 DESIRED_EVERY: Seconds = 30
 """desired.json is read again so often: another controller may have written it."""
-DESIRED_QUIET: Seconds = 600
-"""And so often where each reading is paid for, once the journal has been quiet for so long: what another controller writes
-follows from an entry that it read a moment before (its plans do not live longer), and would say the same."""
+DESIRED_SELDOM: Seconds = 600
+"""And so often where each reading is paid for, while the journal is quiet."""
+QUIET: Seconds = 120
+"""What another controller writes follows from an entry that it read a moment before: plans live for half a minute. Once the
+newest entry is older than this, whoever writes knows it, and writes the same."""
 CLOCK_BACK: Seconds = 1
 """A clock that goes back by more was set; less is how clocks are kept right."""
 SLEPT: Seconds = 60
@@ -101,7 +103,7 @@ class Observer:
             capabilities={name: provider.capabilities for name, provider in self.providers.items()},
             histories=dict(self._histories(state, runs, listings, now)),
             access=dict(self._access_rules()) if swept else {},
-            desired=self._desired_now(runs, now, quiet=self.called and now - state.at > DESIRED_QUIET),
+            desired=self._desired_now(runs, now, quiet=self.called and now - state.at > QUIET),
             secrets=frozenset(os.environ),
             awake_since=self._awake_since,
             acted=dict(self.acted),
@@ -270,7 +272,7 @@ class Observer:
         return {name: offers for name, (_, offers) in self._offers.items()}
 
     def _desired_now(self, runs: list[RunState], now: Seconds, *, quiet: bool) -> dict[str, Desired]:
-        again = DESIRED_QUIET if quiet else DESIRED_EVERY
+        again = DESIRED_SELDOM if quiet else DESIRED_EVERY
         told = [run.run_id for run in runs if run.attempts]
         never: tuple[Seconds, Desired | None] = (float("-inf"), None)
         old = [run_id for run_id in told if now - self._desired.get(run_id, never)[0] >= again]

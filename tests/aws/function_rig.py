@@ -1,4 +1,4 @@
-"""A fleet in moto's account, and the function beside it: its archive unpacked, run as its own process, called as Lambda does."""
+"""A fleet in moto's account, and the function beside it: its archive unpacked, in its own process, called as Lambda does."""
 
 from __future__ import annotations
 
@@ -179,11 +179,11 @@ class FunctionRig:
         """What was called since the recorder forgot."""
         return self.proxy.actions()
 
-    def until(self, action: str, seconds: float = 30) -> float:
-        """Wait for a call; when it arrived, on the clock of ``time.perf_counter``."""
+    def until(self, *actions: str, times: int = 1, seconds: float = 30) -> float:
+        """Wait for one of some calls; when it was answered, on the clock of ``time.perf_counter``."""
         deadline = time.monotonic() + seconds
-        while action not in self.actions():
-            assert time.monotonic() < deadline, f"{action} never came: {self.actions()}"
+        while sum(action in actions for action in self.actions()) < times:
+            assert time.monotonic() < deadline, f"{actions} never came: {self.actions()}"
             time.sleep(0.005)
         return time.perf_counter()
 

@@ -48,10 +48,11 @@ def main() -> None:
         told: dict[str, Any] = {}
         try:
             told["answer"] = json.loads(json.dumps(handler(asked["event"], Context(asked["milliseconds"]))))
-        except Exception as error:  # noqa: BLE001 - as Lambda does: the call failed, the process goes on
+        except Exception as error:  # as Lambda does: the call failed, the process goes on
             told["error"] = f"{type(error).__name__}: {error}"
         told |= {"seconds": time.perf_counter() - began, "cpu": _spent() - before}
-        _tell({**told, "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024})
+        told["memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        _tell({**told, "packages": sorted({name.partition(".")[0] for name in sys.modules})})
 
 
 def _tell(what: dict[str, Any]) -> None:
