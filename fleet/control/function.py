@@ -29,7 +29,7 @@ from fleet.control.home import Home
 from fleet.control.prices import Shelf
 from fleet.core.rhythm import attempt_of, lively, may_be_ours, unsettled
 from fleet.model import layout
-from fleet.model.errors import FleetError, NotFoundError
+from fleet.model.errors import FleetError, NotFoundError, ProviderError
 from fleet.model.setup import AwsFunction
 from fleet.providers.aws.events import Hint, hint_of
 from fleet.store.fleetfile import read_fleet
@@ -69,10 +69,13 @@ class Keeper:
     sleep: Callable[[float], None] = time.sleep
     told_read_only: bool = False
     _done: list[Event] = field(default_factory=list)
+    _unturned: str = ""
+    """Why the schedule is not as it should be, if that is so."""
 
     def call(self, hint: Hint | None, left: Callable[[], float]) -> dict[str, Any]:
         """Do what there is to do. ``left`` tells the seconds that remain. Raises CallFailedError after the work is done."""
         self._done.clear()
+        self._unturned = ""
         followed, ticks, schedule = self._work(hint, left)
         controller = self.controller
         # (a presence would be told here)
@@ -83,10 +86,10 @@ class Keeper:
             "hint": followed,
             "lively": lively(controller.state),
             "schedule": schedule,
-            "read_only": controller.read_only,
+            "read_only": one_line(controller.read_only),
             "troubles": self._troubles(),
         }
-        failure = self._failure(ticks)
+        failure = self._failure(ticks) or self._unturned
         if failure:
             raise CallFailedError(failure)
         return answer
@@ -99,10 +102,17 @@ class Keeper:
             ticks, followed = self._follow(hint, left)
         if self.controller.read_only or not ticks:
             return followed, ticks, ""
-        schedule = self.awake.keep(self.controller) if self.awake is not None else ""
+        schedule = self._keep_awake()
         if lively(self.controller.state) and left() > LEAST_LEFT:
             self.shelf.freshen(self.controller.objects)
         return followed, ticks, schedule
+
+    def _keep_awake(self) -> str:
+        try:
+            return self.awake.keep(self.controller) if self.awake is not None else ""
+        except ProviderError as error:
+            self._unturned = f"the schedule cannot be asked or turned: {one_line(str(error))}"
+            return ""
 
     def _follow(self, hint: Hint, left: Callable[[], float]) -> tuple[int, str]:
         """Look until the state says of the hint's machine what there is to say."""
@@ -133,15 +143,17 @@ class Keeper:
         """What keeps this controller from its work; empty: nothing."""
         if self.controller.read_only:
             first, self.told_read_only = not self.told_read_only, True
-            say(f"does nothing: {self.controller.read_only}")
-            return f"does nothing: {self.controller.read_only}" if first else ""
-        blind = [one for one in self._troubles() if one.startswith("aws/") and ticks]
+            why = f"does nothing: {one_line(self.controller.read_only)}"
+            say(why)
+            return why if first else ""
+        clouds = tuple(f"{name}/" for name in self.controller.observer.providers if name != "local")
+        blind = [one for one in self._troubles() if one.startswith(clouds) and " access: " not in one] if ticks else []
         return f"blind: {'; '.join(blind)}" if blind else ""
 
     def _troubles(self) -> list[str]:
         """What could not be asked. That somebody's own computer cannot be is no trouble."""
         troubles = sorted(self.controller.observer.troubles.items())
-        return [f"{what}: {why}" for what, why in troubles if what.partition("/")[0] != "local"]
+        return [f"{what}: {why}" for what, why in troubles if what.replace("/", " ").split()[0] != "local"]
 
 
 def handler(event: object, context: Any) -> dict[str, Any]:
@@ -157,7 +169,7 @@ def handler(event: object, context: Any) -> dict[str, Any]:
         failed = False  # it looked, and what it remembers of that is worth keeping
         raise
     except FleetError as error:
-        raise CallFailedError(" ".join(f"{error.message} {error.hint}".split())) from None
+        raise CallFailedError(one_line(str(error))) from None
     finally:
         if failed:
             _KEPT.clear()
@@ -231,6 +243,11 @@ def told(event: Event) -> str:
     who = [str(getattr(event, name)) for name in ("run_id", "attempt") if hasattr(event, name)]
     more = next((str(getattr(event, name)) for name in ("reason", "message", "why", "outcome") if hasattr(event, name)), "")
     return " ".join([event.type, ".".join(who), more[:160]]).strip()
+
+
+def one_line(text: str) -> str:
+    """For a log."""
+    return " ".join(text.split())
 
 
 def say(line: str) -> None:

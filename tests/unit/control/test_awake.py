@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ class Schedule:
     def __init__(self, *, enabled: bool) -> None:
         self.enabled: bool | None = enabled
         self.calls: list[str] = []
-        self.on_turn = lambda: None
+        self.on_turn: Callable[[], None] | None = None
         self.broken = False
 
     def on(self) -> bool | None:
@@ -33,7 +34,8 @@ class Schedule:
         if self.broken:
             raise ProviderError(ErrorClass.DENIED, "AccessDenied", "no")
         changed, self.enabled = self.enabled != on, on
-        self.on_turn()
+        if self.on_turn is not None:
+            self.on_turn()
         return changed
 
 
@@ -96,7 +98,11 @@ def test_the_call_of_the_hour_turns_on_what_was_not(off: Place) -> None:
 
 
 def test_a_run_that_began_while_it_was_turned_off_is_not_left_alone(on: Place) -> None:
-    on.schedule.on_turn = lambda: (on.begin(), setattr(on.schedule, "on_turn", lambda: None))[0]
+    def begin_once() -> None:
+        on.schedule.on_turn = None
+        on.begin()
+
+    on.schedule.on_turn = begin_once
     assert on.keep() == ("on again", ["on?", "off", "on"])
     assert on.schedule.enabled is True
     assert on.keep() == ("on", [])

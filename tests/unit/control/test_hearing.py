@@ -24,7 +24,7 @@ from tests.unit.core.world import job, offer
 class Dear(FileObjects):
     """A folder that says that it is a bucket of Amazon's, and counts."""
 
-    url = "s3://bucket"  # type: ignore[assignment]
+    url = "s3://bucket"
 
     def __init__(self, root: Path) -> None:
         super().__init__(root, lambda: self.time)
