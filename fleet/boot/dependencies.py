@@ -119,22 +119,22 @@ def _is_wanted(name: str) -> bool:
     return safe and not useless and not top.endswith(".data")
 
 
-def pip_download(requirements: Sequence[str], python: str, arch: str, folder: Path) -> None:
+def pip_download(requirements: Sequence[str], python: str, arch: str, folder: Path, *, newest: int = NEWEST) -> None:
     """By pip, which checks hashes against the index. Where there is no wheel of a version for the target any more (or not
     yet), the newest ones that go together and are no newer."""
-    refusal = _pip(["--no-deps", *requirements], python, arch, folder)
+    refusal = _pip(["--no-deps", *requirements], python, arch, folder, newest)
     if refusal and "No matching distribution" in refusal:
         for half in folder.glob("*.whl"):
             half.unlink()
         roots = [word.replace("==", "<=") for word in requirements if word.split("==")[0] in CONTROLLER_ROOTS]
-        refusal = _pip(roots, python, arch, folder)
+        refusal = _pip(roots, python, arch, folder, newest)
     if refusal:
         raise FleetError(f"pip cannot download fleet's packages for {python} on {arch}: {_reason(refusal)}", _hint(refusal))
 
 
-def _pip(words: Sequence[str], python: str, arch: str, folder: Path) -> str:
+def _pip(words: Sequence[str], python: str, arch: str, folder: Path, newest: int = NEWEST) -> str:
     """What pip complained of; nothing if it did it."""
-    platforms = [f"manylinux_2_{minor}_{arch}" for minor in range(OLDEST, NEWEST + 1)] + [f"manylinux2014_{arch}"]
+    platforms = [f"manylinux_2_{minor}_{arch}" for minor in range(OLDEST, newest + 1)] + [f"manylinux2014_{arch}"]
     target = ["--implementation", "cp", "--python-version", f"{python[2]}.{python[3:]}"]
     target += [word for platform in platforms for word in ("--platform", platform)]
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "download", "--quiet"]

@@ -6,7 +6,6 @@ And ``wake``: who makes a run live switches the controller in the account on, wh
 from __future__ import annotations
 
 import hashlib
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -42,8 +41,9 @@ ARCHES = {"arm64": "aarch64", "x86_64": "x86_64"}
 
 def _packed(arch: str) -> bytes:
     """The function's code for an architecture: imported when it is wanted, for it brings packing along."""
-    made: bytes = importlib.import_module("fleet.boot.function_package").function_zip(arch=arch)
-    return made
+    from fleet.boot.function_package import function_zip
+
+    return function_zip(arch=arch)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from fleet import __version__
@@ -18,6 +18,8 @@ from fleet.store.objects import Objects
 if TYPE_CHECKING:
     from fleet.control.controller import Controller
     from fleet.control.home import Home
+    from fleet.model.cloud import Offer
+    from fleet.model.setup import AwsSetup
     from fleet.providers.base import Provider
 
 CALLS_PER_SECOND = 5.0
@@ -26,10 +28,18 @@ CALLS_AT_ONCE = 20.0
 everything else that runs there (its documentation on request throttling)."""
 
 
-def cloud_providers(home: Home, fleet_id: str, objects: Objects) -> dict[str, Provider]:
+def cloud_providers(
+    home: Home,
+    fleet_id: str,
+    objects: Objects,
+    *,
+    shop: Callable[[AwsSetup, str], Sequence[Offer]] | None = None,
+    book: Callable[[str], Sequence[Offer]] | None = None,
+) -> dict[str, Provider]:
     """The clouds' providers by name; none for a bucket that their machines could not reach.
 
-    Nothing is asked of a cloud, and no SDK imported, until a provider is called.
+    Nothing is asked of a cloud, and no SDK imported, until a provider is called. ``shop`` and ``book`` tell what is sold in
+    a region, and what its machines were sold at, for whoever has no disk where prices were kept.
     """
     setup = aws_setup(objects)
     if setup is None:
@@ -42,9 +52,9 @@ def cloud_providers(home: Home, fleet_id: str, objects: Objects) -> dict[str, Pr
     from fleet.providers.aws.provider import AwsProvider
     from fleet.providers.wrap import Guard, Limit, Retry
 
-    amazon = Profiled(
-        AwsProvider(fleet_id, setup, home.cache / "aws", newest=lambda: aws_setup(objects)), home.aws_profile(objects.url)
-    )
+    own = (lambda region: shop(setup, region)) if shop is not None else None
+    cloud = AwsProvider(fleet_id, setup, home.cache / "aws", newest=lambda: aws_setup(objects), shop=own, book=book)
+    amazon = Profiled(cloud, home.aws_profile(objects.url))
     return {"aws": Guard(Retry(Limit(amazon, per_second=CALLS_PER_SECOND, burst=CALLS_AT_ONCE)))}
 
 

@@ -85,6 +85,7 @@ class Controller:
         """When this controller last recorded something, by the bucket's clock."""
         self.on_event = on_event
         """Called with each event as it is folded, whoever recorded it."""
+        self.snapshot_every = SNAPSHOT_EVERY
         self._snapshot_at = 0
 
     @cached_property
@@ -179,6 +180,7 @@ class Controller:
         for _ in range(ROUNDS):
             new = facts(self.state, observed)
             ahead = fold(self.state, self.state.head + 1, observed.now, new) if new else self.state
+            observed = self.observer.shopped(ahead, observed)
             actions = plan(ahead, observed)
             events = [*new, *(a.intention for a in actions if a.intention is not None)]
             if not events:
@@ -210,7 +212,7 @@ class Controller:
 
     def _snapshot(self) -> None:
         """Keep the cold start short. A snapshot is a convenience: failing to write one is no failure."""
-        if self.state.head - self._snapshot_at < SNAPSHOT_EVERY:
+        if self.state.head - self._snapshot_at < self.snapshot_every:
             return
         self._snapshot_at = self.state.head
         data = self.state.model_dump_json().encode()

@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
-from pydantic import ValidationError
-
+from fleet.control.hearing import Hearing, documents
 from fleet.core.allowed import alternatives, providers_of
 from fleet.core.facts import place_of
 from fleet.core.observed import AttemptKey, History, Lookup, Observed, Place
 from fleet.core.pace import pace_of
+from fleet.core.rhythm import wants_machine
 from fleet.core.state import FleetState, RunState
 from fleet.model import layout
-from fleet.model.base import Frozen, Seconds
+from fleet.model.base import Seconds
 from fleet.model.cloud import AccessRule, InstanceState, Listing, Market, Offer
 from fleet.model.documents import Desired, Heartbeat
-from fleet.model.errors import NotFoundError, ProviderError, StoreError
+from fleet.model.errors import ProviderError
 from fleet.providers.base import Provider
-from fleet.store.objects import ObjectInfo, Objects
-from fleet.store.parallel import in_shares
-
-Document = TypeVar("Document", bound=Frozen)
+from fleet.store.objects import Objects
 
 SWEEP_EVERY: Seconds = 3600
 """All regions are listed so often, for orphans where no run is; where one is found, it is looked at until it is gone."""
 DESIRED_EVERY: Seconds = 30
 """desired.json is read again so often: another controller may have written it."""
+DESIRED_SELDOM: Seconds = 600
+"""And so often where each reading is paid for, while the journal is quiet."""
+QUIET: Seconds = 120
+"""What another controller writes follows from an entry that it read a moment before: plans live for half a minute. Once the
+newest entry is older than this, whoever writes knows it, and writes the same."""
 CLOCK_BACK: Seconds = 1
 """A clock that goes back by more was set; less is how clocks are kept right."""
 SLEPT: Seconds = 60
@@ -53,6 +54,9 @@ class Observer:
 
     objects: Objects
     providers: Mapping[str, Provider]
+    called: bool = False
+    """Looks only when it is called, as a function in the cloud is, and each request is paid for: what only a launch needs to
+    know is asked for once one is wanted (``shopped``)."""
     troubles: dict[str, str] = field(default_factory=dict)
     """What could not be asked in the last look, in words, by what was asked."""
     acted: dict[str, Seconds] = field(default_factory=dict)
@@ -64,16 +68,16 @@ class Observer:
     """Regions that are left alone: until when, for how long, why."""
     _alive: set[Place] = field(default_factory=set)
     """Where something of this fleet lived when it was last listed: it is looked at until nothing does."""
-    _beats: dict[AttemptKey, tuple[str, Heartbeat]] = field(default_factory=dict)
-    _heard: dict[AttemptKey, Seconds] = field(default_factory=dict)
     _looked: Seconds = 0.0
     _awake_since: Seconds = 0.0
-    _listed: set[AttemptKey] = field(default_factory=set)
     _lookups: dict[str, Lookup] = field(default_factory=dict)
     _desired: dict[str, tuple[Seconds, Desired]] = field(default_factory=dict)
     _offers: dict[str, tuple[Seconds, tuple[Offer, ...]]] = field(default_factory=dict)
     _priced: dict[AttemptKey, Seconds] = field(default_factory=dict)
     """When an attempt's price history was last asked for."""
+
+    def __post_init__(self) -> None:
+        self._hearing = Hearing(self.objects, self.troubles)
 
     def look(self, state: FleetState) -> Observed:
         """One tick's view."""
@@ -92,18 +96,30 @@ class Observer:
             now=now,
             listings=listings,
             lookups=self._ask_for_missing(runs, listings, now),
-            heartbeats=self._heartbeats(runs, left=swept or self._left(state)),
-            heard=dict(self._heard),
-            listed_beats=frozenset(self._listed),
-            offers=self._offers_now(runs, now),
+            heartbeats=self._hearing.listen(runs, left=swept or self._hearing.left(state)),
+            heard=dict(self._hearing.heard),
+            listed_beats=frozenset(self._hearing.listed),
+            offers=self._offers_now(() if self.called else runs, now),
             capabilities={name: provider.capabilities for name, provider in self.providers.items()},
             histories=dict(self._histories(state, runs, listings, now)),
             access=dict(self._access_rules()) if swept else {},
-            desired=self._desired_now(runs, now),
+            desired=self._desired_now(runs, now, quiet=self.called and now - state.at > QUIET),
             secrets=frozenset(os.environ),
             awake_since=self._awake_since,
             acted=dict(self.acted),
         )
+
+    def shopped(self, state: FleetState, observed: Observed) -> Observed:
+        """What was seen, with what a launch needs to know if one may be wanted: offers, and what is where they are.
+
+        A look knows this already, but for one that is only called: it asks now, for the state that it has led to.
+        """
+        wanting = [run for run in state.busy_runs if wants_machine(run, observed.now)] if self.called else []
+        if not wanting:
+            return observed
+        more = {place for run in wanting for place in self._places_of(run)} - observed.listings.keys()
+        listings = {**observed.listings, **dict(self._listed_places(more))}
+        return replace(observed, listings=listings, offers=self._offers_now(wanting, observed.now))
 
     def _clock_went_back(self, now: Seconds) -> None:
         """Somebody set it. What is due at a time must not wait until that comes once more."""
@@ -114,7 +130,7 @@ class Observer:
         self._offers.clear()
         self._lookups.clear()
         self.acted.clear()
-        self._heard.clear()
+        self._hearing.heard.clear()
 
     def wrote_desired(self, run_id: str, desired: Desired) -> None:
         """What this controller has just written need not be read."""
@@ -122,25 +138,27 @@ class Observer:
 
     def beat(self, run_id: str, attempt: int) -> Heartbeat | None:
         """The attempt's latest word as last seen, for people to look at."""
-        known = self._beats.get((run_id, attempt))
+        known = self._hearing.beats.get((run_id, attempt))
         return known[1] if known else None
 
     def read_beats(self, state: FleetState) -> None:
         """Read the heartbeats alone, for those who only look."""
-        self._heartbeats(state.busy_runs)
+        self._hearing.listen(state.busy_runs)
 
     def _listings(self, state: FleetState, runs: list[RunState], now: Seconds) -> Iterator[tuple[Place, Listing]]:
         places = {place_of(attempt) for run in runs for attempt in run.live_attempts}
         places |= {(v.provider, v.region) for run in runs for v in run.volumes.values() if v.held}
         for run in runs:
-            if run.ended_at is None:
-                for one in alternatives(run.job.resources):
-                    places |= set(self._infra_places(one.infra))
+            if run.ended_at is None and not self.called:
+                places |= set(self._places_of(run))
         if now - self._swept >= SWEEP_EVERY:
             self._swept = now
             places |= {(name, region) for name, p in self.providers.items() for region in p.regions()}
             places |= {(v.provider, v.region) for r in state.runs.values() for v in r.volumes.values()}
-        for place in sorted(places | self._alive):
+        yield from self._listed_places(places | self._alive)
+
+    def _listed_places(self, places: Iterable[Place]) -> Iterator[tuple[Place, Listing]]:
+        for place in sorted(places):
             provider = self.providers.get(place[0])
             if provider is None:
                 self.troubles[place[0]] = f"no provider {place[0]!r} is set up here"
@@ -213,12 +231,14 @@ class Observer:
             self._priced[key] = now
             yield key, History(found, max(since, until))
 
-    def _infra_places(self, infra: str) -> Iterator[Place]:
-        name, _, rest = infra.partition("/")
-        provider = self.providers.get(name)
-        if provider is not None:
-            region = rest.partition("/")[0]
-            yield from ((name, r) for r in provider.regions() if region in ("", r))
+    def _places_of(self, run: RunState) -> Iterator[Place]:
+        """Where a run's job may go."""
+        for one in alternatives(run.job.resources):
+            name, _, rest = one.infra.partition("/")
+            provider = self.providers.get(name)
+            if provider is not None:
+                region = rest.partition("/")[0]
+                yield from ((name, r) for r in provider.regions() if region in ("", r))
 
     def _ask_for_missing(self, runs: list[RunState], listings: Mapping[Place, Listing], now: Seconds) -> dict[str, Lookup]:
         found: dict[str, Lookup] = {}
@@ -239,59 +259,7 @@ class Observer:
         self._lookups = found
         return found
 
-    def _left(self, state: FleetState) -> bool:
-        """The last listing showed a word of an attempt that is known: once that is gone, the word is to be removed."""
-        return any(run in state.runs and number in state.runs[run].attempts for run, number in self._listed)
-
-    def _heartbeats(self, runs: list[RunState], *, left: bool = False) -> dict[AttemptKey, Heartbeat]:
-        """The words of live attempts; ``left``: look even if there are none, for words of the dead."""
-        wanted = {(run.run_id, attempt.number): attempt for run in runs for attempt in run.live_attempts}
-        keys = {layout.heartbeat(*who): who for who in wanted}
-        self._listed.clear()
-        try:
-            listed = self.objects.list(layout.HEARTBEATS) if wanted or left else ()
-        except StoreError as error:
-            self.troubles["heartbeats"] = error.message
-            listed = ()
-        changed: list[tuple[AttemptKey, ObjectInfo]] = []
-        for info in listed:
-            who = keys.get(info.key)
-            speaker = who or layout.beat_of(info.key)
-            if speaker is not None:
-                self._listed.add(speaker)
-            if who is not None and self._beats.get(who, ("",))[0] != info.version:
-                changed.append((who, info))
-        beats = self._read(Heartbeat, [info.key for _, info in changed])
-        for (who, info), beat in zip(changed, beats, strict=True):
-            if beat is not None:
-                if who in self._beats:
-                    self._heard[who] = self.objects.now()
-                self._beats[who] = (info.version, beat)
-        self._beats = {who: beat for who, beat in self._beats.items() if who in wanted}
-        self._heard = {who: at for who, at in self._heard.items() if who in wanted}
-        return {who: beat for who, (_, beat) in self._beats.items()}
-
-    def _read(self, kind: type[Document], keys: Sequence[str]) -> Iterator[Document | None]:
-        """The documents under some keys. None: there is none, or it cannot be read, which is a trouble."""
-        for key, data in zip(keys, in_shares(self._fetch, keys), strict=True):
-            document = None
-            try:
-                document = kind.model_validate_json(data) if isinstance(data, bytes) else None
-            except ValidationError as error:
-                self.troubles[key] = str(error)
-            if isinstance(data, StoreError):
-                self.troubles[key] = str(data)
-            yield document
-
-    def _fetch(self, key: str) -> bytes | StoreError | None:
-        try:
-            return self.objects.get(key)
-        except NotFoundError:
-            return None
-        except StoreError as error:
-            return error
-
-    def _offers_now(self, runs: list[RunState], now: Seconds) -> dict[str, tuple[Offer, ...]]:
+    def _offers_now(self, runs: Iterable[RunState], now: Seconds) -> dict[str, tuple[Offer, ...]]:
         names = {name for run in runs if run.ended_at is None for name in providers_of(run.job.resources)}
         for name in names & self.providers.keys():
             at, _ = self._offers.get(name, (float("-inf"), ()))
@@ -303,13 +271,15 @@ class Observer:
                 self.troubles[f"{name} offers"] = error.message
         return {name: offers for name, (_, offers) in self._offers.items()}
 
-    def _desired_now(self, runs: list[RunState], now: Seconds) -> dict[str, Desired]:
+    def _desired_now(self, runs: list[RunState], now: Seconds, *, quiet: bool) -> dict[str, Desired]:
+        again = DESIRED_SELDOM if quiet else DESIRED_EVERY
         told = [run.run_id for run in runs if run.attempts]
         never: tuple[Seconds, Desired | None] = (float("-inf"), None)
-        old = [run_id for run_id in told if now - self._desired.get(run_id, never)[0] >= DESIRED_EVERY]
+        old = [run_id for run_id in told if now - self._desired.get(run_id, never)[0] >= again]
         self._desired = {run_id: self._desired[run_id] for run_id in told if run_id in self._desired}
         found = {run_id: document for run_id, (_, document) in self._desired.items()}
-        for run_id, document in zip(old, self._read(Desired, [layout.desired(run_id) for run_id in old]), strict=True):
+        keys = [layout.desired(run_id) for run_id in old]
+        for run_id, document in zip(old, documents(self.objects, Desired, keys, self.troubles), strict=True):
             found.pop(run_id, None)
             if document is not None:
                 self._desired[run_id] = (now, document)

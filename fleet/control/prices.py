@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fleet.control.setups import aws_setup
@@ -21,11 +22,14 @@ from fleet.store.objects import Objects
 if TYPE_CHECKING:
     from fleet.control.controller import Controller
     from fleet.control.home import Home
+    from fleet.core.state import FleetState
 
 log = logging.getLogger("fleet.control")
 
 FRESH: Seconds = 3600
 """Spot prices move over hours; whoever watches a run for weeks must not place it by the prices of its first day."""
+TOO_OLD: Seconds = 2 * FRESH
+"""Older prices than these are fetched anew even if a launch must wait for it."""
 
 
 def refresh_prices(home: Home, objects: Objects, job: Job) -> tuple[str, ...]:
@@ -121,3 +125,72 @@ class PriceWatch:
                 self.refresh(self.home(), controller.objects, job)
             except (FleetError, OSError) as error:  # a full disk too: it must not end whoever keeps the runs alive
                 log.warning("fleet: prices could not be fetched: %s", error)
+
+
+@dataclass
+class Shelf:
+    """What a function buys from. Nothing is on its disk when it begins, and each call of a cloud is time that is paid for.
+
+    Prices are fetched beside the ticks, hourly while a run wants a cloud's machines; in a tick only if a machine is wanted
+    and nothing recent is known. What a machine costs that is only looked at, its own launch says.
+    """
+
+    cache: Path
+    """Where providers keep what they find out."""
+    state: Callable[[], FleetState]
+    now: Callable[[], Seconds]
+    _at: Seconds = float("-inf")
+    _fetched: dict[str, Seconds] = field(default_factory=dict)
+
+    def shop(self, setup: AwsSetup, region: str) -> Sequence[Offer]:
+        """In a tick that wants a machine. Raises ProviderError if no price can be had."""
+        from fleet.providers.aws.offers import offers
+        from fleet.providers.aws.pricecache import region_cache
+
+        types = self._types(setup).get(region, [])
+        kept = region_cache(self.cache, setup, region).read("spot")
+        asked = kept.data.get("asked", ()) if kept is not None and isinstance(kept.data, dict) else ()
+        old = self.now() - self._fetched.get(region, float("-inf")) > TOO_OLD
+        if kept is None or old or not set(types) <= set(asked):
+            self._fetch(setup, region, types)
+        return offers(setup, region, self.cache)
+
+    def freshen(self, objects: Objects) -> None:
+        """After a tick: fetch, if it is time. Never raises: yesterday's prices are better than none."""
+        now = self.now()
+        jobs = [run for run in self.state().busy_runs if run.ended_at is None]
+        if not jobs or (now >= self._at and now - self._at < FRESH):
+            return
+        self._at = now
+        try:
+            setup = aws_setup(objects)
+            if setup is not None:
+                for region, types in self._types(setup).items():
+                    self._fetch(setup, region, types)
+        except (FleetError, OSError) as error:
+            log.warning("fleet: prices could not be fetched: %s", error)
+
+    def book(self, region: str) -> list[Offer]:
+        """What the live machines of a region, and those that are being launched, were offered at; the last known prices."""
+        found: list[Offer] = []
+        for run in self.state().busy_runs:
+            for attempt in run.live_attempts:
+                found.extend(offer for offer in attempt.offers if offer.region == region)
+                if attempt.offer is not None and attempt.offer.region == region:
+                    price = attempt.prices[-1].price if attempt.prices else attempt.offer.price
+                    found.append(attempt.offer.model_copy(update={"price": price}))
+        return found
+
+    def _types(self, setup: AwsSetup | None) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for run in self.state().busy_runs:
+            for region, types in wanted_regions(run.job, setup).items() if run.ended_at is None else ():
+                found.setdefault(region, []).extend(types)
+        return found
+
+    def _fetch(self, setup: AwsSetup, region: str, types: Sequence[str]) -> None:
+        from fleet.providers.aws.offers import refresh
+
+        for told in refresh(setup, region, self.cache, types, lean=True, tries=1):
+            log.warning("fleet: %s", told)
+        self._fetched[region] = self.now()

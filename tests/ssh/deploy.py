@@ -10,6 +10,6 @@ from fleet.cli.deploy_host import deploy_ssh
 from tests.ssh.host import installed, quickly
 
 if __name__ == "__main__":
-    dependencies.pip_download = installed
+    dependencies.pip_download = installed  # type: ignore[assignment]
     packing.gzipped = quickly
     sys.exit(deploy_ssh(sys.argv[1], (), None, Path(sys.argv[2]), cron=False, yes=True, as_json=False))

@@ -13,9 +13,14 @@ from fleet.core.state import FleetState
 def forget_beats(state: FleetState, observed: Observed) -> Iterator[ForgetBeat]:
     """Remove what was said by attempts that are gone, once no later attempt measures its loss by it."""
     for run_id, number in sorted(observed.listed_beats):
-        run = state.runs.get(run_id)
-        attempt = run.attempts.get(number) if run is not None else None
-        if run is None or attempt is None or attempt.phase != "gone":
-            continue
-        if run.ended_at is not None or any(n > number and a.resumed is not None for n, a in run.attempts.items()):
+        if forgettable(state, run_id, number):
             yield ForgetBeat(not_after=not_after(observed), run_id=run_id, attempt=number)
+
+
+def forgettable(state: FleetState, run_id: str, number: int) -> bool:
+    """Whether an attempt's word is of no use any more. Of attempts that nobody knows nothing is said."""
+    run = state.runs.get(run_id)
+    attempt = run.attempts.get(number) if run is not None else None
+    if run is None or attempt is None or attempt.phase != "gone":
+        return False
+    return run.ended_at is not None or any(n > number and a.resumed is not None for n, a in run.attempts.items())

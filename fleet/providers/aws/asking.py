@@ -13,6 +13,8 @@ from fleet.providers.aws.spot import history, now_prices
 
 T = TypeVar("T")
 
+FILTERED = 200
+"""EC2 takes so many values in a filter."""
 DESCRIBED = ("InstanceType", "VCpuInfo", "MemoryInfo", "GpuInfo", "Hypervisor", "ProcessorInfo")
 """What is kept of a type's description."""
 
@@ -23,20 +25,30 @@ class Asking:
     def __init__(self, region: str, profile: str | None = None, *, tries: int = 1) -> None:
         self.region, self.profile, self._tries = region, profile, tries
 
-    def offered(self) -> dict[str, list[str]]:
-        """Every type's zones. All of them: a few pages, and a mistyped name can be told from one that is elsewhere."""
+    def offered(self, types: Sequence[str] | None = None) -> dict[str, list[str]]:
+        """Every type's zones. All of them: a few pages, and a mistyped name can be told from one that is elsewhere.
+
+        With ``types``, of those alone, in a call for each hundred or two; one that is nowhere stands there without zones.
+        """
         found: dict[str, list[str]] = {}
 
-        def ask() -> None:
-            found.clear()
+        def ask(filters: list[dict[str, Any]]) -> None:
             with translated("DescribeInstanceTypeOfferings"):
                 pages = self._ec2().get_paginator("describe_instance_type_offerings")
-                for page in pages.paginate(LocationType="availability-zone"):
+                for page in pages.paginate(LocationType="availability-zone", Filters=filters):
                     for row in page["InstanceTypeOfferings"]:
                         found.setdefault(row["InstanceType"], []).append(row["Location"])
 
-        self._again(ask)
-        return {name: sorted(found[name]) for name in sorted(found)}
+        def ask_all() -> None:
+            found.clear()
+            if types is None:
+                ask([])
+            for i in range(0, len(types or ()), FILTERED):
+                chunk = list(types or ())[i : i + FILTERED]
+                ask([{"Name": "instance-type", "Values": chunk}])
+
+        self._again(ask_all)
+        return {name: sorted(found.get(name, ())) for name in sorted({*found, *(types or ())})}
 
     def spot(self, asked: Sequence[str], wanted: Sequence[str], at: float) -> dict[str, Any]:
         """Prices now. A type without one stands there too, without zones: it is known that there is none."""

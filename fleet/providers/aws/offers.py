@@ -128,10 +128,14 @@ def refresh(
     *,
     profile: str | None = None,
     force: bool = False,
+    lean: bool = False,
     tries: int = 3,
     now: Callable[[], float] = time.time,
 ) -> tuple[str, ...]:
     """Fetch what is older than its limit (``force``: everything). ``types`` are priced from now on, beside the usual ones.
+
+    ``lean``: in a few calls, for whoever keeps nothing for long. Of the other types no zones are asked for, and no price
+    list: fleet's own table serves.
 
     Returns what could not be had and what is used instead, a line each. Raises ProviderError if nothing usable is left.
     """
@@ -147,15 +151,15 @@ def refresh(
                 raise
             told.append(f"{region}: {in_short(error)}; what was learned before is used")
 
-    if _is_old(kept, "offered", at, force=force):
-        fetch("offered", ask.offered)
     asked = _asked(kept, types)
+    if _is_old(kept, "offered", at, force=force) or (lean and not part_dict(kept.read("offered")).keys() >= set(asked)):
+        fetch("offered", lambda: ask.offered(asked if lean else None))
     offered = part_dict(kept.read("offered"))
-    wanted = [name for name in asked if name in offered]
+    wanted = [name for name in asked if offered.get(name)]
     priced = part_dict(kept.read("spot"), "prices")
     if _is_old(kept, "spot", at, force=force) or any(name not in priced for name in wanted):
         fetch("spot", lambda: ask.spot(asked, wanted, at))
-    told.extend(_refresh_listed(ask, kept, at, force=force))
+    told.extend(_refresh_listed(ask, kept, at, force=force) if not lean else ())
     told.extend(_refresh_types(ask, PriceCache(cache), wanted, at))
     return tuple(told)
 

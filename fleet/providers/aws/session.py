@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import threading
 import time
 from typing import Any
 
@@ -22,6 +23,7 @@ READ_SECONDS = 30
 RENEW_SECONDS = 10.0
 """Credentials that are refused are read again no more often."""
 _RENEWED: list[float] = [float("-inf")]
+_MAKING = threading.Lock()
 _BY_DEFAULT: list[str | None] = [None]
 
 
@@ -52,7 +54,8 @@ def aws_session(profile: str | None = None) -> Any:
 
 def aws_client(service: str, region: str, *, profile: str | None = None) -> Any:
     """A client of one service in one region. Made once: making one costs a tenth of a second."""
-    return _client(service, region, profile, os.environ.get("AWS_PROFILE"), os.environ.get("AWS_ENDPOINT_URL"))
+    with _MAKING:
+        return _client(service, region, profile, os.environ.get("AWS_PROFILE"), os.environ.get("AWS_ENDPOINT_URL"))
 
 
 @functools.lru_cache(maxsize=256)

@@ -15,7 +15,7 @@ T = TypeVar("T")
 class Elsewhere(Wrapper):
     """Answers nothing: an empty list would be taken for machines that are gone."""
 
-    def __init__(self, inner: Provider, where: str) -> None:
+    def __init__(self, inner: Provider, where: str = "another home") -> None:
         super().__init__(inner)
         self._where = where
 

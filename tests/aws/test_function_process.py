@@ -1,0 +1,187 @@
+"""The function as Lambda runs it: its archive unpacked, in a process of its own, with the handler's real interface."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fleet.boot.wheelhouse import _digest, dependencies_version, own_files
+from fleet.model import layout
+from fleet.model.documents import Notice
+from fleet.model.errors import NotFoundError
+from tests.aws.ec2_events import INTERRUPTION, REBALANCE, STATE, about
+from tests.aws.function_rig import LAUNCHES, FunctionProcess, FunctionRig, function_rig, unpacked_here
+
+pytestmark = pytest.mark.system
+
+COLD_CPU = 2.0
+"""Seconds of CPU time that a cold start may take, imports and first tick."""
+NUMBERS = itertools.count(1)
+SOON = 3.0
+"""Seconds from the event to the launching call of the replacement."""
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FunctionRig]:
+    """One account for all: each test has a run of its own in it."""
+    with function_rig(tmp_path_factory.mktemp("function")) as made:
+        yield made
+
+
+@pytest.fixture
+def name(rig: FunctionRig) -> Iterator[str]:
+    """Of a test's run; what was recorded of calls before is forgotten."""
+    for one in rig.processes:
+        if one.process.poll() is None:
+            one.kill()
+    rig.proxy.forget()
+    yield f"run-{next(NUMBERS)}"
+    rig.close()
+
+
+def trains(rig: FunctionRig, process: FunctionProcess, name: str) -> str:
+    """A run whose first machine trains; the machine."""
+    rig.start(name)
+    assert "launch-succeeded" in process.call()["answer"]["events"]
+    rig.beat(1, 1, name)
+    assert "attempt-began" in process.call()["answer"]["events"]
+    rig.proxy.forget()
+    instance_id = rig.attempt(1, name).instance_id
+    assert instance_id is not None
+    return instance_id
+
+
+def takes_notice(rig: FunctionRig, name: str) -> None:
+    """What an agent writes within two seconds of its notice."""
+    now = rig.objects.now()
+    rig.beat(1, 2, name, phase="draining", notice=Notice(kind="notice", seen_at=now, until=now + 120))
+
+
+def launches(rig: FunctionRig) -> int:
+    return sum(rig.actions().count(one) for one in LAUNCHES)
+
+
+def machines_of(rig: FunctionRig, name: str) -> list[dict[str, Any]]:
+    run_id = rig.run(name).run_id
+    return [one for one in rig.machines() if {"Key": "run", "Value": run_id} in one["Tags"]]
+
+
+def test_a_cold_start_launches_what_was_begun_with_little_of_the_processor(rig: FunctionRig, name: str) -> None:
+    rig.start(name)
+    process = rig.process()
+    assert Path(process.ready["file"]).is_relative_to(unpacked_here())
+    told = process.call()
+    assert told["answer"]["events"] == ["launch-intended", "launch-succeeded"]
+    assert (told["answer"]["lively"], told["answer"]["hint"]) == (True, "none")
+    assert len(machines_of(rig, name)) == 1
+    assert process.ready["cpu"] + told["cpu"] < COLD_CPU
+    there = {path.name.removesuffix(".py") for path in unpacked_here().iterdir() if not path.name.endswith(".dist-info")}
+    assert there - set(told["packages"]) == set()  # nothing is carried along for nothing
+    (line,) = [line for line in process.log if "launch-succeeded" in line]
+    assert name in line
+
+
+def test_an_interruption_leads_to_the_launch_of_the_replacement_within_seconds(rig: FunctionRig, name: str) -> None:
+    process = rig.process()
+    instance_id = trains(rig, process, name)
+    takes_notice(rig, name)
+    began = time.perf_counter()
+    process.send(about(INTERRUPTION, instance_id))
+    took = rig.until(*LAUNCHES) - began
+    answer = process._told()["answer"]
+    assert took < SOON
+    assert "notice-seen" in answer["events"]
+    assert answer["hint"] == f"interruption of attempt 1 of {rig.run(name).run_id}"
+    assert [a.phase for a in rig.run(name).attempts.values()] == ["draining", "launched"]
+
+
+def test_the_event_may_come_before_the_agents_word(rig: FunctionRig, name: str) -> None:
+    process = rig.process()
+    instance_id = trains(rig, process, name)
+    process.send(about(INTERRUPTION, instance_id))
+    rig.until("DescribeVolumes", times=2)
+    assert launches(rig) == 0
+    takes_notice(rig, name)
+    began = time.perf_counter()
+    assert rig.until(*LAUNCHES) - began < SOON
+    assert process._told()["answer"]["ticks"] >= 2
+
+
+def test_where_the_event_is_lost_the_next_minutes_call_does_it(rig: FunctionRig, name: str) -> None:
+    process = rig.process()
+    trains(rig, process, name)
+    takes_notice(rig, name)
+    assert "launch-succeeded" in process.call()["answer"]["events"]
+    assert launches(rig) == 1
+
+
+def test_late_double_and_disordered_events_change_nothing(rig: FunctionRig, name: str) -> None:
+    process = rig.process()
+    instance_id = trains(rig, process, name)
+    takes_notice(rig, name)
+    ending = [about(STATE, instance_id, state=state) for state in ("terminated", "shutting-down")]
+    process.call(about(INTERRUPTION, instance_id))
+    for event in (*ending, about(INTERRUPTION, instance_id), about(REBALANCE, instance_id)):
+        assert process.call(event)["answer"]["events"] in ([], ["volume-made"])
+    assert launches(rig) == 1
+    assert len(machines_of(rig, name)) == 2
+
+
+def test_an_event_of_a_strangers_machine_costs_one_small_request(rig: FunctionRig, name: str) -> None:
+    process = rig.process()
+    process.call()
+    rig.proxy.forget()
+    answer = process.call(about(INTERRUPTION, "i-0123456789abcdef0"))["answer"]
+    assert (answer["ticks"], answer["hint"]) == (0, "of no live machine of this fleet")
+    assert rig.actions() == ["GetObject"]
+
+
+@pytest.mark.parametrize(
+    ("where", "launched"),
+    [("DescribeImages", 0), ("CreateFleet", 1)],
+    ids=["between the intention and the launch", "after the launch, before its outcome"],
+)
+def test_killed_in_the_middle_of_a_tick_the_next_one_launches_once(
+    rig: FunctionRig, name: str, where: str, launched: int
+) -> None:
+    rig.start(name)
+    process = rig.process()
+    rig.proxy.slow(where, 60)
+    process.send({})
+    rig.until(where)
+    time.sleep(0.2)  # the answer is on its way, and never arrives
+    process.kill()
+    assert (rig.attempt(1, name).phase, rig.attempt(1, name).instance_id) == ("intended", None)
+    assert len(machines_of(rig, name)) == launched
+    assert "launch-succeeded" in rig.process().call()["answer"]["events"]
+    (machine,) = machines_of(rig, name)
+    assert rig.attempt(1, name).instance_id == machine["InstanceId"]
+
+
+def test_machines_of_somebodys_own_computer_are_left_to_it(rig: FunctionRig, name: str) -> None:
+    resources = {"infra": "local"}
+    rig.laptop.observer.providers = {**rig.laptop.observer.providers, "local": rig.laptop.observer.providers["aws"]}
+    rig.start(name, resources=resources)
+    before = rig.run(name)
+    answer = rig.process().call()["answer"]
+    assert rig.run(name) == before
+    assert not [one for one in answer["troubles"] if "local" in one]
+    with pytest.raises(NotFoundError):
+        rig.objects.get(layout.LOCAL_HOME)
+
+
+def test_the_archive_is_the_agents_version_that_deployed_it() -> None:
+    """Else it would look in the bucket for an agent that nobody put there, and has no pip to pack one."""
+    words = "from fleet.boot.wheelhouse import _digest, dependencies_version, own_files"
+    words += "; print(_digest(own_files()), *map(dependencies_version, ('x86_64', 'aarch64')))"
+    code = f"import sys; sys.path.insert(0, {str(unpacked_here())!r}); {words}"
+    told = subprocess.run([sys.executable, "-I", "-S", "-B", "-c", code], env={}, check=True, capture_output=True, text=True)
+    here = [_digest(own_files()), *map(dependencies_version, ("x86_64", "aarch64"))]
+    assert told.stdout.split() == here
