@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from fleet.agent.beats import _essence
 from fleet.agent.logfile import LogFile
@@ -54,6 +55,8 @@ class Laptop:
     """How soon it sees that something changed, at most."""
     quiet: Seconds = 300.0
     """It looks so often at least, give or take a half."""
+    must_end: Seconds = math.inf
+    """When whoever runs it kills it, whatever it does."""
 
     def worried(self) -> bool:
         """Something is overdue. A controller believes in silence only if it was there: who looks once in ten minutes takes
@@ -68,6 +71,11 @@ class Laptop:
                 if now - last > OVERDUE or (asked is not None and now - asked > SLOW):
                     return True
         return False
+
+    takes_events: ClassVar[bool] = False
+
+    def event(self, instance_id: str) -> None:
+        """The cloud tells that something became of a machine: to others than this."""
 
     def soon(self) -> Seconds:
         """Until it sees news."""
@@ -122,6 +130,7 @@ class Machine:
     skew: Seconds = 0.0
     """How far its own clock is ahead of everybody's."""
     cut_off_until: Seconds = 0.0
+    must_end: Seconds = math.inf
     agent: Agent | None = None
     log: LogFile | None = None
     training: Training | None = None

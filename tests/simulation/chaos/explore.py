@@ -88,8 +88,7 @@ class Explorer:
         begun = time.perf_counter()
         world.paces, world.quiets = (WIDE, SELDOM) if self.hours >= LONG else (NEAR, QUIETS)
         world.luck = Luck(0.01, 0.02, 0.02, 0.3, 0.2, 0.3)
-        for _ in range(self.chance.randint(1, 3)):
-            world.laptop()
+        self.controllers_come()
         for _ in range(self.most // 2):
             self.start()
         world.at(1800, self.storms)
@@ -128,7 +127,7 @@ class Explorer:
             machine.cut_off_until = 0.0
         for laptop in world.laptops:
             laptop.cut_off_until = laptop.asleep_until = 0.0
-        world.laptop()
+        self.somebody_watches()
         until = world.clock() + HEALING_HOURS * 3600
         while world.clock() < until and not world.laws.violations:
             world.live(3600)
@@ -140,6 +139,15 @@ class Explorer:
                 break
         world.live(2 * 3600)
         self.at_rest()
+
+    def controllers_come(self) -> None:
+        """Those that are there from the beginning."""
+        for _ in range(self.chance.randint(1, 3)):
+            self.world.laptop()
+
+    def somebody_watches(self) -> None:
+        """The one that sees to it that all comes to its end."""
+        self.world.laptop()
 
     def at_rest(self) -> None:
         """What is left once everything is over."""

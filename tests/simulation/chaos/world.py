@@ -11,7 +11,9 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fleet.agent import logic
 from fleet.model import layout
@@ -28,6 +30,9 @@ from tests.simulation.chaos.bucket import DictObjects, out_of_reach
 from tests.simulation.chaos.clients import Killed, Laptop, Machine
 from tests.simulation.chaos.faults import Calm, Chaos, Fault
 from tests.simulation.chaos.laws import Laws
+
+if TYPE_CHECKING:
+    from tests.simulation.chaos.function import Function
 
 CODES = {
     "capacity": "InsufficientInstanceCapacity",
@@ -128,6 +133,35 @@ class World:
         self._push(self.clock(), made)
         return made
 
+    def function(self) -> Function:
+        """The controller in the account, called from now on."""
+        from tests.simulation.chaos.function import Function
+
+        made = Function(self, "function")
+        self.laptops.append(made)
+        self._push(self.clock(), made)
+        return made
+
+    def call(self, who: Laptop) -> None:
+        """Wake somebody now."""
+        self._push(self.clock(), who)
+
+    def told_by_the_cloud(self, instance_id: str) -> None:
+        """Something became of a machine: the cloud's events go to whoever takes them."""
+        for laptop in list(self.laptops):
+            laptop.event(instance_id)
+
+    def let_pass(self, seconds: Seconds) -> None:
+        """Somebody waits in the middle of what it does; everybody else goes on."""
+        if self._depth:
+            self.clock.advance(round(seconds, 3))
+            return
+        self._depth += 1
+        try:
+            self.live(seconds)
+        finally:
+            self._depth -= 1
+
     def is_full(self, volume_id: str) -> bool:
         """Whether a disk has no room."""
         return self.clock() < self.full_until.get(volume_id, 0.0)
@@ -175,6 +209,8 @@ class World:
         for at in (made.notice_at, made.rebalance_at):
             if at is not None and machine is not None:
                 self._push(max(at, self.clock()) + self.chance.uniform(0.1, 1.5), machine)
+                if any(laptop.takes_events for laptop in self.laptops):
+                    self.at(max(at - self.clock(), 0.0), partial(self.told_by_the_cloud, made.instance_id))
 
     def take(self, instance_id: str, at: Seconds, *, notice: bool = True, late: Seconds = 0.0) -> None:
         """The cloud takes a machine back."""
@@ -205,10 +241,14 @@ class World:
             self.laws.called(client, call)
         fault = self.chaos.pick(client.kind, what, changes=changes, provider=call is not None)
         if fault is None:
-            return do()
-        self.reached[(what, fault.kind, self.laws.phase_now(client))] += 1
-        self.says(client.name, f"{what}: {fault.kind} {fault.error}{f' {fault.seconds:.0f} s' if fault.seconds else ''}")
-        return self._faulty(client, fault, what, do, call)
+            answer = do()
+        else:
+            self.reached[(what, fault.kind, self.laws.phase_now(client))] += 1
+            self.says(client.name, f"{what}: {fault.kind} {fault.error}{f' {fault.seconds:.0f} s' if fault.seconds else ''}")
+            answer = self._faulty(client, fault, what, do, call)
+        if self.clock() >= client.must_end:
+            raise Killed  # its time is up: what it did is done, and it does not hear the answer
+        return answer
 
     def _faulty(
         self, client: Laptop | Machine, fault: Fault, what: str, do: Callable[[], object], call: Call | None
@@ -253,16 +293,11 @@ class World:
         return listing
 
     def _pause(self, client: Laptop | Machine, seconds: Seconds) -> None:
-        """The computer sleeps in the middle of what it does; everybody else goes on."""
-        if self._depth:
-            self.clock.advance(round(seconds, 3))
-            return
-        self._depth += 1
-        try:
-            self.live(seconds)
-        finally:
-            self._depth -= 1
-        self.says(client.name, "wakes up")
+        """The computer sleeps in the middle of what it does."""
+        nested = self._depth
+        self.let_pass(seconds)
+        if not nested:
+            self.says(client.name, "wakes up")
 
     # --- time
 
@@ -288,10 +323,14 @@ class World:
 
     def _wake(self, who: object, at: Seconds) -> None:
         if who is self.cloud:
-            before = len([i for i in self.cloud.listed.values() if i.ended_by is not None])
+            before = {i.instance_id for i in self.cloud.listed.values() if i.ended_by is not None}
             self.cloud.evolve()
-            if len([i for i in self.cloud.listed.values() if i.ended_by is not None]) != before:
+            ended = [i.instance_id for i in self.cloud.listed.values() if i.ended_by is not None]
+            if len(ended) != len(before):
                 self.news(None)
+                for instance_id in ended:
+                    if instance_id not in before:
+                        self.told_by_the_cloud(instance_id)
             return
         if callable(who):
             self.steps += 1
