@@ -39,6 +39,7 @@ bench: $(DEV) ## figures: benchmarks/README.md says what they mean
 	.venv/bin/python benchmarks/journal.py
 	.venv/bin/python -m benchmarks.startup
 	.venv/bin/python -m benchmarks.launching
+	.venv/bin/python -m benchmarks.function
 	.venv/bin/python -m benchmarks.peers
 	.venv/bin/python -m benchmarks.recovery
 	.venv/bin/python -m benchmarks.scale

@@ -69,7 +69,7 @@ class FunctionProcess:
         words = [sys.executable, "-I", "-S", "-B", str(RUNTIME), str(folder), HANDLER]
         self.process = subprocess.Popen(words, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.log: list[str] = []
-        self.ready = self._told()
+        self.ready = self.answer()
 
     def send(self, event: object, milliseconds: int = FULL_MS) -> None:
         assert self.process.stdin is not None
@@ -79,9 +79,10 @@ class FunctionProcess:
     def call(self, event: object = MINUTE, milliseconds: int = FULL_MS) -> dict[str, Any]:
         """Call it; ``answer`` or ``error``, ``seconds``, ``cpu``."""
         self.send(event, milliseconds)
-        return self._told()
+        return self.answer()
 
-    def _told(self) -> dict[str, Any]:
+    def answer(self) -> dict[str, Any]:
+        """Wait for it."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             if line.startswith(ANSWER):

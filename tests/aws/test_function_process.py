@@ -95,7 +95,7 @@ def test_an_interruption_leads_to_the_launch_of_the_replacement_within_seconds(r
     began = time.perf_counter()
     process.send(about(INTERRUPTION, instance_id))
     took = rig.until(*LAUNCHES) - began
-    answer = process._told()["answer"]
+    answer = process.answer()["answer"]
     assert took < SOON
     assert "notice-seen" in answer["events"]
     assert answer["hint"] == f"interruption of attempt 1 of {rig.run(name).run_id}"
@@ -111,7 +111,7 @@ def test_the_event_may_come_before_the_agents_word(rig: FunctionRig, name: str) 
     takes_notice(rig, name)
     began = time.perf_counter()
     assert rig.until(*LAUNCHES) - began < SOON
-    assert process._told()["answer"]["ticks"] >= 2
+    assert process.answer()["answer"]["ticks"] >= 2
 
 
 def test_where_the_event_is_lost_the_next_minutes_call_does_it(rig: FunctionRig, name: str) -> None:
