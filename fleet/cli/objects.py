@@ -439,7 +439,7 @@ class PresenceObject(TypedDict):
     started_at: float
     """When it began."""
     seen_at: float
-    """When it last spoke: each ten minutes, and where something changes."""
+    """When it last spoke: each ten minutes (a function: each hour), and where something changes."""
     again_at: float
     """By when it speaks again, if it lives."""
     acted_at: float | None

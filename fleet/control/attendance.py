@@ -75,7 +75,7 @@ def _with_function(found: list[Told], objects: Objects, now: Seconds) -> list[To
     if not any(one.presence.kind == "function" for one in found):
         word = Presence(
             name=record.function, kind="function", host="", command=f"function {record.function}", version=record.version,
-            started_at=at, seen_at=at, again_at=again_at(at, AT_LEAST),
+            started_at=at, seen_at=at, again_at=again_at(at, AT_LEAST, "function"),
         )  # fmt: skip
         told.append(Told("", word, lives(word, now)))
     return told

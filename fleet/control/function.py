@@ -17,10 +17,12 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fleet import __version__
+from fleet.control import presence
 from fleet.control.awake import Awake, Turning
 from fleet.control.clouds import cloud_providers
 from fleet.control.controller import Controller, Tick
@@ -39,10 +41,10 @@ from fleet.store.opening import open_objects
 if TYPE_CHECKING:
     from fleet.model.events import Event
 
-BUCKET, HOME = "FLEET_BUCKET", "FLEET_HOME"
-"""The environment: the bucket's URL; a folder that may be written to."""
-HOUR = 3600.0
-"""Calls are no further apart than this."""
+BUCKET, HOME, NAME = "FLEET_BUCKET", "FLEET_HOME", "AWS_LAMBDA_FUNCTION_NAME"
+"""The environment: the bucket's URL; a folder that may be written to; and, by Lambda itself, how the function is called."""
+MINUTE, HOUR = 60.0, 3600.0
+"""Calls are so far apart while something lives, and otherwise."""
 FOLLOW_EVERY = 1.0
 """Seconds between two looks after a hint."""
 FOLLOW_MOST = 20.0
@@ -51,6 +53,12 @@ LEAST_LEFT = 15.0
 """Seconds of this call that must be left for another look: a launch may take that."""
 SNAPSHOT_EVERY = 20
 """More often than a laptop, which keeps what it read: a process that begins reads each entry since the last one."""
+
+
+def say(line: str) -> None:
+    """A line of the function's log."""
+    sys.stdout.write(f"fleet: {line}\n")
+    sys.stdout.flush()
 
 
 class CallFailedError(RuntimeError):
@@ -66,6 +74,10 @@ class Keeper:
     awake: Awake | None
     """None: nobody deployed a schedule."""
     sleep: Callable[[float], None] = time.sleep
+    say: Callable[[str], None] = say
+    """Writes a line of the log."""
+    present: Callable[[Controller, float], None] = lambda _controller, _every: None
+    """Tells people that this controller lives, and in how many seconds it is called again. Decides nothing."""
     told_read_only: bool = False
     _done: list[Event] = field(default_factory=list)
     _unturned: str = ""
@@ -77,7 +89,8 @@ class Keeper:
         self._unturned = ""
         followed, ticks, schedule = self._work(hint, left)
         controller = self.controller
-        # (a presence would be told here)
+        if ticks:
+            self.present(controller, MINUTE if lively(controller.state) else HOUR)
         answer = {
             "head": controller.state.head,
             "ticks": ticks,
@@ -135,7 +148,7 @@ class Keeper:
         tick: Tick = self.controller.tick()
         for event in tick.events:
             self._done.append(event)
-            say(f"{self.controller.state.head} {told(event)}")
+            self.say(f"{self.controller.state.head} {told(event)}")
         return 1
 
     def _failure(self, ticks: int) -> str:
@@ -143,7 +156,7 @@ class Keeper:
         if self.controller.read_only:
             first, self.told_read_only = not self.told_read_only, True
             why = f"does nothing: {one_line(self.controller.read_only)}"
-            say(why)
+            self.say(why)
             return why if first else ""
         clouds = tuple(f"{name}/" for name in self.controller.observer.providers if name != "local")
         blind = [one for one in self._troubles() if one.startswith(clouds) and " access: " not in one] if ticks else []
@@ -209,20 +222,26 @@ def open_keeper(env: Mapping[str, str]) -> Keeper:
     journal = Journal(objects, info.fleet_id, by=controller_name(env), version=__version__)
     controller = Controller(objects, journal, info.fleet_id, {"local": elsewhere, **clouds})
     made.append(controller)
-    return kept_by(controller, shelf, _schedule(objects))
+    return kept_by(controller, shelf, _schedule(objects), env.get(NAME, "fleet"))
 
 
-def kept_by(controller: Controller, shelf: Shelf, schedule: Turning | None) -> Keeper:
+def kept_by(controller: Controller, shelf: Shelf, schedule: Turning | None, name: str = "fleet") -> Keeper:
     """A fleet whose controller is called now and then, its state loaded. Raises StoreError."""
     controller.observer.called, controller.observer.every = True, HOUR
     controller.snapshot_every = SNAPSHOT_EVERY
     controller.load()
-    return Keeper(controller, shelf, Awake(schedule, controller.objects.now) if schedule is not None else None)
+    awake = Awake(schedule, controller.objects.now) if schedule is not None else None
+    return Keeper(controller, shelf, awake, present=partial(_present, name))
 
 
 def controller_name(env: Mapping[str, str]) -> str:
     """Names this process in the journal."""
-    return f"function-{env.get('AWS_LAMBDA_FUNCTION_NAME', 'fleet')}-{secrets.token_hex(4)}"
+    return f"function-{env.get(NAME, 'fleet')}-{secrets.token_hex(4)}"
+
+
+def _present(name: str, controller: Controller, every: float) -> None:
+    """One word for all its processes: people know it as one."""
+    presence.told(controller, kind="function", every=every, key=f"function-{name}", command=f"function {name}", host="")
 
 
 def _schedule(objects: Objects) -> Turning | None:
@@ -247,9 +266,3 @@ def told(event: Event) -> str:
 def one_line(text: str) -> str:
     """For a log."""
     return " ".join(text.split())
-
-
-def say(line: str) -> None:
-    """A line of the function's log."""
-    sys.stdout.write(f"fleet: {line}\n")
-    sys.stdout.flush()

@@ -132,7 +132,7 @@ class Telling:
             version=__version__,
             started_at=self._started_at,
             seen_at=now,
-            again_at=again_at(now, self.every),
+            again_at=again_at(now, self.every, self._who.kind),
             acted_at=max(acted, default=None),
             read_only=one_line(controller.read_only),
             blind=one_line("; ".join(troubles)),

@@ -10,10 +10,12 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from fleet.model.base import FURTHEST, Seconds
-from fleet.model.presence import Presence
+from fleet.model.presence import Kind, Presence
 
 EVERY: Seconds = 600
 """A word is repeated so often: six an hour, 144 a day, $0.02 a month on S3."""
+FUNCTION_EVERY: Seconds = 3600
+"""By a function so often, whose month is to cost no more than some cents in all. That it fails its alarm tells, at once."""
 SLACK: Seconds = 120
 """Whoever was to speak again so long ago counts as dead."""
 FORGET: Seconds = 86_400
@@ -66,9 +68,14 @@ def forgotten(word: Presence, now: Seconds) -> bool:
     return now > until(word) + FORGET or word.seen_at > now + FORGET
 
 
-def again_at(now: Seconds, every: Seconds) -> Seconds:
+def pause(kind: Kind) -> Seconds:
+    """How long one is silent who has nothing new to say."""
+    return FUNCTION_EVERY if kind == "function" else EVERY
+
+
+def again_at(now: Seconds, every: Seconds, kind: Kind = "terminal") -> Seconds:
     """By when one who comes by so often speaks again: it may come by a moment before it is due."""
-    return now + EVERY + every
+    return now + pause(kind) + every
 
 
 def due(
@@ -86,7 +93,7 @@ def due(
         or now < before.seen_at - CLOCK_BACK
     ):
         return "in turn"
-    if now - before.seen_at >= EVERY or before.again_at < now + every:
+    if now - before.seen_at >= pause(word.kind) or before.again_at < now + every:
         return "in turn"
     if bool(word.read_only) != bool(before.read_only):
         return "out of turn"

@@ -115,7 +115,7 @@ def test_the_versions_are_those_of_this_computer_the_agents_among_them() -> None
 
 
 def test_another_version_than_this_computers_is_refused() -> None:
-    with pytest.raises(FleetError, match="obstore .* is not to be had for cp312 on aarch64"):
+    with pytest.raises(FleetError, match=r"obstore .* is not to be had for cp312 on aarch64"):
         function_zip(download=Index(obstore="0.0.1"))
 
 
