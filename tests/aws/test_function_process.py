@@ -120,6 +120,7 @@ def test_where_the_event_is_lost_the_next_minutes_call_does_it(rig: FunctionRig,
     takes_notice(rig, name)
     assert "launch-succeeded" in process.call()["answer"]["events"]
     assert launches(rig) == 1
+    assert not {"DescribeSpotPriceHistory", "DescribeInstanceTypeOfferings"} & set(rig.actions())  # it knew the prices
 
 
 def test_late_double_and_disordered_events_change_nothing(rig: FunctionRig, name: str) -> None:

@@ -72,7 +72,6 @@ def test_nothing_of_this_computer_is_inside_and_everybody_there_may_read_it() ->
             assert not member.filename.startswith("/")
             assert ".." not in member.filename
             assert not member.filename.endswith((".pyc", ".pyi"))
-            assert str(Path.home()).encode() not in archive.read(member) or member.filename.startswith("fleet/")
 
 
 def test_of_botocore_only_what_the_function_asks_is_inside_in_its_newest_form() -> None:
@@ -115,7 +114,7 @@ def test_the_versions_are_those_of_this_computer_the_agents_among_them() -> None
 
 
 def test_another_version_than_this_computers_is_refused() -> None:
-    with pytest.raises(FleetError, match="obstore .* is not to be had for cp312 on aarch64"):
+    with pytest.raises(FleetError, match=r"obstore .* is not to be had for cp312 on aarch64"):
         function_zip(download=Index(obstore="0.0.1"))
 
 
