@@ -21,6 +21,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from fleet import __version__
 from fleet.control import presence
 from fleet.control.awake import Awake, Turning
@@ -135,9 +137,11 @@ class Keeper:
                 return self._tick(), "of a launch that is not recorded yet, perhaps"
             return 0, "of no live machine of this fleet"
         run_id, number = found[0].run_id, found[1].number
-        ticks, slept = self._tick(), 0.0
+        had, ticks, slept = left(), self._tick(), 0.0
         while hint.kind != "rebalance" and not self.controller.read_only:
-            if not unsettled(self.controller.state, run_id, number) or slept >= FOLLOW_MOST or left() < LEAST_LEFT:
+            remains = left()
+            spent = max(slept, had - remains)
+            if not unsettled(self.controller.state, run_id, number) or spent >= FOLLOW_MOST or remains < LEAST_LEFT:
                 break
             self.sleep(FOLLOW_EVERY)
             slept += FOLLOW_EVERY
@@ -249,6 +253,9 @@ def _schedule(objects: Objects) -> Turning | None:
     try:
         record = AwsFunction.model_validate_json(objects.get(layout.AWS_FUNCTION))
     except NotFoundError:
+        return None
+    except ValidationError:
+        say(f"{layout.AWS_FUNCTION} cannot be read by this version: the schedule is left as it is")
         return None
     from fleet.providers.aws.calling import Calls
     from fleet.providers.aws.schedules import Schedules

@@ -191,6 +191,6 @@ class Shelf:
     def _fetch(self, setup: AwsSetup, region: str, types: Sequence[str]) -> None:
         from fleet.providers.aws.offers import refresh
 
-        for told in refresh(setup, region, self.cache, types, lean=True, tries=1):
+        for told in refresh(setup, region, self.cache, types, lean=True, tries=1, now=self.now):
             log.warning("fleet: %s", told)
         self._fetched[region] = self.now()

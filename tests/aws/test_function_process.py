@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fleet.boot.function_package import function_zip
 from fleet.boot.wheelhouse import _digest, dependencies_version, own_files
 from fleet.model import layout
 from fleet.model.documents import Notice
@@ -120,6 +123,7 @@ def test_where_the_event_is_lost_the_next_minutes_call_does_it(rig: FunctionRig,
     takes_notice(rig, name)
     assert "launch-succeeded" in process.call()["answer"]["events"]
     assert launches(rig) == 1
+    assert not {"DescribeSpotPriceHistory", "DescribeInstanceTypeOfferings"} & set(rig.actions())  # it knew the prices
 
 
 def test_late_double_and_disordered_events_change_nothing(rig: FunctionRig, name: str) -> None:
@@ -185,3 +189,13 @@ def test_the_archive_is_the_agents_version_that_deployed_it() -> None:
     told = subprocess.run([sys.executable, "-I", "-S", "-B", "-c", code], env={}, check=True, capture_output=True, text=True)
     here = [_digest(own_files()), *map(dependencies_version, ("x86_64", "aarch64"))]
     assert told.stdout.split() == here
+
+
+def test_the_archive_for_lambda_is_made_here_whatever_this_computer_is() -> None:
+    packed = function_zip()
+    assert len(packed) < 20_000_000  # of the 50 that Lambda takes
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        machine_code = [name for name in archive.namelist() if name.endswith(".so")]
+        assert "pydantic_core/_pydantic_core.cpython-312-aarch64-linux-gnu.so" in machine_code
+        assert all(archive.read(name)[18:20] == b"\xb7\x00" for name in machine_code)  # ELF's word for AArch64
+        assert sum(member.file_size for member in archive.infolist()) < 50_000_000  # of 250

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from fleet.store.clock import AGAIN, MEASURE_EVERY, BucketClock
+from fleet.store.clock import AGAIN, MEASURE_EVERY, BucketClock, suspended_monotonic
 
 
 class Bucket:
@@ -44,3 +44,12 @@ def test_a_bucket_that_does_not_answer_is_waited_for_once_and_then_asked_beside(
     bucket.beside.pop()()
     assert bucket.clock.now() == pytest.approx(bucket.here + 60.5)
     assert not bucket.clock.local
+
+
+def test_a_function_that_was_frozen_between_its_calls_carries_the_time_on_by_the_time_of_day(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("time.time", lambda: 1_800_000_000.0)
+    assert suspended_monotonic() < 1_700_000_000.0
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "fleet-1a2b3c4d-controller")
+    assert suspended_monotonic() == 1_800_000_000.0
