@@ -137,6 +137,7 @@ NAMES = {
 ONLY_IN_THE_TERMINAL = {
     "init", "destroy aws", "policy aws", "doctor", "exec", "ssh", "forward", "demo", "completion", "schema", "job schema",
     "controller install", "controller uninstall", "controller status",
+    "ami build", "ami list", "ami share", "ami prune",
 }  # fmt: skip
 
 
