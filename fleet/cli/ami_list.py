@@ -49,7 +49,7 @@ def show(bucket: str | None, regions: Sequence[str], *, as_json: bool) -> int:
 
 
 def status(one: OwnImage, now: float, *, newest: bool) -> str:
-    """In words: ``newest``, ``newest, but old``, ``a newer one is taken``, or why nothing boots from it."""
+    """In words: ``taken``, ``taken, but old …``, or ``not taken: `` and why."""
     from fleet.providers.aws.own_images import is_old, why_useless
 
     useless = why_useless(one)

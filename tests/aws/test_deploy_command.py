@@ -133,7 +133,7 @@ def ready(typed: Shell, account: Account, monkeypatch: pytest.MonkeyPatch, tmp_p
     typed("controller", "deploy", "aws", "--yes")
     Schedules(Yard(account).record, account.calls).turn(on=False)
     monkeypatch.setattr(up, "prepare", lambda *_: None)
-    monkeypatch.setattr(up, "follow", lambda controller, run_id, _timeline, until: controller.state.runs[run_id])
+    monkeypatch.setattr(up, "follow", lambda controller, run_id, _timeline, **_: controller.state.runs[run_id])
 
     def job() -> Path:
         path = tmp_path / "fleet.yaml"

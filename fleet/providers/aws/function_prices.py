@@ -35,7 +35,7 @@ class Use:
 
 
 IDLE = Use(calls=HOURS, seconds=7.9, gets=18, lists_and_puts=4, log_bytes=500)
-"""Nothing lives: one call each hour, from a cold start, which takes a second of a whole processor and so seconds of this one."""
+"""Nothing lives: one call each hour, from a cold start, a second of a whole processor, and seconds of its own."""
 ONE_RUN = Use(calls=MINUTES + 200, seconds=0.38, gets=2.6, lists_and_puts=0.14, log_bytes=400)
 """One run lives, and is interrupted some times a day: one call each minute, and one for each event.
 
