@@ -70,7 +70,7 @@ def remove_ssh(target: str, identity: Path | None, *, yes: bool, as_json: bool) 
     login = login_of(target)
     say(f"Looking at {login.name} …")
     with connected(login, identity=identity) as host:
-        found = look(host.run, login.name)
+        found = look(host.run, login.name, fit=False)
         steps = steps_away(found)
         _take_away(steps, login.name, yes=yes)
         with _broken_off():

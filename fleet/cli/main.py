@@ -14,15 +14,8 @@ from fleet.cli.streams import give_up_stdout, never_fail_to_encode, open_closed_
 from fleet.model.errors import FleetError, JobError
 
 __all__ = [
-    "app",
-    "aws_commands",
-    "deploy_commands",
-    "group_commands",
-    "main",
-    "price_commands",
-    "reach_commands",
-    "run_commands",
-]
+    "app", "aws_commands", "deploy_commands", "group_commands", "main", "price_commands", "reach_commands", "run_commands",
+]  # fmt: skip
 
 _REMEDIES = {
     **dict.fromkeys(

@@ -135,7 +135,7 @@ def _object(service: Service, *, running: bool) -> ControllerObject:
 
 def _wants(program: str) -> None:
     if shutil.which(program) is None:
-        raise FleetError(f"{program} is not on this computer", "Let cron do it each minute: `fleet controller run --once`.")
+        raise FleetError(f"{program} is not on this computer", "Let cron do it: `fleet controller deploy cron`.")
 
 
 def _do(words: tuple[str, ...]) -> None:
