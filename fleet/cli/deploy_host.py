@@ -44,7 +44,7 @@ def deploy_ssh(
         found = look(host.run, login.name)
         wanted = wanted_on(found, wish, home.aws(), login.name)
         steps = steps_to(found, wanted)
-        say(f"{login.name}: {found.tag} on {found.arch}; fleet {wanted.version} for {', '.join(wish.buckets)}\n")
+        say(f"{login.name}: {found.python_name} on {found.arch}; fleet {wanted.version} for {', '.join(wish.buckets)}\n")
         if not steps:
             say("Nothing to do: it runs there, as it should be.")
         else:
