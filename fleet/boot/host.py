@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import logging
 import re
+import secrets
 import shlex
 import threading
 from collections.abc import Iterator
@@ -74,13 +75,18 @@ class Host:
         self._connection = connection
 
     def run(self, script: str, feed: bytes = b"") -> Said:
-        """Run a script there, by its ``sh`` whatever the login shell is. Raises ConnectionLostError."""
+        """Run a script there, by its ``sh`` whatever the login shell is. Raises SshError.
+
+        What the login shell prints by itself, as some people's .bashrc does, is not the script's: a crontab that began with
+        a greeting would be written back so.
+        """
         from paramiko.ssh_exception import SSHException
 
+        mark = secrets.token_hex(16)
         try:
             channel = self._connection.transport.open_session(timeout=LOGIN_SECONDS)
             with contextlib.closing(channel):
-                channel.exec_command(f"sh -c {shlex.quote(script)}")
+                channel.exec_command(f"sh -c {shlex.quote(f'echo {mark}; {script}')}")
                 threading.Thread(target=_feed, args=(channel, feed), daemon=True).start()
                 err: list[bytes] = []
                 other = threading.Thread(
@@ -94,7 +100,11 @@ class Host:
             raise self._lost() from error
         if code < 0 and not self._connection.transport.is_active():
             raise self._lost()
-        return Said(code, out, b"".join(err))
+        _, marked, own = out.partition(f"{mark}\n".encode())
+        if not marked:
+            told = (b"".join(err) or out).decode("utf-8", "replace").strip() or f"exit code {code}"
+            raise SshError(f"{self.login.name} runs no scripts: {told}", f"Does `{self.login.ssh} true` do something?")
+        return Said(code, own, b"".join(err))
 
     def _lost(self) -> ConnectionLostError:
         return ConnectionLostError(

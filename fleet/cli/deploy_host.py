@@ -44,7 +44,7 @@ def deploy_ssh(
         found = look(host.run, login.name)
         wanted = wanted_on(found, wish, home.aws(), login.name)
         steps = steps_to(found, wanted)
-        say(f"{login.name}: {found.tag} on {found.arch}; fleet {wanted.version} for {', '.join(wish.buckets)}\n")
+        say(f"{login.name}: {found.python_name} on {found.arch}; fleet {wanted.version} for {', '.join(wish.buckets)}\n")
         if not steps:
             say("Nothing to do: it runs there, as it should be.")
         else:
@@ -70,7 +70,7 @@ def remove_ssh(target: str, identity: Path | None, *, yes: bool, as_json: bool) 
     login = login_of(target)
     say(f"Looking at {login.name} …")
     with connected(login, identity=identity) as host:
-        found = look(host.run, login.name)
+        found = look(host.run, login.name, fit=False)
         steps = steps_away(found)
         _take_away(steps, login.name, yes=yes)
         with _broken_off():

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from fleet.cli.ask import confirm
 from fleet.cli.output import emit, say
 from fleet.control.home import Home, open_home
-from fleet.control.presence import STARTED_BY
 from fleet.control.unit import UNIT, unit_text
 from fleet.model.errors import FleetError
 
@@ -136,8 +135,7 @@ def _object(service: Service, *, running: bool) -> ControllerObject:
 
 def _wants(program: str) -> None:
     if shutil.which(program) is None:
-        line = f"{STARTED_BY}=cron fleet controller run --once"
-        raise FleetError(f"{program} is not on this computer", f"Let cron do it each minute: `{line}`.")
+        raise FleetError(f"{program} is not on this computer", "Let cron do it: `fleet controller deploy cron`.")
 
 
 def _do(words: tuple[str, ...]) -> None:

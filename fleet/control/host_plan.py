@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -41,6 +42,11 @@ class Found:
     crontab: bytes = b""
     leftovers: bool = False
     """The folder is there, with whatever in it: a deployment may have broken off."""
+
+    @property
+    def python_name(self) -> str:
+        """For people."""
+        return f"Python {self.tag[2]}.{self.tag[3:]}"
 
     @property
     def base(self) -> str:
@@ -97,7 +103,7 @@ def _is_kept(found: Found, wanted: Wanted) -> bool:
 def _until_it_works(found: Found, wanted: Wanted) -> list[Step]:
     steps = []
     if wanted.version not in found.versions:
-        told = f"this fleet and its packages, built for {found.tag} on {found.arch}"
+        told = f"this fleet and its packages, built for {found.python_name} on {found.arch}"
         steps.append(Step("put", f"{found.base}/{wanted.version}", told))
     trial = "one round there, with that host's own credentials; nothing goes on if it fails"
     steps += [Step("try", url, trial) for url in wanted.buckets]
@@ -125,7 +131,7 @@ def service_commands(found: Found) -> list[tuple[str, str]]:
     """What puts the unit into effect."""
     begun = found.unit is not None
     return [
-        (f"loginctl enable-linger {found.user}", "so that it runs without anybody logged in"),
+        (f"loginctl enable-linger {shlex.quote(found.user)}", "so that it runs without anybody logged in"),
         ("systemctl --user daemon-reload", "so that systemd reads the unit"),
         (f"systemctl --user enable --now {UNIT}", "now, and whenever the host starts"),
         *([(f"systemctl --user restart {UNIT}", "so that it is the new one")] if begun else []),

@@ -17,7 +17,7 @@ from fleet.control.hosts import USER_BUS, target_of
 from fleet.control.unit import UNIT
 from fleet.model.errors import FleetError
 
-PATIENT = "n=0; until {command}; do n=$((n + 1)); test $n -lt 20 || exit 1; sleep 0.5; done"
+PATIENT = "n=0; until {command} 2>/dev/null; do n=$((n + 1)); test $n -lt 20 || exec {command}; sleep 0.5; done"
 """The user manager may only just have been started."""
 
 

@@ -34,18 +34,18 @@ USER_BUS = 'XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/run/user/$(id -u)}"; export XDG
 """Where systemd's user manager answers; a session over SSH may not have been told."""
 
 
-def look(run: Run, name: str) -> Found:
-    """What is on a host. Raises FleetError if no controller could run there."""
-    told = _lines(_asked(run, PROBE))
+def look(run: Run, name: str, *, fit: bool = True) -> Found:
+    """What is on a host. Raises FleetError if no controller could run there (``fit``)."""
+    told = _lines(run(PROBE, b""))
     home, system, machine = (told.get(what, [""])[-1] for what in ("home", "system", "arch"))
-    if system != "Linux" or machine not in ARCHES:
+    if fit and (system != "Linux" or machine not in ARCHES):
         raise FleetError(
             f"{name} is {system or 'something unknown'} on {machine or 'something unknown'}; "
             "fleet can be put on Linux on 64-bit Intel, AMD and ARM",
             "On a Raspberry Pi: the 64-bit system. Elsewhere: `fleet controller deploy cron` there.",
         )
-    python, tag = _python(told.get("python", []), name)
-    seen = Found(home, told["user"][-1], python, tag, ARCHES[machine], frozenset(told.get("program", ())))
+    python, tag = _python(told.get("python", []), name) if fit else ("", "")
+    seen = Found(home, told["user"][-1], python, tag, ARCHES.get(machine, machine), frozenset(told.get("program", ())))
     unit = run(f"cat {shlex.quote(seen.unit_path)}", b"")
     files = {file: run(f"cat {shlex.quote(f'{seen.fleet_home}/{file}')}", b"") for file in SETTINGS}
     return Found(
@@ -58,13 +58,6 @@ def look(run: Run, name: str) -> Found:
         crontab=read_crontab(run) if "crontab" in seen.programs else b"",
         leftovers="leftovers" in told,
     )
-
-
-def _asked(run: Run, script: str) -> Said:
-    done = run(script, b"")
-    if b"home=" not in done.out:
-        raise FleetError(f"the host runs no scripts: {done.text or f'exit code {done.code}'}")
-    return done
 
 
 def _lines(said: Said) -> dict[str, list[str]]:

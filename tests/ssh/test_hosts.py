@@ -15,12 +15,14 @@ import pytest
 
 from fleet.boot import dependencies, packing
 from fleet.boot.host import UnknownHostError, connected, login_of
-from fleet.boot.reach import ConnectionLostError, ImpostorError, LoginRefusedError
+from fleet.boot.reach import ConnectionLostError, ImpostorError, LoginRefusedError, SshError
 from fleet.cli.deploy_host import deploy_ssh, remove_ssh
 from fleet.cli.output import CHOSEN
 from fleet.control.controller import Controller
+from fleet.control.crontab import read_crontab
 from fleet.control.fleets import open_fleet
 from fleet.control.home import Home, open_home
+from fleet.control.hosts import look
 from fleet.model.errors import FleetError
 from fleet.model.events import RunCreated, StopRequested
 from fleet.model.job import Job
@@ -229,6 +231,7 @@ def test_what_was_put_there_is_taken_away_and_runs_are_left_alone(
     with pytest.raises(FleetError, match="Nobody is there to answer"):
         remove_ssh(host.target, key, yes=False, as_json=False)
     assert host.base.exists()
+    host.shims.remove("python3")  # taking away needs none
     assert remove(host, key) == 0
     assert "nobody looks after them" in capsys.readouterr().out
     assert not host.base.exists()
@@ -314,6 +317,24 @@ def test_the_users_configuration_agent_and_known_hosts_file_count(
     ):
         pass
     assert "ssh-copy-id pi" in told.value.hint
+
+
+def test_what_a_login_shell_prints_by_itself_is_not_taken_for_an_answer(host: SmallHost, key: Path) -> None:
+    (host.home / ".bashrc").write_text("echo Welcome; echo to this host >&2\n")
+    (host.state / "crontab").write_bytes(b"0 0 * * * backup")
+    with connected(login_of(host.target), identity=key) as found:
+        assert read_crontab(found.run) == b"0 0 * * * backup"
+        assert look(found.run, "it").crontab == b"0 0 * * * backup"
+
+
+def test_an_account_that_runs_nothing_is_told_of(host: SmallHost, key: Path, tmp_path: Path) -> None:
+    only = f'command="echo This account is not available",restrict {public(key)}\n'
+    (tmp_path / "authorized").write_text(only)
+    with (
+        connected(login_of(host.target), identity=key) as found,
+        pytest.raises(SshError, match="runs no scripts: This account is not available"),
+    ):
+        found.run("true")
 
 
 def test_a_host_on_the_way_must_be_known_too(host: SmallHost, key: Path, tmp_path: Path, sshd: MakeSshd) -> None:

@@ -131,11 +131,6 @@ def test_the_first_python_that_serves_is_taken() -> None:
     assert (found.python, found.tag) == ("/usr/bin/python3.12", "cp312")
 
 
-def test_a_host_that_runs_no_scripts_is_told_so() -> None:
-    with pytest.raises(FleetError, match="This account is not available"):
-        look(lambda _script, _feed: Said(1, b"", b"This account is not available"), "pi")
-
-
 def test_own_cron_is_refused_where_the_crontab_cannot_be_read(home: Any) -> None:
     cron = OwnCron(lambda _script, _feed: Said(1, b"", b"disk I/O error"), home, "text", b"")
     with pytest.raises(FleetError, match="disk I/O error"):
