@@ -177,7 +177,7 @@ locals {
   builder = <<-END
     #cloud-config
     bootcmd:
-      - systemd-run --no-block --timer-property=DefaultDependencies=no --property=DefaultDependencies=no --on-active=5400 systemctl poweroff --force
+      - systemd-run --unit=fleet-builder --no-block --timer-property=DefaultDependencies=no --property=DefaultDependencies=no --on-active=5400 systemctl poweroff --force
       - mkdir -p /etc/ssh/sshd_config.d
       - echo 'PubkeyAcceptedAlgorithms +ssh-rsa' >/etc/ssh/sshd_config.d/00-fleet-builder.conf
   END

@@ -2,7 +2,7 @@
 # Get ready what the system tests need beside Python, then run a command with it: system-programs.sh [COMMAND …]
 #
 # 1. On Debian and Ubuntu, as root or with sudo: installs docker.io, docker-compose, busybox-static, debootstrap, QEMU,
-#    cloud-init (switched off: it only checks user-data here) and openssh-server (switched off: tests start their own),
+#    cloud-init (switched off: it only checks user-data here), packer and openssh-server (switched off: tests start their own),
 #    those that are missing. Elsewhere it says what to install.
 # 2. Puts compose v2 into .venv/compose-v2, pinned by hash, unless docker has it.
 # 3. If no docker engine answers, starts one; with a command, stops that one again once the command has ended.
@@ -44,6 +44,7 @@ missing_packages() {
         echo busybox-static # the only program of the tests' image
     fi
     command -v cloud-init >/dev/null 2>&1 || echo cloud-init
+    command -v packer >/dev/null 2>&1 || echo packer # checks the templates in ami/
     [ -x /usr/sbin/sshd ] || echo openssh-server
     command -v ssh-agent >/dev/null 2>&1 || echo openssh-client
 }

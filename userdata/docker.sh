@@ -39,8 +39,10 @@ install_compose() {
 if ! command -v dockerd >/dev/null 2>&1 || ! command -v docker >/dev/null 2>&1; then
     install_engine
 fi
-docker compose version >/dev/null 2>&1 || install_compose
+docker compose version 2>/dev/null || {
+    install_compose
+    docker compose version
+}
 again 1 2 5 10 -- systemctl start docker.service
-systemctl enable docker.service >/dev/null 2>&1 || :
+systemctl --quiet is-enabled docker.service docker.socket 2>/dev/null || systemctl enable docker.service >/dev/null 2>&1 || :
 again 1 1 2 2 5 -- docker version --format 'docker engine {{.Server.Version}}'
-docker compose version

@@ -167,6 +167,8 @@ grow() {
     mount -t ext4 -o noatime "$1" "$2"
 }
 
+# Images that docker has from a prepared image are put onto a volume that it has not used yet.
+seed=$root/opt/fleet/image/seed.sh
 services="docker.socket docker.service containerd.service"
 
 # What docker keeps lies on the volume, so that images follow the run: its folders are shown there as long as the volume is.
@@ -183,7 +185,9 @@ bind_docker() {
             [ -z "$stopped" ] || systemctl stop $stopped
             stopped="$stopped "
         fi
-        mkdir -p "$folder" "$1/${pair#*:}"
+        mkdir -p "$folder"
+        [ ! -x "$seed" ] || "$seed" "$folder" "$1/${pair#*:}" >&2 || say "nothing is taken from the image"
+        mkdir -p "$1/${pair#*:}"
         chmod 711 "$1/${pair#*:}"
         mount --bind "$1/${pair#*:}" "$folder"
     done

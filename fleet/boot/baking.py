@@ -1,4 +1,4 @@
-"""What a prepared image is made from, beside the scripts: the agent's archives, and the template for Packer as it is."""
+"""What a prepared image is made from: the agent's archives, and the template as the Packer that is there takes it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from fleet.boot.wheelhouse import OWN
+from fleet.boot.wheelhouse import listed, listing
 from fleet.model.documents import WheelIndex
 from fleet.model.errors import FleetError
 
@@ -24,13 +24,10 @@ def lay_archives(folder: Path, wheels: WheelIndex, read: Callable[[str], bytes],
     ``read`` gets a key of the fleet's bucket. Which Python the image has is found out on it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    serving = {name: found for name, found in sorted(wheels.archives.items()) if name == OWN or name.endswith(f"-{arch}")}
-    if serving.keys() <= {OWN}:
-        raise FleetError(f"there is no agent for {arch} among the archives of version {wheels.version}")
-    for found in serving.values():
-        (folder / f"{found.sha256}.tar.gz").write_bytes(read(found.key))
-    lines = (f"{name} {found.key} {found.sha256}\n" for name, found in serving.items())
-    (folder / LISTED).write_text("".join(lines), encoding="ascii")
+    found = listed(wheels, arch)
+    for each in found.values():
+        (folder / f"{each.sha256}.tar.gz").write_bytes(read(each.key))
+    (folder / LISTED).write_text(listing(found), encoding="ascii")
 
 
 def source(name: str) -> Path:

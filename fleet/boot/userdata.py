@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from fleet.boot.packing import gzipped
-from fleet.boot.wheelhouse import OWN
+from fleet.boot.wheelhouse import listed, listing
 from fleet.model import layout
 from fleet.model.base import document_bytes
 from fleet.model.cloud import BootTarget
@@ -50,7 +50,7 @@ def cloud_config(boot: BootDocument, target: BootTarget, wheels: WheelIndex, *, 
         "/etc/fleet/boot.json": _document(boot),
         "/etc/fleet/environment": _environment(target.environment),
         "/etc/fleet/boot.env": _settings(boot, target, keep_failed),
-        "/etc/fleet/agent": _archives(target, wheels),
+        "/etc/fleet/agent": listing(listed(wheels, target.arch)),
     }
     written = [{"path": path, "permissions": "0644", "content": text} for path, text in files.items()]
     lease = "-" if boot.lease_until is None else str(int(boot.lease_until))
@@ -119,16 +119,6 @@ def _settings(boot: BootDocument, target: BootTarget, keep_failed: float | None)
         "FLEET_VOLUME_NEW": "--new" if boot.volume_new else "",
     }
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
-
-
-def _archives(target: BootTarget, wheels: WheelIndex) -> str:
-    """Lines "Python-architecture key hash" of the archives that the image may need."""
-    serving = {
-        name: found for name, found in sorted(wheels.archives.items()) if name == OWN or name.endswith(f"-{target.arch}")
-    }
-    if serving.keys() <= {OWN}:
-        raise FleetError(f"there is no agent for {target.arch} among the archives of version {wheels.version}")
-    return "".join(f"{name} {found.key} {found.sha256}\n" for name, found in serving.items())
 
 
 def _too_large(size: int, boot: BootDocument, target: BootTarget, wheels: WheelIndex) -> FleetError:

@@ -19,7 +19,7 @@ from fleet.boot.packing import archive
 from fleet.model import layout
 from fleet.model.base import canonical_json, document_bytes
 from fleet.model.documents import WheelIndex, Wheels
-from fleet.model.errors import AlreadyExistsError, NotFoundError
+from fleet.model.errors import AlreadyExistsError, FleetError, NotFoundError
 
 if TYPE_CHECKING:
     from fleet.store.objects import Objects
@@ -29,7 +29,7 @@ OWN = "any"
 ARCHES = ("x86_64", "aarch64")
 FORMAT = 1
 """Changes with what is done to the packages here."""
-_ELSEWHERE = frozenset({"cli", "control", "providers", "report", "boot", "api.py", "_userdata", "_examples"})
+_ELSEWHERE = frozenset({"cli", "control", "providers", "report", "boot", "api.py", "_userdata", "_ami", "_examples"})
 """What no machine imports."""
 
 Build = Callable[[str], Iterable[tuple[str, bytes]]]
@@ -68,6 +68,19 @@ def dependencies_version(arch: str) -> str:
     """Names the dependencies' archives: the same versions, the same name."""
     pins = canonical_json({"format": FORMAT, "pins": pinned()})
     return f"packages-{hashlib.sha256(pins).hexdigest()[:12]}-{arch}"
+
+
+def listed(index: WheelIndex, arch: str) -> dict[str, Wheels]:
+    """The archives that machines of an architecture may need. Raises FleetError if it was not thought of."""
+    found = {name: each for name, each in sorted(index.archives.items()) if name == OWN or name.endswith(f"-{arch}")}
+    if found.keys() <= {OWN}:
+        raise FleetError(f"there is no agent for {arch} among the archives of version {index.version}")
+    return found
+
+
+def listing(found: Mapping[str, Wheels]) -> str:
+    """As machines read it: lines "Python-architecture key hash"."""
+    return "".join(f"{name} {each.key} {each.sha256}\n" for name, each in found.items())
 
 
 def own_files(package: Path | None = None) -> Mapping[str, bytes]:

@@ -223,6 +223,24 @@ def test_an_agent_that_is_there_is_not_fetched_again_but_another_is(agents: Agen
     assert (agents.target / "needed.py").read_text() == "right = 2"
 
 
+def test_what_an_image_brings_unpacked_is_not_fetched_and_another_fleets_own_files_are(agents: Agents) -> None:
+    agents.offer(any=CODE, **{HERE: {"needed.py": b"right = 1"}})
+    sha = (agents.root / "etc/fleet/agent").read_text().split(f"{THIS} ")[1].split()[1]
+    kept = agents.root / "opt/fleet/kept" / sha
+    (kept / "deep").mkdir(parents=True)
+    (kept / "needed.py").write_text("right = 1")
+    (kept / "deep" / "er.py").write_text("right = 2")
+    assert agents.script("agent.sh").returncode == 0
+    (call,) = agents.bin.calls("s3.py")
+    assert call.startswith("get any ")
+    assert (agents.target / "deep/er.py").samefile(kept / "deep/er.py")  # no second copy: nothing is read for it
+    agents.offer(any={**CODE, "fleet/newer.py": b""}, **{HERE: {"needed.py": b"right = 1"}})
+    assert agents.script("agent.sh").returncode == 0
+    assert (agents.target / "fleet/newer.py").exists()
+    assert len(agents.bin.calls("s3.py")) == 2
+    assert (kept / "needed.py").read_text() == "right = 1"
+
+
 def test_an_image_whose_python_is_unknown_is_told_of(agents: Agents) -> None:
     agents.offer(any=CODE, cp399_x86_64={})
     done = agents.script("agent.sh")

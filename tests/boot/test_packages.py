@@ -54,6 +54,11 @@ class Image:
     def stack(self, value: str) -> None:
         (self.root / "etc/fleet/boot.env").write_text(f"FLEET_STACK='{value}'\n")
 
+    def bakes(self) -> None:
+        """It is to become an image: a module is there once the driver is installed."""
+        (self.root / "etc/fleet/boot.env").write_text("FLEET_STACK=1\nFLEET_BAKE=1\n")
+        self.shims.add("modinfo", f'test -e "{self.bin}/nvidia-smi" && echo 580.1')
+
     def has(self, *names: str) -> None:
         for name in names:
             (self.bin / name).symlink_to(self.bin / "later" / name)
@@ -119,6 +124,40 @@ def test_a_package_lock_is_waited_for_but_not_for_ever(ubuntu: Image) -> None:
     assert ubuntu.run("docker.sh").returncode != 0
     assert ubuntu.shims.calls("sleep") == ["5", "10", "20", "40"]
     assert all("DPkg::Lock::Timeout=120" in call for call in ubuntu.shims.calls("apt-get"))
+
+
+def test_a_docker_that_starts_when_it_is_asked_is_left_so(ubuntu: Image) -> None:
+    ubuntu.has("docker", "dockerd")
+    assert ubuntu.run("docker.sh").returncode == 0
+    assert "enable docker.service" not in ubuntu.shims.calls("systemctl")
+    ubuntu.shims.add("systemctl", 'case "$*" in *is-enabled*) exit 1 ;; esac')
+    assert ubuntu.run("docker.sh").returncode == 0
+    assert "enable docker.service" in ubuntu.shims.calls("systemctl")
+
+
+def test_an_image_is_made_with_a_driver_though_its_builder_has_no_gpu(ubuntu: Image) -> None:
+    ubuntu.bakes()
+    ubuntu.later.add("nvidia-smi", "exit 9")
+    ubuntu.has("docker")
+    done = ubuntu.run("gpu.sh", "580-server")
+    assert done.returncode == 0, done.stderr
+    assert "nvidia-utils-580-server" in ubuntu.installed()[0]
+    assert ubuntu.shims.calls("modinfo")[-1] == "-k 6.8.0-1070-aws -F version nvidia"
+    assert ubuntu.shims.calls("nvidia-ctk") == ["runtime configure --runtime=docker"]
+
+
+@pytest.mark.parametrize("module", ["exit 1", "echo 580.1"])
+def test_an_image_without_a_module_or_with_one_that_its_builders_gpu_does_not_answer_is_not_made(
+    ubuntu: Image, module: str
+) -> None:
+    ubuntu.bakes()
+    ubuntu.shims.add("modinfo", module)
+    ubuntu.later.add("nvidia-smi", "exit 9")
+    if module != "exit 1":
+        vendor = ubuntu.root / "sys/bus/pci/devices/0000:00:1e.0/vendor"
+        vendor.parent.mkdir(parents=True)
+        vendor.write_text("0x10de\n")
+    assert ubuntu.run("gpu.sh", "580-server").returncode != 0
 
 
 def test_an_image_with_driver_and_toolkit_needs_nothing(ubuntu: Image) -> None:

@@ -80,7 +80,7 @@ class Bench:
         env = {"AWS_ENDPOINT_URL": where.gateway.url}
         self.cloud = ContainerCloud(where.network, disks, env, power_on)
         self.cloud.policy = instance_policy(name, PREFIX, account=ACCOUNT)
-        put_wheels(self.objects)
+        self.wheels = put_wheels(self.objects)
         journal = Journal(self.objects, self.fleet_id, by="test", version=__version__)
         self.controller = Controller(self.objects, journal, self.fleet_id, {"aws": self.cloud})
         self.controller.load()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import re
 import socket
 import subprocess
 import tempfile
@@ -19,19 +20,24 @@ from typing import Any
 
 from tests.ec2.container import LABEL, Network
 from tests.ec2.disk import Disk
-from tests.ec2.emulated_root import bootable
+from tests.ec2.emulated_root import Bootable, bootable
 from tests.ec2.told import Told
 from tests.system.engine import asked
 
 NET = "net=172.31.16.0/20,host=172.31.16.1,dns=172.31.16.2,dhcpstart=172.31.16.15"
+STAGE = re.compile(r"Cloud-init v\. \S+ running '(\S+)' at .* Up ([\d.]+) seconds")
+STEP = re.compile(r"(?:^|\s)(cloud-init|agent|volume|docker|start) (\d+\.\d\d)\s*$", re.MULTILINE)
 COMMAND_LINE = "root=/dev/nvme0n1 rw console=ttyS0 net.ifnames=0 mitigations=off random.trust_cpu=on"
 
 
 class Emulated:
     """An instance, with what tests.ec2.container.Machine has."""
 
-    def __init__(self, network: Network, told: Told, disks: dict[str, Disk] | None = None) -> None:
-        """``disks`` are there from the start; others are attached to it."""
+    def __init__(
+        self, network: Network, told: Told, disks: dict[str, Disk] | None = None, found: Bootable | None = None
+    ) -> None:
+        """``disks`` are there from the start; others are attached to it. ``found``: what it boots from."""
+        self._found = found or bootable()
         self.told, self.crashed = told, False
         self.disks: dict[str, Disk] = {}
         self.name = f"{network.name}-{told.instance_id}"
@@ -47,7 +53,7 @@ class Emulated:
         self._ask("cont")
 
     def _start(self) -> subprocess.Popen[bytes]:
-        found, overlay = bootable(), self._folder / "overlay.qcow2"
+        found, overlay = self._found, self._folder / "overlay.qcow2"
         asked("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(found.disk), str(overlay))
         identity = f"ec2{uuid.uuid4().hex[3:8]}-{str(uuid.uuid4())[9:]}"
         product = f"product={self.told.instance_type},uuid={identity},serial={identity}"
@@ -116,6 +122,12 @@ class Emulated:
         with contextlib.suppress(FileNotFoundError):
             return (self._folder / "console").read_text(errors="replace")
         return ""
+
+    def times(self) -> dict[str, float]:
+        """Of its boot, from the console: seconds since the kernel's start when each stage of cloud-init began, and what each
+        step of the user-data took."""
+        told = self.read("")
+        return {name: float(seconds) for look in (STAGE, STEP) for name, seconds in look.findall(told)}
 
     def crash(self) -> None:
         """The power fails."""

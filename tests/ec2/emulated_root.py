@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.ec2.root import alone, archive, cache, recipe
+from tests.ec2.root import IMAGE, alone, archive, cache, recipe
 from tests.system.engine import asked
 
 KERNEL = "linux-image-cloud-amd64"
@@ -43,6 +44,7 @@ LINKS = (
 )
 """EBS says its own model; QEMU's says QEMU's."""
 SIZE = "6G"
+MASKED = re.compile(r"[\w-]+\.(?:service|socket|timer|target)")
 
 
 @dataclass(frozen=True)
@@ -60,16 +62,44 @@ def bootable() -> Bootable:
     with alone():
         if not folder.exists():
             with tempfile.TemporaryDirectory(dir=cache(), prefix="making-") as name:
-                _make(Path(name), archive())
+                _make(Path(name), _unpacked(Path(name), archive()))
                 shutil.move(Path(name) / "made", folder)
     return Bootable(folder / "vmlinuz", folder / "disk.raw")
 
 
-def _make(folder: Path, root_archive: Path) -> None:
-    root, made = folder / "root", folder / "made"
+def bootable_of(image: str, folder: Path) -> Bootable:
+    """From the disk of a container that played a machine, without what it had only because it was a container."""
+    container, packed = f"{image.replace(':', '-')}-disk", folder / "root.tar"
+    asked("docker", "create", "--name", container, image)
+    try:
+        asked("docker", "export", "--output", str(packed), container, seconds=300)
+    finally:
+        asked("docker", "rm", "--volumes", container)
+    root = _unpacked(folder, packed)
+    packed.unlink()
+    for unit in MASKED.findall((IMAGE / "Dockerfile").read_text()):
+        link = root / "etc" / "systemd" / "system" / unit
+        if link.is_symlink() and link.readlink() == Path("/dev/null"):
+            link.unlink()
+    for name in ("attach-disk", "dmidecode", "entrypoint", "systemd-detect-virt"):
+        (root / "usr" / "local" / "bin" / name).unlink()
+    asked("tar", "--numeric-owner", "-xpf", str(archive()), "-C", str(root), "./usr/sbin/dhclient")
+    _make(folder, root)
+    shutil.rmtree(root)
+    return Bootable(folder / "made" / "vmlinuz", folder / "made" / "disk.raw")
+
+
+def _unpacked(folder: Path, packed: Path) -> Path:
+    root = folder / "root"
     root.mkdir()
+    asked("tar", "--numeric-owner", "-xpf", str(packed), "-C", str(root), seconds=300)
+    return root
+
+
+def _make(folder: Path, root: Path) -> None:
+    made = folder / "made"
     made.mkdir()
-    asked("tar", "--numeric-owner", "-xpf", str(root_archive), "-C", str(root), seconds=300)
+    (root / "etc" / "resolv.conf").unlink(missing_ok=True)
     shutil.copy("/etc/resolv.conf", root / "etc" / "resolv.conf")
     asked("chroot", str(root), "sh", "-ec", FETCH, seconds=600)
     (root / "etc" / "cloud" / "cloud.cfg.d" / "99_machine.cfg").write_text(CLOUD)

@@ -65,9 +65,9 @@ def machine_image() -> str:
     digest = hashlib.sha256(b"\0".join(part.name.encode() + part.read_bytes() for part in parts))
     image = f"fleet-test-machine:{recipe()}-{digest.hexdigest()[:12]}"
     with alone():
-        if not _has_image(base):
+        if not has_image(base):
             asked("docker", "import", str(archive()), base, seconds=300)
-        if not _has_image(image):
+        if not has_image(image):
             env = {**os.environ, "DOCKER_BUILDKIT": "0"}
             asked("docker", "build", "--quiet", "--build-arg", f"BASE={base}", "--tag", image, str(IMAGE), env=env)
     return image
@@ -81,7 +81,8 @@ def alone() -> Iterator[None]:
         yield
 
 
-def _has_image(name: str) -> bool:
+def has_image(name: str) -> bool:
+    """Whether the engine has it."""
     return bool(asked("docker", "images", "--quiet", name).strip())
 
 

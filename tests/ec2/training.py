@@ -8,6 +8,7 @@ import yaml
 
 from fleet.model import layout
 from tests.ec2.bench import Bench
+from tests.ec2.cloud import Played
 from tests.ec2.container import Machine
 
 STEPS = 100
@@ -116,3 +117,11 @@ def ended(bench: Bench) -> None:
     assert bench.objects.get(f"{layout.models('chain')}result.txt").decode() == chained(STEPS)
     bench.until(lambda: not any(made.machine.runs for made in bench.cloud.made.values()), "every machine is off")
     assert bench.gateway.refused() == []
+
+
+def ready_after(bench: Bench, machine: Played) -> float:
+    """Seconds from cloud-init's first look at the user-data to the first heartbeat, which claims the attempt."""
+    asked = [one.at for one in bench.place.network.service.asked if one.address == machine.told.address]
+    began = bench.attempt("chain").began_at
+    assert began is not None
+    return began - min(asked)

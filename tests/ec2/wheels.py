@@ -14,11 +14,11 @@ from fleet.store.objects import Objects
 from tests.ec2.root import cache
 
 
-def put_wheels(objects: Objects) -> None:
+def put_wheels(objects: Objects) -> WheelIndex:
     """Into a bucket, for the machines that tests have: none has another processor."""
     other = dependencies_version("aarch64")
     objects.create(layout.wheel_index(other), document_bytes(WheelIndex(version=other, archives={})))
-    ensure_wheels(objects, __version__, build=_kept)
+    return ensure_wheels(objects, __version__, build=_kept)
 
 
 def _kept(arch: str) -> Iterable[tuple[str, bytes]]:

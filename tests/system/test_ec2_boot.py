@@ -27,7 +27,7 @@ from tests.ec2.cloud import REGION
 from tests.ec2.container import Machine
 from tests.ec2.search import search
 from tests.ec2.told import Told
-from tests.ec2.training import CHAIN, COUNTING, ended, go_on, resumed_at, start, trains
+from tests.ec2.training import CHAIN, COUNTING, ended, go_on, ready_after, resumed_at, start, trains
 from tests.system import engine
 
 pytestmark = pytest.mark.system
@@ -64,14 +64,6 @@ def new_key(path: Path) -> str:
     path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
     path.chmod(0o600)
     return key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
-
-
-def ready_after(bench: Bench, machine: Machine) -> float:
-    """Seconds from cloud-init's first look at the user-data to the first heartbeat, which claims the attempt."""
-    asked = [one.at for one in bench.place.network.service.asked if one.address == machine.told.address]
-    began = bench.attempt("chain").began_at
-    assert began is not None
-    return began - min(asked)
 
 
 def test_a_machine_boots_trains_and_powers_itself_off(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,10 +37,15 @@ def bench(where: Place, tmp_path: Path) -> Iterator[Bench]:
     made.close()
 
 
-def test_a_run_on_emulated_machines_keeps_its_volume_through_a_notice(bench: Bench) -> None:
+def test_a_run_on_emulated_machines_keeps_its_volume_through_a_notice(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
     start(bench, 50)
     bench.until(lambda: (beat := bench.beat("chain", 1)) and beat.step == 50, "the first machine trains", BOOT)
     first = bench.cloud.newest()
+    assert isinstance(first, Emulated)
+    with capsys.disabled():
+        sys.stdout.write(f"\nemulated, stock root: {first.times()}\n")
     assert bench.host_keys("chain") is not None
     first.told.notice_at = time.time() + 120
     bench.until(lambda: not first.runs, "it powers off", 120)

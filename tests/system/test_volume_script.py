@@ -251,6 +251,85 @@ def test_docker_keeps_everything_on_the_volume_and_is_restarted_for_it(bench: Be
     assert not bench.where.is_mount()
 
 
+class Prepared(Bench):
+    """One that booted from an image whose docker has pulled something."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        image = self.root / "opt/fleet/image"
+        image.mkdir(parents=True)
+        seed = Path(__file__).parents[2] / "ami" / "seed.sh"
+        (image / "seed.sh").write_text(seed.read_text())
+        (image / "seed.sh").chmod(0o755)
+        self.layers = self.root / "var/lib/docker/overlay2"
+        self.layers.mkdir(parents=True)
+        (self.layers / "layer").write_text("pulled ahead")
+        subprocess.run(["mknod", str(self.layers / "gone"), "c", "0", "0"], check=True)  # what a layer deletes
+
+    def seeded(self) -> bool:
+        return (self.where / ".docker/overlay2/layer").exists()
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> Iterator[Prepared]:
+    made = Prepared(tmp_path)
+    yield made
+    made.clear()
+
+
+def test_what_an_image_brings_is_put_onto_a_volume_that_docker_has_not_used_and_only_once(prepared: Prepared) -> None:
+    prepared.attach(prepared.disk())
+    done = prepared.mount(ID, "--new")
+    assert done.returncode == 0, done.stderr
+    assert prepared.seeded()
+    assert (prepared.where / ".docker/overlay2/gone").is_char_device()
+    assert (prepared.root / "var/lib/docker/overlay2/layer").samefile(prepared.where / ".docker/overlay2/layer")
+    (prepared.where / ".docker/overlay2/layer").unlink()  # as `docker image prune` does
+    prepared.well("release", str(prepared.where))
+    assert prepared.layers.exists()
+    assert prepared.mount().returncode == 0
+    assert not prepared.seeded()
+
+
+def test_a_volume_that_docker_used_before_keeps_what_it_has(prepared: Prepared) -> None:
+    prepared.attach(prepared.disk())
+    seed = prepared.root / "opt/fleet/image/seed.sh"
+    seed.chmod(0o644)
+    assert prepared.mount(ID, "--new").returncode == 0
+    (prepared.where / ".docker/own").write_text("the run's")
+    prepared.well("release", str(prepared.where))
+    seed.chmod(0o755)
+    assert prepared.mount().returncode == 0
+    assert not prepared.seeded()
+    assert (prepared.root / "var/lib/docker/own").read_text() == "the run's"
+
+
+def test_a_volume_without_room_for_the_images_is_used_without_them(prepared: Prepared) -> None:
+    prepared.attach(prepared.disk())
+    (prepared.layers / "large").write_bytes(os.urandom(40 * MIB))
+    done = prepared.mount(ID, "--new")
+    assert done.returncode == 0, done.stderr
+    assert "no room" in done.stderr
+    assert not prepared.seeded()
+    assert list((prepared.root / "var/lib/docker").iterdir()) == []
+
+
+@pytest.mark.parametrize("when", ["cp", "sync"])
+def test_a_copy_that_fails_or_was_torn_leaves_nothing_and_does_not_keep_the_volume(prepared: Prepared, when: str) -> None:
+    prepared.attach(prepared.disk())
+    prepared.shims.add("timeout", f'shift; case "$1" in {when}) exit 124 ;; esac; exec "$@"')
+    half = prepared.where / ".docker.seeding"
+    done = prepared.mount(ID, "--new")
+    assert done.returncode == 0, done.stderr
+    assert "images are pulled" in done.stderr
+    assert not prepared.seeded()
+    assert not half.exists()
+    prepared.well("release", str(prepared.where))
+    prepared.shims.remove("timeout")
+    assert prepared.mount().returncode == 0  # nobody has used it: now it is done
+    assert prepared.seeded()
+
+
 def test_a_volume_in_use_is_not_let_go(bench: Bench) -> None:
     bench.attach(bench.disk())
     assert bench.mount(ID, "--new").returncode == 0

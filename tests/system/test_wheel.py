@@ -29,6 +29,7 @@ def test_it_carries_userdata_the_racer_the_licence_and_no_tests(wheel: Path) -> 
         names = archive.namelist()
     assert "fleet/py.typed" in names
     assert any(name.startswith("fleet/_userdata/") for name in names)
+    assert {"fleet/_ami/fleet.pkr.hcl", "fleet/_ami/packer-1.6/aws.pkr.hcl", "fleet/_ami/clean.sh"} <= set(names)
     assert {f"fleet/_examples/racer/{n}" for n in ("fleet.yaml", "train.py", "reward_function.py")} <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not any(name.startswith(("tests/", "benchmarks/")) or "__pycache__" in name for name in names)

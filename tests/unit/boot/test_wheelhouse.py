@@ -109,7 +109,7 @@ def test_fleets_own_files_are_what_a_machine_needs_and_no_more() -> None:
     files = own_files()
     assert {"fleet/agent/main.py", "fleet/agent/__main__.py", "fleet/_training.py", "fleet/store/remote.py"} <= files.keys()
     tops = {path.split("/")[1] for path in files}
-    assert not tops & {"cli", "control", "providers", "boot", "report", "_userdata", "_examples", "api.py"}
+    assert not tops & {"cli", "control", "providers", "boot", "report", "_userdata", "_ami", "_examples", "api.py"}
     assert not any("__pycache__" in path for path in files)
     assert len(archive(files)) < 250_000
 
@@ -120,7 +120,7 @@ def test_an_installed_wheel_and_a_checkout_give_the_same_files(tmp_path: Path) -
         target = copy.parent / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
-    for extra in ("_userdata/s3.py", "cli/main.py", "agent/__pycache__/main.cpython-312.pyc"):
+    for extra in ("_userdata/s3.py", "_ami/facts.py", "cli/main.py", "agent/__pycache__/main.cpython-312.pyc"):
         (copy / extra).parent.mkdir(parents=True, exist_ok=True)
         (copy / extra).write_bytes(b"x")
     assert own_files(copy) == own_files()
