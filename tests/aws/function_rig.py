@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import io
@@ -57,6 +58,7 @@ def unpacked_here() -> Path:
     python = f"cp{sys.version_info.major}{sys.version_info.minor}"
     packed = function_zip(arch=os.uname().machine.replace("arm64", "aarch64"), python=python)
     folder = Path(tempfile.mkdtemp(prefix="fleet-function-test-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
         archive.extractall(folder)
     return folder
