@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import io
@@ -29,6 +30,7 @@ from fleet.core.state import AttemptState, RunState
 from fleet.model import layout
 from fleet.model.base import document_bytes
 from fleet.model.documents import Heartbeat
+from fleet.model.events import AttemptGone, RunEnded
 from fleet.model.job import Job
 from fleet.providers.aws.provider import AwsProvider
 from fleet.providers.aws.session import forget_clients
@@ -56,6 +58,7 @@ def unpacked_here() -> Path:
     python = f"cp{sys.version_info.major}{sys.version_info.minor}"
     packed = function_zip(arch=os.uname().machine.replace("arm64", "aarch64"), python=python)
     folder = Path(tempfile.mkdtemp(prefix="fleet-function-test-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
         archive.extractall(folder)
     return folder
@@ -160,6 +163,16 @@ class FunctionRig:
         """As the journal has it."""
         self.laptop.catch_up()
         return self.laptop.state.runs[self.laptop.state.names[name]]
+
+    def end(self, name: str) -> None:
+        """A run that is over at once, its machines too, as the journal has it."""
+        run, now = self.run(name), self.objects.now()
+        gone = [
+            AttemptGone(at=now, run_id=run.run_id, attempt=one.number, ended_at=now, ended_by="fleet")
+            for one in run.live_attempts
+        ]
+        ended = RunEnded(at=now, run_id=run.run_id, outcome="stopped", reason="the test is over")
+        assert self.laptop.record([*gone, ended])
 
     def attempt(self, number: int, name: str = "racer") -> AttemptState:
         return self.run(name).attempts[number]

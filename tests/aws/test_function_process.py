@@ -8,19 +8,23 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from fleet.boot.function_package import function_zip
 from fleet.boot.wheelhouse import _digest, dependencies_version, own_files
 from fleet.model import layout
+from fleet.model.base import document_bytes
 from fleet.model.documents import Notice
 from fleet.model.errors import NotFoundError
+from fleet.model.setup import AwsFunction
 from tests.aws.ec2_events import INTERRUPTION, REBALANCE, STATE, about
 from tests.aws.function_rig import LAUNCHES, FunctionProcess, FunctionRig, function_rig, unpacked_here
+from tests.aws.ground import REGION
 
 pytestmark = pytest.mark.system
 
@@ -179,6 +183,48 @@ def test_machines_of_somebodys_own_computer_are_left_to_it(rig: FunctionRig, nam
     assert not [one for one in answer["troubles"] if "local" in one]
     with pytest.raises(NotFoundError):
         rig.objects.get(layout.LOCAL_HOME)
+
+
+def test_it_turns_its_own_schedule_and_rules_off_and_on_with_what_the_archive_brings(rig: FunctionRig, name: str) -> None:
+    asleep = deployed(rig)
+    process = rig.process()
+    for run in [one.name for one in rig.laptop.state.busy_runs]:
+        rig.end(run)
+    assert process.call()["answer"]["schedule"] == "turned off"
+    assert asleep() == ("DISABLED", "DISABLED")
+    rig.proxy.forget()
+    assert process.call()["answer"]["schedule"] == "off"
+    assert not {"GetSchedule", "DescribeRule"} & set(rig.actions())
+    rig.start(name)
+    assert rig.process().call()["answer"]["schedule"] == "turned on"
+    assert asleep() == ("ENABLED", "ENABLED")
+    rig.objects.delete([layout.AWS_FUNCTION])
+
+
+def deployed(rig: FunctionRig) -> Callable[[], tuple[str, str]]:
+    """A schedule and a rule, as the deployment makes them, both on; tells their states."""
+    keys = {"region_name": REGION, "endpoint_url": rig.moto.url}
+    scheduler, events = boto3.client("scheduler", **keys), boto3.client("events", **keys)
+    arn = f"arn:aws:lambda:{REGION}:123456789012:function:f"
+    target = {"Arn": arn, "RoleArn": "arn:aws:iam::123456789012:role/r", "Input": "{}"}
+    scheduler.create_schedule(
+        Name="f-minute", ScheduleExpression="rate(1 minute)", FlexibleTimeWindow={"Mode": "OFF"}, Target=target
+    )
+    events.put_rule(Name="f-events", EventPattern='{"source": ["aws.ec2"]}', State="ENABLED")
+    record = AwsFunction(
+        fleet_id=rig.fleet_id,
+        account="123456789012",
+        region=REGION,
+        function="f",
+        minute="f-minute",
+        hour="f-hour",
+        rules={REGION: "f-events"},
+        code_sha256="",
+        version="0",
+        made_at=0.0,
+    )
+    rig.objects.put(layout.AWS_FUNCTION, document_bytes(record))
+    return lambda: (scheduler.get_schedule(Name="f-minute")["State"], events.describe_rule(Name="f-events")["State"])
 
 
 def test_the_archive_is_the_agents_version_that_deployed_it() -> None:
