@@ -83,6 +83,7 @@ def bootable_of(image: str, folder: Path) -> Bootable:
             link.unlink()
     for name in ("attach-disk", "dmidecode", "entrypoint", "systemd-detect-virt"):
         (root / "usr" / "local" / "bin" / name).unlink()
+    (root / ".dockerenv").unlink()  # by which systemd knows a container
     asked("tar", "--numeric-owner", "-xpf", str(archive()), "-C", str(root), "./usr/sbin/dhclient")
     _make(folder, root)
     shutil.rmtree(root)
