@@ -18,7 +18,8 @@ def show(bucket: str | None, *, role: bool, setup: bool, images: bool, as_json: 
     """Print a policy to standard output, and to standard error what to do with it."""
     chosen = [word for word, wanted in (("--role", role), ("--setup", setup), ("--images", images)) if wanted]
     if len(chosen) > 1:
-        raise FleetError(f"{' and '.join(chosen)} are several policies", "Print one after the other.")
+        count = {2: "two", 3: "three"}[len(chosen)]
+        raise FleetError(f"{' and '.join(chosen)} are {count} policies", "Print one after the other.")
     name, policy = _policy(bucket, role=role, setup=setup, images=images)
     command = f"aws iam create-policy --policy-name {name} --policy-document file://{name}.json"
     if as_json:

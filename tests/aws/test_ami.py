@@ -460,7 +460,7 @@ def test_the_policy_for_images_lets_nothing_but_builders_be_ended(shell: Shell, 
     assert decide(policy, Request("ec2:TerminateInstances", machine, tagged)) == "allow"
     printed = told(shell, "policy", "policy", "aws", "--images")
     assert (printed["name"], printed["policy"]) == ("fleet-images", policy)
-    assert "several policies" in shell("policy", "aws", "--images", "--role", code=1)[1]
+    assert "two policies" in shell("policy", "aws", "--images", "--role", code=1)[1]
 
 
 def test_every_call_of_the_commands_is_in_the_policy_or_the_controllers(
