@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.ssh.host import SmallHost
 from tests.ssh.sshd import Sshd, make_key, public
 
 MakeSshd = Callable[..., Sshd]
@@ -69,6 +70,16 @@ def sshd(tmp_path: Path, key: Path) -> Iterator[MakeSshd]:
     yield make
     for one in made:
         one.end()
+
+
+@pytest.fixture
+def host(tmp_path: Path, key: Path) -> Iterator[SmallHost]:
+    """Whose key the user knows."""
+    made = SmallHost(tmp_path / "host", tmp_path / "authorized")
+    made.known_to(tmp_path / "home")
+    made.sshd.start()
+    yield made
+    made.sshd.end()
 
 
 @pytest.fixture

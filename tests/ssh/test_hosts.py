@@ -14,24 +14,21 @@ from typing import Any
 import pytest
 
 from fleet.boot import dependencies, packing
-from fleet.boot.host import UnknownHostError, connected, login_of
-from fleet.boot.reach import ConnectionLostError, ImpostorError, LoginRefusedError, SshError
+from fleet.boot.host import UnknownHostError
+from fleet.boot.reach import ImpostorError
 from fleet.cli.deploy_host import deploy_ssh, remove_ssh
 from fleet.cli.output import CHOSEN
 from fleet.control.controller import Controller
-from fleet.control.crontab import read_crontab
 from fleet.control.fleets import open_fleet
 from fleet.control.home import Home, open_home
-from fleet.control.hosts import look
 from fleet.model.errors import FleetError
 from fleet.model.events import RunCreated, StopRequested
 from fleet.model.job import Job
 from fleet.providers.aws.session import aws_client, forget_clients
 from fleet.store import probe
 from tests.aws.moto import STRANGE, Moto, moto_server
-from tests.ssh.conftest import MakeSshd
 from tests.ssh.host import SmallHost, installed, quickly
-from tests.ssh.sshd import agent, make_key, public
+from tests.ssh.sshd import make_key, public
 from tests.unit.cli.test_json import check
 
 pytestmark = pytest.mark.system
@@ -65,16 +62,6 @@ def laptop(server: Moto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hom
     open_fleet(home, URL, create=True)
     home.remember_bucket(URL)
     return home
-
-
-@pytest.fixture
-def host(tmp_path: Path, key: Path) -> Iterator[SmallHost]:
-    """Whose key the user knows."""
-    made = SmallHost(tmp_path / "host", tmp_path / "authorized")
-    made.known_to(tmp_path / "home")
-    made.sshd.start()
-    yield made
-    made.sshd.end()
 
 
 def stopped_run(home: Home) -> Controller:
@@ -292,83 +279,3 @@ def test_a_host_whose_key_nobody_knows_is_refused_with_what_shows_and_accepts_it
     with pytest.raises(ImpostorError, match="another host key than the one that you know") as changed:
         deploy(host, key)
     assert f"ssh-keygen -R '[127.0.0.1]:{host.sshd.port}'" in changed.value.hint
-
-
-def test_the_users_configuration_agent_and_known_hosts_file_count(
-    host: SmallHost, key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ssh = tmp_path / "home" / ".ssh"
-    (ssh / "known_hosts").rename(ssh / "others")
-    user = host.target.partition("@")[0]
-    (ssh / "config").write_text(
-        f"Host pi\n  HostName 127.0.0.1\n  Port {host.sshd.port}\n  User {user}\n  UserKnownHostsFile ~/.ssh/others\n"
-    )
-    with pytest.raises(LoginRefusedError, match="you have no key"), connected(login_of("pi")):
-        pass
-    with agent(key) as where:
-        monkeypatch.setenv("SSH_AUTH_SOCK", where)
-        with connected(login_of("pi")) as found:
-            said = found.run('echo "$HOME"; cat; exit 3', b"fed " * 100_000)
-    monkeypatch.delenv("SSH_AUTH_SOCK")
-    assert (said.code, said.out) == (3, f"{host.home}\n".encode() + b"fed " * 100_000)
-    with (
-        pytest.raises(LoginRefusedError, match="takes none of your keys") as told,
-        connected(login_of("pi"), identity=make_key(tmp_path / "wrong")),
-    ):
-        pass
-    assert "ssh-copy-id pi" in told.value.hint
-
-
-def test_what_a_login_shell_prints_by_itself_is_not_taken_for_an_answer(host: SmallHost, key: Path) -> None:
-    (host.home / ".bashrc").write_text("echo Welcome; echo to this host >&2\n")
-    (host.state / "crontab").write_bytes(b"0 0 * * * backup")
-    with connected(login_of(host.target), identity=key) as found:
-        assert read_crontab(found.run) == b"0 0 * * * backup"
-        assert look(found.run, "it").crontab == b"0 0 * * * backup"
-
-
-def test_an_account_that_runs_nothing_is_told_of(host: SmallHost, key: Path, tmp_path: Path) -> None:
-    only = f'command="echo This account is not available",restrict {public(key)}\n'
-    (tmp_path / "authorized").write_text(only)
-    with (
-        connected(login_of(host.target), identity=key) as found,
-        pytest.raises(SshError, match="runs no scripts: This account is not available"),
-    ):
-        found.run("true")
-
-
-def test_a_host_on_the_way_must_be_known_too(host: SmallHost, key: Path, tmp_path: Path, sshd: MakeSshd) -> None:
-    hop = sshd("hop")
-    ssh = tmp_path / "home" / ".ssh"
-    (ssh / "config").write_text(
-        f"Host 127.0.0.1\n  ProxyJump {hop.reach.user}@localhost:{hop.port}\nHost *\n  IdentityFile {key}\n"
-    )
-    with pytest.raises(UnknownHostError, match="localhost is not known"), connected(login_of(host.target)):
-        pass
-    with (ssh / "known_hosts").open("a") as file:
-        file.write(f"[localhost]:{hop.port} {public(hop.host_key)}\n")
-    with connected(login_of(host.target)) as found:
-        assert found.run("echo here").out == b"here\n"
-    assert "Accepted publickey" in hop.log
-
-
-def test_a_host_that_does_not_answer_or_goes_away_is_told_of(host: SmallHost, key: Path) -> None:
-    with connected(login_of(host.target), identity=key) as found:
-        host.sshd.drop()
-        with pytest.raises(ConnectionLostError, match="was lost"):
-            found.run("true")
-    with pytest.raises(ConnectionLostError, match="nobody answers"), connected(login_of(host.target), identity=key):
-        pass
-
-
-@pytest.mark.parametrize("word", ["", "@host", "-oProxyCommand=x", "me@-x", "a b", "me@host:port", "me@"])
-def test_what_is_no_host_is_refused(word: str) -> None:
-    with pytest.raises(FleetError, match="is no host"):
-        login_of(word)
-
-
-def test_hosts_are_written_as_ssh_takes_them() -> None:
-    found = [login_of(word) for word in ("pi", "me@host", "me@host:2222", "me@[fe80::1]:22", "me@[::1]")]
-    assert [(one.user, one.host, one.port) for one in found] == [
-        (None, "pi", None), ("me", "host", None), ("me", "host", 2222), ("me", "fe80::1", 22), ("me", "::1", None),
-    ]  # fmt: skip

@@ -54,6 +54,7 @@ RUN_ELSEWHERE = {
         ),
         "tests/aws/test_deploy_command.py types them, in an account that moto plays",
     ),
+    "fleet controller deploy ssh pi@raspberrypi.local": "tests/ssh/test_hosts.py deploys to a host with a real sshd",
     "fleet logs -f first": "tests/unit/cli/test_readme.py follows a log",
     "fleet policy aws > controller.json": "tests/aws/test_init_aws.py prints it",
     **{

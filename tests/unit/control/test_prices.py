@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
+from fleet.control import prices
 from fleet.control.home import Home
-from fleet.control.prices import FRESH, PriceWatch, low_bid
+from fleet.control.prices import FRESH, PriceWatch, low_bid, refresh_prices
 from fleet.model.errors import FleetError
 from fleet.model.job import Job
+from fleet.model.setup import AwsRegion, AwsSetup
+from fleet.providers.aws import offers, session
 from tests.aws.ground import shelf
 from tests.unit.core.world import folded
 
@@ -74,3 +77,27 @@ def test_a_full_disk_ends_nobody_who_keeps_runs_alive(home: Home) -> None:
 
     clock: Any = Clock("aws/us-east-1")
     PriceWatch(lambda: home, refresh).look(clock)
+
+
+def test_each_fleets_prices_are_asked_for_with_its_own_profile(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One process looks after fleets of several accounts, and the last one's profile was in force."""
+    for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID"):
+        monkeypatch.delenv(name, raising=False)
+    place = AwsRegion(region="us-east-1", security_group="sg", launch_template="lt", template_version="1")
+    setup = AwsSetup(
+        fleet_id="f", account="1", bucket="b", bucket_region="us-east-1", instance_profile="p", made_at=0,
+        regions={"us-east-1": place},
+    )  # fmt: skip
+    asked: list[str | None] = []
+    monkeypatch.setattr(prices, "aws_setup", lambda _objects: setup)
+    monkeypatch.setattr(session, "_BY_DEFAULT", ["another"])
+
+    def refresh(*_: Any) -> tuple[str, ...]:
+        asked.extend(session._BY_DEFAULT)
+        return ()
+
+    monkeypatch.setattr(offers, "refresh", refresh)
+    home.remember_aws("s3://mine", "work", ["us-east-1"])
+    job = Job.model_validate({"name": "a", "run": "true", "resources": {"infra": "aws"}})
+    refresh_prices(home, type("Bucket", (), {"url": "s3://mine"})(), job)
+    assert asked == ["work"]
