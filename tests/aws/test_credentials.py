@@ -382,8 +382,9 @@ def test_a_controller_whose_login_has_expired_is_blind_and_training_goes_on_unti
         with pytest.raises(StoreError, match="the AWS credentials of the profile work cannot be had") as told:
             controller.tick()
         assert "credential_process" in told.value.hint
+        until(lambda: any(home.local.glob("volumes/*/**/step")))  # the word comes before the training's first line
         (step,) = home.local.glob("volumes/*/**/step")
-        before = int(step.read_text())
+        before = int(step.read_text() or 0)
         until(lambda: int(step.read_text() or 0) > before)
 
         (tmp_path / "logged-out").rename(tmp_path / "process.py")

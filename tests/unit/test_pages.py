@@ -34,6 +34,7 @@ QUOTA = (
     "service-quotas request-service-quota-increase --service-code ec2 --quota-code L-3819A6DF --desired-value 8"
     " --region us-east-1"
 )
+BOOTS = "tests/system/test_bake.py tests/system/test_ec2_emulated.py"
 RUN_ELSEWHERE = {
     **dict.fromkeys(
         (
@@ -72,6 +73,17 @@ RUN_ELSEWHERE = {
             "ssm put-parameter --type SecureString --name /fleet/WANDB_API_KEY --value …",
         )
     },
+    **{
+        f"fleet exec RUN -- {words}": "tests/ssh runs fleet exec; systemd and cloud-init say what these say"
+        for words in (
+            "cat /var/lib/fleet/boot-times",
+            "cloud-init analyze blame",
+            "systemd-analyze",
+            "cat /etc/fleet-image.json",
+        )
+    },
+    "fleet events RUN": "tests/unit/cli/test_looking.py tells events",
+    f"sh scripts/system-programs.sh .venv/bin/python -m pytest -s {BOOTS}": "make test-system",
     "make demo": "tests/system/test_demo.py runs the same `fleet demo`",
     "make test": "this is it",
     "make soak MINUTES=60": "tests/simulation/test_chaos.py lets the same happen for a few seeds",

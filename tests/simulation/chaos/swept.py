@@ -87,6 +87,7 @@ class User:
     name: str = "user"
     kind: str = "user"
     cut_off_until: Seconds = 0.0
+    must_end: Seconds = float("inf")
     inside: bool = False
 
 
