@@ -13,7 +13,7 @@ from fleet.model import layout
 from tests.ec2.bench import Bench, Place, place
 from tests.ec2.emulated import Emulated
 from tests.ec2.emulated_root import bootable
-from tests.ec2.training import CHAIN, STEPS, chained, start
+from tests.ec2.training import CHAIN, STEPS, chained, ready_after, start
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(1800)]
 
@@ -45,7 +45,7 @@ def test_a_run_on_emulated_machines_keeps_its_volume_through_a_notice(
     first = bench.cloud.newest()
     assert isinstance(first, Emulated)
     with capsys.disabled():
-        sys.stdout.write(f"\nemulated, stock root: {first.times()}\n")
+        sys.stdout.write(f"\nemulated, stock root: {ready_after(bench, first):.1f} s {first.times()}\n")
     assert bench.host_keys("chain") is not None
     first.told.notice_at = time.time() + 120
     bench.until(lambda: not first.runs, "it powers off", 120)
