@@ -213,6 +213,6 @@ def wake(home: Home, controller: Controller) -> str:
     if record.version != __version__:
         return (
             f"the controller in the account is fleet {record.version}, this is {__version__}: "
-            "`fleet controller deploy aws` updates it."
+            "`fleet controller deploy aws` puts this one there."
         )
     return ""
