@@ -48,7 +48,7 @@ def test_a_controller_starts_from_its_own_files_alone(tmp_path: Path) -> None:
 
 
 def test_a_raspberry_pi_gets_what_is_built_for_it(tmp_path: Path) -> None:
-    place = unpacked(tmp_path, Target("/usr/bin/python3", "cp310", "aarch64", "/home/pi/fleet"))
+    place = unpacked(tmp_path, Target("/usr/bin/python3", "cp311", "aarch64", "/home/pi/fleet"))
     built = sorted(path.name for path in (place / "site").rglob("*.so"))
     assert any("pydantic_core" in name and "aarch64" in name for name in built)
     assert not any("x86_64" in name for name in built)
