@@ -53,6 +53,8 @@ FOLLOW_MOST = 20.0
 """So long a hint is followed at most: after that the minute's call does as well."""
 LEAST_LEFT = 15.0
 """Seconds of this call that must be left for another look: a launch may take that."""
+TRIES = 2
+"""So often is a call made that is not answered: the next call of the function is another chance."""
 SNAPSHOT_EVERY = 20
 """More often than a laptop, which keeps what it read: a process that begins reads each entry since the last one."""
 
@@ -207,6 +209,7 @@ def _seconds_of(context: Any) -> float:
 
 def open_keeper(env: Mapping[str, str]) -> Keeper:
     """Open the fleet of the environment's bucket. Raises FleetError if there is none."""
+    from fleet.providers.aws.session import hurry
     from fleet.providers.local.elsewhere import Elsewhere
     from fleet.providers.local.provider import LocalProvider
 
@@ -218,9 +221,10 @@ def open_keeper(env: Mapping[str, str]) -> Keeper:
     info = read_fleet(objects)
     if info is None:
         raise FleetError(f"there is no fleet in {url}", "fleet init aws makes one.")
+    hurry()
     made: list[Controller] = []
     shelf = Shelf(home.cache / "aws", lambda: made[0].state, objects.now)
-    clouds = cloud_providers(home, info.fleet_id, objects, shop=shelf.shop, book=shelf.book)
+    clouds = cloud_providers(home, info.fleet_id, objects, shop=shelf.shop, book=shelf.book, tries=TRIES)
     # Machines of somebody's own computer: nobody here can ask about them, which is not to say that there are none.
     elsewhere = Elsewhere(LocalProvider(home.local, info.fleet_id))
     journal = Journal(objects, info.fleet_id, by=controller_name(env), version=__version__)
