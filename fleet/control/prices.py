@@ -147,7 +147,10 @@ class Shelf:
         from fleet.providers.aws.offers import offers
         from fleet.providers.aws.pricecache import region_cache
 
-        types = self._types(setup).get(region, [])
+        wanted = self._types(setup)
+        if region not in wanted:
+            return ()  # no job may go there: its prices are not worth a moment of a call
+        types = wanted[region]
         kept = region_cache(self.cache, setup, region).read("spot")
         asked = kept.data.get("asked", ()) if kept is not None and isinstance(kept.data, dict) else ()
         old = self.now() - self._fetched.get(region, float("-inf")) > TOO_OLD

@@ -85,6 +85,17 @@ def test_a_type_that_a_new_job_names_is_asked_for(shop: Shop) -> None:
     assert shop.asked() == []  # that there is none is known
 
 
+def test_a_region_that_no_job_may_go_to_is_not_asked(shop: Shop) -> None:
+    here = shop.rig.setup.regions[REGION]
+    setup = shop.rig.setup.model_copy(update={"regions": {REGION: here, "eu-west-1": here}})
+    job = Job.model_validate({"name": "racer", "run": "true", "resources": {"infra": f"aws/{REGION}"}})
+    run = RunState(run_id="r-1", name="racer", job=job, workdir_key=None, created_at=0.0)
+    shop.state = FleetState(fleet_id="f1", runs={"r-1": run})
+    assert list(shop.shelf.shop(setup, "eu-west-1")) == []
+    assert shop.asked() == []
+    assert list(shop.shelf.shop(setup, REGION)) != []
+
+
 def test_beside_the_ticks_they_are_fetched_each_hour_while_a_run_may_buy(shop: Shop) -> None:
     shop.shelf.freshen(shop.bucket)
     assert shop.asked() != []
