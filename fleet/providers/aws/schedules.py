@@ -23,7 +23,7 @@ class Schedules:
         self._record, self._calls = record, calls
 
     def on(self) -> bool | None:
-        """Whether everything is on; None: the minute's schedule is gone, or the rules are not as it is. Raises ProviderError."""
+        """Whether all of it is on; None: the schedule is gone, or the rules are not as it is. Raises ProviderError."""
         minute = self.minute()
         agrees = minute is not None and all(self._rule(*one) in (None, minute) for one in self._record.rules.items())
         return minute if agrees else None
