@@ -124,7 +124,7 @@ class Keeper:
             return followed, ticks, ""
         schedule = self._keep_awake()
         if lively(self.controller.state) and left() > LEAST_LEFT:
-            self.shelf.freshen(self.controller.objects)
+            self.shelf.freshen(self.controller.objects, left)
         return followed, ticks, schedule
 
     def _keep_awake(self) -> str:
