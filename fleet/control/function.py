@@ -98,6 +98,7 @@ class Keeper:
         controller = self.controller
         if ticks:
             self.present(controller, MINUTE if lively(controller.state) else HOUR)
+        troubles = self._troubles()
         answer = {
             "head": controller.state.head,
             "ticks": ticks,
@@ -106,9 +107,9 @@ class Keeper:
             "lively": lively(controller.state),
             "schedule": schedule,
             "read_only": one_line(controller.read_only),
-            "troubles": self._troubles(),
+            "troubles": troubles,
         }
-        self._tell_troubles(answer["troubles"])
+        self._tell_troubles(troubles)
         failures = [one for one in (self._failure(ticks), self._unturned, self._unspoken(ticks)) if one]
         if failures:
             raise CallFailedError("; ".join(failures))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,12 +14,19 @@ import pytest
 from fleet.control import function
 from fleet.control.function import FOLLOW_MOST, LEAST_LEFT, CallFailedError, Keeper, handler, open_keeper
 from fleet.model import events as ev
+from fleet.model import layout
+from fleet.model.base import document_bytes
 from fleet.model.errors import ErrorClass, FleetError, ProviderError, StoreError
+from fleet.providers.aws import session
 from fleet.providers.aws.events import Hint
 from fleet.providers.sim.market import Weather
+from fleet.store.fleetfile import ensure_fleet
 from fleet.store.journal import Journal
+from tests.aws.bench import Rig
 from tests.aws.ec2_events import SCHEDULE
 from tests.aws.function_account import Account
+from tests.aws.ground import REGION
+from tests.aws.test_shelf import Bucket
 
 FAIR = Weather(up=1e12, epoch=1_700_000_000.0)
 
@@ -284,6 +292,22 @@ def test_what_it_learned_of_what_it_cannot_see_is_kept(calls: Calls) -> None:
 def test_without_a_fleet_it_says_what_is_missing(env: dict[str, str], told: str) -> None:
     with pytest.raises(FleetError, match=told):
         open_keeper(env)
+
+
+def test_it_asks_twice_at_most_and_does_not_wait_long(rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is killed within a minute, whatever it waits for."""
+    bucket = Bucket(tmp_path / "bucket", time.time)
+    ensure_fleet(bucket, "f1")
+    bucket.put(layout.AWS_SETUP, document_bytes(rig.setup))
+    monkeypatch.setattr(function, "open_objects", lambda *_, **__: bucket)
+    monkeypatch.setattr(session, "_WAITS", session._WAITS.copy())
+    keeper = open_keeper({"FLEET_BUCKET": bucket.url, "FLEET_HOME": str(tmp_path / "home")})
+    rig.proxy.error("DescribeInstances", "InternalError", status=500, times=2)
+    with pytest.raises(ProviderError):
+        keeper.controller.observer.providers["aws"].list(REGION)
+    assert rig.proxy.actions().count("DescribeInstances") == 2
+    assert session.aws_client("ec2", REGION).meta.config.read_timeout < session.READ_SECONDS
+    session.forget_clients()
 
 
 def test_its_name_says_what_it_is() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -39,9 +40,11 @@ class Schedules:
         What cannot be switched keeps nothing else from it: then the first ProviderError is raised at the end.
         """
         changed, failed = False, list[ProviderError]()
-        for turned in (self._turn_minute, *(partial(self._turn_rule, *one) for one in self._record.rules.items())):
+        turns: list[Callable[[], bool]] = [partial(self._turn_minute, on=on)]
+        turns += [partial(self._turn_rule, region, rule, on=on) for region, rule in self._record.rules.items()]
+        for turn in turns:
             try:
-                changed = turned(on=on) or changed
+                changed = turn() or changed
             except ProviderError as error:
                 failed.append(error)
         if failed:

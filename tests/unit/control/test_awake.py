@@ -134,7 +134,7 @@ def test_a_run_that_began_while_turning_it_off_failed_is_not_left_alone(on: Plac
             raise ProviderError(ErrorClass.DENIED, "AccessDenied", "no")
         return True
 
-    on.schedule.turn = turn  # type: ignore[method-assign]
+    on.schedule.turn = turn  # type: ignore[method-assign, assignment]
     with pytest.raises(ProviderError):
         on.keep()
     assert on.schedule.enabled is True
