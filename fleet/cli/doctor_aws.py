@@ -83,7 +83,7 @@ def deployed(home: Home, url: str) -> list[Checked]:
     if record is None:
         return []
     remedy = "fleet controller deploy aws"
-    on = Schedules(record, Calls(home.aws_profile(url), denied=DENIED_CONTROLLER)).on()
+    on = Schedules(record, Calls(home.aws_profile(url), denied=DENIED_CONTROLLER)).minute()
     if on is None:
         return [Checked("controller", "bad", f"{record.function} was removed by hand: nobody calls it", remedy)]
     if record.version != __version__:

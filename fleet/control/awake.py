@@ -18,7 +18,7 @@ class Turning(Protocol):
     """What calls the function each minute."""
 
     def on(self) -> bool | None:
-        """Whether it does; None: that cannot be told."""
+        """Whether it does; None: that cannot be told, or only a part of it does."""
         ...
 
     def turn(self, on: bool, /) -> bool:
@@ -45,13 +45,18 @@ class Awake:
         wanted = lively(controller.state)
         if self._is(on=wanted):
             return "on" if wanted else "off"
-        self._turn(on=wanted)
-        if not wanted:
+        if wanted:
+            self._turn(on=True)
+            return "turned on"
+        again = False
+        try:
+            self._turn(on=False)
+        finally:  # where it failed, some of it may be off nevertheless
             controller.catch_up()
-            if lively(controller.state):
+            again = lively(controller.state)
+            if again:
                 self._turn(on=True)
-                return "on again"
-        return "turned on" if wanted else "turned off"
+        return "on again" if again else "turned off"
 
     def _is(self, *, on: bool) -> bool:
         now = self.now()

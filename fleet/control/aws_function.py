@@ -201,7 +201,7 @@ def wake(home: Home, controller: Controller) -> str:
         if record is None:
             return ""
         schedules = Schedules(record, Calls(home.aws_profile(objects.url), denied=DENIED_CONTROLLER))
-        if schedules.on() is None:
+        if schedules.minute() is None:
             return (
                 f"the controller in the account ({record.function}) was removed by hand: "
                 "`fleet controller deploy aws` makes it again, `fleet controller remove aws` removes the rest."

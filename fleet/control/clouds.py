@@ -35,11 +35,13 @@ def cloud_providers(
     *,
     shop: Callable[[AwsSetup, str], Sequence[Offer]] | None = None,
     book: Callable[[str], Sequence[Offer]] | None = None,
+    tries: int = 4,
 ) -> dict[str, Provider]:
     """The clouds' providers by name; none for a bucket that their machines could not reach.
 
     Nothing is asked of a cloud, and no SDK imported, until a provider is called. ``shop`` and ``book`` tell what is sold in
-    a region, and what its machines were sold at, for whoever has no disk where prices were kept.
+    a region, and what its machines were sold at, for whoever has no disk where prices were kept. ``tries``: how often a call
+    is made at most, while it is not answered.
     """
     setup = aws_setup(objects)
     if setup is None:
@@ -55,7 +57,7 @@ def cloud_providers(
     own = (lambda region: shop(setup, region)) if shop is not None else None
     cloud = AwsProvider(fleet_id, setup, home.cache / "aws", newest=lambda: aws_setup(objects), shop=own, book=book)
     amazon = Profiled(cloud, home.aws_profile(objects.url))
-    return {"aws": Guard(Retry(Limit(amazon, per_second=CALLS_PER_SECOND, burst=CALLS_AT_ONCE)))}
+    return {"aws": Guard(Retry(Limit(amazon, per_second=CALLS_PER_SECOND, burst=CALLS_AT_ONCE), tries=tries))}
 
 
 def prepare(home: Home, objects: Objects, job: Job, tell: Callable[[str], None]) -> None:

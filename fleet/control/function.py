@@ -5,8 +5,8 @@ asynchronously. An event is a hint: the function looks, and believes what it see
 for as long as its process is; after any error the next call begins anew.
 
 It counts as failed, and so rings the alarm, if it could not do its work: the bucket or the schedule cannot be reached, the
-journal is broken, a region's machines cannot be seen. A function that is older than the journal does nothing and says so in
-every answer; once per process that is a failure too, so that it is seen and does not drown what else fails.
+journal is broken, a region's machines, a cloud's prices or the agents' words cannot be seen. So it does, after all its other
+work, as long as it can do nothing: it is older than the journal, or a run waits for a word of its user's, who may not know.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from fleet.control.clouds import cloud_providers
 from fleet.control.controller import Controller, Tick
 from fleet.control.home import Home
 from fleet.control.prices import Shelf
-from fleet.core.rhythm import attempt_of, lively, may_be_ours, unsettled
+from fleet.core.rhythm import attempt_of, lively, may_be_ours, unsettled, unspoken
 from fleet.model import layout
 from fleet.model.errors import FleetError, NotFoundError, ProviderError
 from fleet.model.setup import AwsFunction
@@ -53,6 +53,8 @@ FOLLOW_MOST = 20.0
 """So long a hint is followed at most: after that the minute's call does as well."""
 LEAST_LEFT = 15.0
 """Seconds of this call that must be left for another look: a launch may take that."""
+TRIES = 2
+"""So often is a call made that is not answered: the next call of the function is another chance."""
 SNAPSHOT_EVERY = 20
 """More often than a laptop, which keeps what it read: a process that begins reads each entry since the last one."""
 
@@ -81,6 +83,9 @@ class Keeper:
     present: Callable[[Controller, float], None] = lambda _controller, _every: None
     """Tells people that this controller lives, and in how many seconds it is called again. Decides nothing."""
     told_read_only: bool = False
+    """In the log: each call fails of it."""
+    _told: frozenset[str] = frozenset()
+    """The troubles of the call before."""
     _done: list[Event] = field(default_factory=list)
     _unturned: str = ""
     """Why the schedule is not as it should be, if that is so."""
@@ -93,6 +98,7 @@ class Keeper:
         controller = self.controller
         if ticks:
             self.present(controller, MINUTE if lively(controller.state) else HOUR)
+        troubles = self._troubles()
         answer = {
             "head": controller.state.head,
             "ticks": ticks,
@@ -101,11 +107,12 @@ class Keeper:
             "lively": lively(controller.state),
             "schedule": schedule,
             "read_only": one_line(controller.read_only),
-            "troubles": self._troubles(),
+            "troubles": troubles,
         }
-        failure = self._failure(ticks) or self._unturned
-        if failure:
-            raise CallFailedError(failure)
+        self._tell_troubles(troubles)
+        failures = [one for one in (self._failure(ticks), self._unturned, self._unspoken(ticks)) if one]
+        if failures:
+            raise CallFailedError("; ".join(failures))
         return answer
 
     def _work(self, hint: Hint | None, left: Callable[[], float]) -> tuple[str, int, str]:
@@ -118,7 +125,7 @@ class Keeper:
             return followed, ticks, ""
         schedule = self._keep_awake()
         if lively(self.controller.state) and left() > LEAST_LEFT:
-            self.shelf.freshen(self.controller.objects)
+            self.shelf.freshen(self.controller.objects, left)
         return followed, ticks, schedule
 
     def _keep_awake(self) -> str:
@@ -158,13 +165,28 @@ class Keeper:
     def _failure(self, ticks: int) -> str:
         """What keeps this controller from its work; empty: nothing."""
         if self.controller.read_only:
-            first, self.told_read_only = not self.told_read_only, True
             why = f"does nothing: {one_line(self.controller.read_only)}"
-            self.say(why)
-            return why if first else ""
-        clouds = tuple(f"{name}/" for name in self.controller.observer.providers if name != "local")
-        blind = [one for one in self._troubles() if one.startswith(clouds) and " access: " not in one] if ticks else []
+            if not self.told_read_only:
+                self.say(why)
+            self.told_read_only = True
+            return why
+        clouds = [name for name in self.controller.observer.providers if name != "local"]
+        needed = (*(f"{name}/" for name in clouds), *(f"{name} offers: " for name in clouds), layout.HEARTBEATS.rstrip("/"))
+        blind = [one for one in self._troubles() if one.startswith(needed) and " access: " not in one] if ticks else []
         return f"blind: {'; '.join(blind)}" if blind else ""
+
+    def _unspoken(self, ticks: int) -> str:
+        """Whose word is waited for; empty: nobody's. It is told as what fails is, and until they act."""
+        waiting = unspoken(self.controller.state) if ticks and not self.controller.read_only else []
+        told = [(run.name, run.pause.reason if run.pause is not None else "") for run in waiting]
+        return "; ".join(f"run {name} waits for a word of yours: {one_line(reason)}" for name, reason in told)
+
+    def _tell_troubles(self, troubles: list[str]) -> None:
+        """Each in the log when it begins; the call before knew the others."""
+        for one in troubles:
+            if one not in self._told:
+                self.say(f"trouble: {one_line(one)}")
+        self._told = frozenset(troubles)
 
     def _troubles(self) -> list[str]:
         """What could not be asked. That somebody's own computer cannot be is no trouble."""
@@ -207,6 +229,7 @@ def _seconds_of(context: Any) -> float:
 
 def open_keeper(env: Mapping[str, str]) -> Keeper:
     """Open the fleet of the environment's bucket. Raises FleetError if there is none."""
+    from fleet.providers.aws.session import hurry
     from fleet.providers.local.elsewhere import Elsewhere
     from fleet.providers.local.provider import LocalProvider
 
@@ -218,9 +241,10 @@ def open_keeper(env: Mapping[str, str]) -> Keeper:
     info = read_fleet(objects)
     if info is None:
         raise FleetError(f"there is no fleet in {url}", "fleet init aws makes one.")
+    hurry()
     made: list[Controller] = []
     shelf = Shelf(home.cache / "aws", lambda: made[0].state, objects.now)
-    clouds = cloud_providers(home, info.fleet_id, objects, shop=shelf.shop, book=shelf.book)
+    clouds = cloud_providers(home, info.fleet_id, objects, shop=shelf.shop, book=shelf.book, tries=TRIES)
     # Machines of somebody's own computer: nobody here can ask about them, which is not to say that there are none.
     elsewhere = Elsewhere(LocalProvider(home.local, info.fleet_id))
     journal = Journal(objects, info.fleet_id, by=controller_name(env), version=__version__)

@@ -11,7 +11,7 @@ from fleet.core.allowed import alternatives, providers_of
 from fleet.core.facts import place_of
 from fleet.core.observed import AttemptKey, History, Lookup, Observed, Place
 from fleet.core.pace import pace_of
-from fleet.core.rhythm import wants_machine
+from fleet.core.rhythm import lively, wants_machine
 from fleet.core.state import FleetState, RunState
 from fleet.model import layout
 from fleet.model.base import Seconds
@@ -23,6 +23,9 @@ from fleet.store.objects import Objects
 
 SWEEP_EVERY: Seconds = 3600
 """All regions are listed so often, for orphans where no run is; where one is found, it is looked at until it is gone."""
+SWEEP_LATER: Seconds = 120
+"""A process that is only called, and began just now, looks after what lives first: it is killed after a minute, and a region
+that hangs, where nothing is, must not take that minute from it."""
 DESIRED_EVERY: Seconds = 30
 """desired.json is read again so often: another controller may have written it."""
 DESIRED_SELDOM: Seconds = 600
@@ -151,6 +154,8 @@ class Observer:
         for run in runs:
             if run.ended_at is None and not self.called:
                 places |= set(self._places_of(run))
+        if self.called and self._swept == float("-inf") and lively(state):
+            self._swept = now - SWEEP_EVERY + SWEEP_LATER
         if now - self._swept >= SWEEP_EVERY:
             self._swept = now
             places |= {(name, region) for name, p in self.providers.items() for region in p.regions()}
@@ -190,9 +195,11 @@ class Observer:
         return listing
 
     def _access_rules(self) -> Iterator[tuple[Place, tuple[AccessRule, ...]]]:
-        """Who is let in, in every region that this fleet may use."""
+        """Who is let in, in every region that this fleet may use, but for those that are left alone."""
         for name, provider in self.providers.items():
             for region in provider.regions() if provider.capabilities.access_rules else ():
+                if self.objects.now() < self._sore.get((name, region), (0.0, 0.0, ""))[0]:
+                    continue  # its listing has just said why
                 try:
                     yield (name, region), tuple(provider.access_rules(region))
                 except ProviderError as error:

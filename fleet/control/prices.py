@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ FRESH: Seconds = 3600
 """Spot prices move over hours; whoever watches a run for weeks must not place it by the prices of its first day."""
 TOO_OLD: Seconds = 2 * FRESH
 """Older prices than these are fetched anew even if a launch must wait for it."""
+A_REGION: Seconds = 30
+"""A region's prices may take so long where nobody answers in time: with less than this left of a call none are begun."""
 
 
 def refresh_prices(home: Home, objects: Objects, job: Job) -> tuple[str, ...]:
@@ -140,6 +143,9 @@ class Shelf:
     state: Callable[[], FleetState]
     now: Callable[[], Seconds]
     _at: Seconds = float("-inf")
+    """When the last round of fetching began."""
+    _asked: set[str] | None = field(default_factory=set)
+    """Regions that it has asked so far; None: it is over."""
     _fetched: dict[str, Seconds] = field(default_factory=dict)
 
     def shop(self, setup: AwsSetup, region: str) -> Sequence[Offer]:
@@ -147,7 +153,10 @@ class Shelf:
         from fleet.providers.aws.offers import offers
         from fleet.providers.aws.pricecache import region_cache
 
-        types = self._types(setup).get(region, [])
+        wanted = self._types(setup)
+        if region not in wanted:
+            return ()  # no job may go there: its prices are not worth a moment of a call
+        types = wanted[region]
         kept = region_cache(self.cache, setup, region).read("spot")
         asked = kept.data.get("asked", ()) if kept is not None and isinstance(kept.data, dict) else ()
         old = self.now() - self._fetched.get(region, float("-inf")) > TOO_OLD
@@ -155,20 +164,35 @@ class Shelf:
             self._fetch(setup, region, types)
         return offers(setup, region, self.cache)
 
-    def freshen(self, objects: Objects) -> None:
-        """After a tick: fetch, if it is time. Never raises: yesterday's prices are better than none."""
+    def freshen(self, objects: Objects, left: Callable[[], float] = lambda: math.inf) -> None:
+        """After a tick: fetch, if it is time. Never raises: yesterday's prices are better than none.
+
+        ``left`` tells the seconds that remain of this call: what it has no time for is fetched by the next one.
+        """
         now = self.now()
-        jobs = [run for run in self.state().busy_runs if run.ended_at is None]
-        if not jobs or (now >= self._at and now - self._at < FRESH):
+        if not any(run.ended_at is None for run in self.state().busy_runs):
             return
-        self._at = now
+        if not 0 <= now - self._at < FRESH:
+            self._at, self._asked = now, set()
+        if self._asked is None or left() < A_REGION:
+            return
         try:
             setup = aws_setup(objects)
-            if setup is not None:
-                for region, types in self._types(setup).items():
-                    self._fetch(setup, region, types)
+            wanted = self._types(setup)
         except (FleetError, OSError) as error:
+            self._asked = None
             log.warning("fleet: prices could not be fetched: %s", error)
+            return
+        for region in sorted(wanted.keys() - self._asked):
+            if left() < A_REGION:
+                return
+            self._asked.add(region)
+            try:
+                if setup is not None:
+                    self._fetch(setup, region, wanted[region])
+            except (FleetError, OSError) as error:
+                log.warning("fleet: prices could not be fetched: %s", error)
+        self._asked = None
 
     def book(self, region: str) -> list[Offer]:
         """What the live machines of a region, and those that are being launched, were offered at; the last known prices."""

@@ -84,7 +84,8 @@ def due(
     """Whether a word is to be written now, the last one having been ``before``.
 
     ``turned_at``: when it last spoke out of turn. Those who are paid for by the call speak out of turn only when they
-    may no longer act, or may again.
+    may no longer act, or may again; a function also when it becomes blind, if its last word is not young: else it would be
+    an hour until that is told.
     """
     now = word.seen_at
     if (
@@ -96,6 +97,8 @@ def due(
     if now - before.seen_at >= pause(word.kind) or before.again_at < now + every:
         return "in turn"
     if bool(word.read_only) != bool(before.read_only):
+        return "out of turn"
+    if word.kind == "function" and word.blind and not before.blind and now - before.seen_at > EVERY:
         return "out of turn"
     if word.kind in ("function", "cron") or turned_at <= now < turned_at + OUT_OF_TURN:
         return ""

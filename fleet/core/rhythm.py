@@ -13,17 +13,20 @@ HERE_ONLY = frozenset({"local"})
 def lively(state: FleetState) -> bool:
     """Whether a controller in the cloud must look each minute.
 
-    A run that trains, or wants to, or is ending. Not a run that waits for a word of its user's, who wakes whoever looks with
-    that word; nor one whose machines are on its user's own computer. What is left can wait for the hour: volumes past their
-    time, machines that nobody owns, rules that were forgotten, the last prices of what has ended.
+    A run that trains, or wants to, or is ending. One that waits for a word of its user's too: as long as it does, each call
+    fails and so says it (``unspoken``). Not one whose machines are on its user's own computer. What is left can wait for the
+    hour: volumes past their time, machines that nobody owns, rules that were forgotten, the last prices of what has ended.
     """
-    return any(_busy(run) for run in state.busy_runs)
+    return any(_elsewhere(run) for run in state.busy_runs)
 
 
-def _busy(run: RunState) -> bool:
-    if providers_of(run.job.resources) <= HERE_ONLY:
-        return False
-    return bool(run.live_attempts) or not run.waits_for_user
+def unspoken(state: FleetState) -> list[RunState]:
+    """The runs in a cloud that launch nothing until their users say so."""
+    return [run for run in state.busy_runs if run.waits_for_user and run.want == "train" and _elsewhere(run)]
+
+
+def _elsewhere(run: RunState) -> bool:
+    return not providers_of(run.job.resources) <= HERE_ONLY
 
 
 def wants_machine(run: RunState, now: Seconds) -> bool:

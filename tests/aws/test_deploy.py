@@ -14,6 +14,7 @@ from fleet.model.errors import ErrorClass, FleetError, ProviderError
 from fleet.providers.aws import sweeping
 from fleet.providers.aws.calling import Calls
 from fleet.providers.aws.errors import refusal
+from fleet.providers.aws.schedules import Schedules
 from fleet.providers.aws.session import aws_client, forget_clients
 from fleet.providers.aws.setup_policy import setup_policy
 from fleet.providers.aws.sweep import Owned
@@ -154,6 +155,14 @@ def test_a_region_that_is_added_later_is_heard_too(yard: Yard) -> None:
     steps = yard.deploy().steps
     assert {f"{step.kind} {step.name}" for step in steps if step.action == "make"} == {f"role {name}-events", f"rule {name}"}
     assert set(yard.record.rules) == {HOME, OTHER}
+
+
+def test_a_region_that_is_added_while_it_sleeps_is_not_switched_on(yard: Yard) -> None:
+    name = yard.deploy().blueprint.name
+    Schedules(yard.record, yard.calls).turn(on=False)
+    yard.account.init(OTHER)
+    yard.deploy()
+    assert (state(f"{name}-minute"), rule_state(name), rule_state(name, OTHER)) == ("DISABLED",) * 3
 
 
 def test_without_a_set_up_it_says_what_comes_first(account: Account) -> None:

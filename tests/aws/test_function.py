@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,12 +13,20 @@ import pytest
 
 from fleet.control import function
 from fleet.control.function import FOLLOW_MOST, LEAST_LEFT, CallFailedError, Keeper, handler, open_keeper
+from fleet.model import events as ev
+from fleet.model import layout
+from fleet.model.base import document_bytes
 from fleet.model.errors import ErrorClass, FleetError, ProviderError, StoreError
+from fleet.providers.aws import session
 from fleet.providers.aws.events import Hint
 from fleet.providers.sim.market import Weather
+from fleet.store.fleetfile import ensure_fleet
 from fleet.store.journal import Journal
+from tests.aws.bench import Rig
 from tests.aws.ec2_events import SCHEDULE
 from tests.aws.function_account import Account
+from tests.aws.ground import REGION
+from tests.aws.test_shelf import Bucket
 
 FAIR = Weather(up=1e12, epoch=1_700_000_000.0)
 
@@ -113,17 +122,17 @@ def newer(account: Account) -> None:
     assert book.append([{"type": "volume-cloned", "v": 1, "at": 0.0}]) is not None
 
 
-def test_an_older_function_does_nothing_says_so_and_fails_once(account: Account, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_older_function_does_nothing_logs_it_once_and_fails_each_time(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The alarm rings after three failures, whose log says why as long as its process lives."""
     newer(account)
     before, enabled = account.system.cloud.calls.copy(), account.schedule.calls
     capsys.readouterr()
-    with pytest.raises(CallFailedError, match=r"does nothing.*pgrade"):
-        account.call()
-    assert "does nothing" in capsys.readouterr().out
-    for _ in range(3):
-        answer = account.call()
-        assert (answer["events"], answer["schedule"]) == ([], "")
-        assert "only reads" in answer["read_only"]
+    for call in range(3):
+        with pytest.raises(CallFailedError, match=r"does nothing.*pgrade.*only reads"):
+            account.call()
+        assert ("does nothing" in capsys.readouterr().out) is (call == 0)
     assert account.schedule.calls == enabled  # it does not know what lives
     assert {name for name, times in account.system.cloud.calls.items() if times != before[name]} <= {"list"}
 
@@ -139,6 +148,67 @@ def test_a_function_that_does_not_see_its_machines_fails_after_it_did_what_it_co
     account.cloud.around = plain  # type: ignore[method-assign]
     account.call()
     assert account.keeper is keeper
+
+
+@pytest.mark.parametrize(
+    ("what", "told"), [("sim offers", "blind: sim offers: throttled"), ("heartbeats", "blind: heartbeats: throttled")]
+)
+def test_a_function_that_sees_no_prices_or_hears_no_agent_fails(account: Account, what: str, told: str) -> None:
+    account.call()
+    assert account.keeper is not None
+    observer = account.keeper.controller.observer
+    plain = observer.look
+
+    def look(state: Any) -> Any:
+        seen = plain(state)
+        observer.troubles[what] = "throttled"
+        return seen
+
+    observer.look = look  # type: ignore[method-assign]
+    with pytest.raises(CallFailedError, match=told):
+        account.call()
+
+
+def test_a_trouble_is_logged_once_as_long_as_it_lasts(account: Account, capsys: pytest.CaptureFixture[str]) -> None:
+    account.call()
+    assert account.keeper is not None
+    observer = account.keeper.controller.observer
+    plain, there = observer.look, True
+
+    def look(state: Any) -> Any:
+        seen = plain(state)
+        observer.troubles.update({"prices of it": "thrott\nled"} if there else {})
+        return seen
+
+    observer.look = look  # type: ignore[method-assign]
+    capsys.readouterr()
+    logged = []
+    for there in (True, True, False, True):  # noqa: B007 - what is looked at
+        account.call()
+        logged.append("trouble: prices of it: thrott led" in capsys.readouterr().out)
+    assert logged == [True, False, False, True]
+
+
+def test_a_run_that_waits_for_a_word_fails_each_call_until_its_user_acts(account: Account) -> None:
+    denied = ProviderError(ErrorClass.DENIED, "UnauthorizedOperation", "you may\nnot")
+    plain = account.cloud.around
+    account.cloud.around = lambda call, do: _raise(denied) if call.method == "launch" else plain(call, do)  # type: ignore[method-assign]
+    warn(account)
+    with pytest.raises(CallFailedError, match=r"run racer waits for a word of yours: UnauthorizedOperation: you may not$"):
+        account.call(hint(account))
+    account.cloud.around = plain  # type: ignore[method-assign]
+    for _ in range(20):
+        account.system.agents()
+        account.system.clock.advance(60)
+        with pytest.raises(CallFailedError, match=r"run racer waits for a word of yours"):
+            account.call()
+    run = account.system.state()
+    assert not run.live_attempts  # all its other work was done
+    assert account.schedule.enabled
+    laptop = account.system.controller()
+    laptop.catch_up()
+    assert laptop.record([ev.RunResumed(run_id=run.run_id, at=account.system.clock())])
+    assert "launch-succeeded" in account.call()["events"]
 
 
 def test_a_schedule_that_cannot_be_asked_is_a_failure_and_keeps_nothing_from_being_done(account: Account) -> None:
@@ -222,6 +292,22 @@ def test_what_it_learned_of_what_it_cannot_see_is_kept(calls: Calls) -> None:
 def test_without_a_fleet_it_says_what_is_missing(env: dict[str, str], told: str) -> None:
     with pytest.raises(FleetError, match=told):
         open_keeper(env)
+
+
+def test_it_asks_twice_at_most_and_does_not_wait_long(rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is killed within a minute, whatever it waits for."""
+    bucket = Bucket(tmp_path / "bucket", time.time)
+    ensure_fleet(bucket, "f1")
+    bucket.put(layout.AWS_SETUP, document_bytes(rig.setup))
+    monkeypatch.setattr(function, "open_objects", lambda *_, **__: bucket)
+    monkeypatch.setattr(session, "_WAITS", session._WAITS.copy())
+    keeper = open_keeper({"FLEET_BUCKET": bucket.url, "FLEET_HOME": str(tmp_path / "home")})
+    rig.proxy.error("DescribeInstances", "InternalError", status=500, times=2)
+    with pytest.raises(ProviderError):
+        keeper.controller.observer.providers["aws"].list(REGION)
+    assert rig.proxy.actions().count("DescribeInstances") == 2
+    assert session.aws_client("ec2", REGION).meta.config.read_timeout < session.READ_SECONDS
+    session.forget_clients()
 
 
 def test_its_name_says_what_it_is() -> None:

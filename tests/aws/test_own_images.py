@@ -250,10 +250,28 @@ def _plain(one: OwnImage) -> dict[str, Any]:
     return {name: getattr(one, name) for name in OwnImage.__slots__}
 
 
-@pytest.mark.parametrize("code", ["UnauthorizedOperation", "RequestLimitExceeded", "InternalError"])
-def test_a_look_that_is_refused_stops_no_launch(rig: Rig, code: str) -> None:
-    bake()
+@pytest.mark.parametrize("code", ["RequestLimitExceeded", "InternalError"])
+def test_a_look_that_may_be_answered_in_a_moment_is_taken_again_by_a_process_that_knows_none(rig: Rig, code: str) -> None:
+    own = bake()
     rig.proxy.error("DescribeImages", code)
+    target = rig.wrapped().boot_target([offer("c5.2xlarge")], None)
+    assert target is not None
+    assert target.image_id == own
+
+
+@pytest.mark.parametrize("code", ["RequestLimitExceeded", "InternalError"])
+def test_where_images_of_yesterday_are_known_one_look_is_enough(rig: Rig, code: str) -> None:
+    own, clock = bake(), Clock()
+    images = Images(rig.cache, account=ACCOUNT, clock=clock)
+    images.own(REGION)
+    clock.now += DAY + 1
+    rig.proxy.error("DescribeImages", code)
+    assert [one.image_id for one in images.own(REGION)] == [own]
+
+
+def test_a_look_that_is_refused_stops_no_launch(rig: Rig) -> None:
+    bake()
+    rig.proxy.error("DescribeImages", "UnauthorizedOperation")
     target = rig.provider().boot_target([offer("c5.2xlarge")], None)
     assert target is not None
     assert target.image_id == NOBLE

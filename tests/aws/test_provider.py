@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from fleet.model.cloud import ExistingVolume, InstanceState, Market, NewVolume
+from fleet.model.cloud import ExistingVolume, InstanceState, Market, NewVolume, Offer
 from fleet.model.errors import ErrorClass, ProviderError
 from fleet.providers.aws import calls
 from fleet.providers.aws.provider import AwsProvider
@@ -204,6 +204,27 @@ def test_on_demand_the_price_is_what_it_was_and_nobody_is_asked(rig: Rig) -> Non
 def test_offers_are_those_of_the_regions_that_were_set_up(rig: Rig) -> None:
     assert list(rig.provider().offers()) == shelf(REGION)
     assert list(rig.provider().offers(REGION)) == shelf(REGION)
+
+
+def test_a_region_that_tells_no_prices_is_passed_over_while_another_tells_some(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    here = rig.setup.regions[REGION]
+    setup = rig.setup.model_copy(update={"regions": {"ap-south-1": here, REGION: here}})
+
+    def shop(region: str) -> list[Offer]:
+        if region != REGION or not answers:
+            raise ProviderError(ErrorClass.TRANSIENT, "ReadTimeout", f"{region} does not answer")
+        return shelf(region)
+
+    provider, answers = AwsProvider(setup.fleet_id, setup, rig.cache, shop=shop), True
+    assert list(provider.offers()) == shelf(REGION)
+    assert "ap-south-1 tells no prices" in caplog.text
+    with pytest.raises(ProviderError, match="ap-south-1 does not answer"):
+        provider.offers("ap-south-1")
+    answers = False
+    with pytest.raises(ProviderError, match="ap-south-1 does not answer"):
+        provider.offers()
 
 
 def test_a_recorder_tells_service_action_and_resource_for_a_policy(rig: Rig) -> None:

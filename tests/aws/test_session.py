@@ -31,6 +31,20 @@ def test_a_client_is_made_once(moto: Moto) -> None:
     assert aws_client("ec2", "us-east-1") is not aws_client("ec2", "eu-west-1")
 
 
+def test_who_is_in_a_hurry_waits_less_for_an_answer(moto: Moto, monkeypatch: pytest.MonkeyPatch) -> None:
+    def waits() -> tuple[float, float]:
+        config = aws_client("ec2", "us-east-1").meta.config
+        return config.connect_timeout, config.read_timeout
+
+    assert waits() == (session.CONNECT_SECONDS, session.READ_SECONDS)
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "_WAITS", session._WAITS.copy())
+        session.hurry()
+        assert waits() == (3, 12)
+    forget_clients()
+    assert waits() == (session.CONNECT_SECONDS, session.READ_SECONDS)
+
+
 def test_a_profile_that_does_not_exist_is_a_matter_of_credentials(moto: Moto) -> None:
     with pytest.raises(ProviderError, match="nobody") as told:
         aws_session("nobody")

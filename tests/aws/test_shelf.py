@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fleet.control.prices import FRESH, TOO_OLD, Shelf
+from fleet.control.prices import A_REGION, FRESH, TOO_OLD, Shelf
 from fleet.core.state import AttemptState, FleetState, RunState
 from fleet.model import layout
 from fleet.model.base import document_bytes
@@ -85,6 +85,17 @@ def test_a_type_that_a_new_job_names_is_asked_for(shop: Shop) -> None:
     assert shop.asked() == []  # that there is none is known
 
 
+def test_a_region_that_no_job_may_go_to_is_not_asked(shop: Shop) -> None:
+    here = shop.rig.setup.regions[REGION]
+    setup = shop.rig.setup.model_copy(update={"regions": {REGION: here, "eu-west-1": here}})
+    job = Job.model_validate({"name": "racer", "run": "true", "resources": {"infra": f"aws/{REGION}"}})
+    run = RunState(run_id="r-1", name="racer", job=job, workdir_key=None, created_at=0.0)
+    shop.state = FleetState(fleet_id="f1", runs={"r-1": run})
+    assert list(shop.shelf.shop(setup, "eu-west-1")) == []
+    assert shop.asked() == []
+    assert list(shop.shelf.shop(setup, REGION)) != []
+
+
 def test_beside_the_ticks_they_are_fetched_each_hour_while_a_run_may_buy(shop: Shop) -> None:
     shop.shelf.freshen(shop.bucket)
     assert shop.asked() != []
@@ -98,6 +109,38 @@ def test_beside_the_ticks_they_are_fetched_each_hour_while_a_run_may_buy(shop: S
     shop.now += FRESH
     shop.shelf.freshen(shop.bucket)
     assert shop.asked() == []
+
+
+def test_what_a_call_has_no_time_for_is_fetched_by_the_next_one(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = shop.rig.setup.regions[REGION]
+    regions = {name: here.model_copy(update={"region": name}) for name in ("eu-west-1", "eu-west-2", REGION)}
+    shop.bucket.put(layout.AWS_SETUP, document_bytes(shop.rig.setup.model_copy(update={"regions": regions})))
+    remains, fetched = 0.0, list[str]()
+
+    def fetch(_setup: Any, region: str, _types: Any) -> None:
+        nonlocal remains
+        remains -= 10
+        fetched.append(region)
+        if region == "eu-west-2":
+            raise ProviderError(ErrorClass.TRANSIENT, "ReadTimeout", "no answer")
+
+    monkeypatch.setattr(shop.shelf, "_fetch", fetch)
+
+    def call(seconds: float) -> list[str]:
+        nonlocal remains
+        remains = seconds
+        fetched.clear()
+        shop.shelf.freshen(shop.bucket, lambda: remains)
+        shop.now += 60
+        return fetched.copy()
+
+    assert call(A_REGION + 5) == ["eu-west-1"]
+    assert call(A_REGION - 1) == []
+    assert call(A_REGION + 15) == ["eu-west-2", REGION]  # one that fails keeps the next from nothing
+    assert call(1000) == []
+    shop.now += FRESH
+    assert call(A_REGION - 1) == []
+    assert call(1000) == ["eu-west-1", "eu-west-2", REGION]
 
 
 def test_a_cloud_that_tells_no_prices_keeps_nothing_from_its_work(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

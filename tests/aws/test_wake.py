@@ -94,6 +94,35 @@ def test_a_rule_that_was_left_behind_is_switched_by_the_next_one(asleep: Yard) -
     assert states(asleep) == {"DISABLED"}
 
 
+def test_one_that_cannot_be_switched_keeps_the_others_from_nothing(asleep: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = Calls.once
+
+    def once(calls: Calls, service: str, region: str, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        if operation == broken:
+            raise ProviderError(ErrorClass.DENIED, "AccessDeniedException", f"{broken}: not authorized")
+        return plain(calls, service, region, operation, parameters)
+
+    monkeypatch.setattr(Calls, "once", once)
+    name, schedules = asleep.record.function, Schedules(asleep.record, asleep.calls)
+    broken = "update_schedule"
+    with pytest.raises(ProviderError, match="update_schedule: not authorized"):
+        schedules.turn(on=True)
+    assert (state(asleep.record.minute), rule_state(name), rule_state(name, OTHER)) == ("DISABLED", "ENABLED", "ENABLED")
+    broken = "describe_rule"
+    with pytest.raises(ProviderError, match="describe_rule: not authorized"):
+        schedules.turn(on=True)
+    assert states(asleep) == {"ENABLED"}
+    assert schedules.on()  # what cannot be asked is no reason to switch anything
+
+
+def test_rules_that_are_not_as_the_schedule_is_are_seen_and_are_no_removal(asleep: Yard) -> None:
+    aws_client("events", OTHER).enable_rule(Name=asleep.record.function)
+    schedules = Schedules(asleep.record, asleep.calls)
+    assert (schedules.on(), schedules.minute()) == (None, False)
+    assert wake_controller(asleep.account.home, controller_of(asleep), ON_AWS) == ""
+    assert (schedules.on(), schedules.minute()) == (True, True)
+
+
 def test_what_is_gone_is_told_and_hinders_nothing(asleep: Yard) -> None:
     aws_client("scheduler", HOME).delete_schedule(Name=asleep.record.minute)
     schedules = Schedules(asleep.record, asleep.calls)

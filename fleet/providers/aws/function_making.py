@@ -161,8 +161,11 @@ class FunctionMaker:
                 raise
 
     def _state(self, step: Step) -> str:
-        """As it was found: what is mended is not switched on or off. New: on, and the function itself switches it off."""
-        found = self.survey.things.get((step.kind, step.region, step.name))
+        """As it was found: what is mended is not switched on or off. New: as the minute's schedule is, so that they agree;
+        with none, on, and the function itself switches it off."""
+        things = self.survey.things
+        found = things.get((step.kind, step.region, step.name))
+        found = found or things.get(("schedule", self.plan.region, self.plan.minute))
         return str(found.fields["state"]) if found is not None else "ENABLED"
 
     def _rule(self, step: Step, *, new: bool) -> None:

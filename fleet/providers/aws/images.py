@@ -105,7 +105,7 @@ class Images:
             )
 
     def own_choice(self, region: str, base: str, arch: Arch, driver: str | None) -> Choice:
-        """The own image to boot from. What is not known of own images stops no launch: then there is none."""
+        """The own image to boot from. What may not be known of own images stops no launch: then there is none."""
         if base not in BASES:
             return Choice(None)
         wanted = Wanted(base, arch, driver, self._account)
@@ -113,21 +113,35 @@ class Images:
         return choose(there, wanted, self._clock())
 
     def own(self, region: str) -> list[OwnImage]:
-        """The account's own images of a region. If nobody answers, yesterday's will do."""
-        return self.known(region) or _images(self._kept.read(f"{region}.own"))
+        """The account's own images of a region. If nobody answers, yesterday's will do.
+
+        Raises ProviderError if there are none of yesterday, and asking again in a moment may help: a process that has just
+        begun would have the machine prepare itself, for minutes, because one answer was late.
+        """
+        kept = self._kept.read(f"{region}.own")
+        try:
+            return self._asked(region)
+        except ProviderError as error:
+            if kept is None and error.error_class in (ErrorClass.THROTTLED, ErrorClass.TRANSIENT):
+                raise
+            return _images(kept)
 
     def known(self, region: str, *, anew: bool = False) -> list[OwnImage] | None:
         """The same, asked once a day (``anew``: now); None: nobody answers."""
+        try:
+            return self._asked(region, anew=anew)
+        except ProviderError:
+            return None
+
+    def _asked(self, region: str, *, anew: bool = False) -> list[OwnImage]:
+        """The same. Raises ProviderError if nobody answers."""
         key = f"{region}.own"
         kept = self._kept.read(key)
         if kept is None or anew or not self._kept.is_young(kept) or _is_unsettled(kept):
-            try:
-                with translated("DescribeImages"):
-                    answer = aws_client("ec2", region).describe_images(
-                        Owners=["self"], Filters=[{"Name": "tag-key", "Values": [MARK]}]
-                    )
-            except ProviderError:
-                return None
+            with translated("DescribeImages"):
+                answer = aws_client("ec2", region).describe_images(
+                    Owners=["self"], Filters=[{"Name": "tag-key", "Values": [MARK]}]
+                )
             for described in answer["Images"]:
                 if described.get("State") == "available":  # the same answer says what a launch must know of it
                     found = image_of(described)

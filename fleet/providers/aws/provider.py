@@ -19,6 +19,7 @@ close_access   RevokeSecurityGroupIngress
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -65,6 +66,8 @@ BOOK_SECONDS = 300.0
 """How long the offers are remembered by which machines are priced: reading them from disk at every tick is a waste."""
 LINUX = "Linux/UNIX"
 
+log = logging.getLogger("fleet.aws")
+
 
 class AwsProvider:
     """``provider: aws``. Makes each call once: what is worth repeating, and how often, is for what stands around it."""
@@ -106,8 +109,21 @@ class AwsProvider:
         return sorted(self._setup.regions)
 
     def offers(self, region: str | None = None) -> Sequence[Offer]:
-        """Every type in every zone, on spot and on demand, at prices that may be some minutes old."""
-        return [offer for one in (self.regions() if region is None else (region,)) for offer in self._shop(one)]
+        """Every type in every zone, on spot and on demand, at prices that may be some minutes old.
+
+        A region that tells none is passed over as long as another tells some.
+        """
+        found: list[Offer] = []
+        failed: ProviderError | None = None
+        for one in self.regions() if region is None else (region,):
+            try:
+                found.extend(self._shop(one))
+            except ProviderError as error:
+                log.warning("fleet: %s tells no prices: %s", one, error.message)
+                failed = failed or error
+        if failed is not None and not found:
+            raise failed
+        return found
 
     def price_history(self, offer: Offer, since: Seconds, until: Seconds) -> Sequence[PriceSince]:
         """What the spot market says; on demand it is what it was."""

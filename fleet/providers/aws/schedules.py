@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from fleet.model.errors import ProviderError
 from fleet.model.setup import AwsFunction
 from fleet.providers.aws.calling import ABSENT, Calls
 
@@ -21,16 +24,40 @@ class Schedules:
         self._record, self._calls = record, calls
 
     def on(self) -> bool | None:
+        """Whether all of it is on; None: the schedule is gone, or the rules are not as it is. Raises ProviderError."""
+        minute = self.minute()
+        agrees = minute is not None and all(self._rule(*one) in (None, minute) for one in self._record.rules.items())
+        return minute if agrees else None
+
+    def minute(self) -> bool | None:
         """Whether the function is called each minute; None: the schedule is gone. Raises ProviderError."""
         answer = self._schedule()
         return None if answer is None else answer.get("State") == "ENABLED"
 
     def turn(self, on: bool) -> bool:
-        """Switch everything on, or off; True if anything was otherwise. What is gone is left. Raises ProviderError."""
-        changed = self._turn_minute(on=on)
-        for region, rule in self._record.rules.items():
-            changed = self._turn_rule(region, rule, on=on) or changed
+        """Switch everything on, or off; True if anything was otherwise. What is gone is left.
+
+        What cannot be switched keeps nothing else from it: then the first ProviderError is raised at the end.
+        """
+        changed, failed = False, list[ProviderError]()
+        turns: list[Callable[[], bool]] = [partial(self._turn_minute, on=on)]
+        turns += [partial(self._turn_rule, region, rule, on=on) for region, rule in self._record.rules.items()]
+        for turn in turns:
+            try:
+                changed = turn() or changed
+            except ProviderError as error:
+                failed.append(error)
+        if failed:
+            raise failed[0]
         return changed
+
+    def _rule(self, region: str, rule: str) -> bool | None:
+        """Whether a rule is on; None: it is gone, or nobody says so now, which is no reason to switch anything."""
+        try:
+            answer = self._calls.unless(ABSENT, "events", region, "describe_rule", Name=rule)
+        except ProviderError:
+            return None
+        return None if answer is None else answer.get("State") != "DISABLED"
 
     def _schedule(self) -> dict[str, Any] | None:
         record = self._record

@@ -18,13 +18,15 @@ from fleet.model.errors import ErrorClass, ProviderError
 CONNECT_SECONDS = 5
 READ_SECONDS = 30
 """An instant fleet over many offers is EC2's slowest call; it answers well within this."""
-
+IN_A_HURRY = (3, 12)
+"""The same for who is killed within a minute, whatever it waits for."""
 
 RENEW_SECONDS = 10.0
 """Credentials that are refused are read again no more often."""
 _RENEWED: list[float] = [float("-inf")]
 _MAKING = threading.Lock()
 _BY_DEFAULT: list[str | None] = [None]
+_WAITS: list[int] = [CONNECT_SECONDS, READ_SECONDS]
 
 
 def by_default(profile: str | None) -> None:
@@ -32,6 +34,12 @@ def by_default(profile: str | None) -> None:
     if [profile] != _BY_DEFAULT:
         _BY_DEFAULT[:] = [profile]
         forget_clients()
+
+
+def hurry() -> None:
+    """From now on no call of this process waits long for an answer: a function has seconds, and comes again in a minute."""
+    _WAITS[:] = IN_A_HURRY
+    forget_clients()
 
 
 @functools.lru_cache(maxsize=8)
@@ -63,8 +71,8 @@ def _client(service: str, region: str, profile: str | None, _profile: str | None
     from botocore.config import Config
 
     config = Config(
-        connect_timeout=CONNECT_SECONDS,
-        read_timeout=READ_SECONDS,
+        connect_timeout=_WAITS[0],
+        read_timeout=_WAITS[1],
         retries={"total_max_attempts": 1, "mode": "standard"},
         user_agent_extra=f"fleet/{__version__}",
     )

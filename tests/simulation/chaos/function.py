@@ -113,7 +113,7 @@ class Function(Laptop):
         controller.observer.called, controller.observer.every = True, HOUR
         # Prices of the simulated market cost nothing to ask for, and are asked for by the loop itself.
         shelf = Shelf(Path(), lambda: controller.state, self.world.clock)
-        shelf.freshen = lambda objects: None  # type: ignore[method-assign]
+        shelf.freshen = lambda *_: None  # type: ignore[method-assign]
         awake = Awake(self.schedule, self.world.clock)
         return Keeper(controller, shelf, awake, sleep=self._wait, say=lambda line: self.world.says(self.name, line))
 

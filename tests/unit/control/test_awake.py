@@ -123,6 +123,30 @@ def test_what_could_not_be_turned_is_tried_again_by_the_next_call(on: Place) -> 
     assert on.keep() == ("turned off", ["on?", "off"])
 
 
+def test_a_run_that_began_while_turning_it_off_failed_is_not_left_alone(on: Place) -> None:
+    """A part of it was off already."""
+    plain = on.schedule.turn
+
+    def turn(enabled: bool) -> bool:
+        plain(enabled)
+        if not enabled:
+            on.begin()
+            raise ProviderError(ErrorClass.DENIED, "AccessDenied", "no")
+        return True
+
+    on.schedule.turn = turn  # type: ignore[method-assign, assignment]
+    with pytest.raises(ProviderError):
+        on.keep()
+    assert on.schedule.enabled is True
+    assert on.keep() == ("on", [])
+
+
+def test_one_of_which_only_a_part_is_on_is_turned(on: Place) -> None:
+    on.begin()
+    on.schedule.enabled = None
+    assert on.keep() == ("turned on", ["on?", "on"])
+
+
 def test_what_somebody_else_turned_off_is_on_again_within_the_hour(on: Place) -> None:
     on.begin()
     on.keep()

@@ -11,7 +11,7 @@ import pytest
 
 from fleet.control.controller import Controller
 from fleet.control.history import events_of
-from fleet.control.observe import ACTED_WITHIN, DESIRED_EVERY
+from fleet.control.observe import ACTED_WITHIN, DESIRED_EVERY, SWEEP_LATER
 from fleet.core.plan.desired import desired_of
 from fleet.core.state import FOLD_VERSION
 from fleet.core.upcast import encode
@@ -265,3 +265,53 @@ def test_who_is_called_each_minute_was_not_suspended_in_between(fleet: Fleet) ->
     for late in (60, 75, 170):
         assert fleet.look(late).awake_since == watched
     assert fleet.look(600).awake_since == fleet.now
+
+
+class Guarded(Regions):
+    """The same, which says who is let in."""
+
+    capabilities = Capabilities(notice_seconds=120, visible_within=60, volume_price=1, access_rules=True)
+
+    def access_rules(self, region: str) -> list[Any]:
+        self.asked[f"rules of {region}"] += 1
+        return []
+
+
+def called(fleet: Fleet, cloud: Regions) -> Controller:
+    """As a function's process that has just begun."""
+    fleet.controller = Controller(fleet.objects, fleet.journal(), BOOK, {"sim": cloud})  # type: ignore[dict-item]
+    fleet.controller.observer.called, fleet.controller.observer.every = True, 3600.0
+    fleet.controller.load()
+    return fleet.controller
+
+
+def test_a_function_that_begins_looks_after_what_lives_before_it_looks_everywhere(fleet: Fleet) -> None:
+    cloud = Regions(fleet)
+    called(fleet, cloud)
+    fleet.look()
+    fleet.look(60)
+    assert set(cloud.asked) == {"r"}  # where its machines are: a region that hangs takes nothing from them
+    fleet.look(SWEEP_LATER - 60)
+    assert set(cloud.asked) == {"r", "hangs", "well"}
+
+
+def test_a_function_looks_everywhere_at_once_where_nothing_lives(fleet: Fleet) -> None:
+    """The hour's call may be the only one of its process."""
+    for run_id in fleet.runs():
+        who: dict[str, Any] = {"at": fleet.now, "run_id": run_id}
+        ended = ev.RunEnded(**who, outcome="stopped", reason="")
+        ending = ev.TerminateIntended(**who, attempt=1, reason="the run has ended")
+        gone = ev.AttemptGone(**who, attempt=1, ended_at=fleet.now, ended_by="fleet")
+        assert fleet.controller.record([ended, ending, gone])
+    cloud = Regions(fleet)
+    called(fleet, cloud)
+    fleet.look()
+    assert {"hangs", "well"} <= set(cloud.asked)
+
+
+def test_a_region_that_is_left_alone_is_not_asked_who_is_let_in_there_either(fleet: Fleet) -> None:
+    cloud = Guarded(fleet)
+    fleet.controller = Controller(fleet.objects, fleet.journal(), BOOK, {"sim": cloud})  # type: ignore[dict-item]
+    fleet.controller.load()
+    assert set(fleet.look().access) == {("sim", "well")}
+    assert cloud.asked["rules of hangs"] == 0

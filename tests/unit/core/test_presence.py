@@ -55,7 +55,10 @@ def word(at: float = BEGIN, *, every: float = 60, **fields: Any) -> Presence:
         (1, {"read_only": "newer"}, {}, "cron", "out of turn"),
         (1, {"read_only": "newer"}, {"read_only": "another"}, "terminal", ""),
         (1, {}, {"blind": "no credentials"}, "service", "out of turn"),
-        (1, {}, {"blind": "no credentials"}, "function", ""),  # within the hour it is told
+        (1, {}, {"blind": "no credentials"}, "function", ""),  # its last word is young
+        (EVERY + 1, {}, {"blind": "no credentials"}, "function", "out of turn"),
+        (EVERY + 1, {"blind": "no credentials"}, {"blind": "no network"}, "function", ""),
+        (EVERY + 1, {"blind": "no credentials"}, {}, "function", ""),  # within the hour it is told
         (1, {"blind": "no credentials"}, {"blind": "no network"}, "terminal", ""),
         (1, {"blind": "no credentials"}, {}, "terminal", "out of turn"),
         (1, {}, {"acted_at": BEGIN + 1}, "terminal", "out of turn"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fleet.core.rhythm import attempt_of, lively, may_be_ours, unsettled, wants_machine
+from fleet.core.rhythm import attempt_of, lively, may_be_ours, unsettled, unspoken, wants_machine
 from fleet.core.state import AttemptState, FleetState, Pause, RunState, VolumeRecord
 from fleet.model.cloud import NewVolume
 from tests.unit.core.world import job, offer
@@ -55,13 +55,30 @@ OVER: dict[str, Any] = {"ended_at": 5.0, "outcome": "succeeded"}
         (run(attempt(phase="ending"), **OVER), True),  # it must be seen to end
         (run(attempt(phase="gone"), **OVER), False),
         (run(attempt(phase="gone"), volumes={"v": VOLUME}, volume_id="v", **OVER), False),  # the hour will do
-        (run(attempt(phase="gone"), pause=BY_USER), False),  # its user wakes it
+        (run(attempt(phase="gone"), pause=BY_USER), True),  # its user must hear of it
+        (run(attempt(phase="gone"), pause=BY_USER, infra="local"), False),
         (run(attempt(phase="ending"), pause=BY_USER), True),
         (run(attempt(), infra="local"), False),
     ],
 )
-def test_only_what_trains_wants_to_or_is_ending_needs_a_look_each_minute(one: RunState, *, wanted: bool) -> None:
+def test_only_what_trains_wants_to_waits_or_is_ending_needs_a_look_each_minute(one: RunState, *, wanted: bool) -> None:
     assert lively(state(one)) is wanted
+
+
+@pytest.mark.parametrize(
+    ("one", "wanted"),
+    [
+        (run(pause=BY_USER), True),
+        (run(attempt(phase="ending"), pause=BY_USER), True),
+        (run(pause=BY_USER, infra="local"), False),
+        (run(attempt(phase="ending"), pause=BY_USER, want="down"), False),  # the user has said something
+        (run(pause=Pause(reason="no capacity", until=NOW + 3600)), False),
+        (run(attempt(phase="ending"), pause=BY_USER, **OVER), False),
+        (run(), False),
+    ],
+)
+def test_a_run_waits_for_a_word_where_only_its_user_can_help(one: RunState, *, wanted: bool) -> None:
+    assert bool(unspoken(state(one))) is wanted
 
 
 def test_a_run_that_may_go_to_a_cloud_as_well_is_looked_at() -> None:
