@@ -22,6 +22,7 @@ from fleet.control.attendance import tidy
 from fleet.control.fleets import hostname
 from fleet.control.home import Home
 from fleet.control.watchers import watching
+from fleet.core.allowed import providers_of
 from fleet.core.presence import again_at, due, lives, one_line
 from fleet.model import layout
 from fleet.model.base import Seconds, document_bytes
@@ -63,6 +64,13 @@ def kind_here(environ: Mapping[str, str] = os.environ) -> Kind:
     """What keeps ``controller run`` alive in this process."""
     told = environ.get(STARTED_BY, "")
     return "service" if told == "service" else "cron" if told == "cron" else "terminal"
+
+
+def troubles_that_matter(controller: Controller) -> dict[str, str]:
+    """What cannot be seen: of another computer's own machines only if a run is to have one of those."""
+    wanted = {name for run in controller.state.busy_runs for name in providers_of(run.job.resources)}
+    told = controller.observer.troubles.items()
+    return {what: why for what, why in told if "local" in wanted or not what.startswith("local")}
 
 
 class Telling:
@@ -119,9 +127,7 @@ class Telling:
     def _word(self, controller: Controller, now: Seconds, before: Presence | None) -> Presence:
         self._started_at = now if self._started_at is None else self._started_at
         acted = [at for at in (controller.acted_at, before.acted_at if before else None) if at is not None]
-        troubles = [f"{what}: {why}" for what, why in sorted(controller.observer.troubles.items())]
-        if self._who.kind == "function":  # a laptop's own machines are none of its business
-            troubles = [told for told in troubles if not told.startswith(("local/", "local:"))]
+        troubles = [f"{what}: {why}" for what, why in sorted(troubles_that_matter(controller).items())]
         return Presence(
             name=one_line(controller.journal.by),
             kind=self._who.kind,
