@@ -7,9 +7,14 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from fleet.cli import controller
+from fleet.control.fleets import open_fleet
+from fleet.control.home import Home
+from fleet.model.errors import FleetError
 from fleet.providers.local.provider import stop_everything
 from tests.boot.shims import Shims
 from tests.unit.cli.test_commands import Shell
@@ -124,3 +129,31 @@ def test_a_round_is_quiet_when_nothing_happens_and_honest_when_it_could_not_be_m
     assert (out, err) == ("", "")
     assert "fleet.json" in log.read_text()
     assert "fleet.json" in shell.run("controller", "run", "--once", code=1)[1]
+
+
+@pytest.mark.parametrize("error", [FleetError("the journal is torn"), TypeError("a bug,\nin two lines")])
+def test_a_round_that_fails_tells_its_log_why_and_which_buckets_were_left_out(
+    home: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Exception
+) -> None:
+    monkeypatch.setenv("FLEET_HOME", str(home.path))
+    open_fleet(home, home.bucket, create=True)
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "fleet.json").write_text("{")
+        home.remember_bucket((tmp_path / name).as_uri())
+
+    def watch(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(controller, "watch", watch)
+    log = tmp_path / "log"
+    assert controller.run(None, once=True, as_json=False, log=log) == 1
+    *before, last = log.read_text().splitlines()
+    assert [
+        name for name in ("one", "two") if any(f"left out    {(tmp_path / name).as_uri()}" in line for line in before)
+    ] == [
+        "one",
+        "two",
+    ]
+    told = "the journal is torn" if isinstance(error, FleetError) else "TypeError: a bug, in two lines"
+    assert last.endswith(told)

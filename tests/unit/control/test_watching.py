@@ -43,9 +43,12 @@ class Controller:
 @pytest.fixture
 def happened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     made: list[str] = []
-    monkeypatch.setattr(
-        watching, "refresh_old_prices", lambda _home, objects, _job: made.append(f"prices {objects.name}") or ()
-    )
+
+    def refresh(_home: Any, objects: Any, _job: Any) -> tuple[str, ...]:
+        made.append(f"prices {objects.name}")
+        return ()
+
+    monkeypatch.setattr(watching, "refresh_old_prices", refresh)
     return made
 
 
