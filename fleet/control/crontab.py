@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from fleet.boot.shell import Run
+from fleet.boot.shell import Run, whole
 from fleet.model.errors import FleetError
 
 EVERY_MINUTE = b"* * * * * "
@@ -61,6 +61,8 @@ def read_crontab(run: Run) -> bytes:
 
 def write_crontab(run: Run, text: bytes) -> None:
     """Put a crontab in the place of the one that is there; an empty one is none."""
-    done = run("crontab -" if text else "crontab -r", text)
+    arrived = whole('"$t"', text)
+    put = f't=$(mktemp) && cat >"$t" && {arrived} && crontab "$t"; code=$?; rm -f "$t"; exit $code'
+    done = run(put if text else "crontab -r", text)
     if done.code != 0:
         raise FleetError(f"the crontab cannot be written: {done.text or f'exit code {done.code}'}", REMEDY)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from fleet.boot.dependencies import Download
 from fleet.boot.host_package import PATH, ROUND, STARTER, host_archive
-from fleet.boot.shell import Run
+from fleet.boot.shell import Run, whole
 from fleet.control.crontab import read_crontab, with_line, without_line, write_crontab
 from fleet.control.host_plan import LINE, Found, Step, Wanted
 from fleet.control.hosts import USER_BUS, target_of
@@ -92,7 +92,8 @@ class Work:
 
     def _file(self, path: str, data: bytes) -> None:
         place, new = shlex.quote(path), shlex.quote(f"{path}.new")
-        self._do(f'mkdir -p "$(dirname {place})" && cat >{new} && mv -f {new} {place}', f"{path} cannot be written", data)
+        script = f'mkdir -p "$(dirname {place})" && cat >{new} && {whole(new, data)} && mv -f {new} {place}'
+        self._do(script, f"{path} cannot be written", data)
 
     def _write(self, step: Step) -> None:
         assert self.wanted is not None

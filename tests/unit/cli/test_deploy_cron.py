@@ -30,7 +30,7 @@ class Cron(Shell):
         super().__init__(folder)
         self.file = folder / "crontab"
         self.shims = Shims(folder / "programs")
-        body = f'case "$1" in\n-l) cat "{self.file}" ;;\n-r) rm "{self.file}" ;;\n-) cat >"{self.file}" ;;\nesac'
+        body = f'case "$1" in\n-l) cat "{self.file}" ;;\n-r) rm "{self.file}" ;;\n*) cat "$1" >"{self.file}" ;;\nesac'
         self.shims.add("crontab", body)
         (folder / "cron" / "fleet").mkdir(parents=True)
         (folder / "cron" / "fleet" / "__init__.py").write_text("raise SystemExit('a folder that is called so')")

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.boot.shell import Said
+from fleet.boot.shell import Said, run_here
 from fleet.control.crontab import MARK, line_for, our_lines, read_crontab, with_line, without_line, write_crontab
 from fleet.model.errors import FleetError
+from tests.boot.shims import Shims
 
 LINE, OTHER = line_for("/home/u/.local/share/fleet/controller/current/round"), line_for("/old/place")
 lines = st.one_of(
@@ -100,3 +101,26 @@ def test_a_crontab_that_cannot_be_read_is_not_taken_for_an_empty_one() -> None:
     assert "cron.allow" in told.value.hint
     with pytest.raises(FleetError, match="cannot be written"):
         write_crontab(cron, b"")
+
+
+def test_a_crontab_that_arrives_cut_short_is_not_put_in_the_place_of_the_whole_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shims, kept, scratch = Shims(tmp_path / "programs"), tmp_path / "crontab", tmp_path / "scratch"
+    shims.add("crontab", f'cat "$1" >"{kept}"; exit $(cat "{tmp_path}/code")')
+    scratch.mkdir()
+    monkeypatch.setenv("PATH", shims.path)
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    kept.write_bytes(b"0 0 * * * backup\n")
+    text = with_line(kept.read_bytes(), LINE)
+    (tmp_path / "code").write_text("0")
+    for arrives in (0, len(LINE), len(text) - 1):
+        with pytest.raises(FleetError, match="cut short"):
+            write_crontab(lambda script, feed, end=arrives: run_here(script, feed[:end]), text)  # type: ignore[misc]
+        assert kept.read_bytes() == b"0 0 * * * backup\n"
+    write_crontab(run_here, text)
+    assert kept.read_bytes() == text
+    (tmp_path / "code").write_text("7")
+    with pytest.raises(FleetError, match="exit code 7"):
+        write_crontab(run_here, text)
+    assert not list(scratch.iterdir())

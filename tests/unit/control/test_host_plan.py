@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fleet.boot.shell import Said
+from fleet.boot.shell import Said, run_here
 from fleet.control.crontab import line_for
 from fleet.control.home import AwsHome
-from fleet.control.host_plan import Found, Wanted, steps_away, steps_to
+from fleet.control.host_plan import Found, Step, Wanted, steps_away, steps_to
+from fleet.control.host_work import Work
 from fleet.control.hosts import Wish, look, settings_for, wanted_on
 from fleet.control.own_cron import OwnCron
 from fleet.model.errors import FleetError
@@ -135,3 +137,16 @@ def test_own_cron_is_refused_where_the_crontab_cannot_be_read(home: Any) -> None
     cron = OwnCron(lambda _script, _feed: Said(1, b"", b"disk I/O error"), home, "text", b"")
     with pytest.raises(FleetError, match="disk I/O error"):
         cron.carry_out(cron.steps()[-1])
+
+
+def test_a_file_that_arrives_cut_short_is_not_put_in_the_place_of_the_whole_one(tmp_path: Path) -> None:
+    found = replace(EMPTY, home=str(tmp_path))
+    step = Step("write", found.fleet_home, "")
+    Work(run_here, "pi", found, SERVICE).carry_out([step], lambda _step: None)
+    whole = Path(found.fleet_home) / "buckets.json"
+    assert whole.read_bytes() == SETTINGS["buckets.json"]
+    other = replace(SERVICE, settings={"buckets.json": b'["s3://another"]'})
+    with pytest.raises(FleetError, match="cut short"):
+        Work(lambda script, feed: run_here(script, feed[:5]), "pi", found, other).carry_out([step], lambda _step: None)
+    assert whole.read_bytes() == SETTINGS["buckets.json"]
+    assert [path.name for path in whole.parent.iterdir()] == ["buckets.json"]
