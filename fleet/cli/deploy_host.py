@@ -78,7 +78,7 @@ def remove_ssh(target: str, identity: Path | None, *, yes: bool, as_json: bool) 
     if steps:
         say(f"The controller is gone from {login.name}. {NOBODY}")
     if as_json:
-        emit(_object(login.name, "service" if found.unit is not None else "cron", found.current, (), steps))
+        emit(_object(login.name, "service" if found.own_unit else "cron", found.current, (), steps))
     return 0
 
 

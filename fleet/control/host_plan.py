@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from fleet.control.crontab import our_lines
-from fleet.control.unit import UNIT
+from fleet.boot.host_package import ROUND
+from fleet.control.crontab import line_for, marked_lines, times
+from fleet.control.unit import UNIT, names_home
+from fleet.model.errors import FleetError
 
 Kind = Literal["put", "try", "write", "switch", "run", "line", "remove"]
 BELOW = ".local/share/fleet/controller"
@@ -63,6 +65,16 @@ class Found:
         """Where systemd's user manager looks."""
         return f"{self.home}/.config/systemd/user/{UNIT}"
 
+    @property
+    def own_unit(self) -> bool:
+        """The unit there is one that was deployed, and not the host's own `fleet controller install`."""
+        return self.unit is not None and names_home(self.unit, self.fleet_home)
+
+    @property
+    def line(self) -> bytes:
+        """The line that is put into the crontab there, and no other is ever taken out."""
+        return line_for(f"{self.base}/current/{ROUND}")
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -86,6 +98,20 @@ class Step:
     told: str
 
 
+def check_own(found: Found, name: str) -> None:
+    """Raises FleetError if a controller of the host's own is there: its unit has the same name, its line the same use."""
+    if found.unit is not None and not found.own_unit:
+        raise FleetError(
+            f"{name} has a controller of its own already: {found.unit_path}",
+            "It was not deployed, and stays as it is. `fleet controller uninstall` there takes it away; then again.",
+        )
+    if others := [line for line in marked_lines(found.crontab) if line != found.line]:
+        raise FleetError(
+            f"{name} has a controller of its own already, in its crontab: {others[0].decode('utf-8', 'replace')}",
+            "It stays as it is. `fleet controller remove cron` there takes it away; then again.",
+        )
+
+
 def steps_to(found: Found, wanted: Wanted) -> tuple[Step, ...]:
     """What makes a host as it is wanted; nothing if it is."""
     same = found.current == wanted.version and found.settings == wanted.settings
@@ -96,8 +122,8 @@ def steps_to(found: Found, wanted: Wanted) -> tuple[Step, ...]:
 
 def _is_kept(found: Found, wanted: Wanted) -> bool:
     """Somebody runs it there already, and nobody beside."""
-    line = [wanted.line] if wanted.line is not None else []
-    return found.unit == wanted.unit and (found.runs or wanted.unit is None) and our_lines(found.crontab) == line
+    once = 0 if wanted.line is None else 1
+    return found.unit == wanted.unit and (found.runs or wanted.unit is None) and times(found.crontab, found.line) == once
 
 
 def _until_it_works(found: Found, wanted: Wanted) -> list[Step]:
@@ -120,7 +146,7 @@ def _into_effect(found: Found, wanted: Wanted) -> list[Step]:
         if found.unit != wanted.unit:
             steps.append(Step("write", found.unit_path, "for systemd's user manager"))
         steps += [Step("run", command, told) for command, told in service_commands(found)]
-    elif wanted.line is not None and our_lines(found.crontab) != [wanted.line]:
+    elif wanted.line is not None and times(found.crontab, wanted.line) != 1:
         steps.append(
             Step("line", wanted.line.decode("utf-8", "replace"), "into the crontab; its other lines stay as they are")
         )
@@ -141,9 +167,9 @@ def service_commands(found: Found) -> list[tuple[str, str]]:
 def _away(found: Found, wanted: Wanted) -> list[Step]:
     """The other way of running it, and versions that are neither in use nor the one before."""
     steps = []
-    if wanted.unit is None and found.unit is not None:
+    if wanted.unit is None and found.own_unit:
         steps.append(Step("remove", found.unit_path, "cron does it now"))
-    if wanted.line is None and our_lines(found.crontab):
+    if wanted.line is None and times(found.crontab, found.line):
         steps.append(Step("remove", LINE, "systemd does it now"))
     steps += [
         Step("remove", f"{found.base}/{version}", "an older version") for version in old_versions(found, wanted.version)
@@ -166,9 +192,9 @@ def _before(found: Found, version: str) -> str:
 def steps_away(found: Found) -> tuple[Step, ...]:
     """What takes everything away again; nothing if nothing is there."""
     steps = []
-    if found.unit is not None:
+    if found.own_unit:
         steps.append(Step("remove", found.unit_path, "stopped first"))
-    if our_lines(found.crontab):
+    if times(found.crontab, found.line):
         steps.append(Step("remove", LINE, "its other lines stay as they are"))
     if found.leftovers:
         steps.append(Step("remove", found.base, "the program, and what it remembered: nothing that any run needs"))

@@ -121,7 +121,7 @@ class Work:
 
     def _remove(self, step: Step) -> None:
         if step.where == LINE:
-            write_crontab(self.run, without_line(read_crontab(self.run)))
+            write_crontab(self.run, without_line(read_crontab(self.run), self.found.line))
             return
         place = shlex.quote(step.where)
         if step.where == self.found.unit_path:

@@ -78,6 +78,17 @@ def test_where_there_was_no_crontab_there_is_none_afterwards(shell: Cron) -> Non
     assert not shell.file.exists()
 
 
+def test_another_homes_line_stays(shell: Cron) -> None:
+    shell.run("controller", "deploy", "cron", "--yes")
+    first = shell.file.read_bytes()
+    shell.env["FLEET_HOME"] = str(shell.folder / "another")
+    shell.run("controller", "deploy", "cron", "--yes")
+    second, _, rest = shell.file.read_bytes().partition(b"\n")
+    assert (b"another/controller-round" in second, rest) == (True, first)
+    shell.run("controller", "remove", "cron", "--yes")
+    assert shell.file.read_bytes() == first
+
+
 def test_another_path_is_seen_and_written_anew(shell: Cron) -> None:
     shell.run("controller", "deploy", "cron", "--yes")
     shell.env["PATH"] += ":/opt/aws/bin"

@@ -15,6 +15,7 @@ from fleet.control.host_plan import Found, Step, Wanted, steps_away, steps_to
 from fleet.control.host_work import Work
 from fleet.control.hosts import Wish, look, settings_for, wanted_on
 from fleet.control.own_cron import OwnCron
+from fleet.control.unit import unit_text
 from fleet.model.errors import FleetError
 
 URL = "s3://bucket"
@@ -22,14 +23,15 @@ SETTINGS = {"buckets.json": b'["s3://bucket"]'}
 NEW = "1.0-aaaaaaaaaaaa"
 LINE = line_for("/home/pi/.local/share/fleet/controller/current/round")
 EMPTY = Found("/home/pi", "pi", "/usr/bin/python3", "cp311", "aarch64", frozenset({"systemctl", "loginctl", "crontab"}))
-SERVICE = Wanted(NEW, (URL,), SETTINGS, unit="the unit")
+UNIT = unit_text(["fleet"], {"FLEET_HOME": EMPTY.fleet_home})
+SERVICE = Wanted(NEW, (URL,), SETTINGS, unit=UNIT)
 CRON = Wanted(NEW, (URL,), SETTINGS, line=LINE)
 RUNS = replace(
     EMPTY,
     current=NEW,
     versions=(NEW,),
     settings=SETTINGS,
-    unit="the unit",
+    unit=UNIT,
     runs=True,
     crontab=b"0 0 * * * x\n",
     leftovers=True,
@@ -86,6 +88,23 @@ def test_all_that_was_put_there_is_taken_away_once() -> None:
     steps = [f"{step.kind} {step.where}" for step in steps_away(replace(RUNS, crontab=LINE + b"\n"))]
     assert steps == [f"remove {RUNS.unit_path}", "remove the line in the crontab", f"remove {RUNS.base}"]
     assert steps_away(EMPTY) == ()
+
+
+@pytest.mark.parametrize(
+    ("own", "remedy"),
+    [
+        ({"unit": unit_text(["python", "-m", "fleet.cli"], {"FLEET_HOME": "/home/pi/.fleet"})}, "controller uninstall"),
+        ({"crontab": b"# mine\n" + line_for("/home/pi/.fleet/controller-round") + b"\n"}, "controller remove cron"),
+    ],
+)
+@pytest.mark.parametrize("cron", [True, False])
+def test_a_controller_of_the_hosts_own_is_neither_replaced_nor_removed(own: dict[str, Any], remedy: str, cron: bool) -> None:
+    found = replace(EMPTY, **own)
+    with pytest.raises(FleetError, match="has a controller of its own already") as refusal:
+        wanted_on(found, Wish((URL,), cron=cron), None, "pi")
+    assert remedy in refusal.value.hint
+    assert steps_away(found) == ()
+    assert [step.where for step in steps_away(replace(found, leftovers=True))] == [found.base]
 
 
 def test_a_profile_of_this_computer_means_nothing_there() -> None:
