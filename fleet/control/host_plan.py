@@ -44,6 +44,8 @@ class Found:
     crontab: bytes = b""
     leftovers: bool = False
     """The folder is there, with whatever in it: a deployment may have broken off."""
+    pending: bool = False
+    """One did, after it had changed what runs there: perhaps the old one still does."""
 
     @property
     def python_name(self) -> str:
@@ -64,6 +66,11 @@ class Found:
     def unit_path(self) -> str:
         """Where systemd's user manager looks."""
         return f"{self.home}/.config/systemd/user/{UNIT}"
+
+    @property
+    def pending_path(self) -> str:
+        """The marker that is there while something is being changed."""
+        return f"{self.base}/pending"
 
     @property
     def own_unit(self) -> bool:
@@ -114,7 +121,7 @@ def check_own(found: Found, name: str) -> None:
 
 def steps_to(found: Found, wanted: Wanted) -> tuple[Step, ...]:
     """What makes a host as it is wanted; nothing if it is."""
-    same = found.current == wanted.version and found.settings == wanted.settings
+    same = found.current == wanted.version and found.settings == wanted.settings and not found.pending
     if same and _is_kept(found, wanted):
         return ()
     return (*_until_it_works(found, wanted), *_into_effect(found, wanted), *_away(found, wanted))

@@ -33,12 +33,23 @@ class Work:
     download: Download | None = None
 
     def carry_out(self, steps: Sequence[Step], tell: Callable[[Step], None]) -> None:
-        """One after the other. Raises FleetError: what was done stays, and the same command does the rest."""
+        """One after the other. Raises FleetError: what was done stays, and the same command does the rest.
+
+        A marker says meanwhile that it is not all done: the files may be as they should while the old program still runs.
+        """
         doing = {"put": self._put, "try": self._try, "write": self._write, "switch": self._switch, "run": self._command,
                  "line": self._line, "remove": self._remove}  # fmt: skip
+        marked, marker = self.wanted is None, shlex.quote(self.found.pending_path)
         for step in steps:
+            if not marked and step.kind not in ("put", "try"):
+                self._do(
+                    f"mkdir -p {shlex.quote(self.found.base)} && : >{marker}", f"{self.found.pending_path} cannot be written"
+                )
+                marked = True
             doing[step.kind](step)
             tell(step)
+        if self.wanted is not None and steps:
+            self._do(f"rm -f {marker}", f"{self.found.pending_path} cannot be removed")
 
     def _do(self, script: str, what: str, feed: bytes = b"", hint: str = "") -> None:
         done = self.run(script, feed)

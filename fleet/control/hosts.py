@@ -27,6 +27,7 @@ for one in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do
 done
 cd "$HOME/{BELOW}" 2>/dev/null || exit 0
 echo "leftovers=yes"
+test -e pending && echo "pending=yes"
 test -L current && echo "current=$(readlink current)"
 ls -1tr | grep -E '^[0-9].*-[0-9a-f]{{12}}$' | sed 's/^/version=/'
 """
@@ -57,6 +58,7 @@ def look(run: Run, name: str, *, fit: bool = True) -> Found:
         runs=unit.code == 0 and run(f"{USER_BUS}systemctl --user is-active --quiet {UNIT}", b"").code == 0,
         crontab=read_crontab(run) if "crontab" in seen.programs else b"",
         leftovers="leftovers" in told,
+        pending="pending" in told,
     )
 
 

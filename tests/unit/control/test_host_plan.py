@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,40 @@ def test_another_version_is_put_beside_switched_to_and_started_anew_and_the_one_
 def test_a_deployment_that_broke_off_is_completed() -> None:
     assert told(replace(EMPTY, versions=(NEW,), leftovers=True), SERVICE)[0] == f"try {URL}"
     assert told(replace(RUNS, runs=False), SERVICE)[0] == f"try {URL}"
+
+
+def test_one_that_broke_off_after_the_switch_is_started_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    old = replace(RUNS, home=str(tmp_path), current="old", versions=("old", NEW))
+    wanted = replace(SERVICE, unit=unit_text(["fleet"], {"FLEET_HOME": old.fleet_home}))
+    old = replace(old, unit=wanted.unit)
+    Path(old.base).mkdir(parents=True)
+    steps = steps_to(old, wanted)
+    assert "switch" in [step.kind for step in steps]
+
+    def killed(step: Step) -> None:
+        if step.kind == "switch":
+            raise KeyboardInterrupt
+
+    commands: list[str] = []
+
+    def run(script: str, feed: bytes) -> Said:
+        if re.search("systemctl --user|loginctl enable|controller run|crontab -l", script):
+            commands.append(script)
+            return Said(0, b"", b"")
+        return run_here(script, feed)
+
+    with pytest.raises(KeyboardInterrupt):
+        Work(run, "pi", old, wanted).carry_out(steps, killed)
+    seen = look(run, "pi", fit=False)
+    found = replace(old, current=NEW, pending=seen.pending)
+    steps = steps_to(found, wanted)
+    assert "systemctl --user restart fleet-controller.service" in [step.where for step in steps]
+    commands.clear()
+    Work(run, "pi", found, wanted).carry_out(steps, lambda _step: None)
+    assert any(command.endswith("restart fleet-controller.service") for command in commands)
+    assert not Path(found.pending_path).exists()
+    assert steps_to(replace(found, pending=False), wanted) == ()
 
 
 def test_only_one_of_systemd_and_cron_runs_it() -> None:
