@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ BELOW = ".local/share/fleet/controller"
 """In the home folder there: everything of the controller's."""
 LINE = "the line in the crontab"
 """What a step is called that takes it away."""
+NO_LONGER = "no longer looked after from there"
+"""Of a bucket that was, and was not named again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,15 @@ class Found:
     def unit_path(self) -> str:
         """Where systemd's user manager looks."""
         return f"{self.home}/.config/systemd/user/{UNIT}"
+
+    @property
+    def buckets(self) -> tuple[str, ...]:
+        """What is looked after there."""
+        try:
+            told = json.loads(self.settings.get("buckets.json", b"[]"))
+        except ValueError:
+            return ()
+        return tuple(url for url in told if isinstance(url, str)) if isinstance(told, list) else ()
 
     @property
     def pending_path(self) -> str:
@@ -142,6 +154,11 @@ def _until_it_works(found: Found, wanted: Wanted) -> list[Step]:
     steps += [Step("try", url, trial) for url in wanted.buckets]
     if found.settings != wanted.settings:
         steps.append(Step("write", found.fleet_home, f"which buckets to look after ({', '.join(sorted(wanted.settings))})"))
+    steps += [Step("remove", url, NO_LONGER) for url in found.buckets if url not in wanted.buckets]
+    steps += [
+        Step("remove", f"{found.fleet_home}/{file}", "nothing there wants it any more")
+        for file in sorted(set(found.settings) - set(wanted.settings))
+    ]
     return steps
 
 

@@ -12,7 +12,7 @@ from fleet.boot.dependencies import Download
 from fleet.boot.host_package import PATH, ROUND, STARTER, host_archive
 from fleet.boot.shell import Run, whole
 from fleet.control.crontab import read_crontab, with_line, without_line, write_crontab
-from fleet.control.host_plan import LINE, Found, Step, Wanted
+from fleet.control.host_plan import LINE, NO_LONGER, Found, Step, Wanted
 from fleet.control.hosts import USER_BUS, target_of
 from fleet.control.unit import UNIT
 from fleet.model.errors import FleetError
@@ -134,6 +134,8 @@ class Work:
         if step.where == LINE:
             write_crontab(self.run, without_line(read_crontab(self.run), self.found.line))
             return
+        if step.told == NO_LONGER:
+            return  # the settings do not name it any more
         place = shlex.quote(step.where)
         if step.where == self.found.unit_path:
             stop = f"{USER_BUS}systemctl --user disable --now {UNIT} && rm -f {place} && systemctl --user daemon-reload"

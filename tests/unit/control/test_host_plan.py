@@ -111,6 +111,24 @@ def test_one_that_broke_off_after_the_switch_is_started_anew(tmp_path: Path, mon
     assert steps_to(replace(found, pending=False), wanted) == ()
 
 
+def test_a_bucket_that_is_not_named_again_is_shown_to_be_dropped_and_then_there_is_nothing_to_do(tmp_path: Path) -> None:
+    before = settings_for(Wish((URL, "gs://other")), None)
+    wanted = replace(SERVICE, buckets=("gs://other",), settings=settings_for(Wish(("gs://other",)), None))
+    assert set(before) - set(wanted.settings) == {"aws.json"}
+    found = replace(RUNS, home=str(tmp_path), settings=before)
+    wanted = replace(wanted, unit=unit_text(["fleet"], {"FLEET_HOME": found.fleet_home}))
+    found = replace(found, unit=wanted.unit)
+    for file, data in before.items():
+        Path(found.fleet_home).mkdir(parents=True, exist_ok=True)
+        (Path(found.fleet_home) / file).write_bytes(data)
+    steps = steps_to(found, wanted)
+    assert [step.where for step in steps if step.kind == "remove"] == [URL, f"{found.fleet_home}/aws.json"]
+    assert "no longer looked after" in next(step.told for step in steps if step.where == URL)
+    Work(run_here, "pi", found, wanted).carry_out([one for one in steps if one.kind in ("write", "remove")], lambda _: None)
+    left = {path.name: path.read_bytes() for path in Path(found.fleet_home).iterdir()}
+    assert steps_to(replace(found, settings=left), wanted) == ()
+
+
 def test_only_one_of_systemd_and_cron_runs_it() -> None:
     to_cron = told(RUNS, CRON)
     assert to_cron[-1] == "remove /.config/systemd/user/fleet-controller.service"
