@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from fleet.boot import dependencies, packing
-from fleet.boot.host import UnknownHostError
+from fleet.boot.known_hosts import UnknownHostError
 from fleet.boot.reach import ImpostorError
 from fleet.cli.deploy_host import deploy_ssh, remove_ssh
 from fleet.cli.output import CHOSEN
