@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from fleet import __version__
 from fleet.control.attendance import tidy
-from fleet.control.fleets import hostname
+from fleet.control.fleets import holds_fleet, hostname, open_bucket
 from fleet.control.home import Home
 from fleet.control.watchers import watching
 from fleet.core.allowed import providers_of
@@ -190,6 +190,14 @@ def told_by_cron(home: Home, controller: Controller) -> None:
     told(controller, kind="cron", every=CRON, key=who.key, command=who.command)
 
 
+def forget_cron(home: Home) -> None:
+    """Take back what rounds by cron said, in each bucket that can be reached: no round is coming any more."""
+    for url in home.known_buckets():
+        with contextlib.suppress(FleetError, OSError):  # else it is known to be dead in a quarter of an hour
+            if holds_fleet(home, url):
+                open_bucket(home, url).delete([layout.controller(_standing(home, "cron"))])
+
+
 def own_key(controller: Controller) -> str:
     """The document of a controller that runs in a terminal."""
     return layout.controller(_key(controller.journal.by))
@@ -197,11 +205,19 @@ def own_key(controller: Controller) -> str:
 
 def _self(home: Home, controller: Controller, command: str, kind: Kind, process: int | None) -> Who:
     """This process. A terminal's is another each time; a service or a crontab is the same again, of one home on one host."""
-    identity = ""
+    key = _key(controller.journal.by) if kind == "terminal" else _standing(home, kind)
+    return Who(key, kind, command, hostname(), _identity(home), process)
+
+
+def _standing(home: Home, kind: Kind) -> str:
+    """What a service or a crontab goes by each time."""
+    return _key(f"{kind}-{hostname()}-{_identity(home)[:8]}")
+
+
+def _identity(home: Home) -> str:
     with contextlib.suppress(FleetError, OSError):  # a home that cannot be written
-        identity = home.identity()
-    key = controller.journal.by if kind == "terminal" else f"{kind}-{hostname()}-{identity[:8]}"
-    return Who(_key(key), kind, command, hostname(), identity, process)
+        return home.identity()
+    return ""
 
 
 def _key(text: str) -> str:

@@ -126,6 +126,15 @@ def test_a_minute_of_cron_keeps_a_run_alive_and_says_nothing_but_in_its_log(shel
     assert quiet()
 
 
+def test_cron_that_was_taken_away_is_no_controller_any_more(shell: Cron) -> None:
+    shell.run("up", shell.job(steps=3))
+    shell.run("controller", "deploy", "cron", "--yes")
+    assert shell.minute().returncode == 0
+    assert [one["kind"] for one in shell.json("controller", "list")] == ["cron"]
+    shell.run("controller", "remove", "cron", "--yes")
+    assert shell.json("controller", "list") == []
+
+
 def test_a_round_is_quiet_when_nothing_happens_and_honest_when_it_could_not_be_made(shell: Cron) -> None:
     assert "there is no fleet yet" in shell.run("controller", "run", "--once", code=1)[1]
     shell.run("up", shell.job(steps=3))
