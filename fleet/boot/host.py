@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import hashlib
 import logging
 import re
 import secrets
@@ -15,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fleet.boot.known_hosts import know
 from fleet.boot.reach import (
     CONNECT_SECONDS,
     LOGIN_SECONDS,
@@ -30,11 +29,6 @@ from fleet.model.errors import FleetError
 ASK_SECONDS = 15
 """So often the host hears that somebody is still there, while packages are fetched or a question waits for its answer."""
 PIECE = 1 << 16
-SYSTEM_KNOWN = "/etc/ssh/ssh_known_hosts"
-
-
-class UnknownHostError(SshError):
-    """Nobody ever said that this key is the host's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,39 +152,11 @@ def _prepared(login: Login, identity: Path | None) -> Any:
         given["key_filename"] = [name for name in given["key_filename"] if Path(name).expanduser().is_file()]
         hop: Any = connection
         while hop is not None and not isinstance(hop, str):
-            _know(hop)
+            know(hop)
             hop = hop.gateway
     except (SSHException, LookupError, ValueError, TypeError, OSError) as error:
         raise FleetError(f"your SSH configuration cannot be read: {error}", "`ssh -G localhost` checks it.") from None
     return connection
-
-
-def _know(connection: Any) -> None:
-    """The keys that the user knows, and no other: on the way to the host, too."""
-    from paramiko import MissingHostKeyPolicy
-
-    class Refuse(MissingHostKeyPolicy):  # type: ignore[misc]
-        def missing_host_key(self, _client: Any, hostname: str, key: Any) -> None:
-            raise _unknown(hostname, key)
-
-    files = connection.ssh_config.get("userknownhostsfile", "~/.ssh/known_hosts ~/.ssh/known_hosts2")
-    for name in (*files.split(), *connection.ssh_config.get("globalknownhostsfile", SYSTEM_KNOWN).split()):
-        with contextlib.suppress(FileNotFoundError):
-            connection.client.load_system_host_keys(str(Path(name).expanduser()))
-    connection.client.set_missing_host_key_policy(Refuse())
-
-
-def _unknown(name: str, key: Any) -> UnknownHostError:
-    place = re.fullmatch(r"\[(.*)\]:(\d+)", name)
-    host, port = (place[1], int(place[2])) if place else (name, PORT)
-    digest = base64.b64encode(hashlib.sha256(key.asbytes()).digest()).decode().rstrip("=")
-    kind = key.get_name().removeprefix("ssh-").split("-")[0]
-    look = f"ssh {'' if port == PORT else f'-p {port} '}{host}"
-    return UnknownHostError(
-        f"the host key of {host} is not known here: it shows {key.get_name()} SHA256:{digest}",
-        f"At the host itself `ssh-keygen -lf /etc/ssh/ssh_host_{kind}_key.pub` shows which is right. `{look}` asks you, and "
-        "remembers it.",
-    )
 
 
 def _open(login: Login, connection: Any) -> None:

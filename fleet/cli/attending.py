@@ -104,32 +104,52 @@ def watched(found: Sequence[Told] | None, here: str) -> str:
     return ", ".join(f"by {who(one.presence, here)}" for one in acting)
 
 
-def keeper(found: Sequence[Told], here: str) -> str:
+def awake(staying: Sequence[Presence], providers: Collection[str], here: str) -> str:
+    """Until when those who stay look after a run in a cloud, if all of them run on this computer; empty: for ever."""
+    if not set(providers) - {"local"} or any(word.kind == "function" or word.host != here for word in staying):
+        return ""
+    remedy = f"; `{DEPLOY}` is for when it sleeps" if "aws" in providers else ""
+    return f"as long as this computer is awake{remedy}"
+
+
+def keeper(found: Sequence[Told], here: str, providers: Collection[str] = ()) -> str:
     """Who goes on keeping runs alive, and until when if that is a question; empty: nobody."""
     staying = sorted((one.presence for one in found if one.stays), key=lambda word: bool(word.blind))
     if staying and staying[0].blind:
         return f"{who(staying[0], here)} would launch the next one after an interruption, but cannot see {staying[0].blind}"
     if staying:
-        return f"{who(staying[0], here)} launches the next one after an interruption"
+        until = awake([word for word in staying if not word.blind], providers, here)
+        return f"{who(staying[0], here)} launches the next one after an interruption{until and f', {until}'}"
     if acts := next((one for one in found if one.acts), None):
         return f"{who(acts.presence, here)} launches the next one after an interruption, as long as it lives"
     return ""
 
 
-def goes_on(found: Sequence[Told] | None, here: str) -> str:
+def goes_on(found: Sequence[Told] | None, here: str, providers: Collection[str] = ()) -> str:
     """What becomes of a run without this terminal: the end of a sentence that says that its machine trains by itself."""
     if found is None:
         return "but who relaunches it after an interruption cannot be told now: `fleet controller list`."
-    if told := keeper(found, here):
+    if told := keeper(found, here, providers):
         return f"and {told}."
     return f"but nobody relaunches it after an interruption until a controller runs: `{RUN}`."
 
 
 def warning(found: Sequence[Told], providers: Collection[str], here: str) -> str:
-    """What is said before a run begins in a cloud if nobody outlives this terminal, or an older version does; else empty."""
+    """What is said before a run begins in a cloud if nobody outlives this terminal, or this computer's sleep, or an older
+    version does; else empty."""
     if not set(providers) - {"local"}:
         return ""
     staying = [one for one in found if one.stays]
+    told = _ill(staying, providers, here)
+    seeing = [one.presence for one in staying if not one.presence.blind]
+    until = awake(seeing or [one.presence for one in staying], providers, here)
+    if not staying or not until:
+        return told
+    return f"{told}\nAnd it acts {until}." if told else f"{who(seeing[0], here)} looks after it {until}."
+
+
+def _ill(staying: Sequence[Told], providers: Collection[str], here: str) -> str:
+    """What is wrong with those who outlive this terminal; empty: nothing."""
     if not staying:
         deploy = f"`{DEPLOY}` (a function in your account, some cents a month) or " if "aws" in providers else ""
         return (

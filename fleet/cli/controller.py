@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Collection, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -21,8 +22,12 @@ from fleet.control.presence import kind_here, present, told_by_cron
 from fleet.control.watchers import watching
 from fleet.control.watching import watch
 from fleet.core.upcast import encode
+from fleet.model.base import Seconds
 from fleet.model.errors import FleetError
 from fleet.model.events import Event
+
+TRY_AGAIN: Seconds = 300
+"""So often a bucket is tried that could not be opened."""
 
 
 def run(bucket: str | None, *, once: bool, as_json: bool, log: Path | None = None) -> int:
@@ -47,6 +52,9 @@ def _unseen(bucket: str | None, log: Path) -> int:
             except FleetError as error:
                 write(f"fleet: {error}")
                 return EXIT_FAILED
+            except Exception as error:  # noqa: BLE001 - nobody but the log would ever tell of it
+                write(f"fleet: this round failed: {type(error).__name__}: {' '.join(str(error).split())}")
+                return EXIT_FAILED
             finally:
                 sys.stdout.flush()
                 sys.stderr.flush()
@@ -54,20 +62,23 @@ def _unseen(bucket: str | None, log: Path) -> int:
 
 def _run(bucket: str | None, timeline: Timeline, *, once: bool, as_json: bool) -> int:
     known = _fleets(open_home(), [])
-    left_out: list[FleetError] = []
-    controllers = list(opened(bucket, strict=not once, left_out=left_out))
+    left_out: dict[str, FleetError] = {}
+    try:
+        controllers = list(opened(bucket, left_out=left_out))
+    finally:
+        for url, error in left_out.items():
+            timeline.line(None, f"left out    {url}: {error.message}")
     if not controllers:
         raise FleetError("there is no fleet yet", "`fleet up JOB` makes one.")
     for controller in controllers:
         controller.on_event = _printer(timeline, controller, as_json=as_json)
-    for error in left_out[1:]:
-        timeline.line(None, f"left out    {error.message}")
     try:
         if once:
             _once(controllers, timeline)
         else:
             leave_properly()
-            _watch(controllers, timeline, known if bucket is None else None, as_json=as_json)
+            newcomers = _Newcomers(known if bucket is None else None, left_out, timeline, as_json=as_json)
+            _watch(controllers, timeline, newcomers)
     except KeyboardInterrupt:
         to_stderr(f"\nThis controller is gone; {_left(controllers)}.\n")
         return EXIT_INTERRUPTED
@@ -76,7 +87,7 @@ def _run(bucket: str | None, timeline: Timeline, *, once: bool, as_json: bool) -
             raise
         return 0  # a service that is told to end did as it was told: its manager is not to call it failed
     if left_out:  # the others had their round
-        raise left_out[0]
+        raise next(iter(left_out.values()))
     return 0
 
 
@@ -91,17 +102,59 @@ def _fleets(home: Home, known: Collection[str]) -> list[str]:
 
 
 class _MoreFleetsError(Exception):
-    """A run was made in a bucket that was not known before: a service that began earlier is to look after it too."""
+    """A fleet can be looked after that could not be before: its run was made since, or what kept it from us is over."""
 
 
-def _watch(controllers: list[Controller], timeline: Timeline, known: list[str] | None, *, as_json: bool) -> None:
-    """The loop. ``known``: the buckets that were looked at, if those that become known are to be looked after as well."""
+class _Newcomers:
+    """Fleets that a loop does not look after yet. One that cannot be opened must not end the loop over the others."""
+
+    def __init__(
+        self, known: list[str] | None, left_out: Mapping[str, FleetError], timeline: Timeline, *, as_json: bool
+    ) -> None:
+        self._home, self._known, self._timeline, self._as_json = open_home(), known, timeline, as_json
+        self._told = {url: error.message for url, error in left_out.items()}
+        self._tried_at = time.monotonic()
+
+    def come(self) -> list[Controller]:
+        """Those that can be opened now: of buckets that became known, and every few minutes of those that were left out.
+
+        None if only a bucket that was named is to be looked after.
+        """
+        if self._known is None:
+            return []
+        fresh = _fleets(self._home, self._known)
+        self._known += fresh
+        again: list[str] = []
+        if self._told and time.monotonic() - self._tried_at >= TRY_AGAIN:
+            self._tried_at = time.monotonic()
+            still = set(self._home.known_buckets())
+            self._told = {url: reason for url, reason in self._told.items() if url in still}
+            again = list(self._told)
+        return [controller for url in dict.fromkeys([*fresh, *again]) for controller in self._opened(url)]
+
+    def _opened(self, url: str) -> list[Controller]:
+        """None if it cannot be: told once for each reason."""
+        try:
+            more = list(opened(url))
+        except FleetError as error:
+            if self._told.get(url) != error.message:
+                self._timeline.line(None, f"left out    {url}: {error.message}")
+            self._told[url] = error.message
+            return []
+        self._told.pop(url, None)
+        for controller in more:
+            controller.on_event = _printer(self._timeline, controller, as_json=self._as_json)
+        return more
+
+
+def _watch(controllers: list[Controller], timeline: Timeline, newcomers: _Newcomers) -> None:
+    """The loop, over those as well that come later."""
     home = open_home()
-    more: list[str] = []
+    more: list[Controller] = []
 
     def on_round(tell: Callable[[], None]) -> None:
         tell()
-        more[:] = _fleets(home, known) if known is not None else []
+        more[:] = newcomers.come()
         if more:
             raise _MoreFleetsError
 
@@ -112,22 +165,7 @@ def _watch(controllers: list[Controller], timeline: Timeline, known: list[str] |
         timeline.line(None, f"watching    {', '.join(c.objects.url for c in controllers)}; Ctrl-C ends this controller")
         with contextlib.suppress(_MoreFleetsError), present(home, controllers, "controller run", kind_here()) as tell:
             watch(controllers, on_word=on_word, on_round=partial(on_round, tell))
-        if known is not None:
-            known += more
-        for url in more:
-            controllers += _opened_too(url, timeline, as_json=as_json)
-
-
-def _opened_too(url: str, timeline: Timeline, *, as_json: bool) -> list[Controller]:
-    """A fleet that became known; none if it cannot be opened, which must not end the loop over the others."""
-    try:
-        more = list(opened(url))
-    except FleetError as error:
-        timeline.line(None, f"waiting     {url} is left out: {error.message}")
-        return []
-    for controller in more:
-        controller.on_event = _printer(timeline, controller, as_json=as_json)
-    return more
+        controllers += more
 
 
 def _once(controllers: Sequence[Controller], timeline: Timeline) -> None:

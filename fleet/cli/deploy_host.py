@@ -78,7 +78,7 @@ def remove_ssh(target: str, identity: Path | None, *, yes: bool, as_json: bool) 
     if steps:
         say(f"The controller is gone from {login.name}. {NOBODY}")
     if as_json:
-        emit(_object(login.name, "service" if found.unit is not None else "cron", found.current, (), steps))
+        emit(_object(login.name, "service" if found.own_unit else "cron", found.current, (), steps))
     return 0
 
 
@@ -101,12 +101,15 @@ def deploy_cron(*, yes: bool, as_json: bool) -> int:
 
 
 def remove_cron(*, yes: bool, as_json: bool) -> int:
-    """Without the line again."""
+    """Without the line again, and without what its rounds said of themselves."""
+    from fleet.control.presence import forget_cron
+
     cron = _cron()
     steps = cron.steps_away()
     _take_away(steps, "this computer's cron", yes=yes)
     _each(cron, steps)
     if steps:
+        forget_cron(cron.home)
         say(f"cron makes no rounds any more. {NOBODY}")
     if as_json:
         emit(_object("", "cron", __version__, (), steps))

@@ -139,7 +139,7 @@ def _goes_on(controller: Controller, run: RunState) -> str:
     seen = view(controller, run)
     return (
         f"Run {run.run_id} goes on ({seen.phase}, {format_money(seen.cost.rate)}/h). Its machine trains and saves by\n"
-        f"itself, {plain(goes_on(others(controller), hostname()))}\n"
+        f"itself, {plain(goes_on(others(controller), hostname(), providers_of(run.job.resources)))}\n"
         f"Look: `fleet ps`, `fleet logs -f {run.name}`. End it: `fleet stop {run.name}`."
     )
 

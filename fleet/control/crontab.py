@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shlex
 
-from fleet.boot.shell import Run
+from fleet.boot.shell import Run, whole
 from fleet.model.errors import FleetError
 
 EVERY_MINUTE = b"* * * * * "
 MARK = b" # fleet-controller: put here by fleet, and taken away by `fleet controller remove`"
-"""By its end the line is found again; for the shell it is a comment."""
+"""By its end a line of fleet's is known; for the shell it is a comment."""
 NONE_YET = ("no crontab", "no such file")
 """What crontab says if there is none: its exit code is then that of a refusal."""
 REMEDY = "cron may not be installed there, or you may not use it (/etc/cron.allow)."
@@ -23,24 +23,24 @@ def line_for(program: str) -> bytes:
     return EVERY_MINUTE + command.encode("utf-8", "surrogateescape") + MARK
 
 
-def our_lines(text: bytes) -> list[bytes]:
-    """Those that fleet put there."""
-    return [line for line in text.split(b"\n") if _is_ours(line)]
+def marked_lines(text: bytes) -> list[bytes]:
+    """Those that fleet put there, for whatever home of its own."""
+    return [line for line in text.split(b"\n") if line.startswith(EVERY_MINUTE) and line.endswith(MARK)]
+
+
+def times(text: bytes, line: bytes) -> int:
+    """How often a line is there."""
+    return text.split(b"\n").count(line)
 
 
 def with_line(text: bytes, line: bytes) -> bytes:
     """The crontab with the line, once. It comes first: what the user sets for the lines below does not count for it."""
-    return text if our_lines(text) == [line] else line + b"\n" + without_line(text)
+    return text if times(text, line) == 1 else line + b"\n" + without_line(text, line)
 
 
-def without_line(text: bytes) -> bytes:
-    """The crontab as it was before."""
-    kept = [line for line in _kept_ends(text) if not _is_ours(line.removesuffix(b"\n"))]
-    return b"".join(kept)
-
-
-def _is_ours(line: bytes) -> bool:
-    return line.startswith(EVERY_MINUTE) and line.endswith(MARK)
+def without_line(text: bytes, line: bytes) -> bytes:
+    """The crontab as it was before. Another home's line is somebody else's too, though fleet put it there."""
+    return b"".join(one for one in _kept_ends(text) if one.removesuffix(b"\n") != line)
 
 
 def _kept_ends(text: bytes) -> list[bytes]:
@@ -61,6 +61,8 @@ def read_crontab(run: Run) -> bytes:
 
 def write_crontab(run: Run, text: bytes) -> None:
     """Put a crontab in the place of the one that is there; an empty one is none."""
-    done = run("crontab -" if text else "crontab -r", text)
+    arrived = whole('"$t"', text)
+    put = f't=$(mktemp) && cat >"$t" && {arrived} && crontab "$t"; code=$?; rm -f "$t"; exit $code'
+    done = run(put if text else "crontab -r", text)
     if done.code != 0:
         raise FleetError(f"the crontab cannot be written: {done.text or f'exit code {done.code}'}", REMEDY)

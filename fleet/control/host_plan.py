@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from fleet.control.crontab import our_lines
-from fleet.control.unit import UNIT
+from fleet.boot.host_package import ROUND
+from fleet.control.crontab import line_for, marked_lines, times
+from fleet.control.unit import UNIT, names_home
+from fleet.model.errors import FleetError
 
 Kind = Literal["put", "try", "write", "switch", "run", "line", "remove"]
 BELOW = ".local/share/fleet/controller"
 """In the home folder there: everything of the controller's."""
 LINE = "the line in the crontab"
 """What a step is called that takes it away."""
+NO_LONGER = "no longer looked after from there"
+"""Of a bucket that was, and was not named again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,8 @@ class Found:
     crontab: bytes = b""
     leftovers: bool = False
     """The folder is there, with whatever in it: a deployment may have broken off."""
+    pending: bool = False
+    """One did, after it had changed what runs there: perhaps the old one still does."""
 
     @property
     def python_name(self) -> str:
@@ -62,6 +69,30 @@ class Found:
     def unit_path(self) -> str:
         """Where systemd's user manager looks."""
         return f"{self.home}/.config/systemd/user/{UNIT}"
+
+    @property
+    def buckets(self) -> tuple[str, ...]:
+        """What is looked after there."""
+        try:
+            told = json.loads(self.settings.get("buckets.json", b"[]"))
+        except ValueError:
+            return ()
+        return tuple(url for url in told if isinstance(url, str)) if isinstance(told, list) else ()
+
+    @property
+    def pending_path(self) -> str:
+        """The marker that is there while something is being changed."""
+        return f"{self.base}/pending"
+
+    @property
+    def own_unit(self) -> bool:
+        """The unit there is one that was deployed, and not the host's own `fleet controller install`."""
+        return self.unit is not None and names_home(self.unit, self.fleet_home)
+
+    @property
+    def line(self) -> bytes:
+        """The line that is put into the crontab there, and no other is ever taken out."""
+        return line_for(f"{self.base}/current/{ROUND}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +117,23 @@ class Step:
     told: str
 
 
+def check_own(found: Found, name: str) -> None:
+    """Raises FleetError if a controller of the host's own is there: its unit has the same name, its line the same use."""
+    if found.unit is not None and not found.own_unit:
+        raise FleetError(
+            f"{name} has a controller of its own already: {found.unit_path}",
+            "It was not deployed, and stays as it is. `fleet controller uninstall` there takes it away; then again.",
+        )
+    if others := [line for line in marked_lines(found.crontab) if line != found.line]:
+        raise FleetError(
+            f"{name} has a controller of its own already, in its crontab: {others[0].decode('utf-8', 'replace')}",
+            "It stays as it is. `fleet controller remove cron` there takes it away; then again.",
+        )
+
+
 def steps_to(found: Found, wanted: Wanted) -> tuple[Step, ...]:
     """What makes a host as it is wanted; nothing if it is."""
-    same = found.current == wanted.version and found.settings == wanted.settings
+    same = found.current == wanted.version and found.settings == wanted.settings and not found.pending
     if same and _is_kept(found, wanted):
         return ()
     return (*_until_it_works(found, wanted), *_into_effect(found, wanted), *_away(found, wanted))
@@ -96,8 +141,8 @@ def steps_to(found: Found, wanted: Wanted) -> tuple[Step, ...]:
 
 def _is_kept(found: Found, wanted: Wanted) -> bool:
     """Somebody runs it there already, and nobody beside."""
-    line = [wanted.line] if wanted.line is not None else []
-    return found.unit == wanted.unit and (found.runs or wanted.unit is None) and our_lines(found.crontab) == line
+    once = 0 if wanted.line is None else 1
+    return found.unit == wanted.unit and (found.runs or wanted.unit is None) and times(found.crontab, found.line) == once
 
 
 def _until_it_works(found: Found, wanted: Wanted) -> list[Step]:
@@ -109,6 +154,11 @@ def _until_it_works(found: Found, wanted: Wanted) -> list[Step]:
     steps += [Step("try", url, trial) for url in wanted.buckets]
     if found.settings != wanted.settings:
         steps.append(Step("write", found.fleet_home, f"which buckets to look after ({', '.join(sorted(wanted.settings))})"))
+    steps += [Step("remove", url, NO_LONGER) for url in found.buckets if url not in wanted.buckets]
+    steps += [
+        Step("remove", f"{found.fleet_home}/{file}", "nothing there wants it any more")
+        for file in sorted(set(found.settings) - set(wanted.settings))
+    ]
     return steps
 
 
@@ -120,7 +170,7 @@ def _into_effect(found: Found, wanted: Wanted) -> list[Step]:
         if found.unit != wanted.unit:
             steps.append(Step("write", found.unit_path, "for systemd's user manager"))
         steps += [Step("run", command, told) for command, told in service_commands(found)]
-    elif wanted.line is not None and our_lines(found.crontab) != [wanted.line]:
+    elif wanted.line is not None and times(found.crontab, wanted.line) != 1:
         steps.append(
             Step("line", wanted.line.decode("utf-8", "replace"), "into the crontab; its other lines stay as they are")
         )
@@ -141,9 +191,9 @@ def service_commands(found: Found) -> list[tuple[str, str]]:
 def _away(found: Found, wanted: Wanted) -> list[Step]:
     """The other way of running it, and versions that are neither in use nor the one before."""
     steps = []
-    if wanted.unit is None and found.unit is not None:
+    if wanted.unit is None and found.own_unit:
         steps.append(Step("remove", found.unit_path, "cron does it now"))
-    if wanted.line is None and our_lines(found.crontab):
+    if wanted.line is None and times(found.crontab, found.line):
         steps.append(Step("remove", LINE, "systemd does it now"))
     steps += [
         Step("remove", f"{found.base}/{version}", "an older version") for version in old_versions(found, wanted.version)
@@ -166,9 +216,9 @@ def _before(found: Found, version: str) -> str:
 def steps_away(found: Found) -> tuple[Step, ...]:
     """What takes everything away again; nothing if nothing is there."""
     steps = []
-    if found.unit is not None:
+    if found.own_unit:
         steps.append(Step("remove", found.unit_path, "stopped first"))
-    if our_lines(found.crontab):
+    if times(found.crontab, found.line):
         steps.append(Step("remove", LINE, "its other lines stay as they are"))
     if found.leftovers:
         steps.append(Step("remove", found.base, "the program, and what it remembered: nothing that any run needs"))

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from fleet.boot.dependencies import Download
 from fleet.boot.host_package import PATH, ROUND, STARTER, host_archive
-from fleet.boot.shell import Run
+from fleet.boot.shell import Run, whole
 from fleet.control.crontab import read_crontab, with_line, without_line, write_crontab
-from fleet.control.host_plan import LINE, Found, Step, Wanted
+from fleet.control.host_plan import LINE, NO_LONGER, Found, Step, Wanted
 from fleet.control.hosts import USER_BUS, target_of
 from fleet.control.unit import UNIT
 from fleet.model.errors import FleetError
@@ -33,12 +33,23 @@ class Work:
     download: Download | None = None
 
     def carry_out(self, steps: Sequence[Step], tell: Callable[[Step], None]) -> None:
-        """One after the other. Raises FleetError: what was done stays, and the same command does the rest."""
+        """One after the other. Raises FleetError: what was done stays, and the same command does the rest.
+
+        A marker says meanwhile that it is not all done: the files may be as they should while the old program still runs.
+        """
         doing = {"put": self._put, "try": self._try, "write": self._write, "switch": self._switch, "run": self._command,
                  "line": self._line, "remove": self._remove}  # fmt: skip
+        marked, marker = self.wanted is None, shlex.quote(self.found.pending_path)
         for step in steps:
+            if not marked and step.kind not in ("put", "try"):
+                self._do(
+                    f"mkdir -p {shlex.quote(self.found.base)} && : >{marker}", f"{self.found.pending_path} cannot be written"
+                )
+                marked = True
             doing[step.kind](step)
             tell(step)
+        if self.wanted is not None and steps:
+            self._do(f"rm -f {marker}", f"{self.found.pending_path} cannot be removed")
 
     def _do(self, script: str, what: str, feed: bytes = b"", hint: str = "") -> None:
         done = self.run(script, feed)
@@ -92,7 +103,8 @@ class Work:
 
     def _file(self, path: str, data: bytes) -> None:
         place, new = shlex.quote(path), shlex.quote(f"{path}.new")
-        self._do(f'mkdir -p "$(dirname {place})" && cat >{new} && mv -f {new} {place}', f"{path} cannot be written", data)
+        script = f'mkdir -p "$(dirname {place})" && cat >{new} && {whole(new, data)} && mv -f {new} {place}'
+        self._do(script, f"{path} cannot be written", data)
 
     def _write(self, step: Step) -> None:
         assert self.wanted is not None
@@ -120,8 +132,10 @@ class Work:
 
     def _remove(self, step: Step) -> None:
         if step.where == LINE:
-            write_crontab(self.run, without_line(read_crontab(self.run)))
+            write_crontab(self.run, without_line(read_crontab(self.run), self.found.line))
             return
+        if step.told == NO_LONGER:
+            return  # the settings do not name it any more
         place = shlex.quote(step.where)
         if step.where == self.found.unit_path:
             stop = f"{USER_BUS}systemctl --user disable --now {UNIT} && rm -f {place} && systemctl --user daemon-reload"

@@ -8,11 +8,11 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fleet.boot.host_package import ROUND, STARTER, Target, version_of
+from fleet.boot.host_package import STARTER, Target, version_of
 from fleet.boot.shell import Run, Said
-from fleet.control.crontab import line_for, read_crontab
+from fleet.control.crontab import read_crontab
 from fleet.control.home import AwsHome
-from fleet.control.host_plan import BELOW, Found, Wanted
+from fleet.control.host_plan import BELOW, Found, Wanted, check_own
 from fleet.control.unit import UNIT, unit_text
 from fleet.model.errors import FleetError
 
@@ -27,6 +27,7 @@ for one in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do
 done
 cd "$HOME/{BELOW}" 2>/dev/null || exit 0
 echo "leftovers=yes"
+test -e pending && echo "pending=yes"
 test -L current && echo "current=$(readlink current)"
 ls -1tr | grep -E '^[0-9].*-[0-9a-f]{{12}}$' | sed 's/^/version=/'
 """
@@ -57,6 +58,7 @@ def look(run: Run, name: str, *, fit: bool = True) -> Found:
         runs=unit.code == 0 and run(f"{USER_BUS}systemctl --user is-active --quiet {UNIT}", b"").code == 0,
         crontab=read_crontab(run) if "crontab" in seen.programs else b"",
         leftovers="leftovers" in told,
+        pending="pending" in told,
     )
 
 
@@ -92,7 +94,8 @@ class Wish:
 
 
 def wanted_on(found: Found, wish: Wish, known: AwsHome | None, name: str) -> Wanted:
-    """What is to be there. Raises FleetError if the host has nobody who would run it."""
+    """What is to be there. Raises FleetError if the host has nobody who would run it, or a controller of its own."""
+    check_own(found, name)
     needed = ("crontab",) if wish.cron else ("systemctl", "loginctl")
     for program in needed:
         if program not in found.programs:
@@ -105,7 +108,7 @@ def wanted_on(found: Found, wish: Wish, known: AwsHome | None, name: str) -> Wan
         buckets=wish.buckets,
         settings=settings_for(wish, known),
         unit=None if wish.cron else unit_text([f"{current}/{STARTER}", "controller", "run"], environment),
-        line=line_for(f"{current}/{ROUND}") if wish.cron else None,
+        line=found.line if wish.cron else None,
     )
 
 

@@ -16,11 +16,11 @@ from fleet.model.errors import FleetError
 log = logging.getLogger("fleet.control")
 
 
-def opened(bucket: str | None, *, strict: bool = False, left_out: list[FleetError] | None = None) -> Iterator[Controller]:
+def opened(bucket: str | None, *, left_out: dict[str, FleetError] | None = None) -> Iterator[Controller]:
     """Every fleet known here, or the one in ``bucket``; a bucket without a fleet is passed over unless it was named.
 
-    One that cannot be opened hides no other: it is told of (kept in ``left_out`` instead), and raised only if there
-    is no other, or if ``strict``.
+    One that cannot be opened hides no other: it is told of (kept in ``left_out`` instead, by its URL), and raised only if
+    there is no other, or if it was named.
     """
     home = open_home()
     if bucket is not None:
@@ -31,11 +31,9 @@ def opened(bucket: str | None, *, strict: bool = False, left_out: list[FleetErro
         try:
             controller = open_fleet(home, url) if holds_fleet(home, url) else None
         except FleetError as error:
-            if strict:
-                raise
             first = first or error
             if left_out is not None:
-                left_out.append(error)
+                left_out[url] = error
                 continue
             log.warning("fleet: %s is left out: %s", url, error)
             continue

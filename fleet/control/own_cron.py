@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fleet.boot.host_package import round_script
 from fleet.boot.shell import Run
-from fleet.control.crontab import line_for, our_lines, read_crontab, with_line, without_line, write_crontab
+from fleet.control.crontab import line_for, read_crontab, times, with_line, without_line, write_crontab
 from fleet.control.home import Home
 from fleet.control.host_plan import LINE, Step
 
@@ -42,14 +42,14 @@ class OwnCron:
         steps = []
         if not self.script.exists() or self.script.read_text(encoding="utf-8") != self.text:
             steps.append(Step("write", str(self.script), "one round of this very installation, with its environment"))
-        if our_lines(self.crontab) != [self.line]:
+        if times(self.crontab, self.line) != 1:
             steps.append(Step("line", self.line.decode("utf-8", "replace"), TOLD))
         return tuple(steps)
 
     def steps_away(self) -> tuple[Step, ...]:
         """What takes it away again."""
         steps = []
-        if our_lines(self.crontab):
+        if times(self.crontab, self.line):
             steps.append(Step("remove", LINE, "its other lines stay as they are"))
         if self.script.exists():
             steps.append(Step("remove", str(self.script), "what it called"))
@@ -60,7 +60,7 @@ class OwnCron:
         if step.kind == "line":
             write_crontab(self.run, with_line(read_crontab(self.run), self.line))
         elif step.where == LINE:
-            write_crontab(self.run, without_line(read_crontab(self.run)))
+            write_crontab(self.run, without_line(read_crontab(self.run), self.line))
         elif step.kind == "remove":
             self.script.unlink(missing_ok=True)
         else:

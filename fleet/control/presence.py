@@ -19,9 +19,10 @@ from pydantic import ValidationError
 
 from fleet import __version__
 from fleet.control.attendance import tidy
-from fleet.control.fleets import hostname
+from fleet.control.fleets import holds_fleet, hostname, open_bucket
 from fleet.control.home import Home
 from fleet.control.watchers import watching
+from fleet.core.allowed import providers_of
 from fleet.core.presence import again_at, due, lives, one_line
 from fleet.model import layout
 from fleet.model.base import Seconds, document_bytes
@@ -63,6 +64,13 @@ def kind_here(environ: Mapping[str, str] = os.environ) -> Kind:
     """What keeps ``controller run`` alive in this process."""
     told = environ.get(STARTED_BY, "")
     return "service" if told == "service" else "cron" if told == "cron" else "terminal"
+
+
+def troubles_that_matter(controller: Controller) -> dict[str, str]:
+    """What cannot be seen: of another computer's own machines only if a run is to have one of those."""
+    wanted = {name for run in controller.state.busy_runs for name in providers_of(run.job.resources)}
+    told = controller.observer.troubles.items()
+    return {what: why for what, why in told if "local" in wanted or not what.startswith("local")}
 
 
 class Telling:
@@ -119,9 +127,7 @@ class Telling:
     def _word(self, controller: Controller, now: Seconds, before: Presence | None) -> Presence:
         self._started_at = now if self._started_at is None else self._started_at
         acted = [at for at in (controller.acted_at, before.acted_at if before else None) if at is not None]
-        troubles = [f"{what}: {why}" for what, why in sorted(controller.observer.troubles.items())]
-        if self._who.kind == "function":  # a laptop's own machines are none of its business
-            troubles = [told for told in troubles if not told.startswith(("local/", "local:"))]
+        troubles = [f"{what}: {why}" for what, why in sorted(troubles_that_matter(controller).items())]
         return Presence(
             name=one_line(controller.journal.by),
             kind=self._who.kind,
@@ -184,6 +190,14 @@ def told_by_cron(home: Home, controller: Controller) -> None:
     told(controller, kind="cron", every=CRON, key=who.key, command=who.command)
 
 
+def forget_cron(home: Home) -> None:
+    """Take back what rounds by cron said, in each bucket that can be reached: no round is coming any more."""
+    for url in home.known_buckets():
+        with contextlib.suppress(FleetError, OSError):  # else it is known to be dead in a quarter of an hour
+            if holds_fleet(home, url):
+                open_bucket(home, url).delete([layout.controller(_standing(home, "cron"))])
+
+
 def own_key(controller: Controller) -> str:
     """The document of a controller that runs in a terminal."""
     return layout.controller(_key(controller.journal.by))
@@ -191,11 +205,19 @@ def own_key(controller: Controller) -> str:
 
 def _self(home: Home, controller: Controller, command: str, kind: Kind, process: int | None) -> Who:
     """This process. A terminal's is another each time; a service or a crontab is the same again, of one home on one host."""
-    identity = ""
+    key = _key(controller.journal.by) if kind == "terminal" else _standing(home, kind)
+    return Who(key, kind, command, hostname(), _identity(home), process)
+
+
+def _standing(home: Home, kind: Kind) -> str:
+    """What a service or a crontab goes by each time."""
+    return _key(f"{kind}-{hostname()}-{_identity(home)[:8]}")
+
+
+def _identity(home: Home) -> str:
     with contextlib.suppress(FleetError, OSError):  # a home that cannot be written
-        identity = home.identity()
-    key = controller.journal.by if kind == "terminal" else f"{kind}-{hostname()}-{identity[:8]}"
-    return Who(_key(key), kind, command, hostname(), identity, process)
+        return home.identity()
+    return ""
 
 
 def _key(text: str) -> str:

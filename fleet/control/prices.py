@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fleet.control.controller import Controller
     from fleet.control.home import Home
     from fleet.core.state import FleetState
+    from fleet.providers.aws.pricecache import Part
 
 log = logging.getLogger("fleet.control")
 
@@ -38,29 +39,47 @@ A_REGION: Seconds = 30
 def refresh_prices(home: Home, objects: Objects, job: Job) -> tuple[str, ...]:
     """Fetch the prices that a job may be placed by, where they are older than their limits: before a plan, never in a tick.
 
-    Returns what could not be had and what is used instead, a line each.
+    Returns what could not be had and what is used instead, a line each. One region without prices keeps no other from its
+    own: raises FleetError only if none has any.
     """
     setup = aws_setup(objects)
     told: list[str] = []
-    for region, types in wanted_regions(job, setup).items():
+    failed: list[FleetError] = []
+    wanted = wanted_regions(job, setup)
+    for region, types in wanted.items():
         from fleet.providers.aws.offers import refresh
         from fleet.providers.aws.session import by_default
 
         by_default(home.aws_profile(objects.url))  # another account's fleet may have been looked after before
-        told.extend(refresh(setup, region, home.cache / "aws", types))
+        try:
+            told.extend(refresh(setup, region, home.cache / "aws", types))
+        except FleetError as error:
+            failed.append(error)
+            told.append(f"{region} has no prices: {error.message}")
+    if failed and len(failed) == len(wanted):
+        raise failed[0]
     return tuple(told)
 
 
 def refresh_old_prices(home: Home, objects: Objects, job: Job, now: Callable[[], float] = time.time) -> tuple[str, ...]:
-    """The same where spot prices are unknown or older than ``FRESH``: for processes that make one round each minute."""
+    """The same where spot prices are unknown or older than ``FRESH``: for processes that make one round each minute.
+
+    A type that was not asked for yet has no price at all, however young those of the others are.
+    """
     setup = aws_setup(objects)
     old = False
-    for region in wanted_regions(job, setup):
+    for region, types in wanted_regions(job, setup).items():
         from fleet.providers.aws.pricecache import region_cache
 
         spot = region_cache(home.cache / "aws", setup, region).read("spot")
-        old = old or spot is None or spot.age(now()) > FRESH
+        old = old or spot is None or spot.age(now()) > FRESH or not set(types) <= set(_asked(spot))
     return refresh_prices(home, objects, job) if old else ()
+
+
+def _asked(spot: Part) -> Sequence[str]:
+    """The types that prices were asked for of."""
+    found: Sequence[str] = spot.data.get("asked", ()) if isinstance(spot.data, dict) else ()
+    return found
 
 
 def missing_types(home: Home, objects: Objects, job: Job) -> tuple[str, ...]:
@@ -125,7 +144,8 @@ class PriceWatch:
         self._at = now
         for job in wanted:
             try:
-                self.refresh(self.home(), controller.objects, job)
+                for told in self.refresh(self.home(), controller.objects, job):
+                    log.warning("fleet: %s", told)
             except (FleetError, OSError) as error:  # a full disk too: it must not end whoever keeps the runs alive
                 log.warning("fleet: prices could not be fetched: %s", error)
 
@@ -158,9 +178,8 @@ class Shelf:
             return ()  # no job may go there: its prices are not worth a moment of a call
         types = wanted[region]
         kept = region_cache(self.cache, setup, region).read("spot")
-        asked = kept.data.get("asked", ()) if kept is not None and isinstance(kept.data, dict) else ()
         old = self.now() - self._fetched.get(region, float("-inf")) > TOO_OLD
-        if kept is None or old or not set(types) <= set(asked):
+        if kept is None or old or not set(types) <= set(_asked(kept)):
             self._fetch(setup, region, types)
         return offers(setup, region, self.cache)
 

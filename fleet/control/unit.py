@@ -20,6 +20,11 @@ def unit_text(command: Sequence[str], environment: Mapping[str, str]) -> str:
     )
 
 
+def names_home(unit: str, home: str) -> bool:
+    """Whether a unit is for a home of fleet's."""
+    return _quoted(f"FLEET_HOME={home}") in unit
+
+
 def _quoted(word: str) -> str:
     """As systemd reads it back: in quotes, its own letters doubled."""
     if not word.isprintable():

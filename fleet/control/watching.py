@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from fleet.control.controller import Controller
 from fleet.control.home import open_home
 from fleet.control.keeping import LOOK_EVERY
+from fleet.control.presence import troubles_that_matter
 from fleet.control.prices import PriceWatch, refresh_old_prices
 from fleet.core.allowed import providers_of
 from fleet.core.pace import pace_of
@@ -71,10 +72,8 @@ def _one_round(controllers: Sequence[Controller], on_word: Callable[[str], None]
 def _trouble(controller: Controller, *, own_machines: bool = True) -> str:
     """Why a controller does not act, or what it cannot see. ``own_machines``: also that those of another computer are out
     of sight, even if there are none."""
-    wanted = {name for run in controller.state.busy_runs for name in providers_of(run.job.resources)}
-    told = controller.observer.troubles.items()
-    seen = (f"{k}: {v}" for k, v in told if own_machines or "local" in wanted or not k.startswith("local"))
-    return controller.read_only or "; ".join(seen)
+    told = controller.observer.troubles if own_machines else troubles_that_matter(controller)
+    return controller.read_only or "; ".join(f"{what}: {why}" for what, why in told.items())
 
 
 def _round(controller: Controller, on_word: Callable[[str], None]) -> Seconds:

@@ -40,5 +40,5 @@ class Presence(Frozen):
 
     @property
     def outlives_terminal(self) -> bool:
-        """It goes on when the terminal, and with it the laptop, is closed."""
+        """It goes on when the terminal is closed. On a laptop that sleeps nothing does: who is elsewhere, ``host`` tells."""
         return self.kind != "terminal"

@@ -18,7 +18,8 @@ from tests.ssh.sshd import Sshd, public
 
 NEEDED = (
     "sh", "id", "uname", "cat", "ls", "grep", "sed", "mkdir", "rm", "rmdir", "mv", "ln", "tar", "gzip", "chmod", "sync",
-    "env", "dirname", "readlink", "sleep", "test",
+    "env", "dirname", "readlink", "sleep", "test", "wc",
+    "mktemp",
 )  # fmt: skip
 """All that a host must have beside Python, and has."""
 SYSTEMCTL = """case "$*" in
@@ -29,7 +30,7 @@ esac"""
 CRONTAB = """case "$1" in
     -l) test -e "{state}/crontab" || {{ echo "no crontab for me" >&2; exit 1; }}; cat "{state}/crontab" ;;
     -r) rm "{state}/crontab" ;;
-    -) cat >"{state}/crontab" ;;
+    *) cat "$1" >"{state}/crontab" ;;
 esac"""
 SERVICES = ("s3", "sts", "ec2")
 """botocore's data is most of the packages; a round needs so much of it."""

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from fleet.boot.host import UnknownHostError, connected, login_of
-from fleet.boot.reach import ConnectionLostError, LoginRefusedError, SshError
+from fleet.boot.host import connected, login_of
+from fleet.boot.known_hosts import UnknownHostError
+from fleet.boot.reach import ConnectionLostError, ImpostorError, LoginRefusedError, SshError
 from fleet.control.crontab import read_crontab
 from fleet.control.hosts import look
 from fleet.model.errors import FleetError
@@ -74,6 +75,19 @@ def test_a_host_on_the_way_must_be_known_too(host: SmallHost, key: Path, tmp_pat
     with connected(login_of(host.target)) as found:
         assert found.run("echo here").out == b"here\n"
     assert "Accepted publickey" in hop.log
+
+
+def test_lines_of_certificates_are_passed_over_and_a_revoked_key_is_refused(
+    host: SmallHost, key: Path, tmp_path: Path
+) -> None:
+    known = tmp_path / "home" / ".ssh" / "known_hosts"
+    plain, another = known.read_text(), public(make_key(tmp_path / "another"))
+    known.write_text(f"@cert-authority *.example.com {another}\n@revoked * {another}\nnonsense ssh-rsa =\n{plain}")
+    with connected(login_of(host.target), identity=key) as found:
+        assert found.run("echo here").out == b"here\n"
+    known.write_text(f"@revoked * {public(host.sshd.host_key)}\n{plain}")
+    with pytest.raises(ImpostorError, match="is revoked"), connected(login_of(host.target), identity=key):
+        pass
 
 
 def test_a_host_that_does_not_answer_or_goes_away_is_told_of(host: SmallHost, key: Path) -> None:

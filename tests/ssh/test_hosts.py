@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from fleet.boot import dependencies, packing
-from fleet.boot.host import UnknownHostError
+from fleet.boot.known_hosts import UnknownHostError
 from fleet.boot.reach import ImpostorError
 from fleet.cli.deploy_host import deploy_ssh, remove_ssh
 from fleet.cli.output import CHOSEN
@@ -127,7 +127,7 @@ def test_another_version_is_started_anew_the_one_before_stays_and_older_ones_go(
         (host.base / old).mkdir(parents=True)
     (host.base / "current").symlink_to("0.0.2-bbbbbbbbbbbb")
     host.unit.parent.mkdir(parents=True)
-    host.unit.write_text("an older fleet's\n")
+    host.unit.write_text(f'[Service]\nEnvironment="FLEET_HOME={host.base}/home"\nExecStart="an older fleet\'s"\n')
     assert deploy(host, key) == 0
     assert host.versions() == ["0.0.2-bbbbbbbbbbbb", host.current]
     assert "current/fleet" in host.unit.read_text()

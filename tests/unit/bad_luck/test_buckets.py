@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from fleet.cli import controller as loop
+from fleet.control.controller import Controller
+from fleet.control.fleets import open_fleet
+from fleet.control.home import Home
 from fleet.model import layout
-from fleet.model.errors import StoreError, UnsuitableStoreError
+from fleet.model.errors import FleetError, StoreError, UnsuitableStoreError
 from fleet.store.files import FileObjects
 from fleet.store.fleetfile import ensure_fleet, read_fleet
 from fleet.store.opening import open_objects
@@ -122,3 +128,37 @@ def test_one_bucket_that_cannot_be_opened_hides_no_other(shell: Shell) -> None:
     assert "succeeded" in shell.run("status", "count")[0]
     _, err = shell.run("controller", "run", "--once", code=1)  # who keeps runs alive must not pass one over
     assert "layout version 99" in err
+
+
+def test_a_loop_goes_on_over_the_others_and_takes_in_later_what_could_not_be_opened(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FLEET_HOME", str(home.path))
+    monkeypatch.setattr(loop, "TRY_AGAIN", 0)
+    good, bad = (tmp_path / "good").as_uri(), (tmp_path / "bad").as_uri()
+    open_fleet(home, good, create=True)
+    open_fleet(home, bad, create=True)
+    whole = (tmp_path / "bad" / "fleet.json").read_bytes()
+    (tmp_path / "bad" / "fleet.json").write_text('{"fleet_id": "x", "layout": 99}')
+    home.remember_bucket(good)
+    home.remember_bucket(bad)
+    rounds: list[list[str]] = []
+
+    def watch(controllers: Sequence[Controller], *, on_round: Callable[[], None], **_: Any) -> None:
+        for _round in range(5):
+            rounds.append([one.objects.url for one in controllers])
+            if len(rounds) == 8:
+                raise KeyboardInterrupt
+            if len(rounds) == 3:
+                (tmp_path / "bad" / "fleet.json").write_bytes(whole)
+            on_round()
+
+    monkeypatch.setattr(loop, "watch", watch)
+    assert loop.run(None, once=False, as_json=False) == 130
+    assert rounds == [[good]] * 3 + [[good, bad]] * 5
+    said = capsys.readouterr().out
+    assert said.count(f"left out    {bad}: ") == 1
+    assert "layout version 99" in said
+    (tmp_path / "bad" / "fleet.json").write_text("{")
+    with pytest.raises(FleetError, match=r"fleet\.json"):
+        loop.run(bad, once=False, as_json=False)  # it was named

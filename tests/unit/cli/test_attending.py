@@ -131,10 +131,9 @@ def test_status_and_the_last_words_of_up_tell_the_same() -> None:
         ([one()], {"aws"}, True),  # somebody's terminal is no better than this one
         ([one(**FUNCTION)], {"aws"}, False),
         ([one(**SERVICE)], {"aws"}, False),
-        ([one(**CRON)], {"aws"}, False),
         ([one(lives=False, **SERVICE)], {"aws"}, True),
         ([READING], {"aws"}, True),
-        ([one(blind="aws: x", **SERVICE), one(**CRON)], {"aws"}, False),
+        ([one(blind="aws: x", **FUNCTION), one(**SERVICE)], {"aws"}, False),
     ],
 )
 def test_before_a_run_goes_to_a_cloud_it_is_said_if_nobody_outlives_the_terminal(
@@ -150,6 +149,20 @@ def test_before_a_run_goes_to_a_cloud_it_is_said_if_nobody_outlives_the_terminal
         assert "`fleet controller deploy aws`" in text
         assert "`fleet controller install`" in text
         assert len(text.splitlines()) == 3
+
+
+def test_who_runs_on_this_computer_alone_acts_only_as_long_as_it_is_awake() -> None:
+    cron = one(**{**CRON, "version": __version__})
+    until = "as long as this computer is awake; `fleet controller deploy aws` is for when it sleeps."
+    assert warning([cron], {"aws"}, "here") == f"cron on this computer looks after it {until}"
+    assert goes_on([one(), cron], "here", {"aws"}).endswith(f"launches the next one after an interruption, {until}")
+    assert until in warning([one(**{**CRON, "blind": "aws: x"})], {"aws"}, "here")
+    for elsewhere in (FUNCTION, SERVICE):
+        both = [cron, one(**{**elsewhere, "version": __version__})]
+        assert warning(both, {"aws"}, "here") == ""
+        assert "awake" not in goes_on(both, "here", {"aws"})
+    assert warning([cron], {"local"}, "here") == ""
+    assert "awake" not in goes_on([cron], "here", {"local"})
 
 
 def test_one_that_stays_and_is_blind_is_warned_of() -> None:

@@ -7,9 +7,14 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from fleet.cli import controller
+from fleet.control.fleets import open_fleet
+from fleet.control.home import Home
+from fleet.model.errors import FleetError
 from fleet.providers.local.provider import stop_everything
 from tests.boot.shims import Shims
 from tests.unit.cli.test_commands import Shell
@@ -25,7 +30,7 @@ class Cron(Shell):
         super().__init__(folder)
         self.file = folder / "crontab"
         self.shims = Shims(folder / "programs")
-        body = f'case "$1" in\n-l) cat "{self.file}" ;;\n-r) rm "{self.file}" ;;\n-) cat >"{self.file}" ;;\nesac'
+        body = f'case "$1" in\n-l) cat "{self.file}" ;;\n-r) rm "{self.file}" ;;\n*) cat "$1" >"{self.file}" ;;\nesac'
         self.shims.add("crontab", body)
         (folder / "cron" / "fleet").mkdir(parents=True)
         (folder / "cron" / "fleet" / "__init__.py").write_text("raise SystemExit('a folder that is called so')")
@@ -73,6 +78,17 @@ def test_where_there_was_no_crontab_there_is_none_afterwards(shell: Cron) -> Non
     assert not shell.file.exists()
 
 
+def test_another_homes_line_stays(shell: Cron) -> None:
+    shell.run("controller", "deploy", "cron", "--yes")
+    first = shell.file.read_bytes()
+    shell.env["FLEET_HOME"] = str(shell.folder / "another")
+    shell.run("controller", "deploy", "cron", "--yes")
+    second, _, rest = shell.file.read_bytes().partition(b"\n")
+    assert (b"another/controller-round" in second, rest) == (True, first)
+    shell.run("controller", "remove", "cron", "--yes")
+    assert shell.file.read_bytes() == first
+
+
 def test_another_path_is_seen_and_written_anew(shell: Cron) -> None:
     shell.run("controller", "deploy", "cron", "--yes")
     shell.env["PATH"] += ":/opt/aws/bin"
@@ -110,6 +126,15 @@ def test_a_minute_of_cron_keeps_a_run_alive_and_says_nothing_but_in_its_log(shel
     assert quiet()
 
 
+def test_cron_that_was_taken_away_is_no_controller_any_more(shell: Cron) -> None:
+    shell.run("up", shell.job(steps=3))
+    shell.run("controller", "deploy", "cron", "--yes")
+    assert shell.minute().returncode == 0
+    assert [one["kind"] for one in shell.json("controller", "list")] == ["cron"]
+    shell.run("controller", "remove", "cron", "--yes")
+    assert shell.json("controller", "list") == []
+
+
 def test_a_round_is_quiet_when_nothing_happens_and_honest_when_it_could_not_be_made(shell: Cron) -> None:
     assert "there is no fleet yet" in shell.run("controller", "run", "--once", code=1)[1]
     shell.run("up", shell.job(steps=3))
@@ -124,3 +149,31 @@ def test_a_round_is_quiet_when_nothing_happens_and_honest_when_it_could_not_be_m
     assert (out, err) == ("", "")
     assert "fleet.json" in log.read_text()
     assert "fleet.json" in shell.run("controller", "run", "--once", code=1)[1]
+
+
+@pytest.mark.parametrize("error", [FleetError("the journal is torn"), TypeError("a bug,\nin two lines")])
+def test_a_round_that_fails_tells_its_log_why_and_which_buckets_were_left_out(
+    home: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Exception
+) -> None:
+    monkeypatch.setenv("FLEET_HOME", str(home.path))
+    open_fleet(home, home.bucket, create=True)
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "fleet.json").write_text("{")
+        home.remember_bucket((tmp_path / name).as_uri())
+
+    def watch(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(controller, "watch", watch)
+    log = tmp_path / "log"
+    assert controller.run(None, once=True, as_json=False, log=log) == 1
+    *before, last = log.read_text().splitlines()
+    assert [
+        name for name in ("one", "two") if any(f"left out    {(tmp_path / name).as_uri()}" in line for line in before)
+    ] == [
+        "one",
+        "two",
+    ]
+    told = "the journal is torn" if isinstance(error, FleetError) else "TypeError: a bug, in two lines"
+    assert last.endswith(told)

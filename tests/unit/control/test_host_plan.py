@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fleet.boot.shell import Said
+from fleet.boot.shell import Said, run_here
 from fleet.control.crontab import line_for
 from fleet.control.home import AwsHome
-from fleet.control.host_plan import Found, Wanted, steps_away, steps_to
+from fleet.control.host_plan import Found, Step, Wanted, steps_away, steps_to
+from fleet.control.host_work import Work
 from fleet.control.hosts import Wish, look, settings_for, wanted_on
 from fleet.control.own_cron import OwnCron
+from fleet.control.unit import unit_text
 from fleet.model.errors import FleetError
 
 URL = "s3://bucket"
@@ -20,14 +24,15 @@ SETTINGS = {"buckets.json": b'["s3://bucket"]'}
 NEW = "1.0-aaaaaaaaaaaa"
 LINE = line_for("/home/pi/.local/share/fleet/controller/current/round")
 EMPTY = Found("/home/pi", "pi", "/usr/bin/python3", "cp311", "aarch64", frozenset({"systemctl", "loginctl", "crontab"}))
-SERVICE = Wanted(NEW, (URL,), SETTINGS, unit="the unit")
+UNIT = unit_text(["fleet"], {"FLEET_HOME": EMPTY.fleet_home})
+SERVICE = Wanted(NEW, (URL,), SETTINGS, unit=UNIT)
 CRON = Wanted(NEW, (URL,), SETTINGS, line=LINE)
 RUNS = replace(
     EMPTY,
     current=NEW,
     versions=(NEW,),
     settings=SETTINGS,
-    unit="the unit",
+    unit=UNIT,
     runs=True,
     crontab=b"0 0 * * * x\n",
     leftovers=True,
@@ -72,6 +77,58 @@ def test_a_deployment_that_broke_off_is_completed() -> None:
     assert told(replace(RUNS, runs=False), SERVICE)[0] == f"try {URL}"
 
 
+def test_one_that_broke_off_after_the_switch_is_started_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    old = replace(RUNS, home=str(tmp_path), current="old", versions=("old", NEW))
+    wanted = replace(SERVICE, unit=unit_text(["fleet"], {"FLEET_HOME": old.fleet_home}))
+    old = replace(old, unit=wanted.unit)
+    Path(old.base).mkdir(parents=True)
+    steps = steps_to(old, wanted)
+    assert "switch" in [step.kind for step in steps]
+
+    def killed(step: Step) -> None:
+        if step.kind == "switch":
+            raise KeyboardInterrupt
+
+    commands: list[str] = []
+
+    def run(script: str, feed: bytes) -> Said:
+        if re.search("systemctl --user|loginctl enable|controller run|crontab -l", script):
+            commands.append(script)
+            return Said(0, b"", b"")
+        return run_here(script, feed)
+
+    with pytest.raises(KeyboardInterrupt):
+        Work(run, "pi", old, wanted).carry_out(steps, killed)
+    seen = look(run, "pi", fit=False)
+    found = replace(old, current=NEW, pending=seen.pending)
+    steps = steps_to(found, wanted)
+    assert "systemctl --user restart fleet-controller.service" in [step.where for step in steps]
+    commands.clear()
+    Work(run, "pi", found, wanted).carry_out(steps, lambda _step: None)
+    assert any(command.endswith("restart fleet-controller.service") for command in commands)
+    assert not Path(found.pending_path).exists()
+    assert steps_to(replace(found, pending=False), wanted) == ()
+
+
+def test_a_bucket_that_is_not_named_again_is_shown_to_be_dropped_and_then_there_is_nothing_to_do(tmp_path: Path) -> None:
+    before = settings_for(Wish((URL, "gs://other")), None)
+    wanted = replace(SERVICE, buckets=("gs://other",), settings=settings_for(Wish(("gs://other",)), None))
+    assert set(before) - set(wanted.settings) == {"aws.json"}
+    found = replace(RUNS, home=str(tmp_path), settings=before)
+    wanted = replace(wanted, unit=unit_text(["fleet"], {"FLEET_HOME": found.fleet_home}))
+    found = replace(found, unit=wanted.unit)
+    for file, data in before.items():
+        Path(found.fleet_home).mkdir(parents=True, exist_ok=True)
+        (Path(found.fleet_home) / file).write_bytes(data)
+    steps = steps_to(found, wanted)
+    assert [step.where for step in steps if step.kind == "remove"] == [URL, f"{found.fleet_home}/aws.json"]
+    assert "no longer looked after" in next(step.told for step in steps if step.where == URL)
+    Work(run_here, "pi", found, wanted).carry_out([one for one in steps if one.kind in ("write", "remove")], lambda _: None)
+    left = {path.name: path.read_bytes() for path in Path(found.fleet_home).iterdir()}
+    assert steps_to(replace(found, settings=left), wanted) == ()
+
+
 def test_only_one_of_systemd_and_cron_runs_it() -> None:
     to_cron = told(RUNS, CRON)
     assert to_cron[-1] == "remove /.config/systemd/user/fleet-controller.service"
@@ -84,6 +141,23 @@ def test_all_that_was_put_there_is_taken_away_once() -> None:
     steps = [f"{step.kind} {step.where}" for step in steps_away(replace(RUNS, crontab=LINE + b"\n"))]
     assert steps == [f"remove {RUNS.unit_path}", "remove the line in the crontab", f"remove {RUNS.base}"]
     assert steps_away(EMPTY) == ()
+
+
+@pytest.mark.parametrize(
+    ("own", "remedy"),
+    [
+        ({"unit": unit_text(["python", "-m", "fleet.cli"], {"FLEET_HOME": "/home/pi/.fleet"})}, "controller uninstall"),
+        ({"crontab": b"# mine\n" + line_for("/home/pi/.fleet/controller-round") + b"\n"}, "controller remove cron"),
+    ],
+)
+@pytest.mark.parametrize("cron", [True, False])
+def test_a_controller_of_the_hosts_own_is_neither_replaced_nor_removed(own: dict[str, Any], remedy: str, cron: bool) -> None:
+    found = replace(EMPTY, **own)
+    with pytest.raises(FleetError, match="has a controller of its own already") as refusal:
+        wanted_on(found, Wish((URL,), cron=cron), None, "pi")
+    assert remedy in refusal.value.hint
+    assert steps_away(found) == ()
+    assert [step.where for step in steps_away(replace(found, leftovers=True))] == [found.base]
 
 
 def test_a_profile_of_this_computer_means_nothing_there() -> None:
@@ -135,3 +209,16 @@ def test_own_cron_is_refused_where_the_crontab_cannot_be_read(home: Any) -> None
     cron = OwnCron(lambda _script, _feed: Said(1, b"", b"disk I/O error"), home, "text", b"")
     with pytest.raises(FleetError, match="disk I/O error"):
         cron.carry_out(cron.steps()[-1])
+
+
+def test_a_file_that_arrives_cut_short_is_not_put_in_the_place_of_the_whole_one(tmp_path: Path) -> None:
+    found = replace(EMPTY, home=str(tmp_path))
+    step = Step("write", found.fleet_home, "")
+    Work(run_here, "pi", found, SERVICE).carry_out([step], lambda _step: None)
+    whole = Path(found.fleet_home) / "buckets.json"
+    assert whole.read_bytes() == SETTINGS["buckets.json"]
+    other = replace(SERVICE, settings={"buckets.json": b'["s3://another"]'})
+    with pytest.raises(FleetError, match="cut short"):
+        Work(lambda script, feed: run_here(script, feed[:5]), "pi", found, other).carry_out([step], lambda _step: None)
+    assert whole.read_bytes() == SETTINGS["buckets.json"]
+    assert [path.name for path in whole.parent.iterdir()] == ["buckets.json"]

@@ -24,8 +24,9 @@ from fleet.core.presence import EVERY, FORGET, FUNCTION_EVERY, LONGEST, SLACK
 from fleet.model import layout
 from fleet.model.base import document_bytes
 from fleet.model.errors import StoreError
-from fleet.model.events import NoteAdded
-from fleet.model.presence import Presence
+from fleet.model.events import NoteAdded, RunCreated
+from fleet.model.job import Job
+from fleet.model.presence import Kind, Presence
 from fleet.model.setup import AwsFunction
 from fleet.store.files import FileObjects
 from fleet.store.journal import Journal
@@ -138,6 +139,21 @@ def test_a_controller_that_goes_blind_or_may_only_read_says_so_at_once(bucket: B
     telling.tell(one)
     (found,) = seen(bucket, bucket.at)
     assert (found.presence.read_only, found.lives, found.acts) == ("the journal is newer Upgrade fleet", True, False)
+
+
+@pytest.mark.parametrize("kind", ["terminal", "service", "cron", "function"])
+def test_that_another_computers_machines_are_out_of_sight_is_told_only_if_a_run_needs_them(
+    bucket: Bucket, kind: Kind
+) -> None:
+    one, telling = controller(bucket), Telling(Who("nas", kind, "controller run", "nas"), 60)
+    one.observer.troubles = {"local": "none here", "local/local": "they live elsewhere"}
+    telling.tell(one)
+    assert the_word(bucket).blind == ""
+    job = Job(name="racer", run="true")
+    assert one.record([RunCreated(at=bucket.at, run_id="racer-1", name="racer", job=job, mounts={})])
+    bucket.at += FUNCTION_EVERY
+    telling.tell(one)
+    assert the_word(bucket).blind == "local: none here; local/local: they live elsewhere"
 
 
 def test_a_function_that_ticks_each_minute_for_a_day_writes_no_more_than_144_times_warm_or_cold(bucket: Bucket) -> None:

@@ -101,3 +101,29 @@ def test_each_fleets_prices_are_asked_for_with_its_own_profile(home: Home, monke
     job = Job.model_validate({"name": "a", "run": "true", "resources": {"infra": "aws"}})
     refresh_prices(home, type("Bucket", (), {"url": "s3://mine"})(), job)
     assert asked == ["work"]
+
+
+def test_a_region_without_prices_keeps_no_other_from_its_own(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    regions = ("eu-west-1", "us-east-1")
+    places = {one: AwsRegion(region=one, security_group="s", launch_template="l", template_version="1") for one in regions}
+    setup = AwsSetup(
+        fleet_id="f", account="1", bucket="b", bucket_region="us-east-1", instance_profile="p", made_at=0, regions=places
+    )
+    broken = ["eu-west-1"]
+    asked: list[str] = []
+
+    def refresh(_setup: Any, region: str, *_: Any) -> tuple[str, ...]:
+        asked.append(region)
+        if region in broken:
+            raise FleetError("it does not answer")
+        return ()
+
+    monkeypatch.setattr(prices, "aws_setup", lambda _objects: setup)
+    monkeypatch.setattr(offers, "refresh", refresh)
+    job = Job.model_validate({"name": "a", "run": "true", "resources": {"infra": "aws"}})
+    bucket: Any = type("Bucket", (), {"url": "s3://mine"})()
+    assert refresh_prices(home, bucket, job) == ("eu-west-1 has no prices: it does not answer",)
+    assert asked == list(regions)
+    broken.append("us-east-1")
+    with pytest.raises(FleetError, match="does not answer"):
+        refresh_prices(home, bucket, job)

@@ -43,7 +43,12 @@ class Controller:
 @pytest.fixture
 def happened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     made: list[str] = []
-    monkeypatch.setattr(watching, "refresh_old_prices", lambda _home, objects, _job: made.append(f"prices {objects.name}"))
+
+    def refresh(_home: Any, objects: Any, _job: Any) -> tuple[str, ...]:
+        made.append(f"prices {objects.name}")
+        return ()
+
+    monkeypatch.setattr(watching, "refresh_old_prices", refresh)
     return made
 
 
@@ -86,9 +91,18 @@ def test_that_another_computers_machines_are_out_of_sight_is_said_only_if_a_run_
         once(Controller(happened, "b", "local", **elsewhere))
 
 
-@pytest.mark.parametrize(("age", "asked"), [(None, True), (60.0, False), (FRESH - 1.0, False), (FRESH + 1.0, True)])
-def test_a_round_fetches_prices_that_are_older_than_an_hour(
-    home: Home, monkeypatch: pytest.MonkeyPatch, age: float | None, asked: bool
+@pytest.mark.parametrize(
+    ("age", "types", "asked"),
+    [
+        (None, [], True),
+        (60.0, [], False),
+        (FRESH - 1.0, ["m7i.large"], False),
+        (FRESH + 1.0, [], True),
+        (60.0, ["m7i.large", "x1e.xlarge"], True),
+    ],
+)
+def test_a_round_fetches_prices_that_are_older_than_an_hour_or_lack_a_type_that_is_wanted(
+    home: Home, monkeypatch: pytest.MonkeyPatch, age: float | None, types: list[str], asked: bool
 ) -> None:
     place = AwsRegion(region=REGION, security_group="sg", launch_template="lt", template_version="1")
     setup = AwsSetup(
@@ -99,8 +113,9 @@ def test_a_round_fetches_prices_that_are_older_than_an_hour(
     monkeypatch.setattr(prices, "aws_setup", lambda _objects: setup)
     monkeypatch.setattr(prices, "refresh_prices", lambda _home, _objects, job: calls.append(job.name))
     if age is not None:
-        region_cache(home.cache / "aws", setup, REGION).write("spot", {"prices": {}}, 10_000.0 - age)
-    job = Job.model_validate({"name": "racer", "run": "true", "resources": {"infra": f"aws/{REGION}"}})
+        region_cache(home.cache / "aws", setup, REGION).write("spot", {"asked": ["m7i.large"], "prices": {}}, 10_000.0 - age)
+    wish = {"infra": f"aws/{REGION}", "instance_type": types}
+    job = Job.model_validate({"name": "racer", "run": "true", "resources": wish})
     refresh_old_prices(home, object(), job, now=lambda: 10_000.0)  # type: ignore[arg-type]
     assert calls == (["racer"] if asked else [])
 
