@@ -127,7 +127,9 @@ class Telling:
     def _word(self, controller: Controller, now: Seconds, before: Presence | None) -> Presence:
         self._started_at = now if self._started_at is None else self._started_at
         acted = [at for at in (controller.acted_at, before.acted_at if before else None) if at is not None]
-        troubles = [f"{what}: {why}" for what, why in sorted(troubles_that_matter(controller).items())]
+        matter = sorted(troubles_that_matter(controller).items())
+        # A laptop's own machines are never any business of a function's.
+        troubles = [f"{what}: {why}" for what, why in matter if self._who.kind != "function" or not what.startswith("local")]
         return Presence(
             name=one_line(controller.journal.by),
             kind=self._who.kind,
