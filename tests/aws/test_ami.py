@@ -234,7 +234,7 @@ def test_ctrl_c_lets_packer_clean_up_and_says_that_nothing_is_left(
     assert "Packer ends its machine and cleans up" in out
     assert "the build was broken off. No machine of it is left." in out
     assert (packer.folder / "cleaned").exists()
-    assert packer.heard() == ["2"]
+    assert packer.heard() == ["15"]
     assert records(objects) == []
 
 
