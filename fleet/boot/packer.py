@@ -1,8 +1,8 @@
 """Packer as a program: found, asked what it is, and run so that it always gets to clean up after itself.
 
 It is in a session of its own: a terminal's Ctrl-C goes to fleet alone, which hands exactly one word on. A second one would
-make Packer leave at once, with its machine running. The word is SIGTERM: Packer runs itself once more, as a child that does the
-work, and the process that was started ignores SIGINT (a terminal sends it to both) and hands on SIGTERM alone.
+make Packer leave at once, with its machine running. The word is SIGTERM: Packer runs itself once more, as a child that does
+the work, and the process that was started ignores SIGINT (a terminal sends it to both) and hands on SIGTERM alone.
 """
 
 from __future__ import annotations

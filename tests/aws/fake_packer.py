@@ -53,7 +53,10 @@ signal.signal(signal.SIGTERM, hear)
 signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
 print("==> amazon-ebs.fleet: Launching a source AWS instance...", flush=True)
 if does == "hangs":
+    until = time.monotonic() + 20
     while not (here / "heard").exists():
+        if time.monotonic() > until:
+            sys.exit("nobody ended it")
         time.sleep(0.01)
     print("Cancelling build after receiving interrupt", flush=True)
     time.sleep(0.3)

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from fleet.core.allowed import STOCK
 from fleet.model.cloud import BootTarget, Offer
 from fleet.model.errors import ErrorClass, ProviderError
 from fleet.providers.aws.endpoints import custom_endpoints
@@ -23,8 +24,6 @@ from fleet.providers.aws.own_images import BASES, MARK, Choice, OwnImage, Wanted
 from fleet.providers.aws.published import DEFAULT, NAMES, OLDER, Arch, Published, newest
 from fleet.providers.aws.session import aws_client
 
-STOCK = "stock"
-"""The job's word for a publisher's image although there is one of its own."""
 GONE = ("InvalidAMIID.NotFound", "InvalidAMIID.Unavailable")
 """EC2's words for an image that is not there (any more)."""
 
@@ -73,7 +72,8 @@ class Images:
         else:
             image = wish
             found = self.facts(region, wish if published is None else self._newest(region, wish, published, arch))
-        brings = (own is not None and own.variant == "gpu") or (published is not None and published.brings_driver)
+        # An own image brings its driver, too; gpu.sh asks it all the same, once, and heals what does not come up.
+        brings = own is None and published is not None and published.brings_driver
         return BootTarget(
             image_id=found.image_id,
             image=image,
