@@ -78,11 +78,16 @@ def prepare_pruning(place: ImagePlace, limits: Limits, now: float) -> Pruning:
 
 
 def _intended(place: ImagePlace) -> dict[str, str]:
-    """Images that launches name which were intended and not made yet. Machines that were made are asked of EC2."""
+    """Images that live runs' jobs name, and launches that were intended and not made yet. Machines that were made are asked
+    of EC2.
+    """
     if place.objects is None or place.url is None or read_fleet(place.objects) is None:
         return {}
-    found = {}
+    found: dict[str, str] = {}
     for run in open_fleet(place.home, place.url).state.runs.values():
+        named = run.job.resources.image_id  # alternatives have no other
+        if run.ended_at is None and named is not None:  # between two attempts, too
+            found[named] = f"run {run.run_id}, whose job names it,"
         for attempt in run.live_attempts:
             if attempt.phase != "intended":
                 continue

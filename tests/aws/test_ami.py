@@ -379,6 +379,18 @@ def test_what_machines_run_on_and_what_launches_name_stays_whatever_is_said(
     assert sorted(there()) == sorted([running, named])
 
 
+def test_an_image_that_a_live_runs_job_names_stays_between_its_attempts(
+    shell: Shell, objects: Objects, account: Account
+) -> None:
+    named, idle = bake(), bake(made_at=MADE - 1)
+    job = Job.model_validate({"name": "racer", "run": "x", "resources": {"infra": "aws", "image_id": named}})
+    created = RunCreated(at=1.0, run_id="racer-1", name="racer", job=job, mounts={})
+    Journal(objects, account.setup.fleet_id, by="test", version="0").append([created.model_dump(mode="json")])
+    found = {one["id"]: one for one in told(shell, "pruned-images", "ami", "prune", "--all", "--yes")}
+    assert {name: one["action"] for name, one in found.items()} == {named: "keep", idle: "remove"}
+    assert found[named]["why"] == "run racer-1, whose job names it, uses it"
+
+
 def test_a_pruning_that_broke_off_is_completed_by_the_next_one(
     shell: Shell, objects: Objects, monkeypatch: pytest.MonkeyPatch
 ) -> None:
