@@ -144,7 +144,7 @@ def carry_out_build(build_: Build, tell: Callable[[str], None]) -> ImageRecord:
         image_id = _image_id(folder / "manifest.json", build_.region)
         record = _record(build_, image_id, _facts(folder / "fleet-image.json"))
     keep_record(place.objects, record)
-    Images(place.home.cache / "aws").forget(build_.region)
+    Images(place.home.cache / "aws", account=place.setup.account if place.setup else None).forget(build_.region)
     return record
 
 

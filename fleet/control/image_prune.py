@@ -103,7 +103,8 @@ def _intended(place: ImagePlace) -> dict[str, str]:
 
 def carry_out_pruning(pruning: Pruning, done: Callable[[str], None]) -> None:
     """Do it; ``done`` is told of each. May break off anywhere: the next one completes it. Raises FleetError."""
-    place, look = pruning.place, Images(pruning.place.home.cache / "aws")
+    account = pruning.place.setup.account if pruning.place.setup is not None else None
+    place, look = pruning.place, Images(pruning.place.home.cache / "aws", account=account)
     for judged in pruning.judged:
         if judged.action == "remove":
             look.forget(judged.image.region)

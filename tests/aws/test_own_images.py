@@ -265,6 +265,13 @@ def test_images_of_another_account_are_not_even_looked_at(rig: Rig) -> None:
     assert images.target([offer("c5.2xlarge")], None).image_id == NOBLE
 
 
+def test_accounts_that_share_a_computer_do_not_hide_each_others_images(rig: Rig) -> None:
+    machine = offer("c5.2xlarge")
+    assert Images(rig.cache, account="999999999999").target([machine], None).image_id == NOBLE  # asked with its credentials
+    own = bake()
+    assert Images(rig.cache, account=ACCOUNT).target([machine], None).image_id == own
+
+
 def test_an_arm_machine_gets_an_own_arm_image(rig: Rig) -> None:
     bake(driver="580-server")
     own = bake(driver="580-server", arch="aarch64")

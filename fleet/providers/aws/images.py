@@ -114,11 +114,11 @@ class Images:
 
     def own(self, region: str) -> list[OwnImage]:
         """The account's own images of a region. If nobody answers, yesterday's will do."""
-        return self.known(region) or _images(self._kept.read(f"{region}.own"))
+        return self.known(region) or _images(self._kept.read(self._own_key(region)))
 
     def known(self, region: str, *, anew: bool = False) -> list[OwnImage] | None:
         """The same, asked once a day (``anew``: now); None: nobody answers."""
-        key = f"{region}.own"
+        key = self._own_key(region)
         kept = self._kept.read(key)
         if kept is None or anew or not self._kept.is_young(kept) or _is_unsettled(kept):
             try:
@@ -139,7 +139,11 @@ class Images:
 
     def forget(self, region: str) -> None:
         """Something was made or removed there: ask anew."""
-        self._kept.forget(f"{region}.own")
+        self._kept.forget(self._own_key(region))
+
+    def _own_key(self, region: str) -> str:
+        """Accounts that share a computer have lists of their own."""
+        return f"{region}.{self._account}.own" if self._account else f"{region}.own"
 
     def is_gone(self, region: str, image_id: str) -> None:
         """A launch was told that there is no such image: the next one chooses anew, and another."""
