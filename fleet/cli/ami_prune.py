@@ -48,7 +48,7 @@ def prune(limits: Limits, bucket: str | None, regions: Sequence[str], *, yes: bo
         say("")
         confirm("Remove this?", yes=yes, otherwise="nothing was removed")
         try:
-            carry_out_pruning(pruning, lambda what: say(f"  removed {what}"))
+            carry_out_pruning(pruning, lambda what: say(f"  {what}"))
         except KeyboardInterrupt:
             import typer
 

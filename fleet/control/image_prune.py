@@ -111,11 +111,13 @@ def carry_out_pruning(pruning: Pruning, done: Callable[[str], None]) -> None:
             image_calls.deregister(place.calls, judged.image)
             if place.objects is not None:
                 forget_record(place.objects, judged.image.image_id)
-            done(f"{judged.image.image_id} in {judged.image.region}")
+            done(f"removed {judged.image.image_id} in {judged.image.region}")
     for left in pruning.snapshots:
-        image_calls.delete_snapshot(place.calls, left.region, left.id)
-        done(f"the snapshot {left.id} in {left.region}")
+        if image_calls.delete_left(place.calls, left.region, left.id):
+            done(f"removed the snapshot {left.id} in {left.region}")
+        else:
+            done(f"kept the snapshot {left.id} in {left.region}: in use")
     for name in pruning.forgotten:
         if place.objects is not None:
             forget_record(place.objects, name)
-            done(f"the record of {name}")
+            done(f"removed the record of {name}")

@@ -27,10 +27,11 @@ from fleet.core.plan.launching import launch_token
 from fleet.model import layout
 from fleet.model.base import document_bytes
 from fleet.model.cloud import LaunchRequest, NewVolume
-from fleet.model.errors import FleetError
+from fleet.model.errors import ErrorClass, FleetError, ProviderError
 from fleet.model.events import LaunchIntended, RunCreated
 from fleet.model.image import ImageRecord
 from fleet.model.job import Job
+from fleet.providers.aws.calling import Calls
 from fleet.providers.aws.image_policy import images_policy
 from fleet.providers.aws.images import Images
 from fleet.providers.aws.policies import MANAGED_LIMIT
@@ -401,6 +402,28 @@ def test_a_pruning_that_broke_off_is_completed_by_the_next_one(
     monkeypatch.setattr("fleet.control.image_prune.YOUNG", -60.0)
     assert snapshot in shell("ami", "prune", "--yes")[0]
     assert snapshot not in snapshots()
+
+
+def test_a_left_snapshot_that_something_uses_stays_and_the_others_go(
+    shell: Shell, objects: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [bake(), bake()]
+    used, idle = sorted(snapshot_of(one) for one in made)
+    for one in made:
+        aws_client("ec2", HOME).deregister_image(ImageId=one)
+    monkeypatch.setattr("fleet.control.image_prune.YOUNG", -60.0)
+    once = Calls.once
+
+    def refused(self: Calls, service: str, region: str, operation: str, parameters: Any) -> dict[str, Any]:
+        if operation == "delete_snapshot" and parameters["SnapshotId"] == used:
+            raise ProviderError(ErrorClass.INVALID, "InvalidSnapshot.InUse", "in use by another image")
+        return once(self, service, region, operation, parameters)
+
+    monkeypatch.setattr(Calls, "once", refused)
+    out = shell("ami", "prune", "--yes")[0]
+    assert f"kept the snapshot {used} in us-east-1: in use" in out
+    assert idle not in snapshots()
+    assert used in snapshots()
 
 
 def test_ages_that_are_none_are_refused(shell: Shell, objects: Objects) -> None:

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from fleet.model.base import Seconds
+from fleet.model.errors import ProviderError
 from fleet.providers.aws.calling import Calls
 from fleet.providers.aws.images import GONE
 from fleet.providers.aws.own_images import MARK, OwnImage, own_image
@@ -23,7 +24,7 @@ RUNNING = ["pending", "running", "stopping", "stopped"]
 def look(calls: Calls, region: str) -> list[OwnImage]:
     """Every image that fleet made in a region of this account, the newest first."""
     marked = [{"Name": "tag-key", "Values": [MARK]}]
-    answer = calls("ec2", region, "describe_images", Owners=["self"], Filters=marked)
+    answer = calls("ec2", region, "describe_images", Owners=["self"], Filters=marked, IncludeDisabled=True)
     found = [own_image(described, region) for described in answer["Images"]]
     return sorted((one for one in found if one is not None), key=lambda one: (-one.made_at, one.image_id))
 
@@ -71,6 +72,18 @@ def deregister(calls: Calls, image: OwnImage) -> None:
     calls.unless(GONE, "ec2", image.region, "deregister_image", ImageId=image.image_id)
     for snapshot in image.snapshots:
         delete_snapshot(calls, image.region, snapshot)
+
+
+def delete_left(calls: Calls, region: str, snapshot: str) -> bool:
+    """One whose image is long gone; False: something else uses it."""
+    gone, held = "InvalidSnapshot.NotFound", "InvalidSnapshot.InUse"
+    try:
+        calls.unless((gone,), "ec2", region, "delete_snapshot", SnapshotId=snapshot)
+    except ProviderError as error:
+        if error.code != held:
+            raise
+        return False
+    return True
 
 
 def delete_snapshot(calls: Calls, region: str, snapshot: str) -> None:
