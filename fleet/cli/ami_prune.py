@@ -90,6 +90,15 @@ def _objects(pruning: Pruning) -> Iterator[PrunedImageObject]:
             "why": "its image is gone",
             "usd_per_month": dollars(left.monthly),
         }
+    for one in pruning.leftovers:
+        yield {
+            "action": "remove",
+            "kind": one.kind,
+            "id": one.id,
+            "region": one.region,
+            "why": one.why,
+            "usd_per_month": dollars(one.monthly),
+        }
     for name in pruning.forgotten:
         yield {
             "action": "remove",

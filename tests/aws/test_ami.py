@@ -218,7 +218,34 @@ def test_a_build_that_fails_says_why_and_what_still_runs_and_leaves_no_record(
     machine = a_builder()
     err = shell("ami", "build", "--yes", *FROM, code=1)[1]
     assert f"aws ec2 terminate-instances --region us-east-1 --instance-ids {machine}" in err
+    assert "ends by itself after 90 minutes" in err
     assert records(objects) == []
+    aws_client("ec2", HOME).stop_instances(InstanceIds=[machine])
+    err = shell("ami", "build", "--yes", *FROM, code=1)[1]
+    assert f"--instance-ids {machine}" in err
+    assert f"{machine}: stopped, which never ends by itself" in err
+    assert "90 minutes" not in err
+
+
+def test_what_builds_left_behind_is_listed_and_pruned_once_no_build_can_need_it(
+    shell: Shell, objects: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ec2, machine = aws_client("ec2", HOME), a_builder()
+    ec2.stop_instances(InstanceIds=[machine])
+    made = ec2.copy_image(Name="half", SourceImageId=AMI, SourceRegion=HOME)["ImageId"]
+    snapshot = snapshot_of(made)
+    ec2.create_tags(Resources=[made, snapshot], Tags=[{"Key": "fleet-image-builder", "Value": "1"}])
+    assert "Nothing to remove" in shell("ami", "prune")[0]
+    monkeypatch.setattr("fleet.providers.aws.image_left.OLDEST", -60.0)
+    monkeypatch.setattr("fleet.providers.aws.image_left.YOUNG", -9e9)
+    out = shell("ami", "list")[0]
+    assert f"Left over: the machine {machine} in us-east-1, a builder of more than two hours ago, stopped" in out
+    done = {one["id"]: one["kind"] for one in told(shell, "pruned-images", "ami", "prune", "--yes")}
+    assert done == {machine: "machine", made: "image", snapshot: "snapshot"}
+    (state,) = ec2.describe_instances(InstanceIds=[machine])["Reservations"][0]["Instances"]
+    assert state["State"]["Name"] == "terminated"
+    assert snapshot not in snapshots()
+    assert made not in there()
 
 
 def test_ctrl_c_lets_packer_clean_up_and_says_that_nothing_is_left(

@@ -6,6 +6,7 @@ All raise ProviderError.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -60,11 +61,22 @@ def users(calls: Calls, region: str, image_ids: Sequence[str]) -> dict[str, str]
     return found
 
 
-def builders(calls: Calls, region: str) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """A machine that an image is, or was, built on."""
+
+    id: str
+    state: str
+    launched_at: Seconds
+
+
+def builders(calls: Calls, region: str) -> list[Builder]:
     """Machines that images are, or were, built on."""
     filters = [{"Name": "tag-key", "Values": [BUILDER]}, {"Name": "instance-state-name", "Values": RUNNING}]
     pages = calls.pages("ec2", region, "describe_instances", "Reservations", Filters=filters)
-    return sorted(str(one["InstanceId"]) for reservation in pages for one in reservation["Instances"])
+    machines = [one for reservation in pages for one in reservation["Instances"]]
+    found = [Builder(str(one["InstanceId"]), str(one["State"]["Name"]), _moment(one.get("LaunchTime"))) for one in machines]
+    return sorted(found, key=lambda one: one.id)
 
 
 def deregister(calls: Calls, image: OwnImage) -> None:
