@@ -43,6 +43,17 @@ check() {
     done
 }
 
+# Upgrades in the middle of this bring a kernel that the driver is not built for.
+quiet() {
+    systemctl mask --now apt-daily.timer apt-daily-upgrade.timer unattended-upgrades.service 2>/dev/null || :
+}
+
+# The machines boot the newest kernel: the driver must be built for that one.
+newest_kernel() {
+    newest=$(find "$root/lib/modules" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort -V | tail -n 1)
+    modinfo -k "$newest" -F version nvidia || fail "the newest kernel, $newest, has no driver (this one is $(uname -r))"
+}
+
 # What a boot does after cloud-init wrote the files, without a run.
 lay_scripts() {
     mkdir -p "$bin" "$image" "$root/etc/fleet"
@@ -86,6 +97,7 @@ pull() {
 }
 
 check
+step quiet quiet
 step scripts lay_scripts
 step docker "$bin/docker.sh"
 if [ "$BAKE_VARIANT" = gpu ]; then
@@ -95,4 +107,7 @@ step agent agent
 step images pull
 step tune sh "$folder/ami/tune.sh"
 step facts python3 "$folder/ami/facts.py"
+if [ "$BAKE_VARIANT" = gpu ]; then
+    step kernel newest_kernel
+fi
 echo "bake: done"

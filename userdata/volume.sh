@@ -167,8 +167,14 @@ grow() {
     mount -t ext4 -o noatime "$1" "$2"
 }
 
-# Images that docker has from a prepared image are put onto a volume that it has not used yet.
+# Images that docker has from a prepared image are put onto a volume that it has not used yet, if the run has a stack. Whatever
+# is left of it must not hold the lock.
 seed=$root/opt/fleet/image/seed.sh
+seed() {
+    [ -x "$seed" ] && grep -Eqs "^FLEET_STACK=('?)[^']" "$root/etc/fleet/boot.env" || return 0
+    until=${until:-$(($(date +%s) + 120))}
+    "$seed" "$1" "$2" "$until" >&2 9>&- || say "nothing is taken from the image"
+}
 services="docker.socket docker.service containerd.service"
 
 # What docker keeps lies on the volume, so that images follow the run: its folders are shown there as long as the volume is.
@@ -186,7 +192,7 @@ bind_docker() {
             stopped="$stopped "
         fi
         mkdir -p "$folder"
-        [ ! -x "$seed" ] || "$seed" "$folder" "$1/${pair#*:}" >&2 || say "nothing is taken from the image"
+        seed "$folder" "$1/${pair#*:}"
         mkdir -p "$1/${pair#*:}"
         chmod 711 "$1/${pair#*:}"
         mount --bind "$1/${pair#*:}" "$folder"

@@ -1,7 +1,8 @@
 """Packer as a program: found, asked what it is, and run so that it always gets to clean up after itself.
 
-It is in a session of its own: a terminal's Ctrl-C goes to fleet alone, which hands exactly one on. A second one would make
-Packer leave at once, with its machine running.
+It is in a session of its own: a terminal's Ctrl-C goes to fleet alone, which hands exactly one word on. A second one would
+make Packer leave at once, with its machine running. The word is SIGTERM: Packer runs itself once more, as a child that does
+the work, and the process that was started ignores SIGINT (a terminal sends it to both) and hands on SIGTERM alone.
 """
 
 from __future__ import annotations
@@ -153,11 +154,11 @@ class _Interrupts:
         """From now on it is this one's to clean up; a word that came before is handed on."""
         self._process = process
         if self.came:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGTERM)
 
     def _hear(self, _number: int, _frame: FrameType | None) -> None:
         if not self.came and self._process is not None:
-            self._process.send_signal(signal.SIGINT)
+            self._process.send_signal(signal.SIGTERM)
         self.came = True
         with contextlib.suppress(OSError, RuntimeError):  # a line of Packer's may just be on its way out
             self._tell("fleet: Packer ends its machine and cleans up, which takes a minute: wait for it.")

@@ -26,6 +26,7 @@ def show(bucket: str | None, regions: Sequence[str], *, as_json: bool) -> int:
     from fleet.control.image_places import image_place
     from fleet.control.images import records
     from fleet.providers.aws import image_calls
+    from fleet.providers.aws.image_left import left_over
     from fleet.providers.aws.own_images import newest_of_each
 
     place = image_place(open_home(), bucket, regions)
@@ -43,6 +44,8 @@ def show(bucket: str | None, regions: Sequence[str], *, as_json: bool) -> int:
         print(f"\nTogether at most {format_money(sum(one.monthly for one in found))} a month. Fewer: fleet ami prune")
     else:
         print(f"No prepared images in {', '.join(place.regions)}: machines boot from stock ones. Make one: fleet ami build")
+    for left in (one for region in place.regions for one in left_over(place.calls, region, now)):
+        print(f"Left over: the {left.kind} {left.id} in {left.region}, {left.why}; `fleet ami prune` removes it.")
     for record in gone:
         print(f"Gone: {record.image_id} in {record.region}, made of {record.base}; `fleet ami prune` forgets it.")
     return 0

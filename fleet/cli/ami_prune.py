@@ -48,7 +48,7 @@ def prune(limits: Limits, bucket: str | None, regions: Sequence[str], *, yes: bo
         say("")
         confirm("Remove this?", yes=yes, otherwise="nothing was removed")
         try:
-            carry_out_pruning(pruning, lambda what: say(f"  removed {what}"))
+            carry_out_pruning(pruning, lambda what: say(f"  {what}"))
         except KeyboardInterrupt:
             import typer
 
@@ -89,6 +89,15 @@ def _objects(pruning: Pruning) -> Iterator[PrunedImageObject]:
             "region": left.region,
             "why": "its image is gone",
             "usd_per_month": dollars(left.monthly),
+        }
+    for one in pruning.leftovers:
+        yield {
+            "action": "remove",
+            "kind": one.kind,
+            "id": one.id,
+            "region": one.region,
+            "why": one.why,
+            "usd_per_month": dollars(one.monthly),
         }
     for name in pruning.forgotten:
         yield {

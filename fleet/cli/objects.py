@@ -719,11 +719,11 @@ class SharedImageObject(TypedDict):
 
 
 class PrunedImageObject(TypedDict):
-    """An image, a snapshot whose image is gone, or the record of an image that is gone."""
+    """An image, a snapshot whose image is gone, the record of an image that is gone, or what a build left behind."""
 
     action: Literal["keep", "remove"]
     """What was done with it."""
-    kind: Literal["image", "snapshot", "record"]
+    kind: Literal["image", "snapshot", "record", "machine"]
     """What it is."""
     id: str
     """EC2's; of a record the image's."""

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from fleet.boot.request import launch_request
 from fleet.core import actions as do
+from fleet.core.allowed import image_wish
 from fleet.core.state import FleetState, RunState
 from fleet.model import events as ev
 from fleet.model import layout
@@ -141,7 +142,7 @@ class Effects:
         """The request with what its provider's machines boot from: an image, and user-data that brings the agent."""
         if not provider.capabilities.images:
             return request
-        target = provider.boot_target(request.offers, request.image_id)
+        target = provider.boot_target(request.offers, image_wish(run.job.resources, run.boot_failures))
         if target is None:
             return request
         from fleet.control.booting import user_data

@@ -144,7 +144,7 @@ def carry_out_build(build_: Build, tell: Callable[[str], None]) -> ImageRecord:
         image_id = _image_id(folder / "manifest.json", build_.region)
         record = _record(build_, image_id, _facts(folder / "fleet-image.json"))
     keep_record(place.objects, record)
-    Images(place.home.cache / "aws").forget(build_.region)
+    Images(place.home.cache / "aws", account=place.setup.account if place.setup else None).forget(build_.region)
     return record
 
 
@@ -162,10 +162,14 @@ def _left(place: ImagePlace, region: str) -> str:
         return f"Whether its machine is gone could not be asked ({error.message}): look for {image_calls.BUILDER}."
     if not found:
         return "No machine of it is left."
-    ids = " ".join(found)
+    ids = [one.id for one in found]
+    stopped = [one.id for one in found if one.state in ("stopping", "stopped")]
+    ends = "" if len(stopped) == len(ids) else " What runs ends by itself after 90 minutes."
+    if stopped:
+        ends += f" {', '.join(stopped)}: stopped, which never ends by itself, and its disk is paid for."
     return (
-        f"Mind: {', '.join(found)} in {region} still runs (of this build, unless another goes on): "
-        f"aws ec2 terminate-instances --region {region} --instance-ids {ids}. It ends by itself after 90 minutes."
+        f"Mind: {', '.join(ids)} in {region} is still there (of this build, unless another goes on): "
+        f"aws ec2 terminate-instances --region {region} --instance-ids {' '.join(ids)}.{ends}"
     )
 
 

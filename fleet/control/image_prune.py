@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
@@ -14,7 +14,8 @@ from fleet.model import layout
 from fleet.model.base import Micros
 from fleet.model.cloud import LaunchRequest
 from fleet.model.errors import NotFoundError
-from fleet.providers.aws import image_calls
+from fleet.providers.aws import image_calls, image_left
+from fleet.providers.aws.image_left import LeftOver
 from fleet.providers.aws.image_pruning import Judged, Limits, judge
 from fleet.providers.aws.images import Images
 from fleet.providers.aws.own_images import SNAPSHOT_GB_MONTH
@@ -46,17 +47,20 @@ class Pruning:
     snapshots: list[LeftSnapshot]
     forgotten: list[str]
     """Records of images that are gone."""
+    leftovers: list[LeftOver] = field(default_factory=list)
+    """Of builds that came to nothing."""
 
     @property
     def idle(self) -> bool:
         """Nothing is to go."""
-        return not (self.snapshots or self.forgotten or any(one.action == "remove" for one in self.judged))
+        return not (self.snapshots or self.forgotten or self.leftovers or any(one.action == "remove" for one in self.judged))
 
     @property
     def freed(self) -> Micros:
         """What will not be paid for any more, a month, at most."""
         removed = sum(one.image.monthly for one in self.judged if one.action == "remove")
-        return removed + sum(one.monthly for one in self.snapshots)
+        left = sum(one.monthly for one in self.leftovers)
+        return removed + left + sum(one.monthly for one in self.snapshots)
 
 
 def prepare_pruning(place: ImagePlace, limits: Limits, now: float) -> Pruning:
@@ -72,17 +76,23 @@ def prepare_pruning(place: ImagePlace, limits: Limits, now: float) -> Pruning:
         held = {snapshot for one in images for snapshot in one.snapshots}
         left = image_calls.left_snapshots(place.calls, region, held, now - YOUNG)
         snapshots.extend(LeftSnapshot(region, name, size) for name, size in left.items())
+    leftovers = [one for region in place.regions for one in image_left.left_over(place.calls, region, now)]
     known = records(place.objects) if place.objects is not None else []
     forgotten = [one.image_id for one in known if one.region in place.regions and one.image_id not in there]
-    return Pruning(place, judged, snapshots, forgotten)
+    return Pruning(place, judged, snapshots, forgotten, leftovers)
 
 
 def _intended(place: ImagePlace) -> dict[str, str]:
-    """Images that launches name which were intended and not made yet. Machines that were made are asked of EC2."""
+    """Images that live runs' jobs name, and launches that were intended and not made yet. Machines that were made are asked
+    of EC2.
+    """
     if place.objects is None or place.url is None or read_fleet(place.objects) is None:
         return {}
-    found = {}
+    found: dict[str, str] = {}
     for run in open_fleet(place.home, place.url).state.runs.values():
+        named = run.job.resources.image_id  # alternatives have no other
+        if run.ended_at is None and named is not None:  # between two attempts, too
+            found[named] = f"run {run.run_id}, whose job names it,"
         for attempt in run.live_attempts:
             if attempt.phase != "intended":
                 continue
@@ -98,18 +108,24 @@ def _intended(place: ImagePlace) -> dict[str, str]:
 
 def carry_out_pruning(pruning: Pruning, done: Callable[[str], None]) -> None:
     """Do it; ``done`` is told of each. May break off anywhere: the next one completes it. Raises FleetError."""
-    place, look = pruning.place, Images(pruning.place.home.cache / "aws")
+    account = pruning.place.setup.account if pruning.place.setup is not None else None
+    place, look = pruning.place, Images(pruning.place.home.cache / "aws", account=account)
     for judged in pruning.judged:
         if judged.action == "remove":
             look.forget(judged.image.region)
             image_calls.deregister(place.calls, judged.image)
             if place.objects is not None:
                 forget_record(place.objects, judged.image.image_id)
-            done(f"{judged.image.image_id} in {judged.image.region}")
+            done(f"removed {judged.image.image_id} in {judged.image.region}")
     for left in pruning.snapshots:
-        image_calls.delete_snapshot(place.calls, left.region, left.id)
-        done(f"the snapshot {left.id} in {left.region}")
+        if image_calls.delete_left(place.calls, left.region, left.id):
+            done(f"removed the snapshot {left.id} in {left.region}")
+        else:
+            done(f"kept the snapshot {left.id} in {left.region}: in use")
+    for one in pruning.leftovers:
+        gone = image_left.remove(place.calls, one)
+        done(f"{'removed' if gone else 'kept'} the {one.kind} {one.id} in {one.region}{'' if gone else ': in use'}")
     for name in pruning.forgotten:
         if place.objects is not None:
             forget_record(place.objects, name)
-            done(f"the record of {name}")
+            done(f"removed the record of {name}")

@@ -6,6 +6,9 @@ from fleet.model.base import Micros
 from fleet.model.cloud import Market, Offer
 from fleet.model.job import Resources
 
+STOCK = "stock"
+"""The job's word for a publisher's image although there is one of its own."""
+
 
 def alternatives(resources: Resources) -> tuple[Resources, ...]:
     """Every way in which a job may be served: the fields of each ``any_of`` over the common ones."""
@@ -82,3 +85,16 @@ def _described(one: Resources) -> str:
     if one.max_price is not None:
         limits.append(f"max_price {format_money(one.max_price)}")
     return "; ".join(limits)
+
+
+STUBBORN = 2
+"""After so many machines in a row that never spoke, what they booted from may be what is wrong."""
+
+
+def image_wish(resources: Resources, boot_failures: int) -> str | None:
+    """What a machine is to boot from, in a job's words: what the job says; if it says nothing, the provider's choice, which
+    is an image of one's own where there is one, or the publisher's, once machines failed to boot in a row.
+    """
+    if resources.image_id is None and boot_failures >= STUBBORN:
+        return STOCK
+    return resources.image_id

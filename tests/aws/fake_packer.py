@@ -2,6 +2,8 @@
 
 In its folder: ``version`` (what it says it is), ``does`` (``builds``, ``fails``, ``hangs``, ``forgets``), ``image`` (the
 artifact's id). Its arguments go to ``calls``, the variables to ``variables``, the signals that it hears to ``heard``.
+
+As the real one it runs itself once more: the process that was started ignores SIGINT and hands on SIGTERM alone.
 """
 
 from __future__ import annotations
@@ -13,11 +15,20 @@ import sys
 from pathlib import Path
 
 PROGRAM = """#!{python} -I
-import json, os, signal, sys, time
+import json, os, signal, subprocess, sys, time
 from pathlib import Path
 
 here = Path({folder!r})
 words = sys.argv[1:]
+if "PANICWRAP" not in os.environ:
+    children = []
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, frame: children[0].send_signal(number))
+    children.append(subprocess.Popen([sys.executable, "-I", *sys.argv], env=dict(os.environ, PANICWRAP="1")))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+    sys.exit(children[0].wait())
+del os.environ["PANICWRAP"]
 with (here / "calls").open("a") as file:
     file.write(json.dumps(words) + chr(10))
 does = (here / "does").read_text()
@@ -38,9 +49,14 @@ def hear(number, frame):
         file.write(str(number) + chr(10))
 
 signal.signal(signal.SIGINT, hear)
+signal.signal(signal.SIGTERM, hear)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
 print("==> amazon-ebs.fleet: Launching a source AWS instance...", flush=True)
 if does == "hangs":
+    until = time.monotonic() + 20
     while not (here / "heard").exists():
+        if time.monotonic() > until:
+            sys.exit("nobody ended it")
         time.sleep(0.01)
     print("Cancelling build after receiving interrupt", flush=True)
     time.sleep(0.3)

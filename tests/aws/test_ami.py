@@ -27,10 +27,11 @@ from fleet.core.plan.launching import launch_token
 from fleet.model import layout
 from fleet.model.base import document_bytes
 from fleet.model.cloud import LaunchRequest, NewVolume
-from fleet.model.errors import FleetError
+from fleet.model.errors import ErrorClass, FleetError, ProviderError
 from fleet.model.events import LaunchIntended, RunCreated
 from fleet.model.image import ImageRecord
 from fleet.model.job import Job
+from fleet.providers.aws.calling import Calls
 from fleet.providers.aws.image_policy import images_policy
 from fleet.providers.aws.images import Images
 from fleet.providers.aws.policies import MANAGED_LIMIT
@@ -217,7 +218,34 @@ def test_a_build_that_fails_says_why_and_what_still_runs_and_leaves_no_record(
     machine = a_builder()
     err = shell("ami", "build", "--yes", *FROM, code=1)[1]
     assert f"aws ec2 terminate-instances --region us-east-1 --instance-ids {machine}" in err
+    assert "ends by itself after 90 minutes" in err
     assert records(objects) == []
+    aws_client("ec2", HOME).stop_instances(InstanceIds=[machine])
+    err = shell("ami", "build", "--yes", *FROM, code=1)[1]
+    assert f"--instance-ids {machine}" in err
+    assert f"{machine}: stopped, which never ends by itself" in err
+    assert "90 minutes" not in err
+
+
+def test_what_builds_left_behind_is_listed_and_pruned_once_no_build_can_need_it(
+    shell: Shell, objects: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ec2, machine = aws_client("ec2", HOME), a_builder()
+    ec2.stop_instances(InstanceIds=[machine])
+    made = ec2.copy_image(Name="half", SourceImageId=AMI, SourceRegion=HOME)["ImageId"]
+    snapshot = snapshot_of(made)
+    ec2.create_tags(Resources=[made, snapshot], Tags=[{"Key": "fleet-image-builder", "Value": "1"}])
+    assert "Nothing to remove" in shell("ami", "prune")[0]
+    monkeypatch.setattr("fleet.providers.aws.image_left.OLDEST", -60.0)
+    monkeypatch.setattr("fleet.providers.aws.image_left.YOUNG", -9e9)
+    out = shell("ami", "list")[0]
+    assert f"Left over: the machine {machine} in us-east-1, a builder of more than two hours ago, stopped" in out
+    done = {one["id"]: one["kind"] for one in told(shell, "pruned-images", "ami", "prune", "--yes")}
+    assert done == {machine: "machine", made: "image", snapshot: "snapshot"}
+    (state,) = ec2.describe_instances(InstanceIds=[machine])["Reservations"][0]["Instances"]
+    assert state["State"]["Name"] == "terminated"
+    assert snapshot not in snapshots()
+    assert made not in there()
 
 
 def test_ctrl_c_lets_packer_clean_up_and_says_that_nothing_is_left(
@@ -234,7 +262,7 @@ def test_ctrl_c_lets_packer_clean_up_and_says_that_nothing_is_left(
     assert "Packer ends its machine and cleans up" in out
     assert "the build was broken off. No machine of it is left." in out
     assert (packer.folder / "cleaned").exists()
-    assert packer.heard() == ["2"]
+    assert packer.heard() == ["15"]
     assert records(objects) == []
 
 
@@ -379,6 +407,18 @@ def test_what_machines_run_on_and_what_launches_name_stays_whatever_is_said(
     assert sorted(there()) == sorted([running, named])
 
 
+def test_an_image_that_a_live_runs_job_names_stays_between_its_attempts(
+    shell: Shell, objects: Objects, account: Account
+) -> None:
+    named, idle = bake(), bake(made_at=MADE - 1)
+    job = Job.model_validate({"name": "racer", "run": "x", "resources": {"infra": "aws", "image_id": named}})
+    created = RunCreated(at=1.0, run_id="racer-1", name="racer", job=job, mounts={})
+    Journal(objects, account.setup.fleet_id, by="test", version="0").append([created.model_dump(mode="json")])
+    found = {one["id"]: one for one in told(shell, "pruned-images", "ami", "prune", "--all", "--yes")}
+    assert {name: one["action"] for name, one in found.items()} == {named: "keep", idle: "remove"}
+    assert found[named]["why"] == "run racer-1, whose job names it, uses it"
+
+
 def test_a_pruning_that_broke_off_is_completed_by_the_next_one(
     shell: Shell, objects: Objects, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -389,6 +429,28 @@ def test_a_pruning_that_broke_off_is_completed_by_the_next_one(
     monkeypatch.setattr("fleet.control.image_prune.YOUNG", -60.0)
     assert snapshot in shell("ami", "prune", "--yes")[0]
     assert snapshot not in snapshots()
+
+
+def test_a_left_snapshot_that_something_uses_stays_and_the_others_go(
+    shell: Shell, objects: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [bake(), bake()]
+    used, idle = sorted(snapshot_of(one) for one in made)
+    for one in made:
+        aws_client("ec2", HOME).deregister_image(ImageId=one)
+    monkeypatch.setattr("fleet.control.image_prune.YOUNG", -60.0)
+    once = Calls.once
+
+    def refused(self: Calls, service: str, region: str, operation: str, parameters: Any) -> dict[str, Any]:
+        if operation == "delete_snapshot" and parameters["SnapshotId"] == used:
+            raise ProviderError(ErrorClass.INVALID, "InvalidSnapshot.InUse", "in use by another image")
+        return once(self, service, region, operation, parameters)
+
+    monkeypatch.setattr(Calls, "once", refused)
+    out = shell("ami", "prune", "--yes")[0]
+    assert f"kept the snapshot {used} in us-east-1: in use" in out
+    assert idle not in snapshots()
+    assert used in snapshots()
 
 
 def test_ages_that_are_none_are_refused(shell: Shell, objects: Objects) -> None:

@@ -41,6 +41,8 @@ THREE = [image(f"ami-{day}", made_at=MADE - day * DAY) for day in (1, 2, 100)]
         ([image("ami-1"), image("ami-2", base="ubuntu-22.04")], {}, {}, []),
         ([image("ami-1"), image("ami-2", region="eu-west-1")], {}, {}, []),
         ([image("ami-1"), image("ami-2", state="pending", made_at=MADE + 1)], {}, {"everything": True}, ["ami-1"]),
+        ([image("ami-1"), image("ami-2", state="disabled")], {}, {}, []),
+        ([image("ami-1"), image("ami-2", state="disabled")], {}, {"everything": True}, ["ami-1", "ami-2"]),
         ([image("ami-1"), image("ami-2", state="failed", made_at=MADE + 1)], {}, {}, ["ami-2"]),
         ([image("ami-1", recipe="2")], {}, {}, []),
         ([image("ami-1", recipe="2")], {}, {"everything": True}, ["ami-1"]),

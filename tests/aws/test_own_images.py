@@ -182,13 +182,13 @@ def arm() -> Offer:
     return offer().model_copy(update={"instance_type": "g5g.xlarge"})
 
 
-def test_machines_boot_from_the_newest_own_image_and_its_driver_is_there_already(rig: Rig) -> None:
+def test_machines_boot_from_the_newest_own_image_and_its_driver_is_asked_for_at_each_boot(rig: Rig) -> None:
     bake(driver="580-server")
     newest = bake(driver="580-server", made_at=MADE + 5 * 86_400)
     bake()
     target = rig.provider().boot_target([offer()], None)
     assert target is not None
-    assert (target.image_id, target.image, target.driver) == (newest, "ubuntu-24.04, prepared 2025-11-29", None)
+    assert (target.image_id, target.image, target.driver) == (newest, "ubuntu-24.04, prepared 2025-11-29", "580-server")
     assert "GetParameter" not in rig.proxy.actions()
 
 
@@ -209,7 +209,7 @@ def test_an_own_image_without_the_driver_is_not_for_a_machine_that_needs_one(rig
     old = offer().model_copy(update={"instance_type": "p2.xlarge"})
     kepler = rig.provider().boot_target([old], None)
     assert kepler is not None
-    assert (kepler.image, kepler.driver) == ("ubuntu-22.04, prepared 2025-11-24", None)
+    assert (kepler.image, kepler.driver) == ("ubuntu-22.04, prepared 2025-11-24", "470-server")
 
 
 def test_a_job_that_names_the_base_gets_the_own_image_and_one_that_says_stock_or_an_id_does_not(rig: Rig) -> None:
@@ -281,6 +281,13 @@ def test_images_of_another_account_are_not_even_looked_at(rig: Rig) -> None:
     bake()
     images = Images(rig.cache, account="999999999999")
     assert images.target([offer("c5.2xlarge")], None).image_id == NOBLE
+
+
+def test_accounts_that_share_a_computer_do_not_hide_each_others_images(rig: Rig) -> None:
+    machine = offer("c5.2xlarge")
+    assert Images(rig.cache, account="999999999999").target([machine], None).image_id == NOBLE  # asked with its credentials
+    own = bake()
+    assert Images(rig.cache, account=ACCOUNT).target([machine], None).image_id == own
 
 
 def test_an_arm_machine_gets_an_own_arm_image(rig: Rig) -> None:

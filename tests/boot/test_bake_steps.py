@@ -37,6 +37,9 @@ class Builder:
         self.root, self.folder = folder / "root", folder / "bake"
         self.shims = Shims(folder / "shims")
         self.shims.add("docker")
+        self.shims.add("systemctl")
+        self.shims.add("modinfo", 'case "$2" in *-1002-aws) exit 1 ;; esac')
+        (self.root / "lib/modules/6.8.0-999-aws").mkdir(parents=True)
         for name in ("userdata", "ami", "archives"):
             (self.folder / name).mkdir(parents=True)
         for name in (*STEPS, "packages.sh"):
@@ -88,6 +91,21 @@ def test_an_image_gets_docker_and_the_agents_packages_unpacked_and_compiled(buil
 def test_the_variant_with_a_gpu_gets_its_driver_after_docker(builder: Builder) -> None:
     assert builder.bake(BAKE_VARIANT="gpu", BAKE_DRIVER="580-server").returncode == 0
     assert builder.done() == ["docker.sh", "gpu.sh 580-server", "agent.sh", "tune"]
+
+
+def test_nothing_upgrades_itself_while_an_image_is_made(builder: Builder) -> None:
+    builder.script("userdata/docker.sh", f"cp {builder.shims.log} {builder.folder}/before")
+    assert builder.bake().returncode == 0
+    units = "apt-daily.timer apt-daily-upgrade.timer unattended-upgrades.service"
+    assert (builder.folder / "before").read_text().splitlines()[0] == f"systemctl mask --now {units}"
+
+
+def test_an_image_whose_newest_kernel_has_no_driver_is_none(builder: Builder) -> None:
+    (builder.root / "lib/modules/6.8.0-1002-aws").mkdir()
+    done = builder.bake(BAKE_VARIANT="gpu", BAKE_DRIVER="580-server")
+    assert done.returncode != 0
+    assert "the newest kernel, 6.8.0-1002-aws, has no driver" in done.stderr
+    assert builder.bake().returncode == 0  # nobody asks without a GPU
 
 
 def test_docker_images_are_pulled_by_digest_and_known_by_their_tags(builder: Builder) -> None:

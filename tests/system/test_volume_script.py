@@ -261,10 +261,15 @@ class Prepared(Bench):
         seed = Path(__file__).parents[2] / "ami" / "seed.sh"
         (image / "seed.sh").write_text(seed.read_text())
         (image / "seed.sh").chmod(0o755)
+        self.stack("1")
         self.layers = self.root / "var/lib/docker/overlay2"
         self.layers.mkdir(parents=True)
         (self.layers / "layer").write_text("pulled ahead")
         subprocess.run(["mknod", str(self.layers / "gone"), "c", "0", "0"], check=True)  # what a layer deletes
+
+    def stack(self, word: str) -> None:
+        (self.root / "etc/fleet").mkdir(parents=True, exist_ok=True)
+        (self.root / "etc/fleet/boot.env").write_text(f"FLEET_DRIVER=''\nFLEET_STACK={word}\nFLEET_VOLUME_ID=new\n")
 
     def seeded(self) -> bool:
         return (self.where / ".docker/overlay2/layer").exists()
@@ -289,6 +294,30 @@ def test_what_an_image_brings_is_put_onto_a_volume_that_docker_has_not_used_and_
     assert prepared.layers.exists()
     assert prepared.mount().returncode == 0
     assert not prepared.seeded()
+
+
+def test_a_run_without_a_stack_copies_no_images_onto_its_volume(prepared: Prepared) -> None:
+    prepared.attach(prepared.disk())
+    prepared.stack("''")
+    done = prepared.mount(ID, "--new")
+    assert done.returncode == 0, done.stderr
+    assert not prepared.seeded()
+
+
+def test_the_copy_has_two_minutes_in_all_and_what_outlives_it_does_not_hold_the_lock(prepared: Prepared) -> None:
+    prepared.attach(prepared.disk())
+    (prepared.root / "var/lib/containerd").mkdir()
+    (prepared.root / "var/lib/containerd/content").write_text("pulled ahead")
+    prepared.shims.add("timeout", 'if [ -e /proc/self/fd/9 ]; then exit 9; fi; shift 3; sleep 1.1; shift; exec "$@"')
+    assert prepared.mount(ID, "--new").returncode == 0
+    assert prepared.seeded()
+    asked = [line.split() for line in prepared.shims.calls("timeout")]
+    assert [one[4] for one in asked] == ["du", "cp", "sync"] * 2
+    assert {tuple(one[:3]) for one in asked} == {("--foreground", "-k", "5")}
+    left = [int(one[3]) for one in asked]
+    assert 118 <= left[0] <= 120
+    assert left == sorted(left, reverse=True)
+    assert left[-1] <= 115
 
 
 def test_a_volume_that_docker_used_before_keeps_what_it_has(prepared: Prepared) -> None:
@@ -317,7 +346,7 @@ def test_a_volume_without_room_for_the_images_is_used_without_them(prepared: Pre
 @pytest.mark.parametrize("when", ["cp", "sync"])
 def test_a_copy_that_fails_or_was_torn_leaves_nothing_and_does_not_keep_the_volume(prepared: Prepared, when: str) -> None:
     prepared.attach(prepared.disk())
-    prepared.shims.add("timeout", f'shift; case "$1" in {when}) exit 124 ;; esac; exec "$@"')
+    prepared.shims.add("timeout", f'shift 4; case "$1" in {when}) exit 124 ;; esac; exec "$@"')
     half = prepared.where / ".docker.seeding"
     done = prepared.mount(ID, "--new")
     assert done.returncode == 0, done.stderr

@@ -6,10 +6,12 @@ All raise ProviderError.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from fleet.model.base import Seconds
+from fleet.model.errors import ProviderError
 from fleet.providers.aws.calling import Calls
 from fleet.providers.aws.images import GONE
 from fleet.providers.aws.own_images import MARK, OwnImage, own_image
@@ -23,7 +25,7 @@ RUNNING = ["pending", "running", "stopping", "stopped"]
 def look(calls: Calls, region: str) -> list[OwnImage]:
     """Every image that fleet made in a region of this account, the newest first."""
     marked = [{"Name": "tag-key", "Values": [MARK]}]
-    answer = calls("ec2", region, "describe_images", Owners=["self"], Filters=marked)
+    answer = calls("ec2", region, "describe_images", Owners=["self"], Filters=marked, IncludeDisabled=True)
     found = [own_image(described, region) for described in answer["Images"]]
     return sorted((one for one in found if one is not None), key=lambda one: (-one.made_at, one.image_id))
 
@@ -59,11 +61,22 @@ def users(calls: Calls, region: str, image_ids: Sequence[str]) -> dict[str, str]
     return found
 
 
-def builders(calls: Calls, region: str) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """A machine that an image is, or was, built on."""
+
+    id: str
+    state: str
+    launched_at: Seconds
+
+
+def builders(calls: Calls, region: str) -> list[Builder]:
     """Machines that images are, or were, built on."""
     filters = [{"Name": "tag-key", "Values": [BUILDER]}, {"Name": "instance-state-name", "Values": RUNNING}]
     pages = calls.pages("ec2", region, "describe_instances", "Reservations", Filters=filters)
-    return sorted(str(one["InstanceId"]) for reservation in pages for one in reservation["Instances"])
+    machines = [one for reservation in pages for one in reservation["Instances"]]
+    found = [Builder(str(one["InstanceId"]), str(one["State"]["Name"]), _moment(one.get("LaunchTime"))) for one in machines]
+    return sorted(found, key=lambda one: one.id)
 
 
 def deregister(calls: Calls, image: OwnImage) -> None:
@@ -71,6 +84,18 @@ def deregister(calls: Calls, image: OwnImage) -> None:
     calls.unless(GONE, "ec2", image.region, "deregister_image", ImageId=image.image_id)
     for snapshot in image.snapshots:
         delete_snapshot(calls, image.region, snapshot)
+
+
+def delete_left(calls: Calls, region: str, snapshot: str) -> bool:
+    """One whose image is long gone; False: something else uses it."""
+    gone, held = "InvalidSnapshot.NotFound", "InvalidSnapshot.InUse"
+    try:
+        calls.unless((gone,), "ec2", region, "delete_snapshot", SnapshotId=snapshot)
+    except ProviderError as error:
+        if error.code != held:
+            raise
+        return False
+    return True
 
 
 def delete_snapshot(calls: Calls, region: str, snapshot: str) -> None:

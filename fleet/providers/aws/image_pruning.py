@@ -55,6 +55,8 @@ def _judged(one: OwnImage, useless: str, before: int, user: str, limits: Limits,
         return Judged(one, "keep", "it is just being made")
     if limits.everything:
         return Judged(one, "remove", "all are to go")
+    if one.state == "disabled":
+        return Judged(one, "keep", "it was disabled on purpose: --all removes it")
     if one.recipe not in UNDERSTOOD:
         return Judged(one, "keep", f"{useless}: another version may boot from it")
     if limits.older_than is not None and now - one.made_at < limits.older_than:

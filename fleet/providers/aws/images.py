@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from fleet.core.allowed import STOCK
 from fleet.model.cloud import BootTarget, Offer
 from fleet.model.errors import ErrorClass, ProviderError
 from fleet.providers.aws.endpoints import custom_endpoints
@@ -23,8 +24,6 @@ from fleet.providers.aws.own_images import BASES, MARK, Choice, OwnImage, Wanted
 from fleet.providers.aws.published import DEFAULT, NAMES, OLDER, Arch, Published, newest
 from fleet.providers.aws.session import aws_client
 
-STOCK = "stock"
-"""The job's word for a publisher's image although there is one of its own."""
 GONE = ("InvalidAMIID.NotFound", "InvalidAMIID.Unavailable")
 """EC2's words for an image that is not there (any more)."""
 
@@ -73,7 +72,8 @@ class Images:
         else:
             image = wish
             found = self.facts(region, wish if published is None else self._newest(region, wish, published, arch))
-        brings = (own is not None and own.variant == "gpu") or (published is not None and published.brings_driver)
+        # An own image brings its driver, too; gpu.sh asks it all the same, once, and heals what does not come up.
+        brings = own is None and published is not None and published.brings_driver
         return BootTarget(
             image_id=found.image_id,
             image=image,
@@ -118,7 +118,7 @@ class Images:
         Raises ProviderError if there are none of yesterday, and asking again in a moment may help: a process that has just
         begun would have the machine prepare itself, for minutes, because one answer was late.
         """
-        kept = self._kept.read(f"{region}.own")
+        kept = self._kept.read(self._own_key(region))
         try:
             return self._asked(region)
         except ProviderError as error:
@@ -135,7 +135,7 @@ class Images:
 
     def _asked(self, region: str, *, anew: bool = False) -> list[OwnImage]:
         """The same. Raises ProviderError if nobody answers."""
-        key = f"{region}.own"
+        key = self._own_key(region)
         kept = self._kept.read(key)
         if kept is None or anew or not self._kept.is_young(kept) or _is_unsettled(kept):
             with translated("DescribeImages"):
@@ -153,7 +153,11 @@ class Images:
 
     def forget(self, region: str) -> None:
         """Something was made or removed there: ask anew."""
-        self._kept.forget(f"{region}.own")
+        self._kept.forget(self._own_key(region))
+
+    def _own_key(self, region: str) -> str:
+        """Accounts that share a computer have lists of their own."""
+        return f"{region}.{self._account}.own" if self._account else f"{region}.own"
 
     def is_gone(self, region: str, image_id: str) -> None:
         """A launch was told that there is no such image: the next one chooses anew, and another."""

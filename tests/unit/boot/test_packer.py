@@ -102,7 +102,7 @@ def test_ctrl_c_a_kill_and_a_closed_terminal_are_handed_on_once_and_the_cleaning
         build(find_packer(), folder, file, impatient, {})
     assert told.value.interrupted
     assert (fake.folder / "cleaned").exists()
-    assert fake.heard() == ["2"]
+    assert fake.heard() == ["15"]
     assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
 
 

@@ -82,6 +82,18 @@ def test_the_next_try_is_rendered_anew_unless_the_job_names_the_image(
     assert [LaunchRequest.model_validate_json(data).image_id for data in frozen] == ["ami-1", "ami-2"]
 
 
+@pytest.mark.parametrize(("failures", "wish", "asked"), [(1, None, None), (2, None, "stock"), (2, "ami-7", "ami-7")])
+def test_after_two_machines_that_never_spoke_the_publishers_image_is_tried_unless_the_job_names_one(
+    monkeypatch: pytest.MonkeyPatch, failures: int, wish: str | None, asked: str | None
+) -> None:
+    monkeypatch.setattr(booting, "user_data", lambda *_: "text")
+    cloud, objects = Cloud(), open_objects("memory://")
+    state = folded([{"run-created": {"resources": {"image_id": wish}}}, {"launch-intended": {}}])
+    run = state.runs[RUN].model_copy(update={"boot_failures": failures})
+    tried(cloud, objects, state.model_copy(update={"runs": {RUN: run}}), 1)
+    assert cloud.asked == [asked]
+
+
 def folded_intention() -> ev.LaunchIntended:
     made = event_of({"launch-intended": {}})
     assert isinstance(made, ev.LaunchIntended)
