@@ -62,6 +62,7 @@ def test_demo_and_tests_run_from_it_outside_the_checkout(wheel: Path, tmp_path: 
         "not system and not real",
         "-p",
         "no:cacheprovider",
+        *("-n", "logical", "--dist", "loadfile"),
         "--basetemp",
         str(tmp_path / "t"),
         # What depends on how fleet was installed: programs that are started, and files that lie beside the code.
