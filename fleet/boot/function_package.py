@@ -70,8 +70,9 @@ def fleet_files(package: Path | None = None) -> Iterator[tuple[str, bytes]]:
             yield f"fleet/{name}", path.read_bytes()
     scripts = next(folder for folder in (root / "_userdata", root.parent / "userdata") if folder.is_dir())
     for path in sorted(scripts.rglob("*")):
-        if path.is_file():
-            yield f"fleet/_userdata/{path.relative_to(scripts).as_posix()}", path.read_bytes()
+        name = f"fleet/_userdata/{path.relative_to(scripts).as_posix()}"
+        if path.is_file() and not _LEFT_OUT.search(name):  # an installed wheel has what Python made of the scripts
+            yield name, path.read_bytes()
 
 
 def _packages(arch: str, python: str, download: Download) -> Iterator[tuple[str, bytes]]:
