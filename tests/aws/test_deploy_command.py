@@ -170,7 +170,7 @@ def test_up_goes_on_where_it_cannot_be_woken_and_says_so(
             "GetSchedule: not authorized", "`fleet policy aws` prints what the controller must be allowed to do."
         )
 
-    monkeypatch.setattr(Schedules, "on", refused)
+    monkeypatch.setattr(Schedules, "minute", refused)
     _, err = typed("up", str(ready()), "--yes", "--detach")
     assert "fleet: the controller in the account was not woken" in err
     assert "`fleet policy aws`" in err
