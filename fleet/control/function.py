@@ -21,8 +21,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from fleet import __version__
 from fleet.control import presence
 from fleet.control.awake import Awake, Turning
@@ -30,10 +28,10 @@ from fleet.control.clouds import cloud_providers
 from fleet.control.controller import Controller, Tick
 from fleet.control.home import Home
 from fleet.control.prices import Shelf
+from fleet.control.setups import BrokenSetupError, aws_function
 from fleet.core.rhythm import attempt_of, lively, may_be_ours, unsettled, unspoken
 from fleet.model import layout
-from fleet.model.errors import FleetError, NotFoundError, ProviderError
-from fleet.model.setup import AwsFunction
+from fleet.model.errors import FleetError, NewerVersionError, ProviderError
 from fleet.providers.aws.events import Hint, hint_of
 from fleet.store.fleetfile import read_fleet
 from fleet.store.journal import Journal
@@ -275,11 +273,11 @@ def _present(name: str, controller: Controller, every: float) -> None:
 def _schedule(objects: Objects) -> Turning | None:
     """What calls this function each minute, as it was deployed."""
     try:
-        record = AwsFunction.model_validate_json(objects.get(layout.AWS_FUNCTION))
-    except NotFoundError:
+        record = aws_function(objects)
+    except (BrokenSetupError, NewerVersionError) as error:
+        say(f"{one_line(str(error))}; the schedule is left as it is")
         return None
-    except ValidationError:
-        say(f"{layout.AWS_FUNCTION} cannot be read by this version: the schedule is left as it is")
+    if record is None:
         return None
     from fleet.providers.aws.calling import Calls
     from fleet.providers.aws.schedules import Schedules

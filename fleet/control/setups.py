@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from typing import TypeVar
 
 from pydantic import ValidationError
 
 from fleet.model import layout
+from fleet.model.base import Frozen
 from fleet.model.errors import NewerVersionError, NotFoundError, StoreError
 from fleet.model.setup import AwsFunction, AwsSetup
 from fleet.store.objects import Objects
 
-SETUP_VERSION = 1
-FUNCTION_VERSION = 1
+Record = TypeVar("Record", bound=Frozen)
+VERSION = 1
+"""Of both documents."""
 
 
 class BrokenSetupError(StoreError):
@@ -24,23 +27,7 @@ def aws_setup(objects: Objects) -> AwsSetup | None:
 
     Raises BrokenSetupError if it cannot be read, NewerVersionError if a newer fleet wrote it, StoreError.
     """
-    if not objects.url.startswith("s3://"):
-        return None
-    try:
-        data = objects.get(layout.AWS_SETUP)
-    except NotFoundError:
-        return None
-    try:
-        return AwsSetup.model_validate_json(data)
-    except ValidationError as error:
-        version = re.search(rb'"v":(\d+)', data)
-        if version and int(version[1]) > SETUP_VERSION:
-            told = f"{objects.url}/{layout.AWS_SETUP} was written by a newer fleet"
-            raise NewerVersionError(told, "Upgrade fleet (pip install -U fleet).") from None
-        told = error.errors()[0]["msg"] if error.errors() else "unreadable"
-        raise BrokenSetupError(
-            f"{layout.AWS_SETUP} holds no set-up that this version knows: {told}", "Write it anew: fleet init aws"
-        ) from None
+    return _read(objects, layout.AWS_SETUP, AwsSetup, "set-up", "fleet init aws")
 
 
 def aws_function(objects: Objects) -> AwsFunction | None:
@@ -48,18 +35,24 @@ def aws_function(objects: Objects) -> AwsFunction | None:
 
     Raises BrokenSetupError if it cannot be read, NewerVersionError if a newer fleet wrote it, StoreError.
     """
+    return _read(objects, layout.AWS_FUNCTION, AwsFunction, "controller", "fleet controller deploy aws")
+
+
+def _read(objects: Objects, key: str, kind: type[Record], what: str, command: str) -> Record | None:
     if not objects.url.startswith("s3://"):
         return None
     try:
-        data = objects.get(layout.AWS_FUNCTION)
+        data = objects.get(key)
     except NotFoundError:
         return None
     try:
-        return AwsFunction.model_validate_json(data)
-    except ValidationError:
+        return kind.model_validate_json(data)
+    except ValidationError as error:
         version = re.search(rb'"v":(\d+)', data)
-        if version and int(version[1]) > FUNCTION_VERSION:
-            told = f"{objects.url}/{layout.AWS_FUNCTION} was written by a newer fleet"
+        if version and int(version[1]) > VERSION:
+            told = f"{objects.url}/{key} was written by a newer fleet"
             raise NewerVersionError(told, "Upgrade fleet (pip install -U fleet).") from None
-        told = f"{layout.AWS_FUNCTION} holds no controller that this version knows"
-        raise BrokenSetupError(told, "Write it anew: fleet controller deploy aws") from None
+        told = error.errors()[0]["msg"] if error.errors() else "unreadable"
+        raise BrokenSetupError(
+            f"{key} holds no {what} that this version knows: {told}", f"Write it anew: {command}"
+        ) from None
