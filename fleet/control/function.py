@@ -195,19 +195,20 @@ class Keeper:
 def handler(event: object, context: Any) -> dict[str, Any]:
     """What Lambda calls. Raises for whatever kept it from its work: the call then counts as failed."""
     ends_at = time.monotonic() + _seconds_of(context)
-    failed = True
+    anew = True
     try:
         keeper = _kept()
         answer = keeper.call(hint_of(event), lambda: ends_at - time.monotonic())
-        failed = False
+        # It began before its deployment was recorded: whoever knows the schedule is to switch it off.
+        anew = keeper.awake is None and not answer["lively"]
         return answer
     except CallFailedError:
-        failed = False  # it looked, and what it remembers of that is worth keeping
+        anew = False  # it looked, and what it remembers of that is worth keeping
         raise
     except FleetError as error:
         raise CallFailedError(one_line(str(error))) from None
     finally:
-        if failed:
+        if anew:
             _KEPT.clear()
 
 

@@ -238,18 +238,19 @@ class Calls:
         self.opened = 0
         self.failure: Exception | None = None
         self.left: list[float] = []
+        self.awake: object | None = object()
         patch.setattr(function, "open_keeper", self._open)
         patch.setattr(function, "_KEPT", [])
 
     def _open(self, _env: object) -> Any:
         self.opened += 1
-        return SimpleNamespace(call=self._call)
+        return SimpleNamespace(call=self._call, awake=self.awake)
 
     def _call(self, hint: Hint | None, left: Any) -> dict[str, Any]:
         self.left.append(left())
         if self.failure is not None:
             raise self.failure
-        return {"hint": hint and hint.instance_id}
+        return {"hint": hint and hint.instance_id, "lively": False}
 
 
 @pytest.fixture
@@ -259,7 +260,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
 
 def test_a_fleet_is_opened_once_for_as_long_as_nothing_fails(calls: Calls) -> None:
     context = SimpleNamespace(get_remaining_time_in_millis=lambda: 12_000)
-    assert handler(SCHEDULE, context) == handler("nonsense", None) == {"hint": None}
+    assert handler(SCHEDULE, context) == handler("nonsense", None) == {"hint": None, "lively": False}
     assert calls.opened == 1
     assert calls.left[0] == pytest.approx(12, abs=1)
 
@@ -275,6 +276,15 @@ def test_after_an_error_the_next_call_begins_anew(calls: Calls, failure: Excepti
     calls.failure = None
     handler(SCHEDULE, None)
     assert calls.opened == 2
+
+
+def test_a_process_that_began_before_its_deployment_was_recorded_looks_for_the_record_again(calls: Calls) -> None:
+    calls.awake = None
+    handler(SCHEDULE, None)
+    calls.awake = object()
+    handler(SCHEDULE, None)
+    handler(SCHEDULE, None)
+    assert calls.opened == 2  # else nobody would switch off the schedule of each minute
 
 
 def test_what_it_learned_of_what_it_cannot_see_is_kept(calls: Calls) -> None:
