@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import functools
 import hashlib
 import os
 import re
@@ -34,6 +36,10 @@ LARGE_AT_ONCE = 4
 read: 80 MiB. With the small files beside them, eight workers need 160 MiB at most, however many and however large the files
 are (up to 44 GiB each: beyond that parts grow). tests/system/test_transfer.py holds it.
 """
+M_MMAP_THRESHOLD = -3
+"""glibc's number for it: malloc.h."""
+OWN_PAGES = 1 << 20
+"""Bytes from which on a buffer has pages of its own, which go back as soon as it is let go (``_give_back``)."""
 GOT_AT_ONCE = 128 << 10
 """Bytes that a download takes from the stream at least: larger pieces cost more, as fresh memory does."""
 
@@ -121,6 +127,7 @@ class RemoteObjects:
         """``put`` from a file, in parts if it is large; hashed as it is read, once."""
         import obstore
 
+        _give_back()
         digest = hashlib.sha256()
         with _translated(key, self._login), path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
@@ -208,6 +215,18 @@ def _translated(key: str, login: Callable[[], str]) -> Iterator[None]:
             raise refused from None
         hint = "Is the bucket's name right, and can it be reached?"
         raise StoreError(f"{key!r}: {_first_line(error)}", hint) from None
+
+
+@functools.cache
+def _give_back() -> None:
+    """Have the parts of uploads returned to the system as soon as they are sent.
+
+    glibc raises that threshold by itself to the size of what was let go, so that parts come from its arenas, one for each
+    thread, and their holes doubled what eight workers held: 117 to 165 MiB measured, and 77 MiB, the same each time, with a
+    threshold that is set. Other C libraries have no such function and no such habit.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, OWN_PAGES)
 
 
 def _no_bucket(error: BaseException) -> UnsuitableStoreError:
