@@ -1,9 +1,9 @@
 """What a run in the tick model is, and the step from one tick to the next.
 
-At each tick: see where spot is up (an instance on spot with none is gone, without warning); credit the tick that passed; stop
-if no work is left; choose; a choice other than the instance that is there is a launch, and its overhead *replaces* what was left
-of an earlier one. Whole ticks are billed. A tick that passed is credited whole to the instance that ran in it, even if spot is
-lost just then.
+At each tick: see where spot is up (an instance on spot with none is gone, without warning); credit the tick that
+passed; stop if no work is left; choose; a choice other than the instance that is there is a launch, and its overhead
+*replaces* what was left of an earlier one. Whole ticks are billed. A tick that passed is credited whole to the instance
+that ran in it, even if spot is lost just then.
 """
 
 from __future__ import annotations
@@ -77,7 +77,8 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Several zones under one clock: each one's share of on-demand's price, its region, and what a change of region costs."""
+    """Several zones under one clock: what share of on-demand's price each asks, its region, what a change of region
+    costs."""
 
     prices: tuple[float, ...]
     regions: tuple[str, ...]

@@ -8,8 +8,9 @@ from fleet.core.ticks.model import FUZZ, ON_DEMAND, READY, SPOT, Do, Seen, Terms
 class Net:
     """Overrides choices that would leave the deadline to chance.
 
-    With as many ticks left as the work and two launches take, nothing but a spot machine that is there is left to chance; with as
-    many as it and one launch take, only one that trains is, which goes on until it is lost: there is time for one launch then.
+    With as many ticks left as the work and two launches take, nothing but a spot machine that is there is left to
+    chance; with as many as it and one launch take, only one that trains is, which goes on until it is lost: there is
+    time for one launch then.
     """
 
     __slots__ = ("_end", "_one", "_tick", "_two")

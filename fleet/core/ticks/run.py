@@ -82,11 +82,14 @@ def simulate_zones(policy: Policy, ticks: Sequence[Sequence[bool]], terms: Terms
 
 
 def nearest(seen: Seen) -> int:
-    """Where a policy that does not say where goes: it stays, else the cheapest zone that is up, the first of equals."""
-    if seen.zone >= 0:
-        return seen.zone
-    prices = seen.places.prices
-    return min((zone for zone, up in enumerate(seen.spots) if up), key=prices.__getitem__)
+    """Where a policy that does not say where goes: it stays, else the cheapest zone that is up."""
+    return seen.zone if seen.zone >= 0 else cheapest(seen)
+
+
+def cheapest(seen: Seen, first: Sequence[int] = ()) -> int:
+    """The cheapest zone that is up, the first of equals: of those that come first, else of all."""
+    up = [zone for zone in first if seen.spots[zone]] or [zone for zone, is_up in enumerate(seen.spots) if is_up]
+    return min(up, key=seen.places.prices.__getitem__)
 
 
 def _endless(ticks: Sequence[Sequence[bool]], nowhere: Sequence[bool]) -> Iterator[Sequence[bool]]:
