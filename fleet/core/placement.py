@@ -57,8 +57,8 @@ def place(
 ) -> Placement | Nothing:
     """The offers to try next for a run, or why there is none. One that was just taken back is tried if no other is left.
 
-    ``market``: only offers of this one, where a deadline decides. A volume with a name holds more than checkpoints, which the
-    bucket could not bring back: the run stays in its zone.
+    ``market``: only offers of this one, where a deadline decides. A volume with a name holds more than checkpoints, which
+    the bucket could not bring back: the run stays in its zone.
     """
     resources = run.job.resources
     allowed = [o for o in offers if fitting(o, resources) and (market is None or o.market is market)]

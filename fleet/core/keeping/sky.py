@@ -1,4 +1,4 @@
-"""What a run knows of spot machines: whether one can be had, since when that is so, and how often it changed."""
+"""What a run knows of spot machines: whether one can be had, and since when that is so."""
 
 from __future__ import annotations
 
@@ -6,38 +6,46 @@ from collections.abc import Sequence
 
 from fleet.core.cooling import is_cool
 from fleet.core.deadlines.model import Sky
-from fleet.core.state import AttemptState, FleetState, RunState
+from fleet.core.pace import pace_of
+from fleet.core.state import FleetState, RunState
 from fleet.model.base import Seconds
 from fleet.model.cloud import Market, Offer
 
-ROUND: Seconds = 60
+UNKNOWN_AGE: Seconds = 3600
+"""Of a pool that nobody was ever refused in, when a run begins: spot is believed to be there until it is refused."""
 
 
 def sky_of(state: FleetState, run: RunState, offers: Sequence[Offer], now: Seconds) -> Sky:
-    """Spot is believed to be there until it is refused; a machine that runs is the proof of it."""
-    from fleet.core.deadlines import Belief
-
-    belief, since, down, up = Belief(), run.created_at, False, True
-    for attempt in run.attempts.values():
-        if not _spot(attempt) or attempt.launched_at is None:
-            continue
-        if down:
-            belief = belief.see(not up, max(0.0, attempt.launched_at - since))
-        if attempt.ended_at is None and attempt.serving:
-            return belief.see(up, max(0.0, now - attempt.launched_at)).sky
-        ended = attempt.notice.seen_at if attempt.notice is not None else attempt.ended_at
-        ended = ended if ended is not None else now
-        belief = belief.see(up, max(0.0, ended - attempt.launched_at))
-        since, down = ended, attempt.ended_by in ("cloud", "unknown") or attempt.notice is not None
-    if available(state, offers, now):
-        return belief.see(up, 0.0).sky
-    return belief.see(not up, max(0.0, now - since)).sky
+    """Of the pool that serves, else of the one that was there for longest. The last refusal, or machine that was taken back,
+    is the last that is known of a drought; whether there was none since, nobody saw."""
+    pools = {offer.key: offer for offer in offers if offer.market is Market.SPOT}
+    ages = {key: _age(state, run, one, now) for key, one in pools.items() if is_cool(one, state.cooling, now) is None}
+    serves = [a.offer.key for a in run.serving if a.offer is not None and a.offer.market is Market.SPOT]
+    if serves:
+        own = pools.get(serves[-1]) or next(
+            a.offer for a in run.serving if a.offer is not None and a.offer.key == serves[-1]
+        )
+        return Sky(up=True, age=_age(state, run, own, now), others=any(key != serves[-1] for key in ages))
+    if ages:
+        return Sky(up=True, age=max(ages.values()), others=len(ages) > 1)
+    return Sky(up=False, age=max(0.0, now - _last_had(run)))
 
 
-def available(state: FleetState, offers: Sequence[Offer], now: Seconds) -> bool:
-    """Whether a spot offer may be tried: one that was refused a moment ago may not."""
-    return any(offer.market is Market.SPOT and is_cool(offer, state.cooling, now) is None for offer in offers)
+def _age(state: FleetState, run: RunState, offer: Offer, now: Seconds) -> Seconds:
+    pace = pace_of(offer.provider)
+    told = [
+        until - wait
+        for until, wait in (
+            (state.cooling.get(offer.key), pace.cool_capacity),
+            (state.resting.get(offer.key), pace.cool_interrupted),
+        )
+        if until is not None
+    ]
+    return max(0.0, now - max(told)) if told else now - run.created_at + UNKNOWN_AGE
 
 
-def _spot(attempt: AttemptState) -> bool:
-    return attempt.offer is not None and attempt.offer.market is Market.SPOT
+def _last_had(run: RunState) -> Seconds:
+    """When the run last had a spot machine."""
+    spots = [a for a in run.attempts.values() if a.offer is not None and a.offer.market is Market.SPOT]
+    ends = [a.notice.seen_at if a.notice is not None else a.ended_at for a in spots]
+    return max([end for end in ends if end is not None], default=run.created_at)

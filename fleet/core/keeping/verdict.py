@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from fleet.core.allowed import fitting
@@ -19,15 +19,19 @@ from fleet.model.base import Micros, Seconds
 from fleet.model.cloud import Market, Offer
 
 MARGIN_COOLINGS = 2
-"""On-demand may be refused for capacity too: all that fits twice, each time for as long as it is then left alone."""
+"""On-demand may be refused for capacity too: all that fits, twice, each time for as long as it is then left alone."""
 MARGIN_SHARE = 0.02
 """Of the work that is left: training is not as fast at every hour as it was measured to be."""
-TICKS = 300
-"""A table has at most about so many steps from the run's creation to its deadline."""
+TICKS = 200
+"""A table has about so many steps from the run's creation to its deadline."""
+LEVELS = 160
+"""Steps of slack in a table, between which it is interpolated: with these figures it is solved in about a second."""
 TICK_LEAST: Seconds = 60
-TICK_MOST: Seconds = 600
+TICK_MOST: Seconds = 1800
 SLACKER: Seconds = 60
 """A spot machine that trains is not left for so little slack: it is what heartbeats that come late make of it."""
+SOONER = 0.02
+"""Spot that is there is not passed by for less than this share of what is expected to be spent: to end sooner is worth it."""
 LOCAL_MOST = Overheads(boot=5, restore=3, lost=5)
 READY = ("waiting-volume", "waiting-predecessor")
 """In these phases a machine has booted, and waits for nothing but the one before it."""
@@ -67,10 +71,12 @@ def choose(terms: Terms, situation: Situation, horizon: Seconds, slack: Seconds)
     """What ``core/deadlines`` says. Its table is solved once for each terms and horizon, which takes a second."""
     from fleet.core.deadlines import decide, table
 
-    return decide(table(terms, horizon, slack), situation)
-
-
-Choose = Callable[[Terms, Situation, Seconds, Seconds], Decision]
+    found = decide(table(terms, horizon, slack, LEVELS), situation)
+    spot = dict(found.others).get(Do.SPOT)
+    if found.do is not Do.WAIT or spot is None or spot > found.cost * (1 + SOONER):
+        return found
+    others = tuple((Do.WAIT, found.cost) if do is Do.SPOT else (do, cost) for do, cost in found.others)
+    return replace(found, do=Do.SPOT, cost=spot, others=others)
 
 
 def margin_of(work: Seconds, pace: Pace) -> Seconds:
@@ -121,7 +127,7 @@ def judge(state: FleetState, run: RunState, observed: Observed) -> Verdict | Non
         return Verdict(Do.ON_DEMAND, "late", latest=latest, **figures)  # type: ignore[arg-type]
     short = latest < (-SLACKER if now_at.running is Do.SPOT and now_at.rem == 0 else 0)
     if short:
-        forced = Decision(Do.ON_DEMAND, needs / 3600, (), forced=True, latest_on_demand=latest)
+        forced = Decision(Do.ON_DEMAND, needs / 3600, (), forced=True, late=False, latest_on_demand=latest)
         return Verdict(Do.ON_DEMAND, "planned", latest=latest, decision=forced, **figures)  # type: ignore[arg-type]
     decision = _decided(run, offers, min(usual), deadline, now_at, left - margin, known, overhead, work)
     return Verdict(decision.do, "planned", latest=latest, decision=decision, **figures)  # type: ignore[arg-type]
@@ -147,7 +153,7 @@ def _standing(
     now, serving = observed.now, run.serving
     sky = sky_of(state, run, offers, now)
     if not serving:
-        return Situation(0.0, work.kept, Do.WAIT, 0.0, None, sky)
+        return Situation(0.0, work.kept, Do.WAIT, 0.0, sky)
     carrier = serving[0]
     running = Do.ON_DEMAND if market_of(carrier) is Market.ON_DEMAND else Do.SPOT
     rem = _rem(run, carrier, observed, known)
@@ -156,7 +162,7 @@ def _standing(
     beside = None
     if len(serving) > 1 and running is Do.ON_DEMAND:
         beside = 0.0 if ready(run, serving[-1], observed) else max(1.0, _booting(serving[-1], now, known))
-    return Situation(0.0, left, running, rem, beside, sky)
+    return Situation(0.0, left, running, rem, sky, beside)
 
 
 def market_of(attempt: AttemptState) -> Market:
@@ -199,12 +205,13 @@ def _decided(
     horizon = max(1.0, deadline - run.created_at)
     tick = min(TICK_MOST, max(TICK_LEAST, _up(horizon / TICKS, 60)))
     spot = min(o.price for o in offers if o.market is Market.SPOT)
-    price = min(1.0, max(0.01, round(spot / usual * 20) / 20))
-    horizon = _up(horizon, tick)
+    price = min(1.0, max(0.01, round(spot / usual, 2)))
+    horizon, restore = _up(horizon, tick), _up(known.restore, 10)
+    zones = min(2, len({o.key for o in offers if o.market is Market.SPOT}))
     slack = max(tick, _up(horizon - 0.5 * work.total, tick))
-    terms = Terms(tick=tick, overhead=overhead, restore=_up(known.restore, 10), price=price, overlap=True)
+    terms = Terms(tick=tick, overhead=overhead, restore=restore, price=price, overlap=True, zones=zones)
     left = min(left, at.work + slack)
-    return choose(terms, Situation(left, at.work, at.running, at.rem, at.beside, at.sky), horizon, slack)
+    return choose(terms, Situation(left, at.work, at.running, at.rem, at.sky, at.beside), horizon, slack)
 
 
 def _up(value: Seconds, step: Seconds) -> Seconds:
