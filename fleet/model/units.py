@@ -40,7 +40,10 @@ def parse_deadline(value: Any) -> float | str:
     if isinstance(value, date):
         return _in_utc(datetime.combine(value, time()))
     if not isinstance(value, str) or len(value) > MOST_CHARACTERS or _DURATION.search(value.strip()):
-        return parse_duration(value)
+        seconds = parse_duration(value)
+        if not seconds > 0:
+            raise ValueError(f"{str(value)[:80]!r} is no time at all")
+        return seconds
     try:
         return _in_utc(datetime.fromisoformat(value.strip().replace("Z", "+00:00")))
     except ValueError:

@@ -31,7 +31,7 @@ TICK_MOST: Seconds = 1800
 SLACKER: Seconds = 60
 """A spot machine that trains is not left for so little slack: it is what heartbeats that come late make of it."""
 SOONER = 0.02
-"""Spot that is there is not passed by for less than this share of what is expected to be spent: to end sooner is worth it."""
+"""On-demand may be refused for capacity too: all that fits, twice, for as long as it is then left alone each time."""
 LOCAL_MOST = Overheads(boot=5, restore=3, lost=5)
 READY = ("waiting-volume", "waiting-predecessor")
 """In these phases a machine has booted, and waits for nothing but the one before it."""
@@ -45,7 +45,7 @@ class Verdict:
 
     do: Do
     mood: Mood
-    """``unknown``: nobody knows how much work there is; ``unpromised``: no on-demand offer is allowed; ``late``: it cannot be
+"""Spot that is there is not passed by for less than this share of the expected costs: to end sooner is worth it."""
     kept any more."""
     deadline: Seconds
     left: Seconds
