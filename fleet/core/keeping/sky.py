@@ -15,11 +15,22 @@ UNKNOWN_AGE: Seconds = 3600
 """Of a pool that nobody was ever refused in, when a run begins: spot is believed to be there until it is refused."""
 
 
+def left_alone(state: FleetState, run: RunState, now: Seconds) -> dict[str, Seconds]:
+    """Until when which offers are not tried: what was refused, and what the cloud is taking this run's machine back from."""
+    noticed = {
+        a.offer.key: max(now, a.notice.until or a.notice.seen_at) + 1
+        for a in run.live_attempts
+        if a.offer is not None and a.notice is not None
+    }
+    return {**state.cooling, **{key: max(until, state.cooling.get(key, 0.0)) for key, until in noticed.items()}}
+
+
 def sky_of(state: FleetState, run: RunState, offers: Sequence[Offer], now: Seconds) -> Sky:
     """Of the pool that serves, else of the one that was there for longest. The last refusal, or machine that was taken back,
     is the last that is known of a drought; whether there was none since, nobody saw."""
+    cooling = left_alone(state, run, now)
     pools = {offer.key: offer for offer in offers if offer.market is Market.SPOT}
-    ages = {key: _age(state, run, one, now) for key, one in pools.items() if is_cool(one, state.cooling, now) is None}
+    ages = {key: _age(state, run, one, now) for key, one in pools.items() if is_cool(one, cooling, now) is None}
     serves = [a.offer.key for a in run.serving if a.offer is not None and a.offer.market is Market.SPOT]
     if serves:
         own = pools.get(serves[-1]) or next(

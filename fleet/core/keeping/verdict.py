@@ -19,7 +19,7 @@ from fleet.model.base import Micros, Seconds
 from fleet.model.cloud import Market, Offer
 
 MARGIN_COOLINGS = 2
-"""On-demand may be refused for capacity too: all that fits, twice, each time for as long as it is then left alone."""
+"""On-demand may be refused for capacity too: all that fits, twice, for as long as it is then left alone each time."""
 MARGIN_SHARE = 0.02
 """Of the work that is left: training is not as fast at every hour as it was measured to be."""
 TICKS = 200
@@ -28,10 +28,12 @@ LEVELS = 160
 """Steps of slack in a table, between which it is interpolated: with these figures it is solved in about a second."""
 TICK_LEAST: Seconds = 60
 TICK_MOST: Seconds = 1800
-SLACKER: Seconds = 60
+TICKS_MOST = 1500
+"""But for so many, however far the deadline is: a table must fit into memory."""
+NOISE: Seconds = 60
 """A spot machine that trains is not left for so little slack: it is what heartbeats that come late make of it."""
 SOONER = 0.02
-"""On-demand may be refused for capacity too: all that fits, twice, for as long as it is then left alone each time."""
+"""Spot that is there is not passed by for less than this share of the expected costs: to end sooner is worth it."""
 LOCAL_MOST = Overheads(boot=5, restore=3, lost=5)
 READY = ("waiting-volume", "waiting-predecessor")
 """In these phases a machine has booted, and waits for nothing but the one before it."""
@@ -45,8 +47,8 @@ class Verdict:
 
     do: Do
     mood: Mood
-"""Spot that is there is not passed by for less than this share of the expected costs: to end sooner is worth it."""
-    kept any more."""
+    """``unknown``: nobody knows how much work there is; ``unpromised``: no on-demand offer is allowed; ``late``: it cannot
+    be kept any more."""
     deadline: Seconds
     left: Seconds
     """To the deadline, the margin included."""
@@ -125,7 +127,7 @@ def judge(state: FleetState, run: RunState, observed: Observed) -> Verdict | Non
     latest = left - margin - needs
     if finish > left:
         return Verdict(Do.ON_DEMAND, "late", latest=latest, **figures)  # type: ignore[arg-type]
-    short = latest < (-SLACKER if now_at.running is Do.SPOT and now_at.rem == 0 else 0)
+    short = latest < (-NOISE if now_at.running is Do.SPOT and now_at.rem == 0 else 0)
     if short:
         forced = Decision(Do.ON_DEMAND, needs / 3600, (), forced=True, late=False, latest_on_demand=latest)
         return Verdict(Do.ON_DEMAND, "planned", latest=latest, decision=forced, **figures)  # type: ignore[arg-type]
@@ -204,6 +206,7 @@ def _decided(
     """Asked with rounded terms, so that a run needs few tables."""
     horizon = max(1.0, deadline - run.created_at)
     tick = min(TICK_MOST, max(TICK_LEAST, _up(horizon / TICKS, 60)))
+    tick = max(tick, _up(horizon / TICKS_MOST, 60))
     spot = min(o.price for o in offers if o.market is Market.SPOT)
     price = min(1.0, max(0.01, round(spot / usual, 2)))
     horizon, restore = _up(horizon, tick), _up(known.restore, 10)

@@ -70,12 +70,12 @@ def not_needed(run: RunState, attempt: AttemptState, verdict: Verdict | None, ob
 def _wanted(newer: AttemptState, verdict: Verdict) -> bool:
     """Whether a machine that is ready shall take over now."""
     if market_of(newer) is Market.SPOT:
-        return verdict.do is Do.SPOT
+        return verdict.do is Do.SPOT and newer.rebalance is None
     return verdict.do in (Do.ON_DEMAND, Do.BOTH)
 
 
 def _unwanted(newer: AttemptState, verdict: Verdict) -> bool:
     """Whether it shall not: a spot machine may wait ready for a while, an on-demand one costs too much for that."""
     if market_of(newer) is Market.SPOT:
-        return verdict.do is Do.ON_DEMAND
+        return verdict.do is Do.ON_DEMAND or newer.rebalance is not None  # the cloud may take it in a moment
     return verdict.do in (Do.SPOT, Do.WAIT)

@@ -10,6 +10,7 @@ from fleet.core.actions import Action, Launch, Record
 from fleet.core.allowed import described, providers_of
 from fleet.core.deadlines.model import Do
 from fleet.core.keeping import Verdict, judge, told
+from fleet.core.keeping.sky import left_alone
 from fleet.core.leases import Lease, NoLease, dearest, grant, used_up
 from fleet.core.named import asks_before, usable, volume_to_take
 from fleet.core.observed import Observed
@@ -130,9 +131,10 @@ def _next(
         if not usable(volume, offers, run.job.resources):
             return f"no offer fits in {volume.zone}, where the volume {volume.name!r} is: {described(run.job.resources)}"
         return VolumePassed(at=observed.now, run_id=run.run_id, from_run=giver.run_id, volume_id=volume.volume_id)
-    placement = place(run, offers, state.cooling, observed.now, state.resting, market)
+    cooling = state.cooling if verdict is None else left_alone(state, run, observed.now)
+    placement = place(run, offers, cooling, observed.now, state.resting, market)
     if isinstance(placement, Nothing) and market is Market.ON_DEMAND and not run.serving:
-        placement = place(run, offers, state.cooling, observed.now, state.resting)
+        placement = place(run, offers, cooling, observed.now, state.resting)
     if isinstance(placement, Nothing):
         return placement.reason
     lease = _lease(run, placement, observed)
