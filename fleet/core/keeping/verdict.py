@@ -131,7 +131,7 @@ def judge(state: FleetState, run: RunState, observed: Observed) -> Verdict | Non
     if short:
         forced = Decision(Do.ON_DEMAND, needs / 3600, (), forced=True, late=False, latest_on_demand=latest)
         return Verdict(Do.ON_DEMAND, "planned", latest=latest, decision=forced, **figures)  # type: ignore[arg-type]
-    decision = _decided(run, offers, min(usual), deadline, now_at, left - margin, known, overhead, work)
+    decision = _decided(run, offers, min(usual), deadline, now_at, left - margin - min(0.0, latest), known, overhead, work)
     return Verdict(decision.do, "planned", latest=latest, decision=decision, **figures)  # type: ignore[arg-type]
 
 
