@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import Literal
 
 from fleet.core.allowed import fitting
@@ -32,6 +33,9 @@ TICKS_MOST = 1500
 """But for so many, however far the deadline is: a table must fit into memory."""
 NOISE: Seconds = 60
 """A spot machine that trains is not left for so little slack: it is what heartbeats that come late make of it."""
+RELIEF_RESTORES = 4
+"""A machine that takes over waits for the other to save and for the volume to come: so many times a restore, until a run has
+measured it."""
 SOONER = 0.02
 """Spot that is there is not passed by for less than this share of the expected costs: to end sooner is worth it."""
 LOCAL_MOST = Overheads(boot=5, restore=3, lost=5)
@@ -101,6 +105,17 @@ def overhead_of(known: Overheads) -> Seconds:
     return _up(known.boot + known.restore + 2 * known.lost, 10)
 
 
+def relief_of(run: RunState, known: Overheads) -> Seconds:
+    """From telling a machine to let go until the one beside it trains, as measured in this run."""
+    attempts = run.attempts.values()
+    took = [
+        next(b.resumed.at for b in attempts if b.number > a.number and b.resumed is not None) - a.relieved_at
+        for a in attempts
+        if a.relieved_at is not None and any(b.number > a.number and b.resumed is not None for b in attempts)
+    ]
+    return median(took) if took else RELIEF_RESTORES * known.restore
+
+
 def judge(state: FleetState, run: RunState, observed: Observed) -> Verdict | None:
     """What to do for the run's deadline; None: it has none, or its job leaves no choice."""
     deadline = deadline_of(run)
@@ -117,7 +132,7 @@ def judge(state: FleetState, run: RunState, observed: Observed) -> Verdict | Non
     if not usual:
         return Verdict(Do.SPOT, "unpromised", deadline, left, work=work)
     pace = pace_of(offers[0].provider)
-    known = usual_overheads(run, run.name, pace)
+    known = _with_interval(usual_overheads(run, run.name, pace), run, observed)
     margin, overhead = margin_of(work.left, pace), overhead_of(known)
     now_at = _standing(state, run, observed, offers, work, known)
     finish = now_at.rem + now_at.work if now_at.running is not Do.WAIT else known.boot + known.restore + now_at.work
@@ -133,6 +148,16 @@ def judge(state: FleetState, run: RunState, observed: Observed) -> Verdict | Non
         return Verdict(Do.ON_DEMAND, "planned", latest=latest, decision=forced, **figures)  # type: ignore[arg-type]
     decision = _decided(run, offers, min(usual), deadline, now_at, left - margin - min(0.0, latest), known, overhead, work)
     return Verdict(decision.do, "planned", latest=latest, decision=decision, **figures)  # type: ignore[arg-type]
+
+
+def _with_interval(known: Overheads, run: RunState, observed: Observed) -> Overheads:
+    """What a lost machine takes along is half of what lies between two checkpoints, as the one that trains shows it."""
+    carrier = run.carrier
+    beat = observed.heartbeat(run.run_id, carrier.number, carrier.instance_id) if carrier is not None else None
+    if carrier is None or carrier.resumed is None or beat is None or not beat.checkpoints or beat.saved is None:
+        return known
+    between = (beat.saved - (carrier.resumed.trained or 0.0)) / beat.checkpoints
+    return replace(known, lost=max(known.lost, between / 2))
 
 
 def allowed(run: RunState, offers: Sequence[Offer]) -> list[Offer]:
@@ -183,6 +208,9 @@ def _rem(run: RunState, attempt: AttemptState, observed: Observed, known: Overhe
     beat = observed.heartbeat(run.run_id, attempt.number, attempt.instance_id)
     if trains(attempt, beat):
         return 0.0
+    relieved = max((a.relieved_at for a in run.attempts.values() if a.relieved_at is not None and a.live), default=None)
+    if relieved is not None and attempt.resumed is None and attempt.began_at is not None:
+        return max(1.0, relief_of(run, known) - (observed.now - relieved))
     if attempt.began_at is None:
         return max(1.0, _booting(attempt, observed.now, known)) + known.restore
     return max(1.0, known.restore - max(0.0, observed.now - attempt.began_at))
@@ -209,7 +237,7 @@ def _decided(
     tick = max(tick, _up(horizon / TICKS_MOST, 60))
     spot = min(o.price for o in offers if o.market is Market.SPOT)
     price = min(1.0, max(0.01, round(spot / usual, 2)))
-    horizon, restore = _up(horizon, tick), _up(known.restore, 10)
+    horizon, restore = _up(horizon, tick), _up(relief_of(run, known), 10)
     zones = min(2, len({o.key for o in offers if o.market is Market.SPOT}))
     slack = max(tick, _up(horizon - 0.5 * work.total, tick))
     terms = Terms(tick=tick, overhead=overhead, restore=restore, price=price, overlap=True, zones=zones)

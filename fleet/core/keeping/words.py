@@ -12,6 +12,8 @@ NAMES = {
     Do.ON_DEMAND: "on-demand",
     Do.BOTH: "on-demand with a spot machine beside it",
 }
+MOST_TIMES = 3
+"""Costs of more than so many times on-demand's are no expectation: that choice only just keeps the deadline."""
 
 
 def told(verdict: Verdict) -> str:
@@ -38,8 +40,11 @@ def _costs(verdict: Verdict) -> str:
         return ""
     if decision.forced and not decision.others:
         return "only that keeps the deadline; "
+    most = MOST_TIMES * (verdict.work.left / 3600 + 1) if verdict.work is not None else 0.0
+    if decision.cost > most:
+        return ""
     told = f"{format_money(round(decision.cost * hourly))} expected to the end"
-    others = ", ".join(f"{NAMES[do]} {format_money(round(cost * hourly))}" for do, cost in decision.others)
+    others = ", ".join(f"{NAMES[do]} {format_money(round(cost * hourly))}" for do, cost in decision.others if cost <= most)
     return f"{told}{f' ({others})' if others else ''}; "
 
 

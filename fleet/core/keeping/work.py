@@ -63,6 +63,8 @@ def progress_of(run: RunState, beats: Mapping[AttemptKey, Heartbeat], now: Secon
     beat = beats.get((run.run_id, head.number))
     told = beat if beat is not None and beat.instance_id == head.instance_id else None
     saved = max(from_start, head.saved or 0.0, (told.saved or 0.0) if told is not None else 0.0)
+    if head.relieved_at is not None and head.ended_at is None and told is not None:
+        saved = max(saved, told.trained or 0.0)  # nobody takes its machine: it saves what it has, then lets go
     if told is None or not trains(head, told):
         return saved, saved
     trained = (told.trained or 0.0) + min(max(0.0, now - told.at), STALE)

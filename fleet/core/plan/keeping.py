@@ -22,6 +22,10 @@ from fleet.model.events import AttemptRelieved
 LITTLE: Seconds = 600
 """With less work left than this no machine is launched beside another: it would hardly have booted before the end."""
 
+REGAINED: Seconds = 300
+"""On-demand that was launched beside spot takes over, unless there is more slack than this again: it was launched because
+there was none, and would be once more."""
+
 
 def next_market(verdict: Verdict) -> Market | None:
     """Where the only machine of a run is launched. None: as its job says, nothing speaks for one or the other."""
@@ -71,11 +75,11 @@ def _wanted(newer: AttemptState, verdict: Verdict) -> bool:
     """Whether a machine that is ready shall take over now."""
     if market_of(newer) is Market.SPOT:
         return verdict.do is Do.SPOT and newer.rebalance is None
-    return verdict.do in (Do.ON_DEMAND, Do.BOTH)
+    return verdict.do in (Do.ON_DEMAND, Do.BOTH) or verdict.latest <= REGAINED
 
 
 def _unwanted(newer: AttemptState, verdict: Verdict) -> bool:
     """Whether it shall not: a spot machine may wait ready for a while, an on-demand one costs too much for that."""
     if market_of(newer) is Market.SPOT:
         return verdict.do is Do.ON_DEMAND or newer.rebalance is not None  # the cloud may take it in a moment
-    return verdict.do in (Do.SPOT, Do.WAIT)
+    return verdict.do in (Do.SPOT, Do.WAIT) and verdict.latest > REGAINED

@@ -52,12 +52,11 @@ def grow(run: RunState, observed: Observed) -> Iterator[Action]:
 
 
 def hand_over(run: RunState, observed: Observed) -> Iterator[Action]:
-    """Attach the volume to the newest machine, once the one before it released it or is gone. Never by force."""
-    waiting = run.newest
+    """Attach the volume to the machine that waits for it, once the one before it released it or is gone. Never by force."""
+    # One that trains has it, or went on without it and would not look at it any more. Of two the older one is given it.
+    waiting = next((a for a in run.serving if a.resumed is None), None)
     if waiting is None or not isinstance(waiting.volume, ExistingVolume) or waiting.instance_id is None:
         return
-    if waiting.phase not in ("launched", "running") or waiting.resumed is not None:
-        return  # one that trains has it, or went on without it and would not look at it any more
     place = place_of(waiting)
     volume = observed.volume(place, waiting.volume.volume_id)
     instance = observed.instance(place, waiting.instance_id)
