@@ -30,7 +30,7 @@ def progress(step: int, **metrics: float) -> None:
     ``total``, a whole number among them, is the step at which training will have ended.
     """
     total = metrics.get("total", 0.5)
-    ends = f" total={int(metrics.pop('total'))}" if total == int(total) else ""
+    ends = f" total={int(metrics.pop('total'))}" if total % 1 == 0 else ""
     pairs = "".join(f" {name}={float(value):.6g}" for name, value in metrics.items())
     sys.stdout.write(f"fleet.progress step={int(step)}{ends}{pairs}\n")
     sys.stdout.flush()
