@@ -14,7 +14,8 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from fleet.core.ticks.model import ON_DEMAND, SPOT, WAIT, Do, Places, Terms
+from fleet.core.deadlines.model import Do
+from fleet.core.ticks.model import ON_DEMAND, SPOT, WAIT, Places, Terms
 
 if TYPE_CHECKING:
     import numpy as np
