@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from itertools import chain
 from multiprocessing import get_context
 
 from fleet.backtest.traces import Trace
@@ -54,12 +54,22 @@ def names() -> list[str]:
 
 
 def run_windows(
-    traces: Sequence[Trace], wanted: Sequence[str], terms_of: Callable[[float], Terms], processes: int | None = None
+    traces: Sequence[Trace],
+    wanted: Sequence[str],
+    terms_of: Callable[[float], Terms],
+    processes: int | None = None,
+    on_done: Callable[[int, int], None] | None = None,
 ) -> dict[str, list[Ran]]:
-    """Every trace, from its first tick, under every policy. ``terms_of`` gives the terms in ticks of so many seconds."""
+    """Every trace, from its first tick, under every policy. ``terms_of`` gives the terms in ticks of so many seconds;
+    ``on_done`` is told how many runs of how many are done.
+    """
     terms = {gap: checked(terms_of(gap)) for gap in dict.fromkeys(trace.gap for trace in traces)}
     tasks = [(name, trace, terms[trace.gap]) for name in wanted for trace in traces]
-    ran = list(_ran(tasks, processes or os.cpu_count() or 1))
+    ran: list[Ran] = []
+    for part in _parts(tasks, processes or os.cpu_count() or 1):
+        ran += part
+        if on_done is not None:
+            on_done(len(ran), len(tasks))
     return {name: ran[index * len(traces) : (index + 1) * len(traces)] for index, name in enumerate(wanted)}
 
 
@@ -73,15 +83,24 @@ def run_zones(traces: Sequence[Trace], name: str, terms: Terms, places: Places, 
     return _told(file, terms, outcome)
 
 
-def _ran(tasks: Sequence[Task], processes: int) -> Iterator[Ran]:
-    weight = sum(_weight(task) for task in tasks)
-    if processes == 1 or weight <= FEW:
-        return iter(_done(tasks))
+def _parts(tasks: Sequence[Task], processes: int) -> Iterator[list[Ran]]:
+    """What the tasks come to, in their order, as soon as it is known."""
     size = max(1, -(-len(tasks) // (processes * CHUNKS)))
     parts = [tasks[first : first + size] for first in range(0, len(tasks), size)]
+    if processes == 1 or sum(_weight(task) for task in tasks) <= FEW:
+        yield from map(_done, parts)
+        return
     # started afresh, not forked: what NumPy has running in threads does not survive a fork
-    with ProcessPoolExecutor(min(processes, len(parts)), mp_context=get_context("spawn")) as pool:
-        return iter(list(chain.from_iterable(pool.map(_done, parts))))
+    pool = ProcessPoolExecutor(min(processes, len(parts)), mp_context=get_context("spawn"), initializer=_deaf)
+    try:
+        yield from pool.map(_done, parts)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _deaf() -> None:
+    """Ctrl-C is for the process that started this one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _weight(task: Task) -> int:

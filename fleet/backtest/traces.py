@@ -1,7 +1,7 @@
 """Traces of spot's availability: JSON files of the public benchmark's form.
 
-``{"metadata": {"gap_seconds": 600}, "data": [0, 1, 1, ...]}``: a number for each tick, 0 where spot was not available, else of how
-many machines it was.
+``{"metadata": {"gap_seconds": 600}, "data": [0, 1, 1, ...]}``: a number for each tick, 0 where spot was not available, else
+of how many machines it was.
 """
 
 from __future__ import annotations
@@ -87,10 +87,10 @@ def _parts(found: Any) -> tuple[float, list[Any]]:
     if not _is_number(gap) or gap <= 0:
         raise ValueError(f"metadata.gap_seconds is {_told(gap)}, not a number of seconds above 0")
     data = found.get("data")
-    if not isinstance(data, list):
-        raise ValueError("data is missing" if data is None else "data is not a list")
-    if not data:
-        raise ValueError("data is empty: not one tick")
+    if not isinstance(data, list) or not data:
+        raise ValueError(
+            f"data is {_told(data)}, not a list of at least one tick" if data is not None else "data is missing"
+        )
     return float(gap), data
 
 
