@@ -7,13 +7,15 @@ no finite value. The method is the plain one of the field (Bellman); the state i
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from fleet.core.deadlines.chain import AGES, STATES, stay_and_hop
+from fleet.core.deadlines.chances import Learned
 from fleet.core.deadlines.model import Terms
+from fleet.core.deadlines.weather import LEARNED
 from fleet.model.base import Seconds
 
 if TYPE_CHECKING:
@@ -92,7 +94,7 @@ def table(
     horizon: Seconds,
     slack: Seconds,
     levels: int = LEVELS,
-    learned: tuple[Sequence[float], Sequence[float]] | None = None,
+    learned: Learned = LEARNED,
 ) -> Table:
     """Solve for every situation up to ``horizon`` seconds before the deadline and ``slack`` seconds of slack.
 
