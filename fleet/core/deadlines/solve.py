@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 NEVER = 1e5
 """Ticks of on-demand: more than any run costs."""
-LEVELS = 440
+LEVELS = 260
 """Values of slack that are worked out; between them it is interpolated."""
-KEPT = 16
-"""Tables that are remembered. One is some 20 to 100 MB at the most ticks, and a few at a controller's."""
+KEPT = 8
+"""Tables that are remembered. One is 20 to 60 MB at the most ticks, and a few MB at a controller's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,11 @@ def table(
     import numpy as np
 
     ticks = max(1, math.ceil(horizon / terms.tick))
-    step = max(slack, terms.overhead + terms.tick) / (levels - 1)
+    most = max(slack, terms.overhead + terms.tick)
+    step = most / (levels - 1)
+    if terms.overhead > step:  # what on-demand needs in reserve lies on a level
+        step = terms.overhead / math.ceil(terms.overhead / step)
+        levels = math.ceil(most / step) + 1
     shape = Shape(terms.tick, terms.overhead, min(terms.restore, terms.overhead))
     stay, hop = stay_and_hop(terms.tick, terms.zones, terms.risk, learned)
     kept = np.zeros((ticks + 1, shape.rows, levels, len(stay)), dtype=np.float32)

@@ -48,7 +48,7 @@ class Fleet:
         others = sum(seen.spots) > 1
         sky = Sky(up, seen.elapsed - self._since_of(self._zone, seen), others)
         left = (ends - seen.tick) * self._terms.tick
-        at = Situation(left, seen.left, BACK[seen.running], seen.rem, sky, seen.beside)
+        at = Situation(left, seen.left, BACK[seen.running], seen.rem, sky, seen.beside, self._terms.tick)
         if seen.tick == 0:
             self._table = self._solved(seen, left)
         return SAME[decide(self._table, at).do]
