@@ -22,6 +22,8 @@ BOTH = 30.0
 """So do its two halves, with another zone up and without."""
 PRIOR = (0.5, 20.0)
 """Ends, and ticks, that are taken as seen before anything was."""
+LEAST = 1e-5
+"""No chance is none."""
 FIRST = 36
 """The age of a trace's first run is not known: so many ticks are only looked at."""
 MOST_ZONES = 4
@@ -152,5 +154,5 @@ def _smoothed(ended: Sequence[float], seen: Sequence[float]) -> tuple[float, ...
         ticks = sum(weight * count for weight, count in zip(weights, seen, strict=True))
         around = (ends + PRIOR[0]) / (ticks + PRIOR[1])
         near = (ends + LOCAL * around) / (ticks + LOCAL)
-        found.append(round((ended[here] + LOCAL * near) / (seen[here] + LOCAL), 5))
+        found.append(max(round((ended[here] + LOCAL * near) / (seen[here] + LOCAL), 5), LEAST))
     return tuple(found)
