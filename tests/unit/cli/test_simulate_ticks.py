@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,17 @@ def test_what_is_missing_is_asked_for(folder: Path) -> None:
         done = CliRunner().invoke(app, ["simulate", *words])
         assert isinstance(done.exception, FleetError)
         assert "--work" in str(done.exception)
+
+
+def test_the_example_in_the_documentation_works(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "windows").mkdir()
+    (folder / "us-east-1a_x.json").rename(folder / "windows" / "a.json")
+    monkeypatch.chdir(folder)
+    page = (Path(__file__).parents[3] / "docs" / "commands.md").read_text()
+    (example,) = [line for line in page.splitlines() if line.startswith("fleet simulate --model tick")]
+    done = CliRunner().invoke(app, shlex.split(example)[1:])
+    assert done.exit_code == 0
+    assert [line.split()[0] for line in done.stdout.splitlines()[1:3]] == ["greedy", "omniscient"]
 
 
 def test_policies_complete() -> None:
