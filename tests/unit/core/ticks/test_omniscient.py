@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from fleet.core.ticks import problem
 from fleet.core.ticks.model import Places, Terms
 from fleet.core.ticks.omniscient import omniscient, omniscient_zones
-from fleet.core.ticks.registry import policies
+from fleet.core.ticks.registry import PEERS
 from fleet.core.ticks.run import simulate, simulate_zones
 from tests.unit.core.ticks import plainly
 
@@ -79,9 +79,7 @@ def test_no_policy_that_is_in_time_is_cheaper_in_one_zone(case: tuple[list[tuple
     ticks, terms, _ = case
     window = [up for (up,) in ticks]
     best = omniscient(window, terms)
-    for name, make in policies().items():
-        if name == "fleet-overlap":  # two machines at once may be cheaper than any sequence of single ones
-            continue
+    for name, make in PEERS.items():
         outcome = simulate(make(), window, terms)
         assert outcome.late or outcome.cost_od_hours >= best.cost_od_hours - 1e-9, name
 
@@ -90,8 +88,6 @@ def test_no_policy_that_is_in_time_is_cheaper_in_one_zone(case: tuple[list[tuple
 @given(cases(zones=3, most=20))
 def test_no_policy_that_is_in_time_is_cheaper_over_zones(case: tuple[list[tuple[bool, ...]], Terms, Places]) -> None:
     best = omniscient_zones(*case)
-    for name, make in policies().items():
-        if name == "fleet-overlap":
-            continue
+    for name, make in PEERS.items():
         outcome = simulate_zones(make(), *case)
         assert outcome.late or outcome.cost_od_hours >= best.cost_od_hours - 1e-9, name

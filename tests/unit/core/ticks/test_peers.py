@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fleet.core.ticks.model import PRICE, Places, Terms
 from fleet.core.ticks.omniscient import omniscient
 from fleet.core.ticks.peers import EagerNextRegion, Failover, StayAndWait
-from fleet.core.ticks.registry import PEERS
+from fleet.core.ticks.registry import PEERS, policies
 from fleet.core.ticks.run import Policy, simulate, simulate_zones
 from tests.system import traces
 from tests.unit.core.ticks import plainly
@@ -98,8 +98,11 @@ def test_the_optimum_is_below_everyone_in_windows_of_the_benchmark() -> None:
         terms = Terms(48 * 3600, 52 * 3600, 720, gap)
         best = omniscient(window, terms)
         assert not best.late
-        for peer in PEERS:
-            assert best.cost_od_hours <= simulate(PEERS[peer](), window, terms).cost_od_hours + 1e-9, (name, peer)
+        for policy, make in policies().items():
+            outcome = simulate(make(), window, terms)
+            assert not outcome.late, (name, policy)
+            if policy != "fleet-overlap":  # two machines at once may be cheaper than any one after the other
+                assert best.cost_od_hours <= outcome.cost_od_hours + 1e-9, (name, policy)
 
 
 PLACES = Places((0.3, 0.25, 0.2, 0.35), ("a", "a", "b", "c"))
