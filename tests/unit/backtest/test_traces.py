@@ -19,7 +19,7 @@ def lay(folder: Path, name: str, data: Any, gap: Any = 600) -> Path:
 
 
 def test_a_trace_says_where_spot_was_available_for_all_nodes(tmp_path: Path) -> None:
-    path = lay(tmp_path, "us-west-2a_v100_1.json", [0, 3, 16, 1.0], gap=300)
+    path = lay(tmp_path, "us-west-2a_v100_1.json", [0, 3, 16, 0.5], gap=300)
     assert read_trace(path).up == bytes([0, 1, 1, 1])
     trace = read_trace(path, nodes=16)
     assert (trace.up, trace.gap, trace.seconds, trace.region) == (bytes([0, 0, 1, 0]), 300.0, 1200.0, "us-west-2")

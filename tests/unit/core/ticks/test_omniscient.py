@@ -91,3 +91,20 @@ def test_no_policy_that_is_in_time_is_cheaper_over_zones(case: tuple[list[tuple[
     for name, make in PEERS.items():
         outcome = simulate_zones(make(), *case)
         assert outcome.late or outcome.cost_od_hours >= best.cost_od_hours - 1e-9, name
+
+
+def test_of_equally_cheap_runs_the_one_that_trains_at_once_is_taken() -> None:
+    outcome = omniscient([1] * 40, Terms(100.0, None, 3.0, 10.0))
+    assert (outcome.finish_tick, outcome.launches) == (11, 1)
+    outcome = omniscient([1] * 40, Terms(100.0, 400.0, 3.0, 10.0))
+    assert (outcome.finish_tick, outcome.launches) == (11, 1)
+
+
+@pytest.mark.parametrize(("ticks_of_on_demand", "moves"), [(0.2, 1), (0.4, 0)])
+def test_a_move_to_come_is_weighed_before_the_first_launch(ticks_of_on_demand: float, moves: int) -> None:
+    """Cheap here for three ticks, then over there; or there alone, a little dearer."""
+    ticks = [(tick < 3, tick >= 2) for tick in range(6)]
+    places = Places((0.1, 0.2), ("a", "b"), transfer=ticks_of_on_demand * 10 / 3600)
+    case = ticks, Terms(40.0, 60.0, 0.0, 10.0), places
+    check(case)
+    assert omniscient_zones(*case).moves == moves
