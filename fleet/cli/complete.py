@@ -119,6 +119,13 @@ def region_names(incomplete: str) -> list[str]:
     return _beginning(known_regions(), incomplete)
 
 
+def policy_names(incomplete: str) -> list[str]:
+    """Policies that can be simulated in the tick model."""
+    from fleet.backtest.runner import names
+
+    return _beginning(names(), incomplete)
+
+
 def ssh_hosts(incomplete: str) -> list[str]:
     """Hosts that the SSH configuration names, behind the user that is typed, if any."""
     user, at, beginning = incomplete.rpartition("@")

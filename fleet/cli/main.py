@@ -14,6 +14,7 @@ from fleet.cli import (
     price_commands,
     reach_commands,
     run_commands,
+    simulate_commands,
 )
 from fleet.cli.app import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_JOB, app
 from fleet.cli.errors import error_object, fault_object, print_error
@@ -31,6 +32,7 @@ __all__ = [
     "price_commands",
     "reach_commands",
     "run_commands",
+    "simulate_commands",
 ]
 
 _REMEDIES = {
