@@ -5,8 +5,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 
+from fleet.core.deadlines.model import Do
 from fleet.core.deadlines.weather import EDGES, LEARNED, TICK
-from fleet.core.ticks.model import SPOT, WAIT, Do, Seen, Terms
+from fleet.core.ticks.model import SPOT, WAIT, Seen, Terms
 
 WAITING = 0.05
 """What an hour of waiting is held to cost, in hours of on-demand: nothing is paid for it, yet nobody wants a run to
