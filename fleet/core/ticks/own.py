@@ -31,7 +31,7 @@ class Fleet:
         self._since: list[float] | None = None
         self._ups: Sequence[bool] = ()
         self._zone = -1
-        self._idle = Idle(terms)
+        self._idle = Idle(terms, self._learned)
 
     def choose(self, seen: Seen) -> Do:
         """What the controller would do."""
