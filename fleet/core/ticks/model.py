@@ -4,6 +4,9 @@ At each tick: see where spot is up (an instance on spot with none is gone, witho
 passed; stop if no work is left; choose; a choice other than the instance that is there is a launch, and its overhead
 *replaces* what was left of an earlier one. Whole ticks are billed. A tick that passed is credited whole to the instance
 that ran in it, even if spot is lost just then.
+
+Two machines at once (BOTH) go beyond the public benchmark and are billed to the second: training moves within the tick in
+which the spot machine is ready, and on-demand is paid for until then.
 """
 
 from __future__ import annotations
@@ -134,7 +137,8 @@ class Seen:
         """Whether it is up anywhere."""
         self.home = ""
         """The region where spot trained last; empty: nowhere yet."""
-        self.launches = self.moves = self.on_demand_ticks = 0
+        self.launches = self.moves = 0
+        self.on_demand_ticks = 0.0
         self.spot_ticks = [0] * len(places.prices)
 
     def see(self, spots: Sequence[bool]) -> bool:
@@ -171,11 +175,12 @@ class Seen:
                 self.running, self.rem = ON_DEMAND, self.terms.overhead
                 self.zone, self.beside = -1, None
                 self.launches += 1
-            self.on_demand_ticks += 1
             if do is BOTH:
                 self._beside(zone)
-            elif self.beside is not None:
-                self.zone, self.beside = -1, None
+            else:
+                self.on_demand_ticks += 1
+                if self.beside is not None:
+                    self.zone, self.beside = -1, None
 
     def _spot(self, zone: int) -> None:
         if not self.spots[zone]:
@@ -196,6 +201,11 @@ class Seen:
             self.zone, self.beside = zone, self.terms.beside
             self._launched(zone)
         self.spot_ticks[zone] += 1
+        if self.beside < self.terms.tick and self.rem < READY:
+            self.on_demand_ticks += self.beside / self.terms.tick
+            self.running, self.rem, self.beside = SPOT, self.terms.lost, None
+        else:
+            self.on_demand_ticks += 1
 
     def _launched(self, zone: int) -> None:
         """A spot machine starts: data follows it into its region."""

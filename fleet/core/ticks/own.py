@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import inf
 
-from fleet.core.deadlines import Do as Choice
-from fleet.core.deadlines import Situation, Sky, Table, decide, table
+from fleet.core.deadlines import Do, Situation, Sky, Table, decide, table
 from fleet.core.deadlines import Terms as Solved
 from fleet.core.deadlines.chances import Learned
 from fleet.core.deadlines.weather import LEARNED
 from fleet.core.ticks.idling import Idle
-from fleet.core.ticks.model import Do, Seen, Terms
+from fleet.core.ticks.model import Seen, Terms
 from fleet.core.ticks.run import Policy
 
-SAME = {choice: Do(choice.value) for choice in Choice}
-BACK = {do: choice for choice, do in SAME.items()}
 SHORTEST = 300.0
 """Seconds: a table's tick. Traces that look more often are asked about each time, by the same table."""
 MOST_TICKS = 450
@@ -34,7 +31,7 @@ class Fleet:
         self._since: list[float] | None = None
         self._ups: Sequence[bool] = ()
         self._zone = -1
-        self._idle = Idle(terms)
+        self._idle = Idle(terms, self._learned)
 
     def choose(self, seen: Seen) -> Do:
         """What the controller would do."""
@@ -48,10 +45,10 @@ class Fleet:
         others = sum(seen.spots) > 1
         sky = Sky(up, seen.elapsed - self._since_of(self._zone, seen), others)
         left = (ends - seen.tick) * self._terms.tick
-        at = Situation(left, seen.left, BACK[seen.running], seen.rem, sky, seen.beside, self._terms.tick)
+        at = Situation(left, seen.left, seen.running, seen.rem, sky, seen.beside, self._terms.tick)
         if seen.tick == 0:
             self._table = self._solved(seen, left)
-        return SAME[decide(self._table, at).do]
+        return decide(self._table, at).do
 
     def where(self, seen: Seen) -> int:
         """The zone of the last choice."""
