@@ -15,6 +15,7 @@ from fleet.core.pace import pace_of
 from fleet.core.placement import Nothing, Placement, place
 from fleet.core.plan.horizon import not_after
 from fleet.core.state import FleetState, RunState
+from fleet.core.worth import knowledge
 from fleet.model.cloud import NewVolume, Offer
 from fleet.model.events import LaunchIntended, RunEnded, VolumePassed
 
@@ -98,7 +99,7 @@ def _next(state: FleetState, run: RunState, observed: Observed) -> Launch | NoLe
         if not usable(volume, offers, run.job.resources):
             return f"no offer fits in {volume.zone}, where the volume {volume.name!r} is: {described(run.job.resources)}"
         return VolumePassed(at=observed.now, run_id=run.run_id, from_run=giver.run_id, volume_id=volume.volume_id)
-    placement = place(run, offers, state.cooling, observed.now, state.resting)
+    placement = place(run, offers, state.cooling, observed.now, state.resting, knowledge(state, observed))
     if isinstance(placement, Nothing):
         return placement.reason
     lease = _lease(run, placement, observed)
