@@ -20,9 +20,6 @@ PoolKey = tuple[str, str, str, str]
 AGES: tuple[Seconds, ...] = (600, 1200, 1800, 3600, 7200, 14400, 28800, 86400, math.inf)
 """Until which age the hazard of each class holds. scripts/calibrate_survival.py has the same."""
 HALF_LIFE: Seconds = 7 * 86400
-FLICKER_STEP: Seconds = 600
-FLICKER_DECAY = math.exp(-1 / 36)
-"""A change between up and down counts less with each step."""
 SAME_STRETCH: Seconds = 6 * 3600
 """Two refusals further apart say nothing of the time between them."""
 NOTHING = (0.0,) * len(AGES)
@@ -64,8 +61,6 @@ class PoolRecord(Frozen):
     since: Seconds = 0.0
     """Since when that is so."""
     seen_at: Seconds = 0.0
-    flicker: float = 0.0
-    """Changes between up and down, as of ``since``."""
 
 
 def faded(record: PoolRecord, at: Seconds) -> PoolRecord:
@@ -141,16 +136,10 @@ def on_demand(record: PoolRecord, at: Seconds, *, had: bool) -> PoolRecord:
     return _counted(record, at, **({"on_demand_launched": 1.0} if had else {"on_demand_refused": 1.0}))[0]
 
 
-def flicker_at(record: PoolRecord, now: Seconds) -> float:
-    """The changes between up and down, faded."""
-    return record.flicker * math.pow(FLICKER_DECAY, max(0.0, now - record.since) / FLICKER_STEP)
-
-
 def _seen(record: PoolRecord, at: Seconds, *, up: bool) -> PoolRecord:
     """Whether spot can be had, as seen at a time; what is told late changes no newer word."""
     if at < record.seen_at:
         return record
     if record.up == up:
         return record.model_copy(update={"seen_at": at})
-    flicker = flicker_at(record, at) + (record.up is not None)
-    return record.model_copy(update={"up": up, "since": at, "seen_at": at, "flicker": flicker})
+    return record.model_copy(update={"up": up, "since": at, "seen_at": at})

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 
-from fleet.core.pools import AGES, PoolRecord, faded, flicker_at, hours_by_age
+from fleet.core.deadlines.model import Sky
+from fleet.core.deadlines.weather import EDGES, LEARNED, TICK
+from fleet.core.pools import AGES, PoolRecord, faded, hours_by_age
 from fleet.model.base import Seconds
 
 LOOSEST_SHAPE = 2.0
@@ -28,6 +30,8 @@ USUAL_PRICE_SHARE = 0.35
 PRICE_POWER, PRICE_LIMIT = 0.25, 1.4
 REBALANCE = 0.25
 """A rebalance signal counts as so much of an interruption."""
+COMPARED: Seconds = 6 * 3600
+"""Hazards are compared by what they come to until this age."""
 SCORE_WEIGHT = 3.0
 """A placement score counts as so many launches, of which score/10 were had."""
 
@@ -223,8 +227,8 @@ def taken_within(record: PoolRecord | None, prior: Prior, now: Seconds, seconds:
     return 1 - outlook(record, prior, now).life.past(seconds, age)
 
 
-def seen_sky(record: PoolRecord | None, prior: Prior, now: Seconds) -> tuple[bool, Seconds, float]:
-    """Whether spot can be had in a pool, as far as is known; since how long that is so, seconds; how often it changed.
+def sky_of(record: PoolRecord | None, prior: Prior, now: Seconds, others: bool = False) -> Sky:
+    """What a decision about a deadline takes as known of a pool; ``others``: another one that is allowed has machines, too.
 
     A pool that was never seen is taken for what it is most of the time, since just now.
     """
@@ -233,5 +237,22 @@ def seen_sky(record: PoolRecord | None, prior: Prior, now: Seconds) -> tuple[boo
     if expected.up is not None and expected.ago == 0:
         up = expected.up
     same = expected.up is not None and up == expected.up
-    flicker = flicker_at(record, now) if record is not None else 0.0
-    return up, expected.age + expected.ago if same else 0.0, flicker
+    return Sky(up, expected.age + expected.ago if same else 0.0, others and up)
+
+
+def risk_of(record: PoolRecord | None, prior: Prior, now: Seconds) -> float:
+    """How often machines of a pool are taken, as a multiple of what the deadline's tables were learned from."""
+    life = outlook(record, prior, now).life
+    return life.shape / life.rate * life.expected(COMPARED) / _learned_hazard()
+
+
+@lru_cache(maxsize=1)
+def _learned_hazard() -> float:
+    """Of the deadline's tables, summed up to an age."""
+    total, low = 0.0, 0.0
+    for chance, high in zip(LEARNED.up, (*EDGES, math.inf), strict=True):
+        total -= math.log(1 - chance) * max(0.0, min(high, COMPARED) - low) / TICK
+        low = high
+        if high >= COMPARED:
+            break
+    return total

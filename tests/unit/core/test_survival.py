@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleet.core import pools
+from fleet.core.deadlines.model import Sky
 from fleet.core.pools import HALF_LIFE, PoolRecord
 from fleet.core.state import FleetState
-from fleet.core.survival import Hints, Lives, mean_life, outlook, prior_of, seen_sky, taken_within
+from fleet.core.survival import Hints, Lives, mean_life, outlook, prior_of, risk_of, sky_of, taken_within
 from tests.unit.core.world import folded
 
 HOUR = 3600.0
@@ -135,14 +136,18 @@ def test_after_a_refusal_the_chance_comes_back_with_time() -> None:
 
 def test_the_sky_over_a_pool_is_what_was_seen_last() -> None:
     record = pools.launched(PoolRecord(), 0.0, "1")
-    assert seen_sky(record, PRIOR, 2 * HOUR) == (True, 2 * HOUR, 0.0)
+    assert sky_of(record, PRIOR, 2 * HOUR, others=True) == Sky(True, 2 * HOUR, True)
     record = pools.ended(record, 2 * HOUR, "1", taken=True)
-    up, age, flicker = seen_sky(record, PRIOR, 2 * HOUR)
-    assert (up, age, flicker) == (False, 0.0, 1.0)
-    _, age, flicker = seen_sky(pools.refused(record, 2.1 * HOUR), PRIOR, 2.5 * HOUR)
-    assert age == pytest.approx(HOUR / 2)
-    assert flicker < 1.0
-    assert seen_sky(None, PRIOR, 0.0)[1:] == (0.0, 0.0)
+    assert sky_of(record, PRIOR, 2 * HOUR, others=True) == Sky(False, 0.0)
+    assert sky_of(pools.refused(record, 2.1 * HOUR), PRIOR, 2.5 * HOUR).age == pytest.approx(HOUR / 2)
+    assert sky_of(None, PRIOR, 0.0).age == 0.0
+
+
+def test_interruptions_raise_the_risk_that_a_deadline_counts_with() -> None:
+    record = pools.launched(PoolRecord(), 0.0, "1")
+    risks = [risk_of(record, PRIOR, 60.0), risk_of(pools.ended(record, 60.0, "1", taken=True), PRIOR, 60.0)]
+    assert 0.3 < risks[0] < risks[1] < 3
+    assert risk_of(None, prior_of(1, Hints(band=0)), 0.0) < 0.2
 
 
 @settings(deadline=None, max_examples=50)
