@@ -14,10 +14,10 @@ from statistics import median_low
 from fleet.core.costs import volume_rate
 from fleet.core.observed import Observed
 from fleet.core.overheads import Overheads, of_runs
-from fleet.core.pools import PoolKey, pool_name, pool_of
+from fleet.core.pools import PoolKey, PoolRecord, pool_name, pool_of
 from fleet.core.rates import rates_of
 from fleet.core.state import FleetState, RunState, VolumeRecord
-from fleet.core.survival import Hints, Lives, Outlook, outlook, prior_of
+from fleet.core.survival import Hints, Lives, Outlook, Prior, outlook, prior_of
 from fleet.model.base import Micros, Seconds
 from fleet.model.cloud import Market, Offer
 from fleet.model.job import Job
@@ -114,9 +114,16 @@ class Knowledge:
         key = (pool, len(offer.accelerators), hints)
         found = self._outlooks.get(key)
         if found is None:
-            prior = prior_of(len(offer.accelerators), hints)
-            found = self._outlooks[key] = outlook(self.state.pools.get(pool_name(pool)), prior, self.now)
+            found = self._outlooks[key] = outlook(self.record(offer), self.prior(offer), self.now)
         return found
+
+    def record(self, offer: Offer) -> PoolRecord | None:
+        """What was seen of an offer's pool."""
+        return self.state.pools.get(pool_name(pool_of(offer)))
+
+    def prior(self, offer: Offer) -> Prior:
+        """What is believed of it without that."""
+        return prior_of(len(offer.accelerators), self.hints_of(offer))
 
     def kept(self, offer: Offer, overheads: Overheads) -> float:
         """The share of paid time that is kept on an offer."""
