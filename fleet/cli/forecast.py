@@ -31,10 +31,12 @@ def told_forecast(found: Foretold) -> Iterator[str]:
             yield f"late   the deadline of {told_hours(found.deadline)} cannot be kept: {earliest} is the earliest"
         else:
             yield f"keeps  the deadline of {told_hours(found.deadline)} in {1 - (one.late or 0):.1%} of the tries"
-    if found.later:
+    if found.later and found.later[0].deadline == found.deadline:
         here, *more = found.later
         saved = (f"{told_hours(each.deadline)} saves {_money(max(0, here.cost - each.cost))}" for each in more)
         yield f"looser a deadline of {', of '.join(saved)}"
+    elif found.later:
+        yield f"looser a deadline of {told_hours(found.later[0].deadline)} costs {_money(found.later[0].cost)} on average"
     for place in found.elsewhere[:2]:
         yield f"region {place.region} would save {place.saves:.0%} ({format_money(place.per_hour)} for an hour of training)"
 

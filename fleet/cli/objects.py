@@ -204,7 +204,7 @@ class ForecastObject(TypedDict):
     late_percent: float | None
     """Of the tries, those that missed the deadline; null: there is none."""
     later: list[LaterObject]
-    """The deadline first, then later ones."""
+    """The deadline first, then later ones; without those that cannot be kept."""
     elsewhere: list[ElsewhereObject]
     """The cheapest first."""
 

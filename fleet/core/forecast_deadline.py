@@ -55,15 +55,18 @@ def with_deadline(
     seed: int = 0,
     tries: int = TRIES,
 ) -> tuple[Forecast, tuple[Looser, ...]]:
-    """What a deadline costs, and what a later one would. ``on_demand`` per hour, ``volume`` per hour."""
+    """What a deadline costs, and what it and later ones cost on average, of those that can be kept. ``on_demand`` and
+    ``volume`` per hour."""
     import numpy as np
 
-    solved = table(terms, deadline * LOOSER[-1], deadline * LOOSER[-1] - work)
+    horizon = max(deadline * LOOSER[-1], work + terms.overhead + terms.tick)
+    solved = table(terms, horizon, horizon - work)
     first = _at_start(work, deadline, up, terms.tick)
     looser = []
     for times in (1.0, *LOOSER):
         found = decide(solved, _at_start(work, deadline * times, up, terms.tick))
-        looser.append(Looser(deadline * times, round(found.cost * on_demand)))
+        if not found.late:
+            looser.append(Looser(deadline * times, round(found.cost * on_demand)))
     rng = np.random.default_rng(seed)
     ends = [_run(solved, first, rng) for _ in range(tries)]
     cost = np.array([one.hours * on_demand + one.elapsed / 3600 * volume for one in ends])

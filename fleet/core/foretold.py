@@ -50,7 +50,7 @@ class Foretold:
     earliest: Seconds | None = None
     """The earliest deadline that can be kept; None: there is none to keep."""
     later: tuple[Later, ...] = ()
-    """The deadline itself first, then later ones."""
+    """The deadline itself first, then later ones; without those that cannot be kept."""
     elsewhere: tuple[Elsewhere, ...] = ()
     """The cheapest first."""
 
