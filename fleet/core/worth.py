@@ -14,7 +14,7 @@ from statistics import median_low
 from fleet.core.costs import volume_rate
 from fleet.core.observed import Observed
 from fleet.core.overheads import Overheads, of_runs
-from fleet.core.pools import PoolKey, PoolRecord, pool_name, pool_of
+from fleet.core.pools import PoolRecord, pool_name, pool_of
 from fleet.core.rates import rates_of
 from fleet.core.state import FleetState, RunState, VolumeRecord
 from fleet.core.survival import Hints, Lives, Outlook, Prior, outlook, prior_of
@@ -59,6 +59,18 @@ class Worth:
     """The chance that a machine is taken within one and six hours."""
 
 
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What is to be expected of an offer, whoever asks."""
+
+    offer: Offer
+    """Held, so that no other object has its identity meanwhile."""
+    outlook: Outlook
+    life: Seconds | None
+    taken_1h: float
+    taken_6h: float
+
+
 @dataclass(slots=True)
 class Knowledge:
     """What is known in one tick of pools and of jobs' names, looked up once however many runs ask."""
@@ -76,9 +88,9 @@ class Knowledge:
     _names: dict[str, list[RunState]] | None = None
     _rates: dict[str, dict[tuple[str, str], float]] = field(default_factory=dict)
     _overheads: dict[tuple[str, str, Seconds | None], Overheads] = field(default_factory=dict)
-    _outlooks: dict[tuple[PoolKey, int, Hints], Outlook] = field(default_factory=dict)
+    _expected: dict[int, Expected] = field(default_factory=dict)
+    """By the offer's identity: all runs of a tick are shown the same ones."""
     _kept: dict[tuple[int, Seconds, Seconds], float] = field(default_factory=dict)
-    _lives: dict[int, tuple[Seconds, float, float]] = field(default_factory=dict)
 
     def runs_of(self, name: str) -> list[RunState]:
         """All runs of a name."""
@@ -108,14 +120,19 @@ class Knowledge:
             return told
         return Hints(told.band, told.label, told.score, round(offer.price / offer.on_demand_price, 2))
 
+    def expected(self, offer: Offer) -> Expected:
+        """What is to be expected of an offer."""
+        found = self._expected.get(id(offer))
+        if found is None:
+            beyond = outlook(self.record(offer), self.prior(offer), self.now)
+            spot, life = offer.market is Market.SPOT, beyond.life
+            taken = (1 - life.past(3600), 1 - life.past(6 * 3600)) if spot else (0.0, 0.0)
+            found = self._expected[id(offer)] = Expected(offer, beyond, life.mean(LONGEST) if spot else None, *taken)
+        return found
+
     def outlook(self, offer: Offer) -> Outlook:
         """What is to be expected of an offer's pool."""
-        pool, hints = pool_of(offer), self.hints_of(offer)
-        key = (pool, len(offer.accelerators), hints)
-        found = self._outlooks.get(key)
-        if found is None:
-            found = self._outlooks[key] = outlook(self.record(offer), self.prior(offer), self.now)
-        return found
+        return self.expected(offer).outlook
 
     def record(self, offer: Offer) -> PoolRecord | None:
         """What was seen of an offer's pool."""
@@ -129,20 +146,12 @@ class Knowledge:
         """The share of paid time that is kept on an offer."""
         if offer.market is not Market.SPOT:
             return kept_on_demand(overheads)
-        lives = self.outlook(offer).life
-        key = (id(lives), overheads.total, overheads.lost)  # each outlook is held, so no other has its id
-        if key not in self._kept:
-            self._kept[key] = kept_share(lives, overheads)
-        return self._kept[key]
-
-    def life(self, offer: Offer) -> tuple[Seconds | None, float, float]:
-        """How long a machine lives on average, and the chances that it is taken within one and six hours."""
-        if offer.market is not Market.SPOT:
-            return None, 0.0, 0.0
-        lives = self.outlook(offer).life
-        if id(lives) not in self._lives:
-            self._lives[id(lives)] = lives.mean(LONGEST), 1 - lives.past(3600), 1 - lives.past(6 * 3600)
-        return self._lives[id(lives)]
+        lives = self.expected(offer).outlook.life
+        key = (id(offer), overheads.total, overheads.lost)
+        found = self._kept.get(key)
+        if found is None:
+            found = self._kept[key] = kept_share(lives, overheads)
+        return found
 
 
 def knowledge(state: FleetState, observed: Observed) -> Knowledge:
@@ -184,7 +193,7 @@ def leaving_price(offer: Offer, volume: VolumeRecord, keep: Seconds | None, chec
 
 def worth(offer: Offer, run: RunState, volume: VolumeRecord | None, known: Knowledge) -> Worth:
     """What an offer comes to for a run whose volume is where it is."""
-    overheads, expected = known.overheads(run.job, offer.provider), known.outlook(offer)
+    overheads, expected = known.overheads(run.job, offer.provider), known.expected(offer)
     rates = known.rates(run.name)
     rate = rates.get((offer.provider, offer.instance_type))
     speed = rate / median_low(rates.values()) if rate is not None else 1.0
@@ -194,17 +203,16 @@ def worth(offer: Offer, run: RunState, volume: VolumeRecord | None, known: Knowl
     size, price = run.job.volume.size, known.volume_prices.get(offer.provider, 0)
     hourly += volume_rate(volume.size_gb, volume.price) if volume is not None else volume_rate(size, price)
     kept = known.kept(offer, overheads)
-    life, within_1h, within_6h = known.life(offer)
     return Worth(
         per_hour=round(hourly / (kept * speed)),
         hourly=hourly,
         kept=kept,
         speed=speed,
         speed_known=rate is not None,
-        outlook=expected,
-        life=life,
-        taken_1h=within_1h,
-        taken_6h=within_6h,
+        outlook=expected.outlook,
+        life=expected.life,
+        taken_1h=expected.taken_1h,
+        taken_6h=expected.taken_6h,
     )
 
 
