@@ -102,7 +102,8 @@ def offering(state: FleetState, providers: Iterable[Provider], job: Job, now: fl
         raise NothingFitsError(f"no offer fits {described(job.resources)}", "Loosen resources, or raise max_price.")
     run = _next_run(state, job, now)
     prices = {name: known[name].capabilities.volume_price for name in {o.provider for o in offers}}
-    knows = Knowledge(state, now, hinting(offers), prices)
+    addresses = {name: known[name].capabilities.address_price for name in prices}
+    knows = Knowledge(state, now, hinting(offers), prices, addresses)
     placement = place(run, offers, state.cooling, now, state.resting, knows)
     first = placement.offers[0].key if isinstance(placement, Placement) else ""
     tried = {o.key for o in placement.offers} if isinstance(placement, Placement) else set()

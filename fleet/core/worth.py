@@ -159,7 +159,8 @@ def knowledge(state: FleetState, observed: Observed) -> Knowledge:
     made: tuple[object, object, object, Knowledge] | None = state.__dict__.get("_knowledge")
     if made is None or made[0] is not observed or made[1] is not state.runs or made[2] is not state.pools:
         prices = {name: one.volume_price for name, one in observed.capabilities.items()}
-        found = Knowledge(state, observed.now, observed.hints, prices)
+        addresses = {name: one.address_price for name, one in observed.capabilities.items()}
+        found = Knowledge(state, observed.now, observed.hints, prices, addresses)
         made = state.__dict__["_knowledge"] = (observed, state.runs, state.pools, found)
     return made[3]
 
