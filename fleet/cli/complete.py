@@ -126,6 +126,11 @@ def policy_names(incomplete: str) -> list[str]:
     return _beginning(names(), incomplete)
 
 
+def infra_names(incomplete: str) -> list[str]:
+    """Providers, and EC2's regions."""
+    return _beginning(("local", "aws", *(f"aws/{region}" for region in region_names(""))), incomplete)
+
+
 def ssh_hosts(incomplete: str) -> list[str]:
     """Hosts that the SSH configuration names, behind the user that is typed, if any."""
     user, at, beginning = incomplete.rpartition("@")

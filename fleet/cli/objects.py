@@ -198,6 +198,55 @@ class MadeObject(TypedDict):
     """The URL that state goes to."""
 
 
+class LaterObject(TypedDict):
+    """A deadline, and what the machines are expected to cost under it."""
+
+    deadline_seconds: float
+    """From the start."""
+    usd: float
+    """Expected, on average; without the volume."""
+
+
+class ElsewhereObject(TypedDict):
+    """A region that the job rules out, where training would cost less."""
+
+    region: str
+    """Of the same provider."""
+    usd_per_training_hour: float
+    """On its best offer."""
+    saves_percent: int
+    """Against the best offer that the job allows."""
+
+
+class ForecastObject(TypedDict):
+    """What the whole training is expected to come to. Of ten tries one is below the low figure, one above the high one."""
+
+    work_seconds: float
+    """The job's `estimate`."""
+    usd: list[float]
+    """Low, middle, high; with the volume."""
+    mean_usd: float
+    """On average."""
+    seconds: list[float]
+    """From the start to the end: low, middle, high."""
+    interruptions: float
+    """On average."""
+    on_demand_usd: float
+    """The whole on demand."""
+    on_demand_percent: int
+    """Of the tries, those that used on-demand."""
+    deadline_seconds: float | None
+    """The job's deadline; null: it has none."""
+    earliest_deadline_seconds: float | None
+    """The earliest one that can be kept; null: the job has none."""
+    late_percent: float | None
+    """Of the tries, those that missed the deadline; null: there is none."""
+    later: list[LaterObject]
+    """The deadline first, then later ones; without those that cannot be kept."""
+    elsewhere: list[ElsewhereObject]
+    """The cheapest first."""
+
+
 class PlanObject(TypedDict):
     """What a job could run on, and what would be chosen."""
 
@@ -209,6 +258,72 @@ class PlanObject(TypedDict):
     """What of the job's wishes is nowhere on offer and what serves instead, and which prices could not be had."""
     makes: MadeObject
     """What comes with the machine."""
+    forecast: ForecastObject | None
+    """What the whole comes to; null: the job has no `estimate`."""
+
+
+class RankedObject(TypedDict):
+    """An offer, and what training on it is expected to cost."""
+
+    offer: str
+    """provider/region/zone/instance type/market."""
+    provider: str
+    """`local`, or a cloud."""
+    region: str
+    """Of the provider."""
+    zone: str
+    """A volume is bound to one."""
+    instance_type: str
+    """The provider's word for the kind of machine."""
+    market: Literal["spot", "on-demand"]
+    """`spot` machines may be taken back."""
+    accelerators: list[str]
+    """One entry for each."""
+    usd_per_training_hour: float
+    """Expected for an hour of training that is kept, at the speed of the types that are known: by this they are ranked."""
+    usd_per_hour: float
+    """The machine's price now."""
+    on_demand_usd_per_hour: float
+    """The same type's price on demand."""
+    with_all_usd_per_hour: float
+    """Machine, volume, and what moving there comes to, spread over a day."""
+    expected_life_seconds: float | None
+    """Of a machine that is launched now, up to 30 days; null: on demand, nobody takes it."""
+    taken_within_1h: float
+    """The chance, 0 to 1."""
+    taken_within_6h: float
+    """The chance, 0 to 1."""
+    overhead_share: float
+    """Of paid time, what does not train: boot, restore, and what is repeated after interruptions."""
+    speed: float | None
+    """Against the other types that the job ran on; null: not known, taken for 1."""
+    chance: float
+    """That a machine can be had now, 0 to 1."""
+    launched: float
+    """Spot machines that this fleet got there; each counts half after a week."""
+    refused: float
+    """Times that there were none."""
+    taken: float
+    """Machines that were taken back."""
+    interruption: str | None
+    """The cloud's own word on how many are interrupted in a month; null: it says nothing."""
+    placement_score: int | None
+    """The cloud's own, 1 to 10, as `fleet prices --scores` was told; null: not asked in the last day."""
+    chosen: bool
+    """`fleet up` would try this one first."""
+    cooling: bool
+    """It was refused or taken back a moment ago, and is left alone for a while."""
+
+
+class RankingObject(TypedDict):
+    """Offers by what training on them is expected to cost."""
+
+    offers: list[RankedObject]
+    """The best first."""
+    why: str
+    """Why the chosen one, in numbers; or why none."""
+    notes: list[str]
+    """What is nowhere on offer and what serves instead, and which prices could not be had."""
 
 
 class PricePointObject(TypedDict):

@@ -28,6 +28,7 @@ PRINTED: Mapping[str, Printed] = {
     "runs": Printed(list[objects.RunObject], ("ps",)),
     "status": Printed(objects.StatusObject, ("status",)),
     "plan": Printed(objects.PlanObject, ("plan",)),
+    "offers": Printed(objects.RankingObject, ("offers",)),
     "prices": Printed(objects.PricesObject, ("prices",)),
     "event": Printed(None, ("events", "controller run"), lines=True),
     "log-line": Printed(objects.LogLineObject, ("logs",), lines=True),

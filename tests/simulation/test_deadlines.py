@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from fleet.providers.sim.market import Weather
-from tests.simulation.deadlines import ANYWHERE, HERE, Fuse, Full, Trial, often, trial
+from tests.simulation.deadlines import ANYWHERE, HERE, Full, Fuse, Trial, often, trial
 
 __all__ = ["often"]
 EPOCH = 1_700_000_000.0

@@ -103,7 +103,7 @@ def test_of_equally_cheap_runs_the_one_that_trains_at_once_is_taken() -> None:
 @pytest.mark.parametrize(("ticks_of_on_demand", "moves"), [(0.2, 1), (0.4, 0)])
 def test_a_move_to_come_is_weighed_before_the_first_launch(ticks_of_on_demand: float, moves: int) -> None:
     """Cheap here for three ticks, then over there; or there alone, a little dearer."""
-    ticks = [(tick < 3, tick >= 2) for tick in range(6)]
+    ticks: list[tuple[bool, ...]] = [(tick < 3, tick >= 2) for tick in range(6)]
     places = Places((0.1, 0.2), ("a", "b"), transfer=ticks_of_on_demand * 10 / 3600)
     case = ticks, Terms(40.0, 60.0, 0.0, 10.0), places
     check(case)
