@@ -18,7 +18,7 @@ from fleet.backtest.looking import next_look
 from fleet.backtest.market import Market
 from fleet.backtest.ways import Ways
 from fleet.control.controller import Controller, Tick
-from fleet.core.actions import ForgetBeat, WriteDesired
+from fleet.core.actions import ForgetBeat, Launch, Record, WriteDesired
 from fleet.core.costs import run_cost
 from fleet.core.state import RunState
 from fleet.model import layout
@@ -238,7 +238,9 @@ def read_by(world: World, run_id: str, read: Desired) -> object:
 
 
 def _acted(tick: Tick) -> bool:
-    return any(not isinstance(action, (WriteDesired, ForgetBeat)) for action in tick.actions)
+    """Whether the cloud shows something new since: a launch that it refused changed nothing there."""
+    launched = any(event.type == "launch-succeeded" for event in tick.events)
+    return launched or any(not isinstance(action, (Launch, Record, WriteDesired, ForgetBeat)) for action in tick.actions)
 
 
 def _manners(market: Market, ways: Ways) -> Manners:
