@@ -55,8 +55,7 @@ def quantiles(values: list[float]) -> list[float]:
 
 def prices_of(path: Path) -> Iterator[list[float]]:
     """The logarithms of each type's daily prices in each region."""
-    opened = gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
-    with opened as file:
+    with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as file:
         series: dict[tuple[str, str], list[float]] = {}
         for row in csv.DictReader(file):
             key = (row["region"], row["instance_type"])

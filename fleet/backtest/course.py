@@ -13,8 +13,8 @@ from fleet.providers.sim.market import HOUR
 class Course:
     """Up or down, by the moments at which that changes; they are asked for no further than anybody looks."""
 
-    def __init__(self, up: bool, turns: Iterator[Seconds]) -> None:
-        """``turns`` gives ascending times; if it ends, the pool stays as it is."""
+    def __init__(self, turns: Iterator[Seconds], *, up: bool) -> None:
+        """``up``: how it begins. ``turns`` gives ascending times; if it ends, the pool stays as it is."""
         self._up, self._turns, self._more = up, turns, True
         self._edges: list[Seconds] = []
 
@@ -73,4 +73,4 @@ def around(edges: Sequence[Seconds], up: bool, period: Seconds, origin: Seconds,
             if ends_up != up:
                 yield at
 
-    return Course(up ^ (count % 2 == 1), turns())
+    return Course(turns(), up=up ^ (count % 2 == 1))

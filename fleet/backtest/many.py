@@ -34,6 +34,12 @@ class Case:
     """As ``in_sim`` makes it."""
     market: Market
     ways: Ways
+    deadline: Seconds | None = None
+    """What runs are held against whose job has none."""
+
+    def run(self, seed: int) -> Outcome:
+        """One of them."""
+        return simulate(self.job, self.market, seed, self.ways, self.deadline)[0]
 
 
 def run_many(
@@ -42,6 +48,7 @@ def run_many(
     seeds: Sequence[int],
     *,
     ways: Ways | None = None,
+    deadline: Seconds | None = None,
     cores: int | None = None,
     on_done: Callable[[int], None] = lambda _count: None,
 ) -> list[Outcome]:
@@ -49,12 +56,12 @@ def run_many(
 
     Raises KeyboardInterrupt at once: nothing of a simulation goes on.
     """
-    case = Case(job, market, ways or Ways())
+    case = Case(job, market, ways or Ways(), deadline)
     done: list[Outcome] = []
     began = time.monotonic()
     with uncollected():
         for seed in seeds:
-            done.append(simulate(job, market, seed, case.ways)[0])
+            done.append(case.run(seed))
             on_done(1)
             if len(done) % COLLECT_EVERY == 0:
                 gc.collect()
@@ -112,6 +119,6 @@ def _begin(case: Case) -> None:
 
 def _share(seeds: Sequence[int]) -> list[tuple[int, Outcome]]:
     (case,) = _case
-    found = [(seed, simulate(case.job, case.market, seed, case.ways)[0]) for seed in seeds]
+    found = [(seed, case.run(seed)) for seed in seeds]
     gc.collect()
     return found

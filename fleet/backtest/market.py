@@ -51,12 +51,25 @@ class GivenMarket(SpotMarket):
 class Market(Protocol):
     """What a back-test's cloud sells, and how it goes."""
 
-    name: str
-    types: Mapping[str, SimType]
-    regions: Mapping[str, tuple[str, ...]]
-    """By region: its zones."""
-    notes: tuple[str, ...]
-    """What was assumed, a sentence each."""
+    @property
+    def name(self) -> str:
+        """As it was asked for."""
+        ...
+
+    @property
+    def types(self) -> Mapping[str, SimType]:
+        """What is sold."""
+        ...
+
+    @property
+    def regions(self) -> Mapping[str, tuple[str, ...]]:
+        """Where: by region its zones."""
+        ...
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was assumed, a sentence each."""
+        ...
 
     def draw(self, seed: int, epoch: Seconds) -> GivenMarket:
         """One course of things from ``epoch`` on, the same for the same seed."""
@@ -142,7 +155,7 @@ class Drawn:
             if climate is None:
                 continue
             key = f"{seed}/{pool[0]}/{pool[1]}"
-            courses[pool] = Course(True, _turns(climate, random.Random(f"{key}/turns"), epoch - BEFORE))  # noqa: S311
+            courses[pool] = Course(_turns(climate, random.Random(f"{key}/turns"), epoch - BEFORE), up=True)  # noqa: S311
             known = self.recorded.get(pool)
             if known is not None:
                 asked[pool] = Prices(known.prices, origin=epoch - offset, period=self.span)

@@ -22,8 +22,8 @@ from fleet.model.job import Job
 from fleet.providers.sim.market import SimType
 
 FORMS = (
-    "A market is calm, average or stormy; or a file: a trace (.json), a folder of traces, a table of prices (.csv, .csv.gz), "
-    "or what `fleet history export` wrote."
+    "A market is calm, average or stormy; or a file: a trace (.json), a folder of traces, a table of prices (.csv, "
+    ".csv.gz), or what `fleet history export` wrote."
 )
 TRACE_FORM = 'A trace holds {"metadata": {"gap_seconds": 600}, "data": [0, 1, …]} and is called like us-west-2b_v100_1.json.'
 TABLE_FORM = "A table of prices has the columns date, region, instance_type and spot_price_usd_per_hour."
@@ -94,7 +94,7 @@ def trace_market(paths: list[Path], name: str, job: Job) -> Recorded:
             f"{name} has nothing that this job could use: its zones are {', '.join(sorted(elsewhere))}", TRACE_FORM
         )
     notes += [
-        f"capacity is measured: {len(spans)} trace(s) over {min(spans) / DAY:.1f} days, each run from another moment of them",
+        f"capacity is measured: {len(spans)} trace(s) over {min(spans) / DAY:.1f} days, each run from another moment",
         f"spot costs {parameters()['share']:.3f} of on demand: a trace tells no prices",
     ]
     return Recorded(name, types, regions, pools, min(spans), tuple(dict.fromkeys(notes)))
@@ -152,7 +152,7 @@ def price_market(path: Path, job: Job) -> Drawn:
     climates: dict[Pool, Climate] = {}
     for (region, name), points in usable.items():
         for zone in _zones(job, region):
-            records[zone, name] = Record((), True, tuple((at - first, price) for at, price in points))
+            records[zone, name] = Record((), up=True, prices=tuple((at - first, price) for at, price in points))
             climates[zone, name] = climate(BANDS.get(bands[region, name].replace(" ", ""), "average"))
     regions = {region: _zones(job, region) for region in sorted({region for region, _ in usable})}
     notes += [

@@ -21,7 +21,6 @@ from fleet.control.controller import Controller, Tick
 from fleet.core.actions import ForgetBeat, Launch, Record, WriteDesired
 from fleet.core.costs import run_cost
 from fleet.core.state import RunState
-from fleet.model import layout
 from fleet.model.base import Micros, Seconds
 from fleet.model.cloud import InstanceState
 from fleet.model.cloud import Market as Way
@@ -266,7 +265,14 @@ def in_sim(job: Job) -> Job:
     resources = job.resources
     ways = tuple(one.model_copy(update={"infra": _infra(one.infra)}) for one in resources.any_of)
     placed = resources.model_copy(update={"infra": _infra(resources.infra), "any_of": ways, "image_id": None})
-    nothing = {"workdir": None, "stack": None, "run": "train", "bucket": None, "secrets": (), "file_mounts": {}}
+    nothing: dict[str, object] = {
+        "workdir": None,
+        "stack": None,
+        "run": "train",
+        "bucket": None,
+        "secrets": (),
+        "file_mounts": {},
+    }
     volume = job.volume.model_copy(update={"name": None})
     return job.model_copy(update={"resources": placed, "volume": volume, "outputs": (), "envs": {}, **nothing})
 
@@ -276,14 +282,19 @@ def _infra(infra: str) -> str:
     return f"sim/{rest}" if rest else "sim"
 
 
-def simulate(job: Job, market: Market, seed: int, ways: Ways | None = None) -> tuple[Outcome, Sequence[Event]]:
-    """One run of a job (``in_sim``) on one course of a market: what became of it, and its journal."""
+def simulate(
+    job: Job, market: Market, seed: int, ways: Ways | None = None, deadline: Seconds | None = None
+) -> tuple[Outcome, Sequence[Event]]:
+    """One run of a job (``in_sim``) on one course of a market: what became of it, and its journal.
+
+    ``deadline`` is what it is held against if it has none itself.
+    """
     world = World(job, market, seed, ways)
     run = world.run()
-    return outcome_of(world, run), world.events
+    return outcome_of(world, run, deadline), world.events
 
 
-def outcome_of(world: World, run: RunState) -> Outcome:
+def outcome_of(world: World, run: RunState, deadline: Seconds | None = None) -> Outcome:
     """A run in figures."""
     now = world.clock()
     billing = {name: p.capabilities.billing for name, p in world.controller.observer.providers.items()}
@@ -291,12 +302,12 @@ def outcome_of(world: World, run: RunState) -> Outcome:
     done = run.outcome == "succeeded" and run.ended_at is not None
     finish = run.ended_at - run.created_at if done and run.ended_at is not None else None
     attempts = [a for a in run.attempts.values() if a.launched_at is not None and a.offer is not None]
-    hours = {way: 0.0 for way in Way}
+    hours = dict.fromkeys(Way, 0.0)
     for a in attempts:
         if a.offer is not None and a.launched_at is not None:
             hours[a.offer.market] += (a.ended_at if a.ended_at is not None else now) - a.launched_at
     refused = sum(1 for event in world.events if event.type == "launch-failed" and event.error_class.value == "capacity")
-    deadline = world.job.deadline
+    deadline = world.job.deadline if world.job.deadline is not None else deadline
     return Outcome(
         seed=world.seed,
         cost=cost.total,

@@ -91,6 +91,20 @@ def shells(incomplete: str) -> list[str]:
     return _beginning(SHELLS, incomplete)
 
 
+def market_names(incomplete: str) -> list[str]:
+    """Markets that need no file."""
+    from fleet.backtest.named import NAMES
+
+    return _beginning(NAMES, incomplete)
+
+
+def policy_names(incomplete: str) -> list[str]:
+    """What a job is held against."""
+    from fleet.backtest.policies import ABOUT
+
+    return _beginning(ABOUT, incomplete)
+
+
 def schema_names(incomplete: str) -> list[str]:
     """What ``fleet schema`` knows."""
     from fleet.cli.schemas import PRINTED

@@ -30,8 +30,8 @@ class HistoryRecord:
     at: Seconds
     """By the bucket's clock."""
     what: What
-    """``launched``; ``refused`` for want of capacity; ``rebalance`` and ``notice``: the cloud's warnings; ``taken`` back by the
-    cloud; ``ended`` otherwise."""
+    """``launched``; ``refused`` for want of capacity; ``rebalance`` and ``notice``: the cloud's warnings; ``taken`` back by
+    the cloud; ``ended`` otherwise."""
     provider: str
     region: str
     zone: str
