@@ -1,0 +1,10 @@
+"""Deadlines: spot while it can be, on-demand when it must be, back to spot when that pays. Pure, and one implementation.
+
+The controller, the simulated cloud and the benchmark's tick model all ask ``decide``.
+"""
+
+from fleet.core.deadlines.choose import decide
+from fleet.core.deadlines.model import Decision, Do, Situation, Sky, Terms
+from fleet.core.deadlines.solve import Table, table
+
+__all__ = ["Decision", "Do", "Situation", "Sky", "Table", "Terms", "decide", "table"]
