@@ -6,6 +6,7 @@ raises FleetError with a message for people. The commands print what these funct
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -25,7 +26,7 @@ from fleet.control.offering import Plan, offering
 from fleet.control.opened import known_runs, opened, opened_run
 from fleet.control.presence import present
 from fleet.control.prices import missing_types, refresh_prices
-from fleet.control.runs import RunView, add_note, resume_run, start_run, stop_run, view
+from fleet.control.runs import RunView, add_note, refuse_deadline, resume_run, start_run, stop_run, view
 from fleet.control.stacks import refuse_without_engine
 from fleet.control.watching import watch
 from fleet.core.presence import Told
@@ -71,6 +72,7 @@ def plan(job: JobLike) -> Plan:
     url = bucket_for(home, wanted)
     if holds_fleet(home, url):
         controller = open_fleet(home, url)
+        refuse_deadline(controller.state, wanted, controller.objects.now())
         refuse_without_setup(wanted, controller.observer.providers)
         notes = refresh_prices(home, controller.objects, wanted)
         notes += missing_types(home, controller.objects, wanted)
@@ -81,6 +83,7 @@ def plan(job: JobLike) -> Plan:
         found = replace(found, notes=notes + image_notes(home, controller.objects, wanted))
     else:
         refuse_without_setup(wanted, providers_here(home))
+        refuse_deadline(FleetState(), wanted, time.time())
         found = offering(FleetState(), providers_here(home).values(), wanted, 0.0)
     return replace(found, bucket=url)
 

@@ -67,6 +67,14 @@ class RunObject(TypedDict):
     """When `fleet up` made it."""
     ended_at: float | None
     """null: it goes on."""
+    deadline_at: float | None
+    """By when it is to have ended; null: its job has no deadline."""
+    work_left_seconds: float | None
+    """Training that is still to be done; null: it is not known, or there is no deadline."""
+    finish_at: float | None
+    """When it will have ended if nothing interrupts it from now on, or did; null: as above."""
+    late: bool
+    """`finish_at` is after `deadline_at`."""
     message: str
     """What the agent waits for or complains of; else empty."""
 
@@ -99,11 +107,41 @@ class WatcherObject(TypedDict):
     """By this computer's clock."""
 
 
+class OtherChoiceObject(TypedDict):
+    """What could be done instead, and would keep the deadline too."""
+
+    choice: Literal["none", "spot", "on-demand", "both"]
+    """`none`: wait."""
+    expected_usd: float
+    """From now to the end."""
+
+
+class DeadlineObject(TypedDict):
+    """What keeps the deadline, at the prices of the last launch."""
+
+    choice: Literal["none", "spot", "on-demand", "both"]
+    """`none`: nothing runs until spot is there; `both`: on-demand trains, and a spot machine boots beside it."""
+    why: str
+    """In one sentence."""
+    expected_usd: float | None
+    """From now to the end; null: nothing else keeps the deadline, or it is not known."""
+    others: list[OtherChoiceObject]
+    """What else would keep it."""
+    slack_seconds: float | None
+    """Until on-demand must run; negative: part of the margin is used up; null: it is not known, or too late."""
+    margin_seconds: float
+    """Kept back, since on-demand may be refused for a while, and training may be slower than it was."""
+    on_demand_at_latest: float | None
+    """When on-demand must begin at the latest, unless what runs until then is on-demand already."""
+
+
 class StatusObject(RunObject):
     """One run, why it is where it is, and what comes next: the fields of `run`, and these."""
 
     why: str
     """Why the newest attempt's offer was chosen, in numbers."""
+    deadline: DeadlineObject | None
+    """What keeps the deadline now; null: there is none, or nothing to decide."""
     next: str
     """What happens by itself, or what you may do."""
     notes: list[str]

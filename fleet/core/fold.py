@@ -124,6 +124,7 @@ def _launch_intended(attempt: AttemptState | None, event: ev.LaunchIntended) -> 
         offers=event.offers,
         volume=event.volume,
         predecessor=event.predecessor,
+        besides=event.besides,
         why=event.why,
         intended_at=event.at,
         lease_until=event.lease_until,
@@ -169,6 +170,7 @@ def _gone(attempt: AttemptState, event: ev.AttemptGone) -> AttemptState | None:
         end_estimated=event.estimate,
         step=event.step if event.step is not None else attempt.step,
         rate=event.rate,
+        saved=event.saved if event.saved is not None else attempt.saved,
     )
 
 
@@ -195,7 +197,8 @@ def _prices_filled(attempt: AttemptState, event: ev.PricesFilled) -> AttemptStat
 
 
 def _released(attempt: AttemptState, event: ev.AttemptReleased) -> AttemptState:
-    return _phase(attempt, event, released_at=attempt.released_at or event.at, step=event.step or attempt.step)
+    told = {"step": event.step or attempt.step, "saved": event.saved if event.saved is not None else attempt.saved}
+    return _phase(attempt, event, released_at=attempt.released_at or event.at, **told)
 
 
 def _finished(attempt: AttemptState, event: ev.AttemptFinished) -> AttemptState:
@@ -219,6 +222,8 @@ _ON_ATTEMPT: dict[type, Callable[[Any, Any], AttemptState | None]] = {
     ev.AttemptBegan: lambda a, e: _phase(a, e, began_at=a.began_at or e.at),
     ev.NoticeSeen: _notice_seen,
     ev.AttemptResumed: lambda a, e: a.model_copy(update={"resumed": a.resumed or e.resumed}),
+    ev.WorkLearned: lambda a, _e: a,
+    ev.AttemptRelieved: lambda a, e: _phase(a, e, relieved_at=a.relieved_at or e.at),
     ev.AttemptReleased: _released,
     ev.AttemptFinished: _finished,
     ev.TerminateIntended: _terminate_intended,
@@ -240,6 +245,8 @@ def _consequences(run: RunState, before: AttemptState | None, event: Any) -> Run
         return run.model_copy(update={"pause": None, "unknown_errors": 0, "hindered": 0})
     if isinstance(event, ev.AttemptBegan):
         return run.model_copy(update={"boot_failures": 0})
+    if isinstance(event, ev.WorkLearned):
+        return run.model_copy(update={"work": event.work})
     if isinstance(event, ev.AttemptGone) and before is not None and before.phase != "gone":
         run = _crashed(run, before, event)
     if before is not None and _boot_failed(run, before, event):
@@ -255,7 +262,7 @@ def _crashed(run: RunState, before: AttemptState, event: ev.AttemptGone) -> RunS
     pace = pace_of(before.offer.provider if before.offer else "")
     further = event.step is not None and event.step > run.best_step
     long = event.step is None and event.ended_at - (before.launched_at or event.ended_at) > pace.boot_deadline
-    told = before.outcome is not None or before.notice is not None or before.terminate_at is not None
+    told = any(one is not None for one in (before.outcome, before.notice, before.terminate_at, before.relieved_at))
     run = run.model_copy(update={"best_step": max(run.best_step, event.step if event.step is not None else -1)})
     if further or long or told or before.began_at is None or event.ended_by not in ("itself", "unknown"):
         return run.model_copy(update={"crashes": 0}) if further or long else run

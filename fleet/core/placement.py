@@ -10,7 +10,7 @@ from fleet.core.cooling import is_cool
 from fleet.core.costs import volume_rate
 from fleet.core.state import RunState, VolumeRecord
 from fleet.model.base import Micros, Seconds
-from fleet.model.cloud import ExistingVolume, NewVolume, Offer
+from fleet.model.cloud import ExistingVolume, Market, NewVolume, Offer
 from fleet.model.units import format_money
 
 MOVE_HOURS = 0.25
@@ -53,15 +53,18 @@ def place(
     cooling: dict[str, float],
     now: Seconds,
     resting: Mapping[str, float] | None = None,
+    market: Market | None = None,
 ) -> Placement | Nothing:
     """The offers to try next for a run, or why there is none. One that was just taken back is tried if no other is left.
 
-    A volume with a name holds more than checkpoints, which the bucket could not bring back: the run stays in its zone.
+    ``market``: only offers of this one, where a deadline decides. A volume with a name holds more than checkpoints, which
+    the bucket could not bring back: the run stays in its zone.
     """
     resources = run.job.resources
-    allowed = [offer for offer in offers if fitting(offer, resources)]
+    allowed = [o for o in offers if fitting(o, resources) and (market is None or o.market is market)]
     if not allowed:
-        return Nothing(f"no offer fits {described(resources)}")
+        which = f"{market.value} " if market is not None else ""
+        return Nothing(f"no {which}offer fits {described(resources)}")
     volume = run.volumes.get(run.volume_id) if run.volume_id else None
     if volume is not None and (volume.delete_at is not None or volume.deleted_at is not None):
         volume = None

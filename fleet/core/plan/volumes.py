@@ -8,6 +8,7 @@ from fleet.core.actions import Action, Attach, DeleteVolume, Detach, GrowVolume
 from fleet.core.facts import place_of
 from fleet.core.observed import Observed
 from fleet.core.plan.horizon import not_after
+from fleet.core.predecessors import may_write
 from fleet.core.state import AttemptState, RunState, VolumeRecord
 from fleet.model.base import Seconds
 from fleet.model.cloud import ExistingVolume, InstanceState, VolumeState
@@ -63,6 +64,8 @@ def hand_over(run: RunState, observed: Observed) -> Iterator[Action]:
     if volume is None or instance is None or instance.state is not InstanceState.RUNNING:
         return
     if volume.state is VolumeState.AVAILABLE:
+        if any(run.attempts[number].notice is None for number in may_write(run, waiting.number)):
+            return  # one that trains without it: whoever is given the volume takes that for the proof that nobody does
         yield _attach(run, waiting, volume.volume_id, observed)
     elif volume.attached_to not in (None, waiting.instance_id) and volume.state is VolumeState.IN_USE:
         holder = next((a for a in run.attempts.values() if a.instance_id == volume.attached_to), None)
