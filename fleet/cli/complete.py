@@ -98,13 +98,6 @@ def market_names(incomplete: str) -> list[str]:
     return _beginning(NAMES, incomplete)
 
 
-def policy_names(incomplete: str) -> list[str]:
-    """What a job is held against."""
-    from fleet.backtest.policies import ABOUT
-
-    return _beginning(ABOUT, incomplete)
-
-
 def schema_names(incomplete: str) -> list[str]:
     """What ``fleet schema`` knows."""
     from fleet.cli.schemas import PRINTED
@@ -131,6 +124,14 @@ def region_names(incomplete: str) -> list[str]:
     from fleet.providers.aws.pricing import known_regions
 
     return _beginning(known_regions(), incomplete)
+
+
+def policy_names(incomplete: str) -> list[str]:
+    """What a job is held against, and the policies of the tick model."""
+    from fleet.backtest.policies import ABOUT
+    from fleet.backtest.runner import names
+
+    return _beginning((*ABOUT, *names()), incomplete)
 
 
 def ssh_hosts(incomplete: str) -> list[str]:

@@ -808,6 +808,34 @@ class DemoObject(TypedDict):
     """Both trainings made the same model, byte for byte."""
 
 
+class TickWindowObject(TypedDict):
+    """One window of a trace under one policy."""
+
+    file: str
+    """The trace; with `--zones` the folder."""
+    cost_od_hours: float
+    """What was billed, as hours of on-demand's price."""
+    finish_tick: int
+    """The tick at whose beginning no work was left."""
+    late: bool
+    """That is past the deadline."""
+    launches: int
+    """Machines that were started."""
+
+
+class TicksObject(TypedDict):
+    """What a policy came to in the tick model (`--model tick`)."""
+
+    policy: str
+    """Its name."""
+    windows: list[TickWindowObject]
+    """Each file of the folder, by name."""
+    mean_cost_ratio: float
+    """The mean over windows of the cost, with that of the work alone on on-demand as 1."""
+    late: int
+    """Windows that were late."""
+
+
 class ProblemObject(TypedDict):
     """Why a command could not do what was asked."""
 

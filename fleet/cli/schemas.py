@@ -60,6 +60,7 @@ PRINTED: Mapping[str, Printed] = {
     "policy": Printed(objects.PolicyObject, ("policy aws",)),
     "findings": Printed(list[objects.FindingObject], ("doctor",)),
     "demo": Printed(objects.DemoObject, ("demo",)),
+    "ticks": Printed(objects.TicksObject, ("simulate",), lines=True),
     "error": Printed(objects.ErrorObject, ()),
 }
 """By the schema's name. ``error`` may come from any command instead of its own."""

@@ -11,10 +11,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
 
+from fleet.core.deadlines.model import Do
 from fleet.model.errors import FleetError
-from fleet.model.units import format_duration
 
 PRICE = 0.9731 / 3.06
 """Spot's share of on-demand's price in the public benchmark."""
@@ -26,16 +25,6 @@ DONE = 1e-6
 """Seconds of work that count as none: what adding floats leaves over."""
 FUZZ = 1e-9
 """Of a tick: what dividing floats leaves over."""
-
-
-class Do(str, Enum):
-    """What a policy may choose for a tick."""
-
-    WAIT = "none"
-    SPOT = "spot"
-    ON_DEMAND = "on-demand"
-    BOTH = "both"
-    """On-demand trains, a spot machine boots beside it; both are billed."""
 
 
 WAIT, SPOT, ON_DEMAND, BOTH = Do.WAIT, Do.SPOT, Do.ON_DEMAND, Do.BOTH
@@ -103,11 +92,18 @@ def checked(terms: Terms) -> Terms:
         needed = terms.on_demand_ticks(terms.work, terms.overhead)
         if needed > (terms.ticks or 0):
             raise FleetError(
-                f"the deadline of {format_duration(terms.deadline)} cannot be met: on-demand from the first tick on takes "
-                f"{format_duration(needed * terms.tick)}, in ticks of {format_duration(terms.tick)}",
-                f"The earliest possible: --deadline {format_duration(needed * terms.tick)}",
+                f"the deadline of {exactly(terms.deadline)} cannot be met: on-demand from the first tick on takes "
+                f"{exactly(needed * terms.tick)}, in ticks of {exactly(terms.tick)}",
+                f"The earliest possible deadline is {exactly(needed * terms.tick)}.",
             )
     return terms
+
+
+def exactly(seconds: float) -> str:
+    """``48h3m15s``: a duration that loses nothing when it is read again."""
+    whole, rest = divmod(round(seconds * 1000), 1000)
+    told = "".join(f"{n}{unit}" for n, unit in ((whole // 3600, "h"), (whole // 60 % 60, "m"), (whole % 60, "s")) if n)
+    return told + (f"{rest}ms" if rest else "") or "0s"
 
 
 class Seen:

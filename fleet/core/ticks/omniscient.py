@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fleet.core.ticks.model import Do, Places, Seen, Terms, checked
+from fleet.core.deadlines.model import Do
+from fleet.core.ticks.model import Places, Seen, Terms, checked
 from fleet.core.ticks.problem import Problem
 from fleet.core.ticks.run import Outcome, simulate_zones
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from fleet.core.ticks.model import BOTH, ON_DEMAND, SPOT, Do, Places, Seen, Terms, checked
+from fleet.core.deadlines.model import Do
+from fleet.core.ticks.model import BOTH, ON_DEMAND, SPOT, Places, Seen, Terms, checked
 
 
 class Policy(Protocol):
