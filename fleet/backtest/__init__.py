@@ -1,3 +1,1 @@
-"""Jobs and policies tried on the past: the same decisions as in the cloud over recorded or drawn prices and capacity, and the
-benchmark's tick model on measured traces.
-"""
+"""Jobs and policies tried on the past: through the whole controller, or in the benchmark's tick model."""

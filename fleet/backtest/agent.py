@@ -98,7 +98,16 @@ class SimAgent:
         parent, boot = self._ref, self.boot
         self._ref, self._saved, self._saved_at = CheckpointRef(attempt=boot.attempt, seq=self._seq), self.done(at), at
         step = int(self._saved)
-        made = Manifest(run_id=boot.run_id, ref=self._ref, parent=parent, at=at, step=step, format="rename", files=())
+        made = Manifest(
+            run_id=boot.run_id,
+            ref=self._ref,
+            parent=parent,
+            at=at,
+            step=step,
+            trained=self._saved,
+            format="rename",
+            files=(),
+        )
         self._world.bucket.create(layout.manifest(boot.run_id, boot.attempt, self._seq), document_bytes(made))
 
     # --- its word
@@ -121,6 +130,8 @@ class SimAgent:
             phase=self.phase,
             step=step,
             step_at=at if step is not None else None,
+            trained=round(self.done(at), 3) if self.resumed is not None else None,
+            saved=round(saved, 3) if self.resumed is not None else None,
             rate=self._world.ways.speed if self.phase == "training" else None,
             checkpoint=ref,
             checkpoint_step=int(saved) if ref else None,
@@ -223,15 +234,18 @@ class SimAgent:
         return self._until
 
     def _predecessor_over(self, now: Seconds) -> bool:
-        """As the real agent's ``Wishes`` has it."""
-        number, desired = self.boot.predecessor, self._desired
-        if number is None or (desired is not None and number in desired.gone):
+        """As the real agent's ``Wishes`` has it: nobody before it may write any more."""
+        first = self.boot.predecessor
+        waited = (() if first is None else (first,)) + self.boot.besides
+        return all(self._let_go(number, now) for number in waited)
+
+    def _let_go(self, number: int, now: Seconds) -> bool:
+        desired, before = self._desired, self._world.agents.get((self.boot.run_id, number))
+        if desired is not None and number in desired.gone:
             return True
-        before = self._world.agents.get((self.boot.run_id, number))
         if before is None or before.phase in ("released", "fenced"):
             return True
-        notice = before.notice
-        wait = self.boot.intervals.released_wait
+        notice, wait = before.notice, self.boot.intervals.released_wait
         return notice is not None and now >= (notice.until or notice.seen_at) + wait
 
     @property
@@ -258,6 +272,7 @@ class SimAgent:
             source="nothing" if ref is None else "volume" if local else "bucket",
             step=int(self._from) if ref is not None else None,
             reached=int(reached) if reached > 0 else None,
+            trained=self._from,
             lost_steps=int(self.lost),
             lost_seconds=round(max(0.0, reached_at - at), 3) if int(self.lost) and ref is not None else round(self.lost, 3),
             at=self._until,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fleet.backtest.ways import Ways
+from fleet.core.keeping import judge
+from fleet.core.observed import Observed
 from fleet.core.pace import pace_of
 from fleet.core.rhythm import wants_machine
 from fleet.core.state import AttemptState, FleetState, RunState
@@ -12,23 +14,32 @@ from fleet.model.base import Seconds
 from fleet.model.cloud import ExistingVolume
 
 
-def next_look(state: FleetState, now: Seconds, ways: Ways) -> Seconds:
-    """The earliest of what waits: pauses and cool-downs, machines that are handed a volume or that are to end, leases."""
-    quiet = ways.quiet
-    due = [now + quiet]
+def next_look(state: FleetState, observed: Observed, ways: Ways) -> Seconds:
+    """The earliest of what waits: pauses and cool-downs, machines that are handed a volume or that are to end, leases, and
+    the last moment for on-demand where there is a deadline."""
+    now = observed.now
+    due = [now + ways.quiet]
     for run in state.busy_runs:
         due.extend(_of_run(state, run, now, ways))
+        if run.job.deadline is not None and run.ended_at is None:
+            due.append(now + _decides(state, run, observed, ways))
     return max(now + ways.pace, min(due))
 
 
+def _decides(state: FleetState, run: RunState, observed: Observed, ways: Ways) -> Seconds:
+    """Half of the way to the moment at which on-demand must begin: what is left shrinks, and so do the steps."""
+    verdict = judge(state, run, observed)
+    if verdict is None:
+        return ways.quiet
+    return min(ways.decides, max(ways.pace, verdict.latest / 2)) if verdict.latest > 0 else ways.decides
+
+
 def _of_run(state: FleetState, run: RunState, now: Seconds, ways: Ways) -> Iterator[Seconds]:
-    if wants_machine(run, now):
+    if not run.serving and wants_machine(run, now):
         cool = [until for until in state.cooling.values() if until > now]
         yield min(cool, default=now + ways.pace) + 0.001
     elif run.pause is not None and run.pause.until is not None and run.pause.until > now:
         yield run.pause.until + 0.001
-    if run.job.deadline is not None and run.ended_at is None:
-        yield now + ways.decides
     for attempt in run.live_attempts:
         yield from _of_attempt(attempt, now, ways)
 

@@ -37,8 +37,8 @@ class Ways:
     """A controller looks so often while something goes on."""
     quiet: Seconds = 3600
     """And so often while nothing does."""
-    decides: Seconds = 600
-    """And so often while a deadline is to be kept."""
+    decides: Seconds = 300
+    """And so often while a deadline is to be kept; sooner once on-demand must begin soon."""
     speed: float = 1.0
     """Seconds of work that are done in a second of training."""
     minimum_seconds: int = 60

@@ -76,11 +76,12 @@ class World:
     def __init__(self, job: Job, market: Market, seed: int, ways: Ways | None = None) -> None:
         self.ways = ways = ways or Ways()
         assert job.estimate is not None
+        self.deadline = job.deadline if not isinstance(job.deadline, str) else None
         self.job, self.work, self.seed = job, job.estimate, seed
         self.every = job.checkpoint.every or ways.every
         self.clock = VirtualClock(START)
         self.chance = random.Random(f"world {seed}")  # noqa: S311 - a simulation
-        self.longest = max(LONGEST_LEAST, LONGEST_FACTOR * self.work, 2 * (job.deadline or 0.0))
+        self.longest = max(LONGEST_LEAST, LONGEST_FACTOR * self.work, 2 * (self.deadline or 0.0))
         self.bucket = Bucket(self.clock)
         self.bucket.on_change = self._changed
         course = market.draw(seed, self.clock())
@@ -219,7 +220,7 @@ class World:
         if now < self._alert_until or tick.events:
             self._look(now + self.ways.pace)
         else:
-            self._look(next_look(self.controller.state, now, self.ways))
+            self._look(next_look(self.controller.state, tick.observed, self.ways))
 
 
 def read_by(world: World, run_id: str, read: Desired) -> object:
@@ -307,7 +308,7 @@ def outcome_of(world: World, run: RunState, deadline: Seconds | None = None) -> 
         if a.offer is not None and a.launched_at is not None:
             hours[a.offer.market] += (a.ended_at if a.ended_at is not None else now) - a.launched_at
     refused = sum(1 for event in world.events if event.type == "launch-failed" and event.error_class.value == "capacity")
-    deadline = world.job.deadline if world.job.deadline is not None else deadline
+    deadline = world.deadline if world.deadline is not None else deadline
     return Outcome(
         seed=world.seed,
         cost=cost.total,

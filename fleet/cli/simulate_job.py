@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,8 @@ from fleet.cli.output import emit, say
 from fleet.cli.table import print_table
 from fleet.cli.timeline import attempt_of, describe
 from fleet.cli.views import dollars
+from fleet.core.keeping.refusing import refusal
+from fleet.core.overheads import Overheads
 from fleet.model.base import Micros, Seconds
 from fleet.model.errors import FleetError
 from fleet.model.events import Event
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
 HEAD = ("POLICY", "COST", "5 TO 95 %", "FINISH", "5 TO 95 %", "LATE", "SAVED", "ON DEMAND", "INTERRUPTIONS", "LOST")
 SPARE = ("LOST", "ON DEMAND", "INTERRUPTIONS")
 MOST_RUNS = 1_000_000
+LONGEST: Seconds = 366 * 86_400
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,7 @@ class Tried:
     """What came of it."""
 
     job: Job
+    deadline: Seconds | None
     market: Market
     outcomes: Mapping[str, list[Outcome]]
     seed: int
@@ -90,20 +96,25 @@ def job_of(wish: Wish) -> Job:
             seconds = parse_duration(told)
         except ValueError as error:
             raise FleetError(f"--{name}: {error}") from None
-        if not 0 < seconds <= 366 * 86_400:
-            raise FleetError(f"--{name}: {told} is no time to work for", "From seconds to a year.")
-        job = job.model_copy(update={name: seconds})
+        job = job.model_copy(update={name: _sensible(f"--{name}", seconds)})
+    if isinstance(job.deadline, str):
+        left = datetime.fromisoformat(job.deadline).timestamp() - time.time()
+        job = job.model_copy(update={"deadline": _sensible("deadline", left)})
     if job.estimate is None:
         raise FleetError(
             f"{wish.path} does not say how long its training takes, without interruption",
             "Write `estimate: 6h` into it, or say --estimate 6h.",
         )
-    if job.deadline is not None and job.deadline < job.estimate:
-        raise FleetError(
-            f"the deadline of {format_duration(job.deadline)} is impossible: the work takes {format_duration(job.estimate)}",
-            "Nothing can be faster than the work itself.",
-        )
+    found = refusal(job, 0.0, Overheads())
+    if found is not None:
+        raise FleetError(found[0], f"The earliest that can be kept: {format_duration(found[1])}.")
     return job
+
+
+def _sensible(name: str, seconds: Seconds) -> Seconds:
+    if not 0 < seconds <= LONGEST:
+        raise FleetError(f"{name}: {seconds:.0f} s is no time to work in", "From seconds to a year.")
+    return seconds
 
 
 def attempt(wish: Wish) -> Tried:
@@ -111,6 +122,7 @@ def attempt(wish: Wish) -> Tried:
     if not 1 <= wish.runs <= MOST_RUNS:
         raise FleetError(f"{wish.runs} runs tell nothing", f"From 1 to {MOST_RUNS:,}.")
     job = job_of(wish)
+    deadline = job.deadline if not isinstance(job.deadline, str) else None
     jobs = chosen(job, wish.policies)
     market = open_market(wish.market, job)
     seeds = range(wish.seed, wish.seed + wish.runs)
@@ -119,10 +131,10 @@ def attempt(wish: Wish) -> Tried:
     try:
         for name, one in jobs.items():
             progress.doing = name
-            outcomes[name] = run_many(in_sim(one), market, seeds, deadline=job.deadline, on_done=progress.more)
+            outcomes[name] = run_many(in_sim(one), market, seeds, deadline=deadline, on_done=progress.more)
     finally:
         progress.over()
-    return Tried(job, market, outcomes, wish.seed)
+    return Tried(job, deadline, market, outcomes, wish.seed)
 
 
 def one_run(tried: Tried) -> Sequence[Event]:
@@ -161,10 +173,10 @@ class _Progress:
 def _print(tried: Tried, events: Sequence[Event], plot: Path | None) -> None:
     first = next(iter(tried.outcomes.values()))
     job = tried.job
-    told = f", by a deadline of {format_duration(job.deadline)}" if job.deadline is not None else ""
+    told = f", by a deadline of {format_duration(tried.deadline)}" if tried.deadline is not None else ""
     say(f"{job.name}: {format_duration(job.estimate or 0)} of work{told}; {len(first)} run(s) on {tried.market.name}\n")
     usual = next((one.mean_cost for one in tried.summaries if one.policy == "on-demand"), None)
-    print_table([HEAD, *(_row(one, usual, job.deadline) for one in tried.summaries)], SPARE)
+    print_table([HEAD, *(_row(one, usual, tried.deadline) for one in tried.summaries)], SPARE)
     print()
     for name in tried.outcomes:
         print(f"{name:<10} {ABOUT[name]}")
@@ -228,7 +240,7 @@ def _object(tried: Tried, events: Sequence[Event]) -> SimulationObject:
         "name": tried.job.name,
         "market": tried.market.name,
         "work_seconds": tried.job.estimate or 0.0,
-        "deadline_seconds": tried.job.deadline,
+        "deadline_seconds": tried.deadline,
         "seed": tried.seed,
         "notes": list(tried.market.notes),
         "policies": [_policy(one) for one in tried.summaries],

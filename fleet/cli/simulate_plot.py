@@ -23,11 +23,11 @@ def page(tried: Tried) -> str:
     job, count = tried.job, len(next(iter(tried.outcomes.values())))
     costs = {name: [one.cost / 1e6 for one in of] for name, of in tried.outcomes.items()}
     ends = {name: [one.finish / 3600 for one in of if one.finish is not None] for name, of in tried.outcomes.items()}
-    limit = job.deadline / 3600 if job.deadline is not None else None
+    limit = tried.deadline / 3600 if tried.deadline is not None else None
     colours = "".join(f".c{n}{{fill:{c};--c:{c}}}" for n, c in enumerate(COLOURS))
     dark = "".join(f".c{n}{{fill:{c};--c:{c}}}" for n, c in enumerate(DARK))
     notes = "".join(f"<p>{escape(note)}</p>" for note in tried.market.notes)
-    by = f" by a deadline of {format_duration(job.deadline)}" if job.deadline is not None else ""
+    by = f" by a deadline of {format_duration(tried.deadline)}" if tried.deadline is not None else ""
     return f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -72,7 +72,7 @@ def _rows(tried: Tried) -> str:
     for one in tried.summaries:
         low, middle, high = (format_money(value) for value in one.cost)
         finish = format_duration(one.finish[1]) if one.finish is not None else "never"
-        late = f"{one.late} of {one.runs}" if tried.job.deadline is not None else "-"
+        late = f"{one.late} of {one.runs}" if tried.deadline is not None else "-"
         cells = (one.policy, middle, f"{low} to {high}", finish, late, ABOUT[one.policy])
         rows.append(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>")
     return "".join(rows)
