@@ -76,6 +76,10 @@ class SimAgent:
         until = min(at, self._frozen_at) if self._frozen_at is not None else at
         return min(self._world.work, self._from + max(0.0, until - self._since) * self._world.ways.speed)
 
+    def trained(self, at: Seconds) -> Seconds:
+        """Work that this machine has done by a moment."""
+        return self.done(at) - self._from
+
     def committed(self, now: Seconds) -> tuple[CheckpointRef | None, float, Seconds]:
         """Its newest durable checkpoint by a moment: name, work done, when. What is new by then is written down."""
         end = self._made.ended_at(now)
@@ -255,12 +259,16 @@ class SimAgent:
     def _resume(self, now: Seconds) -> None:
         """Fix the base, and what is brought back from it."""
         boot, world = self.boot, self._world
-        before = [a for (run, n), a in world.agents.items() if run == boot.run_id and n < boot.attempt]
+        before = [
+            a
+            for (run, n), a in sorted(world.agents.items(), key=lambda one: one[0])
+            if run == boot.run_id and n < boot.attempt
+        ]
         ref, work, at = max((a.committed(now) for a in before), key=lambda one: one[1], default=(None, 0.0, 0.0))
-        based = [a.boot.attempt for a in before if a.resumed is not None]
-        base = Base(predecessor=max(based, default=None), ref=ref, at=now)
+        based = [a for a in before if a.resumed is not None]
+        base = Base(predecessor=based[-1].boot.attempt if based else None, ref=ref, at=now)
         world.bucket.create(layout.base(boot.run_id, boot.attempt), document_bytes(base))
-        reached, reached_at = max(((a.done(now), a.last(now)) for a in before), default=(0.0, now))
+        reached, reached_at = (based[-1].done(now), based[-1].last(now)) if based else (0.0, now)
         self._from = self._saved = work if ref is not None else 0.0
         self._saved_at = at
         self.lost = max(0.0, reached - self._from)
