@@ -970,3 +970,138 @@ class ErrorObject(TypedDict):
 
     error: ProblemObject
     """What went wrong."""
+
+
+class SimulatedObject(TypedDict):
+    """What became of a job under one policy, over all runs."""
+
+    policy: str
+    """`fleet` (the job as it stands), `on-demand`, `spot-first` or `spot`."""
+    runs: int
+    """So often it was tried."""
+    late_runs: int
+    """Runs that did not finish by the deadline."""
+    unfinished_runs: int
+    """Runs that did not finish while they were watched (40 times the work, two weeks at least)."""
+    cost_low_usd: float
+    """One run of twenty was cheaper."""
+    cost_usd: float
+    """The middle."""
+    cost_high_usd: float
+    """One run of twenty was dearer."""
+    mean_cost_usd: float
+    """The mean: machines and disks until the run ended."""
+    finish_low_seconds: float | None
+    """From the beginning to the end, of runs that finished: one of twenty was faster. null: none finished."""
+    finish_seconds: float | None
+    """The middle."""
+    finish_high_seconds: float | None
+    """One of twenty took longer."""
+    interruptions: int
+    """Machines that the cloud took back, in all runs together."""
+    launches: int
+    """Machines, in all runs together."""
+    refusals: int
+    """Launches that were refused for want of capacity."""
+    lost_seconds: float
+    """Work that was done more than once, in all runs together."""
+    spot_seconds: float
+    """Machine time on spot, in all runs together."""
+    on_demand_seconds: float
+    """Machine time on demand."""
+
+
+class SimulatedEventObject(TypedDict):
+    """Something that happened in the one run that is told."""
+
+    after_seconds: float
+    """Since its beginning."""
+    attempt: int | None
+    """Whose machine; null: the run's own."""
+    type: str
+    """The event's, as in the journal."""
+    told: str
+    """In words."""
+
+
+class SimulationObject(TypedDict):
+    """A job tried on a market."""
+
+    name: str
+    """The job's."""
+    market: str
+    """Its name, or its file."""
+    work_seconds: float
+    """Training without interruption, as the job estimates it."""
+    deadline_seconds: float | None
+    """null: there is none."""
+    seed: int
+    """Of the first run; each has the next."""
+    notes: list[str]
+    """What was assumed."""
+    policies: list[SimulatedObject]
+    """One for each policy, on the same courses of the market."""
+    simulated_seconds: float
+    """The time of all runs together."""
+    timeline: list[SimulatedEventObject]
+    """With `--timeline`: the run of the first policy whose cost is in the middle; else empty."""
+
+
+class HistoryRecordObject(TypedDict):
+    """One thing that was learned of a pool."""
+
+    at: float
+    """When."""
+    what: str
+    """`launched`; `refused` for want of capacity; `rebalance` and `notice`, the cloud's warnings; `taken` back by the cloud;
+    `ended` otherwise."""
+    provider: str
+    """As in the offer."""
+    region: str
+    """As in the offer."""
+    zone: str
+    """As in the offer."""
+    instance_type: str
+    """As in the offer."""
+    market: str
+    """`spot` or `on-demand`."""
+    usd_per_hour: float | None
+    """The price, of `launched` and `refused`."""
+    ran_seconds: float | None
+    """How long the machine had run, of `taken` and `ended`."""
+    run: str | None
+    """With `--with-runs`: whose machine it was."""
+
+
+class HistoryExportObject(TypedDict):
+    """A fleet's history, as `fleet simulate --market` takes it."""
+
+    v: int
+    """The form's version. A field never changes its meaning."""
+    kind: str
+    """`fleet-history`."""
+    exported_at: float
+    """When it was written."""
+    records: list[HistoryRecordObject]
+    """The earliest first."""
+
+
+class PoolHistoryObject(TypedDict):
+    """What was learned of a pool, in sum."""
+
+    pool: str
+    """Provider/region/zone/instance type."""
+    market: str
+    """`spot` or `on-demand`."""
+    launches: int
+    """Machines."""
+    refusals: int
+    """Launches that were refused for want of capacity."""
+    interruptions: int
+    """Machines that the cloud took back."""
+    ran_seconds: float
+    """Machine time, of live machines up to now."""
+    mean_life_seconds: float | None
+    """Machine time for each interruption; null: there was none."""
+    last_at: float
+    """When something was learned of it last."""

@@ -112,7 +112,7 @@ class Observer:
             histories=dict(self._histories(state, runs, listings, now)),
             access=dict(self._access_rules()) if swept else {},
             desired=self._desired_now(runs, now, quiet=self.called and now - state.at > QUIET),
-            secrets=frozenset(os.environ),
+            secrets=frozenset(os.environ) if any(run.job.secrets for run in runs) else frozenset(),
             awake_since=self._awake_since,
             acted=dict(self.acted),
         )
