@@ -41,7 +41,7 @@ def history(folder: Path, records: object, **more: object) -> str:
     return str(path)
 
 
-def record(at: float, what: str, **more: object) -> dict[str, object]:
+def record(at: object, what: str, **more: object) -> dict[str, object]:
     where = {"provider": "aws", "region": "us-east-1", "zone": "us-east-1a", "instance_type": "g5.xlarge", "market": "spot"}
     return {"at": at, "what": what, **where, "usd_per_hour": 0.4 if what in ("launched", "refused") else None, **more}
 
@@ -162,8 +162,8 @@ def test_an_exported_history_says_when_a_pool_had_capacity(tmp_path: Path) -> No
         ([], "no spot machine at all"),
         ({}, "no records"),
         ([7], r"records\[0\]: it is no object"),
-        ([record(0, "launched", at="now")], "at is 'now', no time"),
-        ([record(0, "launched", at=float("nan"))], "at is nan, no time"),
+        ([record("now", "launched")], "at is 'now', no time"),
+        ([record(float("nan"), "launched")], "at is nan, no time"),
         ([record(0, "stolen")], "what is 'stolen'"),
         ([record(0, "launched", zone=None)], "is missing"),
         ([record(0, "launched", usd_per_hour=-1)], "usd_per_hour is -1"),
