@@ -8,9 +8,10 @@ MACHINE = attach-disk dmidecode entrypoint systemd-detect-virt
 SPREAD = -n logical --dist loadfile
 
 MINUTES = 10
+TRACES = ../shared/data/spot-traces
 TIMES = 50
 
-.PHONY: help demo test test-system test-aws check bench soak mutants fuzz docs pictures wheel clean
+.PHONY: help demo test test-system test-aws check bench bench-policy soak mutants fuzz docs pictures wheel clean
 
 help: ## these lines
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -48,6 +49,9 @@ bench: $(DEV) ## figures: benchmarks/README.md says what they mean
 	.venv/bin/python -m benchmarks.scale
 	.venv/bin/python -m benchmarks.at_rest
 	.venv/bin/python -m benchmarks.transfer
+
+bench-policy: $(DEV) ## placement and deadlines against others' policies and the optimum: make bench-policy TRACES=../shared/data/spot-traces
+	.venv/bin/python -m benchmarks.policy $(TRACES) $(PLOTS:%=--plots %)
 
 soak: $(DEV) ## search for broken laws in simulated storms of faults: make soak MINUTES=60
 	.venv/bin/python -m tests.simulation.chaos soak $(MINUTES)

@@ -24,13 +24,9 @@ from pathlib import Path
 _seen_request: list[str] = [""]
 
 
-def progress(step: int, **metrics: float) -> None:
-    """Report that ``step`` is done, with any metrics (numbers), as one line on standard output.
-
-    ``total``, a whole number among them, is the step at which training will have ended.
-    """
-    total = metrics.get("total", 0.5)
-    ends = f" total={int(metrics.pop('total'))}" if total % 1 == 0 else ""
+def progress(step: int, *, total: int | None = None, **metrics: float) -> None:
+    """Report that ``step`` (of ``total``, if that is known) is done, with any metrics (numbers), as one line on stdout."""
+    ends = f" total={int(total)}" if total is not None else ""
     pairs = "".join(f" {name}={float(value):.6g}" for name, value in metrics.items())
     sys.stdout.write(f"fleet.progress step={int(step)}{ends}{pairs}\n")
     sys.stdout.flush()

@@ -20,7 +20,7 @@ from fleet.boot import dependencies
 from fleet.boot.dependencies import Download, pip_download, unpacked
 from fleet.model.errors import FleetError
 
-ROOTS = ("boto3", "tenacity")
+ROOTS = ("boto3", "numpy", "tenacity")
 """What the controller imports beside what the agent does (a test measures it)."""
 NEEDED = (*ROOTS, "botocore", "jmespath", "python-dateutil", "s3transfer", "six", "urllib3")
 """And what these do."""
@@ -31,7 +31,9 @@ GLIBC = 34
 MOST_PACKED, MOST_UNPACKED = 50 << 20, 250 << 20
 """Lambda's limits for an archive that is handed over, and for what becomes of it."""
 _SOME_TIME = (2020, 1, 1, 0, 0, 0)
-_LEFT_OUT = re.compile(r"(^|/)(__pycache__|tests?)/|\.(pyc|pyi|h|pyx|pxd|c)$|^boto3/(data|examples)/")
+_LEFT_OUT = re.compile(
+    r"(^|/)(__pycache__|tests?)/|^numpy/(f2py|distutils)/|\.(pyc|pyi|h|pyx|pxd|c)$|^boto3/(data|examples)/"
+)
 _DIST_INFO = re.compile(r"[^/]+\.dist-info/")
 _MODEL = re.compile(r"botocore/data/([^/]+)/([^/]+)/([^/]+)")
 _WANTED_OF_MODEL = ("service-2.json.gz", "endpoint-rule-set-1.json.gz", "paginators-1.json", "paginators-1.sdk-extras.json")

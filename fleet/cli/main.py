@@ -11,9 +11,11 @@ from fleet.cli import (
     aws_commands,
     deploy_commands,
     group_commands,
+    history_commands,
     price_commands,
     reach_commands,
     run_commands,
+    simulate_commands,
 )
 from fleet.cli.app import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_JOB, app
 from fleet.cli.errors import error_object, fault_object, print_error
@@ -27,10 +29,12 @@ __all__ = [
     "aws_commands",
     "deploy_commands",
     "group_commands",
+    "history_commands",
     "main",
     "price_commands",
     "reach_commands",
     "run_commands",
+    "simulate_commands",
 ]
 
 _REMEDIES = {

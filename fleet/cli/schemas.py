@@ -28,7 +28,11 @@ PRINTED: Mapping[str, Printed] = {
     "runs": Printed(list[objects.RunObject], ("ps",)),
     "status": Printed(objects.StatusObject, ("status",)),
     "plan": Printed(objects.PlanObject, ("plan",)),
+    "offers": Printed(objects.RankingObject, ("offers",)),
     "prices": Printed(objects.PricesObject, ("prices",)),
+    "simulation": Printed(objects.SimulationObject, ("simulate",)),
+    "history": Printed(list[objects.PoolHistoryObject], ("history show",)),
+    "history-export": Printed(objects.HistoryExportObject, ("history export",)),
     "event": Printed(None, ("events", "controller run"), lines=True),
     "log-line": Printed(objects.LogLineObject, ("logs",), lines=True),
     "note": Printed(objects.NoteObject, ("note",)),
@@ -57,6 +61,7 @@ PRINTED: Mapping[str, Printed] = {
     "policy": Printed(objects.PolicyObject, ("policy aws",)),
     "findings": Printed(list[objects.FindingObject], ("doctor",)),
     "demo": Printed(objects.DemoObject, ("demo",)),
+    "ticks": Printed(objects.TicksObject, ("simulate",), lines=True),
     "error": Printed(objects.ErrorObject, ()),
 }
 """By the schema's name. ``error`` may come from any command instead of its own."""

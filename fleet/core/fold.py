@@ -13,6 +13,7 @@ from typing import Any
 from fleet.core.cooling import cooled, rested
 from fleet.core.pace import UNKNOWN_RETRY, pace_of
 from fleet.core.phases import moved
+from fleet.core.sightings import SIGHTINGS, observe
 from fleet.core.state import AttemptState, FleetState, Pause, RunState, VolumeRecord
 from fleet.model import events as ev
 from fleet.model.cloud import PriceSince
@@ -34,7 +35,7 @@ def fold_all(state: FleetState, entries: Iterable[Folded]) -> FleetState:
     head, latest = state.head, state.at
     runs, names = dict(state.runs), dict(state.names)
     cooling, resting, orphans = dict(state.cooling), dict(state.resting), dict(state.orphans)
-    unsettled = dict(state.unsettled)
+    unsettled, pools = dict(state.unsettled), dict(state.pools)
     for number, at, events in entries:
         head, latest = number, max(at, latest)
         for event in events:
@@ -53,7 +54,9 @@ def fold_all(state: FleetState, entries: Iterable[Folded]) -> FleetState:
                 continue  # a run that this journal never created: nothing to change
             _no_sooner(cooling, cooled(run, event))
             _no_sooner(resting, rested(run, event))
-            runs[event.run_id] = _applied(run, event)
+            after = runs[event.run_id] = _applied(run, event)
+            if isinstance(event, SIGHTINGS):
+                observe(pools, run.run_id, run.attempts.get(event.attempt), after.attempts.get(event.attempt), event)
             if isinstance(event, (ev.AttemptGone, ev.PricesFilled)):
                 _settle(unsettled, runs[event.run_id], event.attempt)
     changed = {
@@ -63,6 +66,7 @@ def fold_all(state: FleetState, entries: Iterable[Folded]) -> FleetState:
         "cooling": cooling,
         "resting": resting,
         "orphans": orphans,
+        "pools": pools,
     }
     return state.model_copy(update={"head": head, "at": latest, **changed})
 

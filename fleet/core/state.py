@@ -7,6 +7,7 @@ from typing import Literal, TypeVar, cast
 
 from pydantic import Field, field_validator
 
+from fleet.core.pools import PoolRecord
 from fleet.model.base import Frozen, Micros, Seconds
 from fleet.model.cloud import EndedBy, ExistingVolume, Market, NewVolume, Offer, PriceSince
 from fleet.model.documents import Mount, Notice, Outcome, Resumed
@@ -224,6 +225,8 @@ class FleetState(Frozen):
     """Attempts that are gone, and whose last prices the provider has not told yet."""
     orphans: dict[str, Seconds] = Field(default_factory=dict)
     """Instances that no attempt owns, and since when they shall end."""
+    pools: dict[str, PoolRecord] = Field(default_factory=dict)
+    """What was seen of each pool of machines, by ``provider/region/zone/type``."""
 
     @property
     def busy_runs(self) -> list[RunState]:

@@ -1,30 +1,30 @@
 """Spot's weather as a Markov chain: up or down, and for how long already. Transition matrices for a tick of any length.
 
-What is learned is one number for each kind and age of a run: its chance to end within ten minutes (weather.py). The rest
-follows. Earlier runs, moving averages, the number of recent changes and the hour of the day were tried and add nothing
-that another stretch of time confirms (docs/policy.md).
+What is learned is little more than one number for each kind and age of a run: its chance to end within ten minutes
+(weather.py). The rest follows. Earlier runs, moving averages, the number of recent changes and classes of pools were tried
+and add nothing that another stretch of time confirms (docs/policy.md).
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from fleet.core.deadlines.chances import Company, Learned
 from fleet.core.deadlines.model import Sky
-from fleet.core.deadlines.weather import DOWN, EDGES, TICK, UP
+from fleet.core.deadlines.weather import EDGES, LEARNED, TICK
 from fleet.model.base import Seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy as np
     from numpy.typing import NDArray
+
+    Matrix = NDArray[np.float32]
 
 AGES = len(EDGES) + 1
 STATES = 2 * AGES
 """Down by age, then up by age; with several zones all that twice: no other zone is up, or one is."""
-TOGETHER = 0.5
-"""Zones have their droughts together: another zone counts for so much of an independent one."""
 
 
 def state_of(sky: Sky) -> int:
@@ -32,73 +32,70 @@ def state_of(sky: Sky) -> int:
     return bisect_right(EDGES, sky.age) + (AGES if sky.up else 0) + (STATES if sky.others and sky.up else 0)
 
 
-def ends(tick: Seconds, risk: float = 1.0, down: Sequence[float] = DOWN, up: Sequence[float] = UP) -> list[float]:
-    """The chance of each state's run to end within a tick. ``risk`` multiplies the rate at which spot is taken back."""
-    of_down = [1 - (1 - chance) ** (tick / TICK) for chance in down]
-    return of_down + [1 - (1 - chance) ** (risk * tick / TICK) for chance in up]
-
-
-def stay_and_hop(
-    tick: Seconds, zones: int, risk: float, learned: tuple[Sequence[float], Sequence[float]] | None = None
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def stay_and_hop(tick: Seconds, zones: int, risk: float, learned: Learned = LEARNED) -> tuple[Matrix, Matrix]:
     """Two matrices that together are stochastic. ``stay``: what runs on spot goes on. ``hop``: it is taken; where the state
-    after it is up, another zone (or the same one, later) can be had at once, for the overhead of a launch."""
+    after it is up, another zone can be had at once, for the overhead of a launch. ``risk`` multiplies the rate of that."""
     import numpy as np
 
-    chance = ends(tick, risk, *(learned or (DOWN, UP)))
-    one = np.zeros((STATES, STATES))
-    for state in range(STATES):
-        age, end = state % AGES, chance[state]
-        other_side = 0 if state >= AGES else AGES
-        one[state, other_side] += end
-        older = _older(age, tick)
-        one[state, state] += (1 - end) * (1 - older)
-        if older:
-            one[state, state + 1] += (1 - end) * older
-    if zones < 2:
-        stay, hop = one.copy(), np.zeros_like(one)
-        hop[AGES:, :AGES] = stay[AGES:, :AGES]
-        stay[AGES:, :AGES] = 0
-        return stay.astype(np.float32), hop.astype(np.float32)
-    return _with_others(one, chance, 1 + (zones - 1) * TOGETHER)
-
-
-def _older(age: int, tick: Seconds) -> float:
-    """The chance to pass into the next bin of ages within a tick: bins are left after their width, on average."""
-    if age == AGES - 1:
-        return 0.0
-    width = EDGES[age] - (EDGES[age - 1] if age else 0.0)
-    return min(1.0, tick / width)
-
-
-def _with_others(
-    one: NDArray[np.float64], chance: list[float], zones: float
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Down: all are. Up: the one that serves, and a bit that says whether one more is."""
-    import numpy as np
-
-    settled = np.linalg.matrix_power(one, 4096)[0]
-    is_down = float(settled[:AGES].sum())
-    ages_up = settled[AGES:] / max(settled[AGES:].sum(), 1e-12)
-    gone = is_down ** (zones - 1)
-    back = 1 - (1 - float(settled[:AGES] @ chance[:AGES]) / max(is_down, 1e-12)) ** (zones - 1)
-    lost = min(1.0, back * gone / max(1 - gone, 1e-12))
-    stay, hop = np.zeros((2 * STATES, 2 * STATES)), np.zeros((2 * STATES, 2 * STATES))
-    alone, company = slice(AGES, STATES), slice(STATES + AGES, 2 * STATES)
-    for state in range(AGES):
-        end = 1 - (1 - chance[state]) ** zones
-        kept = one[state, :AGES] / max(1 - chance[state], 1e-12)
-        stay[state, :AGES] = kept * (1 - end)
-        stay[state, AGES] = end
-        stay[STATES + state, :] = stay[state, :]  # never met: all down has no others
-    for state in range(AGES, STATES):
-        on, off = one[state, AGES:], chance[state]
-        stay[state, alone], stay[state, company] = on * (1 - back), on * back
-        hop[state, 0] = off * (1 - back)
-        hop[state, alone] = off * back * ages_up
-        here = STATES + state
-        stay[here, alone], stay[here, company] = on * lost, on * (1 - lost)
-        hop[here, 0] = off * lost
-        hop[here, alone] = off * (1 - lost) * gone * ages_up
-        hop[here, company] = off * (1 - lost) * (1 - gone) * ages_up
+    share = tick / TICK
+    count = STATES if zones <= 1 else 2 * STATES
+    stay, hop = np.zeros((count, count)), np.zeros((count, count))
+    if zones <= 1:
+        for age in range(AGES):
+            _waits(stay, age, age, _within(learned.down[age], share), tick)
+            lost = _within(learned.up[age], risk * share)
+            hop[AGES + age, 0] = lost
+            for older, chance in _older(age, tick):
+                stay[AGES + age, AGES + older] = (1 - lost) * chance
+    else:
+        company = learned.zones[min(zones - 2, len(learned.zones) - 1)]
+        for age in range(AGES):
+            for others in (0, 1):
+                _waits(stay, others * STATES + age, age, _within(company.down[age], share), tick)
+                _serves(stay, hop, company, others, age, tick, risk)
     return stay.astype(np.float32), hop.astype(np.float32)
+
+
+def _within(chance: float, share: float) -> float:
+    """A chance within ten minutes, as one within so many times that."""
+    return float(1.0 - (1.0 - chance) ** share)
+
+
+def _older(age: int, tick: Seconds) -> Iterator[tuple[int, float]]:
+    """The bin of age a tick later, with its chance: bins are left after their width, on average."""
+    if age == AGES - 1:
+        yield age, 1.0
+        return
+    moves = min(1.0, tick / (EDGES[age] - (EDGES[age - 1] if age else 0.0)))
+    yield age, 1.0 - moves
+    yield age + 1, moves
+
+
+def _waits(stay: NDArray[np.float64], row: int, age: int, ends: float, tick: Seconds) -> None:
+    """A drought goes on, or ends with one zone."""
+    stay[row, AGES] += ends
+    for older, chance in _older(age, tick):
+        stay[row, older] += (1.0 - ends) * chance
+
+
+def _serves(
+    stay: NDArray[np.float64],
+    hop: NDArray[np.float64],
+    company: Company,
+    others: int,
+    age: int,
+    tick: Seconds,
+    risk: float,
+) -> None:
+    """A zone serves; the bit says whether another one is up."""
+    share = tick / TICK
+    row = others * STATES + AGES + age
+    lost = _within((company.alone, company.company)[others][age], risk * share)
+    second = 1.0 - _within(company.left, share) if others else _within(company.joined, share)
+    for older, chance in _older(age, tick):
+        stay[row, AGES + older] += (1.0 - lost) * chance * (1.0 - second)
+        stay[row, STATES + AGES + older] += (1.0 - lost) * chance * second
+    refuge = company.refuge[others]
+    hop[row, 0] += lost * (1.0 - refuge)
+    hop[row, AGES:STATES] += [lost * refuge * (1.0 - company.again) * part for part in company.arrives]
+    hop[row, STATES + AGES :] += [lost * refuge * company.again * part for part in company.arrives]

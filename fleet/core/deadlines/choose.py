@@ -24,7 +24,8 @@ def decide(table: Table, at: Situation) -> Decision:
     Safety does not hang on the table: after a choice, with spot gone and nothing running, on-demand must still make it.
     Where nothing can make it any more, the choice that finishes soonest is taken, and said to be late.
     """
-    weighed = [(option[0], _cost(table, at, option)) for option in _safe(table, at)]
+    safe = [(option[0], _cost(table, at, option)) for option in _safe(table, at)]
+    weighed = [one for one in safe if one[1] < NEVER / 2] or safe  # some are safe for the moment only
     latest = at.slack - (at.rem if at.running is Do.ON_DEMAND else table.terms.overhead)
     if not weighed:
         return Decision(_soonest(at), float("inf"), (), forced=True, late=True, latest_on_demand=latest)
@@ -42,15 +43,14 @@ def _soonest(at: Situation) -> Do:
 
 
 def _safe(table: Table, at: Situation) -> Iterator[Option]:
-    """The choices that keep the deadline, each for a tick."""
-    terms, shape, work = table.terms, table.shape, at.work
-    tick, overhead = terms.tick, terms.overhead
-    after = at.left - tick - overhead + SMALL
-    """So much work may be left after a tick that on-demand still makes it from nothing."""
-    if work <= after:
+    """The choices that keep the deadline, each with its next tick. Slack is what they use up until the next decision; a
+    launch of on-demand is kept in reserve."""
+    terms, shape, slack = table.terms, table.shape, at.slack + SMALL
+    tick, overhead, step = terms.tick, terms.overhead, at.step
+    if slack >= step + overhead:
         yield Do.WAIT, 0.0, tick, 0
     going = at.rem if at.running is Do.ON_DEMAND else overhead
-    if work + going <= at.left + SMALL:
+    if slack >= going:
         yield Do.ON_DEMAND, 1.0, min(going, tick), shape.on_demand(_ticks_after(table, going))
     if not at.sky.up:
         return
@@ -58,22 +58,26 @@ def _safe(table: Table, at: Situation) -> Iterator[Option]:
     ready = at.beside is not None and at.beside <= SMALL and at.running is Do.ON_DEMAND
     if ready:
         going = shape.restore
-    made = max(tick - going, 0.0)
-    if work <= made + SMALL or work - made <= after:
+    if slack >= min(going, step) + overhead or _done(at, going):
         row = shape.booting if ready else shape.spot(_ticks_after(table, going))
         yield Do.SPOT, terms.price, min(going, tick), row
-    if terms.overlap and at.running is Do.ON_DEMAND and at.rem <= SMALL and not ready and work <= at.left + SMALL:
-        yield from _both(table, at, after)
+    if terms.overlap and at.running is Do.ON_DEMAND and at.rem <= SMALL and not ready and slack >= 0:
+        yield from _both(table, at)
 
 
-def _both(table: Table, at: Situation, after: Seconds) -> Iterator[Option]:
+def _done(at: Situation, going: Seconds) -> bool:
+    """Spot is sure to finish the work."""
+    return at.step > 0 and at.work <= at.step - going + SMALL
+
+
+def _both(table: Table, at: Situation) -> Iterator[Option]:
     """On-demand trains while a spot machine boots, and hands over within the tick in which that is ready."""
     terms, shape = table.terms, table.shape
     boots = at.beside if at.beside is not None else terms.overhead - shape.restore
     if boots >= terms.tick:
         passed = shape.beside - int(boots // terms.tick) + 1
         yield Do.BOTH, 1.0 + terms.price, 0.0, shape.both(min(max(passed, 1), shape.beside))
-    elif at.work - (terms.tick - shape.restore) <= max(after, 0.0):
+    elif at.slack + SMALL >= shape.restore + terms.overhead or _done(at, shape.restore):
         yield Do.BOTH, terms.price + boots / terms.tick, shape.restore, shape.spot(shape.booting)
 
 

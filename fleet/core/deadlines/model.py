@@ -65,6 +65,9 @@ class Situation:
     sky: Sky
     beside: Seconds | None = None
     """A spot machine boots beside on-demand, and is ready in so many seconds; None: there is none."""
+    step: Seconds = 0.0
+    """For so long nothing is decided again, and spot that is up stays up (a trace's tick). 0: it may go at any moment,
+    which is seen at once; who looks less often keeps a margin."""
 
     @property
     def slack(self) -> Seconds:

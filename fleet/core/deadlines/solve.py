@@ -7,13 +7,15 @@ no finite value. The method is the plain one of the field (Bellman); the state i
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from fleet.core.deadlines.chain import AGES, STATES, stay_and_hop
+from fleet.core.deadlines.chances import Learned
 from fleet.core.deadlines.model import Terms
+from fleet.core.deadlines.weather import LEARNED
 from fleet.model.base import Seconds
 
 if TYPE_CHECKING:
@@ -22,10 +24,10 @@ if TYPE_CHECKING:
 
 NEVER = 1e5
 """Ticks of on-demand: more than any run costs."""
-LEVELS = 440
+LEVELS = 260
 """Values of slack that are worked out; between them it is interpolated."""
-KEPT = 16
-"""Tables that are remembered. One is some 20 to 100 MB at the most ticks, and a few at a controller's."""
+KEPT = 8
+"""Tables that are remembered. One is 20 to 60 MB at the most ticks, and a few MB at a controller's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def table(
     horizon: Seconds,
     slack: Seconds,
     levels: int = LEVELS,
-    learned: tuple[Sequence[float], Sequence[float]] | None = None,
+    learned: Learned = LEARNED,
 ) -> Table:
     """Solve for every situation up to ``horizon`` seconds before the deadline and ``slack`` seconds of slack.
 
@@ -101,7 +103,11 @@ def table(
     import numpy as np
 
     ticks = max(1, math.ceil(horizon / terms.tick))
-    step = max(slack, terms.overhead + terms.tick) / (levels - 1)
+    most = max(slack, terms.overhead + terms.tick)
+    step = most / (levels - 1)
+    if terms.overhead > step:  # what on-demand needs in reserve lies on a level
+        step = terms.overhead / math.ceil(terms.overhead / step)
+        levels = math.ceil(most / step) + 1
     shape = Shape(terms.tick, terms.overhead, min(terms.restore, terms.overhead))
     stay, hop = stay_and_hop(terms.tick, terms.zones, terms.risk, learned)
     kept = np.zeros((ticks + 1, shape.rows, levels, len(stay)), dtype=np.float32)

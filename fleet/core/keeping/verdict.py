@@ -13,7 +13,7 @@ from fleet.core.deadlines.model import Decision, Do, Situation, Terms
 from fleet.core.keeping.sky import sky_of
 from fleet.core.keeping.work import Work, deadline_of, trains, work_of
 from fleet.core.observed import Observed
-from fleet.core.overheads import Overheads, measured
+from fleet.core.overheads import Overheads, of_runs
 from fleet.core.pace import LOCAL, Pace, pace_of
 from fleet.core.state import AttemptState, FleetState, RunState
 from fleet.model.base import Micros, Seconds
@@ -38,6 +38,9 @@ RELIEF_RESTORES = 4
 measured it."""
 SOONER = 0.02
 """Spot that is there is not passed by for less than this share of the expected costs: to end sooner is worth it."""
+LOST: Seconds = 150
+"""Training since the last checkpoint, on average: half of five minutes, or of what the job says if that is more. What was
+lost until now is no measure: a machine may crash at the worst moment."""
 LOCAL_MOST = Overheads(boot=5, restore=3, lost=5)
 READY = ("waiting-volume", "waiting-predecessor")
 """In these phases a machine has booted, and waits for nothing but the one before it."""
@@ -91,8 +94,10 @@ def margin_of(work: Seconds, pace: Pace) -> Seconds:
 
 
 def usual_overheads(known: RunState | FleetState, name: str, pace: Pace) -> Overheads:
-    """As measured. On this computer a machine is a process, and all of it takes seconds."""
-    found = measured(known, name)
+    """Boot and restore as measured. On this computer a machine is a process, and all of it takes seconds."""
+    runs = [known] if isinstance(known, RunState) else [run for run in known.runs.values() if run.name == name]
+    every = [run.job.checkpoint.every / 2 for run in runs if run.job.checkpoint.every is not None]
+    found = replace(of_runs(runs), lost=max(LOST, *every) if every else LOST)
     if pace is not LOCAL:
         return found
     return Overheads(

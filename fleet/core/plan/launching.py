@@ -20,6 +20,7 @@ from fleet.core.plan.horizon import not_after
 from fleet.core.plan.keeping import market_beside, next_market
 from fleet.core.predecessors import may_write
 from fleet.core.state import FleetState, RunState
+from fleet.core.worth import knowledge
 from fleet.model.cloud import Market, NewVolume, Offer
 from fleet.model.events import LaunchIntended, RunEnded, VolumePassed
 
@@ -132,9 +133,10 @@ def _next(
             return f"no offer fits in {volume.zone}, where the volume {volume.name!r} is: {described(run.job.resources)}"
         return VolumePassed(at=observed.now, run_id=run.run_id, from_run=giver.run_id, volume_id=volume.volume_id)
     cooling = state.cooling if verdict is None else left_alone(state, run, observed.now)
-    placement = place(run, offers, cooling, observed.now, state.resting, market)
+    known = knowledge(state, observed)
+    placement = place(run, offers, cooling, observed.now, state.resting, known, market)
     if isinstance(placement, Nothing) and market is Market.ON_DEMAND and not run.serving:
-        placement = place(run, offers, cooling, observed.now, state.resting)
+        placement = place(run, offers, cooling, observed.now, state.resting, known)
     if isinstance(placement, Nothing):
         return placement.reason
     lease = _lease(run, placement, observed)

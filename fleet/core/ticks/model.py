@@ -4,6 +4,9 @@ At each tick: see where spot is up (an instance on spot with none is gone, witho
 passed; stop if no work is left; choose; a choice other than the instance that is there is a launch, and its overhead
 *replaces* what was left of an earlier one. Whole ticks are billed. A tick that passed is credited whole to the instance
 that ran in it, even if spot is lost just then.
+
+Two machines at once (BOTH) go beyond the public benchmark and are billed to the second: training moves within the tick in
+which the spot machine is ready, and on-demand is paid for until then.
 """
 
 from __future__ import annotations
@@ -11,10 +14,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
 
+from fleet.core.deadlines.model import Do as Do  # the same words, from here too
 from fleet.model.errors import FleetError
-from fleet.model.units import format_duration
 
 PRICE = 0.9731 / 3.06
 """Spot's share of on-demand's price in the public benchmark."""
@@ -26,16 +28,6 @@ DONE = 1e-6
 """Seconds of work that count as none: what adding floats leaves over."""
 FUZZ = 1e-9
 """Of a tick: what dividing floats leaves over."""
-
-
-class Do(str, Enum):
-    """What a policy may choose for a tick."""
-
-    WAIT = "none"
-    SPOT = "spot"
-    ON_DEMAND = "on-demand"
-    BOTH = "both"
-    """On-demand trains, a spot machine boots beside it; both are billed."""
 
 
 WAIT, SPOT, ON_DEMAND, BOTH = Do.WAIT, Do.SPOT, Do.ON_DEMAND, Do.BOTH
@@ -103,11 +95,18 @@ def checked(terms: Terms) -> Terms:
         needed = terms.on_demand_ticks(terms.work, terms.overhead)
         if needed > (terms.ticks or 0):
             raise FleetError(
-                f"the deadline of {format_duration(terms.deadline)} cannot be met: on-demand from the first tick on takes "
-                f"{format_duration(needed * terms.tick)}, in ticks of {format_duration(terms.tick)}",
-                f"The earliest possible: --deadline {format_duration(needed * terms.tick)}",
+                f"the deadline of {exactly(terms.deadline)} cannot be met: on-demand from the first tick on takes "
+                f"{exactly(needed * terms.tick)}, in ticks of {exactly(terms.tick)}",
+                f"The earliest possible deadline is {exactly(needed * terms.tick)}.",
             )
     return terms
+
+
+def exactly(seconds: float) -> str:
+    """``48h3m15s``: a duration that loses nothing when it is read again."""
+    whole, rest = divmod(round(seconds * 1000), 1000)
+    told = "".join(f"{n}{unit}" for n, unit in ((whole // 3600, "h"), (whole // 60 % 60, "m"), (whole % 60, "s")) if n)
+    return told + (f"{rest}ms" if rest else "") or "0s"
 
 
 class Seen:
@@ -138,7 +137,8 @@ class Seen:
         """Whether it is up anywhere."""
         self.home = ""
         """The region where spot trained last; empty: nowhere yet."""
-        self.launches = self.moves = self.on_demand_ticks = 0
+        self.launches = self.moves = 0
+        self.on_demand_ticks = 0.0
         self.spot_ticks = [0] * len(places.prices)
 
     def see(self, spots: Sequence[bool]) -> bool:
@@ -175,11 +175,12 @@ class Seen:
                 self.running, self.rem = ON_DEMAND, self.terms.overhead
                 self.zone, self.beside = -1, None
                 self.launches += 1
-            self.on_demand_ticks += 1
             if do is BOTH:
                 self._beside(zone)
-            elif self.beside is not None:
-                self.zone, self.beside = -1, None
+            else:
+                self.on_demand_ticks += 1
+                if self.beside is not None:
+                    self.zone, self.beside = -1, None
 
     def _spot(self, zone: int) -> None:
         if not self.spots[zone]:
@@ -200,6 +201,11 @@ class Seen:
             self.zone, self.beside = zone, self.terms.beside
             self._launched(zone)
         self.spot_ticks[zone] += 1
+        if self.beside < self.terms.tick and self.rem < READY:
+            self.on_demand_ticks += self.beside / self.terms.tick
+            self.running, self.rem, self.beside = SPOT, self.terms.lost, None
+        else:
+            self.on_demand_ticks += 1
 
     def _launched(self, zone: int) -> None:
         """A spot machine starts: data follows it into its region."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fleet.core.ticks.model import FUZZ, ON_DEMAND, READY, SPOT, Do, Seen, Terms
+from fleet.core.deadlines.model import Do
+from fleet.core.ticks.model import FUZZ, ON_DEMAND, READY, SPOT, Seen, Terms
 
 
 class Net:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fleet.core.ticks.model import Do, Places, Seen, Terms, checked
+from fleet.core.deadlines.model import Do
+from fleet.core.ticks.model import Places, Seen, Terms, checked
 from fleet.core.ticks.problem import Problem
 from fleet.core.ticks.run import Outcome, simulate_zones
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+
+
+SAME = 1e-10
+"""Ticks of on-demand: of choices whose costs differ by less the first is taken."""
 
 
 def omniscient(window: Sequence[int | bool], terms: Terms) -> Outcome:
@@ -63,6 +68,8 @@ class _Walk:
         while self._tick < beyond and not problem.done(self._tick, self._at):
             here = self._tick - first
             near, far = values[here + 1], values[here + problem.span]
-            best = min(problem.choices(self._tick, self._row, self._at, near, far), key=lambda one: one.cost)
+            options = list(problem.choices(self._tick, self._row, self._at, near, far))
+            least = min(one.cost for one in options) + SAME
+            best = next(one for one in options if one.cost <= least)
             self.steps += [(best.do, best.zone)] * best.ticks
             self._tick, self._row, self._at = self._tick + best.ticks, best.row, best.at

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from fleet.core.ticks.model import ON_DEMAND, SPOT, WAIT, Do, Seen, Terms
+from fleet.core.deadlines.model import Do
+from fleet.core.ticks.model import ON_DEMAND, SPOT, WAIT, Seen, Terms
 from fleet.core.ticks.net import Net
 from fleet.core.ticks.run import cheapest
 

@@ -14,7 +14,8 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from fleet.core.ticks.model import ON_DEMAND, SPOT, WAIT, Do, Places, Terms
+from fleet.core.deadlines.model import Do
+from fleet.core.ticks.model import ON_DEMAND, SPOT, WAIT, Places, Terms
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,12 +117,7 @@ class Problem:
         idle, usual = values[:regions], values[regions:spot]
         np.add(far[regions:spot].take(self._launch, axis=1), self.span, out=idle)
         np.minimum(idle, near[:regions].take(self._wait, axis=1), out=idle)
-        for zone in self._held[tick].nonzero()[0]:
-            taken = far[spot + zone].take(self._launch)
-            taken += self.span * self._prices[zone]
-            for region in range(regions):
-                moved = self._moved(region, zone)
-                np.minimum(idle[region], taken + moved if moved else taken, out=idle[region])
+        self._launched(idle, self._held[tick].nonzero()[0].tolist(), far[spot:])
         np.add(near[regions:spot].take(self._stay, axis=1), 1.0, out=usual)
         np.minimum(usual, idle, out=usual)
         for zone, up in enumerate(self._up[tick].tolist()):
@@ -135,6 +131,23 @@ class Problem:
         else:
             values[:, 0] = 0.0
         return values
+
+    def _launched(self, idle: Floats, zones: list[int], far: Floats) -> None:
+        """Better what is best in each region by a launch of spot in one of the zones."""
+        import numpy as np
+
+        best: dict[int, Floats] = {}
+        for zone in zones:
+            taken = far[zone].take(self._launch)
+            taken += self.span * self._prices[zone]
+            home = self._home[zone]
+            best[home] = np.minimum(best[home], taken, out=taken) if home in best else taken
+        for home, taken in best.items():
+            np.minimum(idle[home], taken, out=idle[home])
+        if self._regions > 1 and best:
+            anywhere = np.minimum.reduce(list(best.values()))
+            np.minimum(idle[0], anywhere, out=idle[0])  # data that lies nowhere yet moves for nothing
+            np.minimum(idle[1:], anywhere + self._move, out=idle[1:])
 
     def _moved(self, region: int, zone: int) -> float:
         return self._move if region not in (0, self._home[zone]) else 0.0
@@ -165,7 +178,7 @@ class Problem:
         return found[::-1]
 
     def choices(self, tick: int, row: int, at: int, near: Floats, far: Floats) -> Iterator[Choice]:
-        """All that may be done in a state; of equals the first is taken."""
+        """All that may be done in a state: to train now comes before waiting for what costs no less."""
         regions, spot = self._regions, 2 * self._regions
         zone = row - spot
         region = row % regions if zone < 0 else self._home[zone]
@@ -173,10 +186,10 @@ class Problem:
             yield self._choice(SPOT, zone, 1, row, int(self._stay[at]), near, self._prices[zone])
         if zone < 0 and row >= regions:
             yield self._choice(ON_DEMAND, -1, 1, row, int(self._stay[at]), near, 1.0)
-        yield self._choice(WAIT, -1, 1, region, int(self._wait[at]), near, 0.0)
         for other in self._held[tick].nonzero()[0].tolist():
             cost = self.span * self._prices[other] + self._moved(region, other)
             yield self._choice(SPOT, other, self.span, spot + other, int(self._launch[at]), far, cost)
+        yield self._choice(WAIT, -1, 1, region, int(self._wait[at]), near, 0.0)
         yield self._choice(ON_DEMAND, -1, self.span, regions + region, int(self._launch[at]), far, float(self.span))
 
     @staticmethod

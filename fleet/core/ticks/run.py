@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from fleet.core.ticks.model import BOTH, ON_DEMAND, SPOT, Do, Places, Seen, Terms, checked
+from fleet.core.deadlines.model import Do
+from fleet.core.ticks.model import BOTH, ON_DEMAND, SPOT, Places, Seen, Terms, checked
 
 
 class Policy(Protocol):
@@ -50,7 +51,7 @@ _ONE = ((False,), (True,))
 
 def simulate(policy: Policy, window: Sequence[int | bool], terms: Terms) -> Outcome:
     """Run a policy in one zone, from the window's first tick. Positive is available."""
-    return simulate_zones(policy, [_ONE[up > 0] for up in window], terms, Places((terms.price,), ("",)))
+    return simulate_zones(policy, [_ONE[bool(up > 0)] for up in window], terms, Places((terms.price,), ("",)))
 
 
 def simulate_zones(policy: Policy, ticks: Sequence[Sequence[bool]], terms: Terms, places: Places) -> Outcome:

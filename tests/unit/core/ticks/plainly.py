@@ -114,7 +114,8 @@ RULES = {"greedy": greedy, "uniform-progress": uniform, "on-demand": always}
 def run(name: str, window: Sequence[int], terms: Terms) -> tuple[State, list[str]]:
     """One zone under one of the rules: the end, and every tick's choice."""
     places = Places((terms.price,), ("",))
-    state, choices = begun(terms), []
+    state = begun(terms)
+    choices: list[str] = []
     while True:
         up = state.tick < len(window) and window[state.tick] > 0
         now = seen(state, [up], terms)
