@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from fleet.cli.main import app
 from fleet.cli.simulate_job import Wish, job_of
 from fleet.control.fleets import open_fleet
-from fleet.control.home import Home
+from fleet.control.home import open_home
 from fleet.model import events as ev
 from fleet.model.cloud import Instance, InstanceState, Market, NewVolume, Offer
 from fleet.model.errors import ErrorClass, FleetError
@@ -55,8 +55,7 @@ def refused(*words: str) -> FleetError:
 def met(folder: Path) -> str:
     """A fleet that has met something; its bucket."""
     url = f"file://{folder / 'bucket'}"
-    home = Home(folder / "home")
-    controller = open_fleet(home, url, create=True)
+    controller = open_fleet(open_home(), url, create=True)
     began = controller.objects.now() - DAY
     offer = Offer(
         provider="local", region="here", zone="here-a", instance_type="medium", market=Market.SPOT, price=270_000,
