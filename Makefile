@@ -48,6 +48,7 @@ bench: $(DEV) ## figures: benchmarks/README.md says what they mean
 	.venv/bin/python -m benchmarks.scale
 	.venv/bin/python -m benchmarks.at_rest
 	.venv/bin/python -m benchmarks.transfer
+	.venv/bin/python -m benchmarks.backtest
 
 soak: $(DEV) ## search for broken laws in simulated storms of faults: make soak MINUTES=60
 	.venv/bin/python -m tests.simulation.chaos soak $(MINUTES)

@@ -42,9 +42,7 @@ def main() -> None:
             found = _measured(f"{market}, {name}", one, market, runs)
             days, events, seconds = days + found[0], events + found[1], seconds + found[2]
         _measured(f"{market}, with a deadline of 3 days", job.model_copy(update={"deadline": 3.0 * DAY}), market, runs)
-    print(
-        f"{'without a deadline':<40} {days / seconds * 60:8,.0f} fleet-days a minute, {events / seconds:8,.0f} events a second"
-    )
+    print(_line("without a deadline", days, events, seconds))
 
 
 def _measured(told: str, job: Job, market: str, runs: int) -> tuple[float, float, float]:
@@ -56,8 +54,12 @@ def _measured(told: str, job: Job, market: str, runs: int) -> tuple[float, float
         found = [simulate(one, drawn, seed)[0] for seed in range(runs)]
         seconds = time.process_time() - began
     days, events = sum(each.simulated for each in found) / DAY, sum(each.wakes for each in found)
-    print(f"{told:<40} {days / seconds * 60:8,.0f} fleet-days a minute, {events / seconds:8,.0f} events a second")
+    print(_line(told, days, events, seconds))
     return days, events, seconds
+
+
+def _line(told: str, days: float, events: float, seconds: float) -> str:
+    return f"{told:<40} {days / seconds * 60:8,.0f} fleet-days a minute, {events / seconds:8,.0f} events a second"
 
 
 if __name__ == "__main__":
