@@ -30,6 +30,8 @@ USUAL_PRICE_SHARE = 0.35
 PRICE_POWER, PRICE_LIMIT = 0.25, 1.4
 REBALANCE = 0.25
 """A rebalance signal counts as so much of an interruption."""
+FRESH: Seconds = 3600
+"""What was seen of a pool so long ago is still so."""
 COMPARED: Seconds = 6 * 3600
 """Hazards are compared by what they come to until this age."""
 SCORE_WEIGHT = 3.0
@@ -187,6 +189,12 @@ class Outlook:
             return self.share + (1 - self.share) * self.life.past(self.ago, self.age)
         return self.share * (1 - self.refusal.past(self.ago, self.age))
 
+    @property
+    def standing(self) -> Seconds:
+        """For how long machines have been had there, if that was seen lately: it is such runs of a pool that the hazards were
+        fitted to, and a machine that is launched in the midst of one inherits its age."""
+        return self.age if self.up and self.ago <= FRESH else 0.0
+
     def wait(self, horizon: Seconds) -> Seconds:
         """How long until a machine can be had, on average, within a horizon."""
         age = self.age + self.ago if self.up is False else 0.0
@@ -219,7 +227,8 @@ def outlook(record: PoolRecord | None, prior: Prior, now: Seconds) -> Outlook:
 
 def mean_life(record: PoolRecord | None, prior: Prior, now: Seconds, horizon: Seconds = 30 * 86400) -> Seconds:
     """How long a machine that is launched now lives on average; at most the horizon."""
-    return outlook(record, prior, now).life.mean(horizon)
+    expected = outlook(record, prior, now)
+    return expected.life.mean(horizon, expected.standing)
 
 
 def taken_within(record: PoolRecord | None, prior: Prior, now: Seconds, seconds: Seconds, age: Seconds = 0.0) -> float:
