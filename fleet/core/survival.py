@@ -13,7 +13,6 @@ import json
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
 
 from fleet.core.deadlines.model import Sky
 from fleet.core.deadlines.weather import EDGES, LEARNED, TICK
@@ -191,8 +190,8 @@ class Outlook:
 
     @property
     def standing(self) -> Seconds:
-        """For how long machines have been had there, if that was seen lately: it is such runs of a pool that the hazards were
-        fitted to, and a machine that is launched in the midst of one inherits its age."""
+        """For how long machines have been had there, if that was seen lately: it is such runs of a pool that the hazards
+        were fitted to, and a machine that is launched in the midst of one inherits its age."""
         return self.age if self.up and self.ago <= FRESH else 0.0
 
     def wait(self, horizon: Seconds) -> Seconds:
