@@ -13,11 +13,13 @@ import json
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from fleet.core.deadlines.model import Sky
-from fleet.core.deadlines.weather import EDGES, LEARNED, TICK
 from fleet.core.pools import AGES, PoolRecord, faded, hours_by_age
 from fleet.model.base import Seconds
+
+if TYPE_CHECKING:
+    from fleet.core.deadlines.model import Sky
 
 LOOSEST_SHAPE = 2.0
 """The traces are of two kinds of machine, both scarce: other pools differ from them by more than they from each other."""
@@ -71,9 +73,10 @@ class Prior:
 @lru_cache(maxsize=1)
 def parameters() -> dict[str, dict[str, object]]:
     """survival.json, which is a part of this module: read once, as code is."""
-    found: dict[str, dict[str, object]] = json.loads(files("fleet.core").joinpath("survival.json").read_text("utf-8"))[
-        "classes"
-    ]
+    from importlib.resources import files  # whoever only looks at runs needs no parameters
+
+    text = files("fleet.core").joinpath("survival.json").read_text("utf-8")
+    found: dict[str, dict[str, object]] = json.loads(text)["classes"]
     return found
 
 
@@ -240,6 +243,8 @@ def sky_of(record: PoolRecord | None, prior: Prior, now: Seconds, others: bool =
 
     A pool that was never seen is taken for what it is most of the time, since just now.
     """
+    from fleet.core.deadlines.model import Sky
+
     expected = outlook(record, prior, now)
     up = expected.chance >= 0.5
     if expected.up is not None and expected.ago == 0:
@@ -257,6 +262,8 @@ def risk_of(record: PoolRecord | None, prior: Prior, now: Seconds) -> float:
 @lru_cache(maxsize=1)
 def _learned_hazard() -> float:
     """Of the deadline's tables, summed up to an age."""
+    from fleet.core.deadlines.weather import EDGES, LEARNED, TICK
+
     total, low = 0.0, 0.0
     for chance, high in zip(LEARNED.up, (*EDGES, math.inf), strict=True):
         total -= math.log(1 - chance) * max(0.0, min(high, COMPARED) - low) / TICK
