@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         gc,
         logs,
         note,
+        offers,
         plan,
         prices,
         prune,
@@ -40,8 +41,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FleetError", "Job", "__version__", "checkpoints", "controllers", "delete_volume", "down", "events", "gc", "logs",
-    "note", "plan", "prices", "progress", "prune", "ps", "pull", "repair_journal", "resume", "run_controller",
-    "save_requested", "saved", "status", "stop", "up", "verify", "volumes",
+    "note", "offers", "plan", "prices", "progress", "prune", "ps", "pull", "repair_journal", "resume",
+    "run_controller", "save_requested", "saved", "status", "stop", "up", "verify", "volumes",
 ]  # fmt: skip
 
 __version__ = "0.1.0"

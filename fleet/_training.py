@@ -4,7 +4,8 @@ The protocol needs no Python. A line on standard output that begins with ``fleet
 
     fleet.progress step=1200 reward=0.83
 
-``step`` is a whole number that grows with the work done (steps, iterations, epochs); every other pair is a metric.
+``step`` is a whole number that grows with the work done (steps, iterations, epochs); every other pair is a metric,
+but for ``total=5000``: the step at which training will have ended, by which fleet knows how much work is left.
 ``fleet.saved step=1200``, printed after a checkpoint was renamed into place, says which step it holds: fleet then looks at
 once, and measures exactly what an interruption loses. ``at=1700000000.125`` on the same line (seconds since 1970) says when
 that was: then a line that is read late still names the right checkpoint.
@@ -23,10 +24,11 @@ from pathlib import Path
 _seen_request: list[str] = [""]
 
 
-def progress(step: int, **metrics: float) -> None:
-    """Report that ``step`` is done, with any metrics (numbers), as one line on standard output."""
+def progress(step: int, *, total: int | None = None, **metrics: float) -> None:
+    """Report that ``step`` (of ``total``, if that is known) is done, with any metrics (numbers), as one line on stdout."""
+    ends = f" total={int(total)}" if total is not None else ""
     pairs = "".join(f" {name}={float(value):.6g}" for name, value in metrics.items())
-    sys.stdout.write(f"fleet.progress step={int(step)}{pairs}\n")
+    sys.stdout.write(f"fleet.progress step={int(step)}{ends}{pairs}\n")
     sys.stdout.flush()
 
 

@@ -6,17 +6,21 @@ raises FleetError with a message for people. The commands print what these funct
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import ValidationError
 
 from fleet.control import inventory, saved
 from fleet.control.attendance import seen
 from fleet.control.clouds import bucket_for, prepare, refuse_without_setup, wake_controller
 from fleet.control.controller import Controller
 from fleet.control.fleets import holds_fleet, open_bucket, open_fleet, providers_here
+from fleet.control.hints import fresh_hints
 from fleet.control.history import events_of
 from fleet.control.home import open_home
 from fleet.control.images import image_notes
@@ -25,7 +29,8 @@ from fleet.control.offering import Plan, offering
 from fleet.control.opened import known_runs, opened, opened_run
 from fleet.control.presence import present
 from fleet.control.prices import missing_types, refresh_prices
-from fleet.control.runs import RunView, add_note, resume_run, start_run, stop_run, view
+from fleet.control.runs import RunView, add_note, refuse_deadline, resume_run, start_run, stop_run, view
+from fleet.control.setups import aws_setup
 from fleet.control.stacks import refuse_without_engine
 from fleet.control.watching import watch
 from fleet.core.presence import Told
@@ -34,7 +39,7 @@ from fleet.model import layout
 from fleet.model.documents import CheckpointRef, Manifest
 from fleet.model.errors import FleetError
 from fleet.model.events import Event
-from fleet.model.job import Job
+from fleet.model.job import Job, Resources
 from fleet.model.units import parse_money
 from fleet.store.scripts import missing_scripts
 
@@ -64,23 +69,58 @@ def _job(job: JobLike) -> tuple[Job, Path]:
 
 
 def plan(job: JobLike) -> Plan:
-    """What a job could run on now, at which price, and what would be chosen. Makes nothing, not even a fleet."""
+    """What a job could run on now, at which price, and what would be chosen; with ``estimate`` in the job what the whole
+    comes to. Makes nothing, not even a fleet."""
     wanted, _ = _job(job)
+    return _planned(wanted)
+
+
+def offers(
+    job: JobLike | None = None,
+    *,
+    gpu: str | None = None,
+    types: Iterable[str] = (),
+    infra: str | None = None,
+    market: Literal["spot", "spot-first", "on-demand"] = "spot-first",
+) -> Plan:
+    """What a job (or whatever fits these words) could run on, with what an hour of training is expected to cost on each."""
+    if job is not None:
+        return _planned(_job(job)[0])
+    where = infra or ("aws" if open_home().aws() is not None else "local")
+    try:
+        wishes = Resources(infra=where, accelerators=gpu, instance_type=tuple(types), market=market)
+    except ValidationError as error:
+        told = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        raise FleetError(told, "For example gpu='T4', infra='aws/us-east-1'.") from None
+    return _planned(Job(name="offers", run="true", resources=wishes))
+
+
+def _planned(wanted: Job) -> Plan:
     refuse_without_engine(wanted)
     home = open_home()
     url = bucket_for(home, wanted)
     if holds_fleet(home, url):
         controller = open_fleet(home, url)
+        refuse_deadline(controller.state, wanted, controller.objects.now())
         refuse_without_setup(wanted, controller.observer.providers)
         notes = refresh_prices(home, controller.objects, wanted)
         notes += missing_types(home, controller.objects, wanted)
+        now = controller.objects.now()
+        setup = aws_setup(controller.objects)
         try:
-            found = offering(controller.state, controller.observer.providers.values(), wanted, controller.objects.now())
+            found = offering(
+                controller.state,
+                controller.observer.providers.values(),
+                wanted,
+                now,
+                lambda offers: fresh_hints(home.cache / "aws", setup, offers, now),
+            )
         except FleetError as error:
             raise type(error)(error.message, "\n".join([*notes, error.hint])) if notes else error from None
         found = replace(found, notes=notes + image_notes(home, controller.objects, wanted))
     else:
         refuse_without_setup(wanted, providers_here(home))
+        refuse_deadline(FleetState(), wanted, time.time())
         found = offering(FleetState(), providers_here(home).values(), wanted, 0.0)
     return replace(found, bucket=url)
 

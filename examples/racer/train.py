@@ -26,9 +26,10 @@ try:
     from fleet import progress, save_requested, saved
 except ImportError:  # fleet is not needed to train: its protocol is lines on standard output
 
-    def progress(step: int, **metrics: float) -> None:
+    def progress(step: int, *, total: int | None = None, **metrics: float) -> None:
         """Tell how far training is."""
-        print(f"fleet.progress step={step}", *(f"{k}={v:.6g}" for k, v in metrics.items()), flush=True)
+        of_all = [f"total={total}"] if total is not None else []
+        print(f"fleet.progress step={step}", *of_all, *(f"{k}={v:.6g}" for k, v in metrics.items()), flush=True)
 
     def saved(step: int) -> None:
         """Tell which step the checkpoint holds."""

@@ -26,6 +26,7 @@ from fleet.agent.resume import resume
 from fleet.agent.saver import Saver
 from fleet.agent.unsaved import Unsaved
 from fleet.agent.watch import DeadMan, Signals, Wishes
+from fleet.agent.worked import Worked
 from fleet.model.base import Seconds
 from fleet.model.documents import AgentPhase, Began, BootDocument, Heartbeat, Manifest, Outcome, Resumed
 from fleet.model.errors import StoreError
@@ -100,6 +101,7 @@ class Agent:
         self.wishes = Wishes(objects, boot, lanes.wishes)
         self.beats = Beats(objects, lanes.beats, boot.intervals.heartbeat)
         self.saver: Saver | None = None
+        self.worked = Worked(None)
         self.unsaved = Unsaved(boot)
         self.leaving: Leaving | None = None
         self.release = Release(self)
@@ -111,6 +113,7 @@ class Agent:
         self.message = ""
         self.step: int | None = None
         self.step_at: Seconds | None = None
+        self.total: int | None = None
         self.metrics: dict[str, float] = {}
         self.restarts = 0
         self.workdir = machine.scratch
@@ -196,6 +199,7 @@ class Agent:
         self.wishes.look_again()
         self.beats.again()
         self.unsaved.clock_set(back)
+        self.worked.clock_set(back)
         if self.saver is not None:
             self.saver.look_again()
         if self.leaving is not None:
@@ -230,8 +234,11 @@ class Agent:
         if isinstance(found, tuple):
             self.message = ""
             self.resumed, newest, self.restarts, self.workdir = found
-            lane, pause = self.lanes.work, self.throttle.pause
-            self.saver = Saver(self.boot, self.checkpoints, self.disk, lane, self.now, newest, pause=pause, wall=self.wall)
+            self.worked = Worked(self.resumed.trained)
+            self.saver = Saver(
+                self.boot, self.checkpoints, self.disk, self.lanes.work, self.now, newest,
+                pause=self.throttle.pause, trained=self.worked.at, wall=self.wall,
+            )  # fmt: skip
             self.phase = "setup"
             if self.boot.job.setup and self.leaving is None:
                 self._run("setup", self.boot.job.setup, now, self._start)
@@ -292,6 +299,7 @@ class Agent:
             if self.boot.job.stack is None:  # a stack says so itself, once its images are there and it runs
                 self._guarded(self.machine.training_begins)
             self.unsaved.begins(now)
+            self.worked.goes_on(self.wall())
             self._begin(now)
         elif code is not None:
             self._failed("setup", code, now)
@@ -315,6 +323,7 @@ class Agent:
             self._leave("succeeded", now)
         elif self.restarts < self.boot.job.retries.training:
             self._kill_child()
+            self.worked.restarts(self.saver.newest.trained if self.saver.newest is not None else 0.0, self.wall())
             self.restarts, self._retry_at = self.restarts + 1, now + RESTART_PAUSE
             self._restarted = f"training ended with exit code {code}; restart {self.restarts}"
         else:
@@ -354,6 +363,7 @@ class Agent:
             said = parse_line(line)
             if isinstance(said, Progress):
                 self.step, self.step_at, self.metrics = said.step, at + ahead, said.metrics
+                self.total = said.total or self.total
                 self._rate.add(at, said.step)
                 if self.saver is not None:
                     self.saver.reported(at, said.step)
@@ -433,6 +443,7 @@ class Agent:
         if reason == "shutdown":
             until = min(now + SHUTDOWN, until if until is not None else float("inf"))
         self.throttle.lift()
+        self.worked.ends(self.wall())
         self.leaving = Leaving(self, reason, now, until)
 
     def _drain(self, now: Seconds) -> None:
@@ -506,11 +517,14 @@ class Agent:
             phase=self.phase,
             step=self.step,
             step_at=self.step_at,
+            total=self.total,
             rate=self._rate.value(self.wall()),
             metrics=self.metrics,
             checkpoint=newest.ref if newest else None,
             checkpoint_step=newest.step if newest else None,
             checkpoint_at=newest.at if newest else None,
+            trained=self.worked.at(self.wall()),
+            saved=newest.trained if newest else self.worked.from_nothing,
             checkpoints=self.saver.count if self.saver is not None else 0,
             resumed=self.resumed,
             notice=self.signals.notice,

@@ -17,10 +17,11 @@ _STEP = re.compile(r"\d{1,15}")
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """``fleet.progress step=…``."""
+    """``fleet.progress step=…``, and the step at which training will have ended, if it says so."""
 
     step: int
     metrics: dict[str, float] = field(default_factory=dict)
+    total: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,9 @@ def parse_line(line: str) -> Progress | Saved | None:
     if word == "fleet.saved":
         at = _numbers({"at": pairs.get("at", "")}).get("at")
         return Saved(int(step), at if at is not None and abs(at) <= FURTHEST else None)
-    return Progress(int(step), _numbers(pairs))
+    total = pairs.pop("total", "")
+    ends = int(total) if _STEP.fullmatch(total) and total.isascii() else 0
+    return Progress(int(step), _numbers(pairs), ends if ends > 0 else None)
 
 
 def _numbers(pairs: dict[str, str]) -> dict[str, float]:

@@ -81,6 +81,7 @@ def _commit_unsent(
             at=_at_of(disk, boot.run_id, staged.modified),
             format=boot.job.checkpoint.format,
             previous=newest,
+            trained=_trained_of(newest, beat, _at_of(disk, boot.run_id, staged.modified)),
         )
 
 
@@ -93,6 +94,14 @@ def _step_of(disk: Disk, run_id: str, modified: Seconds, beat: Heartbeat | None)
     if known is not None and known.wall <= modified:
         return known.step
     return beat.step if beat is not None and beat.step_at is not None and beat.step_at <= modified else None
+
+
+def _trained_of(newest: Manifest | None, beat: Heartbeat | None, at: Seconds) -> Seconds | None:
+    """How long an unsent checkpoint was trained, at least: the one before it, or what the machine had last told by then."""
+    least = newest.trained if newest is not None else 0.0
+    if least is None or beat is None or beat.trained is None:
+        return least
+    return round(max(least, beat.trained - max(0.0, beat.at - at)), 3)
 
 
 def _at_of(disk: Disk, run_id: str, modified: Seconds) -> Seconds:
@@ -118,6 +127,7 @@ def _measured(base: Base, restored: Restored, beat: Heartbeat | None, known: Rea
         reached=reached,
         lost_steps=lost,
         lost_seconds=round(max(0.0, reached_at - since), 3) if lost else 0.0,
+        trained=manifest.trained if manifest is not None else 0.0,
         skipped=(*base.skipped, *restored.skipped),
         at=now,
     )

@@ -46,6 +46,8 @@ class Saver:
     """When training reported which step, by this machine's clock; only the last few matter."""
     saved: list[tuple[Seconds, int]] = field(default_factory=list)
     """When training said that it had saved which step; only the last few matter."""
+    trained: Callable[[Seconds], Seconds | None] = lambda _at: None
+    """Seconds of training that led to what was written at a time of this machine's own clock."""
     wall: Callable[[], Seconds] = time.time
     """This machine's own clock, which stamps files and lines."""
     _due: Seconds = 0.0
@@ -145,6 +147,7 @@ class Saver:
                 at=staged.modified + self.now() - self.wall(),
                 format=self.boot.job.checkpoint.format,
                 previous=self.newest,
+                trained=self.trained(staged.modified),
             )
         self._scanner.mark_committed(staged.signature)
         # What could not be removed now is removed after the next commit: it takes nothing from this one.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
@@ -74,7 +74,8 @@ class Wishes:
     boot: BootDocument
     lane: Lane
     desired: Desired | None = None
-    predecessor: Heartbeat | None = None
+    before: dict[int, Heartbeat] = field(default_factory=dict)
+    """The last words of those that are waited for."""
     asked: bool = False
     """At least one answer came."""
     _asked_since: Seconds | None = None
@@ -91,21 +92,29 @@ class Wishes:
         if done is not None and done.error is None and isinstance(done.result, tuple):
             self.asked = True
             self._asked_since = now if self._asked_since is None else self._asked_since
-            desired, beat = done.result
+            desired, beats = done.result
             if desired is not None and (self.desired is None or desired.journal >= self.desired.journal):
                 self.desired = desired
-            self.predecessor = beat or self.predecessor
+            self.before |= {number: beat for number, beat in beats.items() if beat is not None}
         if not self.lane.busy and now >= self._due:
             self._due = now + self.boot.intervals.desired
-            number = self.boot.predecessor if with_predecessor else None
-            self.lane.give(lambda: (self._desired(), self._beat(number)))
+            waited = self._waited_for if with_predecessor else ()
+            self.lane.give(lambda: (self._desired(), {number: self._beat(number) for number in waited}))
 
     def predecessor_over(self, now: Seconds) -> str | None:
-        """None once the attempt before this one holds nothing any more; else what is waited for, in words."""
+        """None once no attempt before this one holds anything any more; else what is waited for, in words."""
+        return next((told for number in self._waited_for if (told := self._still_there(number, now)) is not None), None)
+
+    @property
+    def _waited_for(self) -> tuple[int, ...]:
+        """The attempt before this one, and those before that which may have gone on beside it."""
         number = self.boot.predecessor
-        if number is None or (self.desired is not None and number in self.desired.gone):
+        return (() if number is None else (number,)) + self.boot.besides
+
+    def _still_there(self, number: int, now: Seconds) -> str | None:
+        if self.desired is not None and number in self.desired.gone:
             return None
-        beat = self.predecessor
+        beat = self.before.get(number)
         if beat is not None:
             if beat.phase in ("released", "fenced"):
                 return None
@@ -126,9 +135,7 @@ class Wishes:
         except (NotFoundError, ValidationError):
             return None
 
-    def _beat(self, number: int | None) -> Heartbeat | None:
-        if number is None:
-            return None
+    def _beat(self, number: int) -> Heartbeat | None:
         try:
             return Heartbeat.model_validate_json(self.objects.get(layout.heartbeat(self.boot.run_id, number)))
         except (NotFoundError, ValidationError):

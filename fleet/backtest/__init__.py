@@ -1,1 +1,1 @@
-"""Policies tried on measured traces: reads them, and runs many windows on all cores."""
+"""Jobs and policies tried on the past: through the whole controller, or in the benchmark's tick model."""

@@ -72,7 +72,8 @@ def read_trace(path: Path, nodes: int = 1) -> Trace:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         gap, data = _parts(found)
-        return Trace(path.name, gap, bytes(_number(value, tick) >= nodes for tick, value in enumerate(data)))
+        counts = [_number(value, tick) for tick, value in enumerate(data)]
+        return Trace(path.name, gap, bytes(count >= nodes if nodes > 1 else count > 0 for count in counts))
     except RecursionError:
         raise FleetError(f"{path}: not a trace: it is nested too deeply", FORM) from None
     except ValueError as error:  # not JSON, not UTF-8, and what is said below

@@ -31,7 +31,9 @@ GLIBC = 34
 MOST_PACKED, MOST_UNPACKED = 50 << 20, 250 << 20
 """Lambda's limits for an archive that is handed over, and for what becomes of it."""
 _SOME_TIME = (2020, 1, 1, 0, 0, 0)
-_LEFT_OUT = re.compile(r"(^|/)(__pycache__|tests?)/|^numpy/(f2py|distutils)/|\.(pyc|pyi|h|pyx|pxd|c)$|^boto3/(data|examples)/")
+_LEFT_OUT = re.compile(
+    r"(^|/)(__pycache__|tests?)/|^numpy/(f2py|distutils)/|\.(pyc|pyi|h|pyx|pxd|c)$|^boto3/(data|examples)/"
+)
 _DIST_INFO = re.compile(r"[^/]+\.dist-info/")
 _MODEL = re.compile(r"botocore/data/([^/]+)/([^/]+)/([^/]+)")
 _WANTED_OF_MODEL = ("service-2.json.gz", "endpoint-rule-set-1.json.gz", "paginators-1.json", "paginators-1.sdk-extras.json")

@@ -26,6 +26,7 @@ def launch_request(fleet_id: str, root: str, run: RunState, attempt: AttemptStat
         volume_id=volume.volume_id if isinstance(volume, ExistingVolume) else None,
         volume_new=isinstance(volume, NewVolume),
         predecessor=attempt.predecessor,
+        besides=attempt.besides,
         lease_until=attempt.lease_until,
         intervals=pace_of(attempt.offers[0].provider).intervals,
     )

@@ -29,7 +29,9 @@ OWN = "any"
 ARCHES = ("x86_64", "aarch64")
 FORMAT = 1
 """Changes with what is done to the packages here."""
-_ELSEWHERE = frozenset({"cli", "control", "providers", "report", "boot", "api.py", "_userdata", "_ami", "_examples"})
+_ELSEWHERE = frozenset(
+    {"cli", "control", "providers", "report", "backtest", "boot", "api.py", "_userdata", "_ami", "_examples"}
+)
 """What no machine imports."""
 
 Build = Callable[[str], Iterable[tuple[str, bytes]]]

@@ -91,6 +91,13 @@ def shells(incomplete: str) -> list[str]:
     return _beginning(SHELLS, incomplete)
 
 
+def market_names(incomplete: str) -> list[str]:
+    """Markets that need no file."""
+    from fleet.backtest.named import NAMES
+
+    return _beginning(NAMES, incomplete)
+
+
 def schema_names(incomplete: str) -> list[str]:
     """What ``fleet schema`` knows."""
     from fleet.cli.schemas import PRINTED
@@ -120,10 +127,16 @@ def region_names(incomplete: str) -> list[str]:
 
 
 def policy_names(incomplete: str) -> list[str]:
-    """Policies that can be simulated in the tick model."""
+    """What a job is held against, and the policies of the tick model."""
+    from fleet.backtest.policies import ABOUT
     from fleet.backtest.runner import names
 
-    return _beginning(names(), incomplete)
+    return _beginning((*ABOUT, *names()), incomplete)
+
+
+def infra_names(incomplete: str) -> list[str]:
+    """Providers, and EC2's regions."""
+    return _beginning(("local", "aws", *(f"aws/{region}" for region in region_names(""))), incomplete)
 
 
 def ssh_hosts(incomplete: str) -> list[str]:

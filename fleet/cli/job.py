@@ -24,6 +24,8 @@ def job_schema() -> dict[str, Any]:
     for name, (description, pattern) in _WRITTEN.items():
         section, _, field = name.rpartition(".")
         models[section]["properties"][field] = {"type": "string", "description": description, "pattern": pattern}
+    told = "a duration from the run's creation, or a time: 12h, 2026-11-27 08:00"
+    schema["properties"]["deadline"] = {"type": "string", "description": told}
     schema["properties"]["envs"]["additionalProperties"] = {"type": ["string", "number", "boolean"]}
     alternative = schema["$defs"]["Alternative"]["properties"]
     alternative["max_price"] = schema["$defs"]["Resources"]["properties"]["max_price"]

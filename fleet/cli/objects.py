@@ -67,6 +67,14 @@ class RunObject(TypedDict):
     """When `fleet up` made it."""
     ended_at: float | None
     """null: it goes on."""
+    deadline_at: float | None
+    """By when it is to have ended; null: its job has no deadline."""
+    work_left_seconds: float | None
+    """Training that is still to be done; null: it is not known, or there is no deadline."""
+    finish_at: float | None
+    """When it will have ended if nothing interrupts it from now on, or did; null: as above."""
+    late: bool
+    """`finish_at` is after `deadline_at`."""
     message: str
     """What the agent waits for or complains of; else empty."""
 
@@ -99,11 +107,41 @@ class WatcherObject(TypedDict):
     """By this computer's clock."""
 
 
+class OtherChoiceObject(TypedDict):
+    """What could be done instead, and would keep the deadline too."""
+
+    choice: Literal["none", "spot", "on-demand", "both"]
+    """`none`: wait."""
+    expected_usd: float
+    """From now to the end."""
+
+
+class DeadlineObject(TypedDict):
+    """What keeps the deadline, at the prices of the last launch."""
+
+    choice: Literal["none", "spot", "on-demand", "both"]
+    """`none`: nothing runs until spot is there; `both`: on-demand trains, and a spot machine boots beside it."""
+    why: str
+    """In one sentence."""
+    expected_usd: float | None
+    """From now to the end; null: nothing else keeps the deadline, or it is not known."""
+    others: list[OtherChoiceObject]
+    """What else would keep it."""
+    slack_seconds: float | None
+    """Until on-demand must run; negative: part of the margin is used up; null: it is not known, or too late."""
+    margin_seconds: float
+    """Kept back, since on-demand may be refused for a while, and training may be slower than it was."""
+    on_demand_at_latest: float | None
+    """When on-demand must begin at the latest, unless what runs until then is on-demand already."""
+
+
 class StatusObject(RunObject):
     """One run, why it is where it is, and what comes next: the fields of `run`, and these."""
 
     why: str
     """Why the newest attempt's offer was chosen, in numbers."""
+    deadline: DeadlineObject | None
+    """What keeps the deadline now; null: there is none, or nothing to decide."""
     next: str
     """What happens by itself, or what you may do."""
     notes: list[str]
@@ -160,6 +198,55 @@ class MadeObject(TypedDict):
     """The URL that state goes to."""
 
 
+class LaterObject(TypedDict):
+    """A deadline, and what the machines are expected to cost under it."""
+
+    deadline_seconds: float
+    """From the start."""
+    usd: float
+    """Expected, on average; without the volume."""
+
+
+class ElsewhereObject(TypedDict):
+    """A region that the job rules out, where training would cost less."""
+
+    region: str
+    """Of the same provider."""
+    usd_per_training_hour: float
+    """On its best offer."""
+    saves_percent: int
+    """Against the best offer that the job allows."""
+
+
+class ForecastObject(TypedDict):
+    """What the whole training is expected to come to. Of ten tries one is below the low figure, one above the high one."""
+
+    work_seconds: float
+    """The job's `estimate`."""
+    usd: list[float]
+    """Low, middle, high; with the volume."""
+    mean_usd: float
+    """On average."""
+    seconds: list[float]
+    """From the start to the end: low, middle, high."""
+    interruptions: float
+    """On average."""
+    on_demand_usd: float
+    """The whole on demand."""
+    on_demand_percent: int
+    """Of the tries, those that used on-demand."""
+    deadline_seconds: float | None
+    """The job's deadline; null: it has none."""
+    earliest_deadline_seconds: float | None
+    """The earliest one that can be kept; null: the job has none."""
+    late_percent: float | None
+    """Of the tries, those that missed the deadline; null: there is none."""
+    later: list[LaterObject]
+    """The deadline first, then later ones; without those that cannot be kept."""
+    elsewhere: list[ElsewhereObject]
+    """The cheapest first."""
+
+
 class PlanObject(TypedDict):
     """What a job could run on, and what would be chosen."""
 
@@ -171,6 +258,72 @@ class PlanObject(TypedDict):
     """What of the job's wishes is nowhere on offer and what serves instead, and which prices could not be had."""
     makes: MadeObject
     """What comes with the machine."""
+    forecast: ForecastObject | None
+    """What the whole comes to; null: the job has no `estimate`."""
+
+
+class RankedObject(TypedDict):
+    """An offer, and what training on it is expected to cost."""
+
+    offer: str
+    """provider/region/zone/instance type/market."""
+    provider: str
+    """`local`, or a cloud."""
+    region: str
+    """Of the provider."""
+    zone: str
+    """A volume is bound to one."""
+    instance_type: str
+    """The provider's word for the kind of machine."""
+    market: Literal["spot", "on-demand"]
+    """`spot` machines may be taken back."""
+    accelerators: list[str]
+    """One entry for each."""
+    usd_per_training_hour: float
+    """Expected for an hour of training that is kept, at the speed of the types that are known: by this they are ranked."""
+    usd_per_hour: float
+    """The machine's price now."""
+    on_demand_usd_per_hour: float
+    """The same type's price on demand."""
+    with_all_usd_per_hour: float
+    """Machine, volume, and what moving there comes to, spread over a day."""
+    expected_life_seconds: float | None
+    """Of a machine that is launched now, up to 30 days; null: on demand, nobody takes it."""
+    taken_within_1h: float
+    """The chance, 0 to 1."""
+    taken_within_6h: float
+    """The chance, 0 to 1."""
+    overhead_share: float
+    """Of paid time, what does not train: boot, restore, and what is repeated after interruptions."""
+    speed: float | None
+    """Against the other types that the job ran on; null: not known, taken for 1."""
+    chance: float
+    """That a machine can be had now, 0 to 1."""
+    launched: float
+    """Spot machines that this fleet got there; each counts half after a week."""
+    refused: float
+    """Times that there were none."""
+    taken: float
+    """Machines that were taken back."""
+    interruption: str | None
+    """The cloud's own word on how many are interrupted in a month; null: it says nothing."""
+    placement_score: int | None
+    """The cloud's own, 1 to 10, as `fleet prices --scores` was told; null: not asked in the last day."""
+    chosen: bool
+    """`fleet up` would try this one first."""
+    cooling: bool
+    """It was refused or taken back a moment ago, and is left alone for a while."""
+
+
+class RankingObject(TypedDict):
+    """Offers by what training on them is expected to cost."""
+
+    offers: list[RankedObject]
+    """The best first."""
+    why: str
+    """Why the chosen one, in numbers; or why none."""
+    notes: list[str]
+    """What is nowhere on offer and what serves instead, and which prices could not be had."""
 
 
 class PricePointObject(TypedDict):
@@ -817,3 +970,138 @@ class ErrorObject(TypedDict):
 
     error: ProblemObject
     """What went wrong."""
+
+
+class SimulatedObject(TypedDict):
+    """What became of a job under one policy, over all runs."""
+
+    policy: str
+    """`fleet` (the job as it stands), `on-demand`, `spot-first` or `spot`."""
+    runs: int
+    """So often it was tried."""
+    late_runs: int
+    """Runs that did not finish by the deadline."""
+    unfinished_runs: int
+    """Runs that did not finish while they were watched (40 times the work, two weeks at least)."""
+    cost_low_usd: float
+    """One run of twenty was cheaper."""
+    cost_usd: float
+    """The middle."""
+    cost_high_usd: float
+    """One run of twenty was dearer."""
+    mean_cost_usd: float
+    """The mean: machines and disks until the run ended."""
+    finish_low_seconds: float | None
+    """From the beginning to the end, of runs that finished: one of twenty was faster. null: none finished."""
+    finish_seconds: float | None
+    """The middle."""
+    finish_high_seconds: float | None
+    """One of twenty took longer."""
+    interruptions: int
+    """Machines that the cloud took back, in all runs together."""
+    launches: int
+    """Machines, in all runs together."""
+    refusals: int
+    """Launches that were refused for want of capacity."""
+    lost_seconds: float
+    """Work that was done more than once, in all runs together."""
+    spot_seconds: float
+    """Machine time on spot, in all runs together."""
+    on_demand_seconds: float
+    """Machine time on demand."""
+
+
+class SimulatedEventObject(TypedDict):
+    """Something that happened in the one run that is told."""
+
+    after_seconds: float
+    """Since its beginning."""
+    attempt: int | None
+    """Whose machine; null: the run's own."""
+    type: str
+    """The event's, as in the journal."""
+    told: str
+    """In words."""
+
+
+class SimulationObject(TypedDict):
+    """A job tried on a market."""
+
+    name: str
+    """The job's."""
+    market: str
+    """Its name, or its file."""
+    work_seconds: float
+    """Training without interruption, as the job estimates it."""
+    deadline_seconds: float | None
+    """null: there is none."""
+    seed: int
+    """Of the first run; each has the next."""
+    notes: list[str]
+    """What was assumed."""
+    policies: list[SimulatedObject]
+    """One for each policy, on the same courses of the market."""
+    simulated_seconds: float
+    """The time of all runs together."""
+    timeline: list[SimulatedEventObject]
+    """With `--timeline`: the run of the first policy whose cost is in the middle; else empty."""
+
+
+class HistoryRecordObject(TypedDict):
+    """One thing that was learned of a pool."""
+
+    at: float
+    """When."""
+    what: str
+    """`launched`; `refused` for want of capacity; `rebalance` and `notice`, the cloud's warnings; `taken` back by the cloud;
+    `ended` otherwise."""
+    provider: str
+    """As in the offer."""
+    region: str
+    """As in the offer."""
+    zone: str
+    """As in the offer."""
+    instance_type: str
+    """As in the offer."""
+    market: str
+    """`spot` or `on-demand`."""
+    usd_per_hour: float | None
+    """The price, of `launched` and `refused`."""
+    ran_seconds: float | None
+    """How long the machine had run, of `taken` and `ended`."""
+    run: str | None
+    """With `--with-runs`: whose machine it was."""
+
+
+class HistoryExportObject(TypedDict):
+    """A fleet's history, as `fleet simulate --market` takes it."""
+
+    v: int
+    """The form's version. A field never changes its meaning."""
+    kind: str
+    """`fleet-history`."""
+    exported_at: float
+    """When it was written."""
+    records: list[HistoryRecordObject]
+    """The earliest first."""
+
+
+class PoolHistoryObject(TypedDict):
+    """What was learned of a pool, in sum."""
+
+    pool: str
+    """Provider/region/zone/instance type."""
+    market: str
+    """`spot` or `on-demand`."""
+    launches: int
+    """Machines."""
+    refusals: int
+    """Launches that were refused for want of capacity."""
+    interruptions: int
+    """Machines that the cloud took back."""
+    ran_seconds: float
+    """Machine time, of live machines up to now."""
+    mean_life_seconds: float | None
+    """Machine time for each interruption; null: there was none."""
+    last_at: float
+    """When something was learned of it last."""

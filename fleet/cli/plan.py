@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fleet import api
+from fleet.cli.forecast import forecast_object, told_forecast
 from fleet.cli.output import emit
 from fleet.cli.table import print_table
 from fleet.cli.up import warn_of_missing_scripts
@@ -34,6 +35,8 @@ def show(path: Path, *, as_json: bool) -> int:
     print(f"\nwhy    {plan.why}")
     size, monthly = plan.job.volume.size, format_money(plan.volume_monthly)
     print(f"makes  a machine, and a volume of {size} GB ({monthly} a month); state goes to {plan.bucket}")
+    for line in told_forecast(plan.forecast) if plan.forecast is not None else ():
+        print(line)
     for line in _steps(plan):
         print(f"steps  {line}")
     for line in plan.notes:
@@ -66,6 +69,7 @@ def plan_object(plan: Plan) -> PlanObject:
             "volume_usd_per_month": dollars(plan.volume_monthly),
             "bucket": plan.bucket,
         },
+        "forecast": forecast_object(plan.forecast) if plan.forecast is not None else None,
     }
 
 

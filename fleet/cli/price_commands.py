@@ -1,14 +1,15 @@
-"""Commands about what clouds ask for their machines."""
+"""Commands about what clouds ask for their machines, and what training on them comes to."""
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from fleet.cli.app import Output, OutputOption, app
-from fleet.cli.complete import gpu_names, instance_types, region_names
+from fleet.cli.complete import gpu_names, infra_names, instance_types, region_names
 
 
 @app.command()
@@ -47,3 +48,44 @@ def prices(
 
     wish = Wish(tuple(region or ()), tuple(types or ()), gpu, days, scores)
     raise typer.Exit(show(wish, plot=plot, refresh=refresh, as_json=output is Output.JSON))
+
+
+class Market(str, Enum):
+    """As in a job."""
+
+    SPOT = "spot"
+    SPOT_FIRST = "spot-first"
+    ON_DEMAND = "on-demand"
+
+
+@app.command()
+def offers(
+    job: Annotated[
+        Path | None, typer.Argument(metavar="[JOB]", help="A job file, or a folder that holds fleet.yaml; else the options.")
+    ] = None,
+    gpu: Annotated[
+        str | None,
+        typer.Option("--gpu", help="An accelerator, and how many: T4, or K80:2.", autocompletion=gpu_names),
+    ] = None,
+    types: Annotated[
+        list[str] | None,
+        typer.Option("--type", help="An instance type; may be given several times.", autocompletion=instance_types),
+    ] = None,
+    infra: Annotated[
+        str | None,
+        typer.Option("--infra", help="provider, provider/region or provider/region/zone.", autocompletion=infra_names),
+    ] = None,
+    market: Annotated[Market, typer.Option("--market", help="What may be bought.")] = Market.SPOT_FIRST,
+    everything: Annotated[bool, typer.Option("--all", "-a", help="Every offer, not only the best 40.")] = False,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Rank what training could run on by what an hour of it is expected to cost: price, interruptions, overheads, speed.
+
+    Example: fleet offers examples/racer/fleet.yaml. Example: fleet offers --gpu T4 --infra aws/us-east-1
+    """
+    if job is not None and (gpu or types or infra or market is not Market.SPOT_FIRST):
+        raise typer.BadParameter("a job says itself what it wants: give either JOB or --gpu, --type, --infra, --market")
+    from fleet.cli.offers import Words, show
+
+    wish = Words(gpu, tuple(types or ()), infra, market.value)
+    raise typer.Exit(show(job, wish, everything=everything, as_json=output is Output.JSON))

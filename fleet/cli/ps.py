@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fleet.cli.attending import attendance
+from fleet.cli.deadlines import late_words
 from fleet.cli.output import emit
 from fleet.cli.plain import plain
 from fleet.cli.table import print_table
@@ -38,6 +39,9 @@ def show(bucket: str | None, *, everything: bool, last: int | None, as_json: boo
     for one in views:
         if one.beat is not None and one.beat.message and one.run.ended_at is None:
             print(plain(f"\n{one.run.run_id}: {one.beat.message}"))
+    for one in views:
+        if one.forecast is not None and one.forecast.late and one.run.ended_at is None:
+            print(plain(f"\n{one.run.run_id}: {late_words(one.forecast, one.at)}"))
     if hidden:
         print(f"\n{hidden} earlier run(s) that ended are not shown: fleet ps --all")
     _print_controllers(controllers)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from fleet.cli.attending import others, watched
+from fleet.cli.deadlines import deadline_line, deadline_object
 from fleet.cli.output import emit
 from fleet.cli.plain import plain
 from fleet.cli.timeline import attempt_of, describe
@@ -48,10 +49,11 @@ def show(name: str, bucket: str | None, *, as_json: bool) -> int:
 
 def status_object(seen: RunView, alive: list[Watcher]) -> StatusObject:
     """The status as ``-o json`` prints it."""
-    attempt = seen.run.newest
+    attempt = seen.attempt
     return {
         **run_object(seen),
         "why": attempt.why if attempt else "",
+        "deadline": deadline_object(seen),
         "next": what_next(seen, seen.at),
         "notes": list(seen.run.notes),
         "interrupted": [
@@ -70,12 +72,13 @@ def status_object(seen: RunView, alive: list[Watcher]) -> StatusObject:
 
 
 def _print_head(seen: RunView, told: StatusObject) -> None:
-    run, cost, attempt, rate = seen.run, seen.cost, seen.run.newest, told["steps_per_second"]
+    run, cost, attempt, rate = seen.run, seen.cost, seen.attempt, told["steps_per_second"]
     reason = f" ({run.reason})" if run.reason else ""
     print(plain(f"run       {run.run_id}: {told['state']}{reason}"))
     if attempt is not None:
         print(f"machine   attempt {attempt.number}, {told['where'] or 'not launched yet'}")
         print(plain(f"why       {attempt.why}"))
+    _print_deadline(seen, told)
     if told["step"] is not None:
         print(f"training  step {told['step']}" + (f", {rate:.1f}/s" if rate else ""))
     if told["message"] and run.ended_at is None:
@@ -85,6 +88,17 @@ def _print_head(seen: RunView, told: StatusObject) -> None:
     lost, taken = format_duration(told["seconds_lost"]), told["interruptions"]
     print(f"lost      {told['steps_lost']} steps, {lost} in {taken} interruption(s), {told['recoveries']} recovered from")
     print(plain(f"next      {told['next']}"))
+
+
+def _print_deadline(seen: RunView, told: StatusObject) -> None:
+    plan, keeping = seen.forecast, told["deadline"]
+    if plan is not None:
+        print(plain(f"deadline  {deadline_line(plan, seen.at)}"))
+    if keeping is not None:
+        print(plain(f"choice    {keeping['why']}"))
+    beside = seen.run.newest
+    if beside is not None and beside is not seen.attempt and beside.serving:
+        print(f"beside    attempt {beside.number}, {beside.offer.key if beside.offer else 'not launched yet'}")
 
 
 def _print_timeline(controller: Controller, run_id: str, name: str) -> None:

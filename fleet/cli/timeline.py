@@ -91,6 +91,8 @@ _WORDS: dict[type, Callable[[Any], str]] = {
     ev.AttemptBegan: lambda e: f"began       the agent on {e.instance_id} speaks",
     ev.NoticeSeen: _notice,
     ev.AttemptResumed: _resumed,
+    ev.WorkLearned: lambda e: f"work        {format_duration(e.work)} in all, as its steps show ({e.step} of {e.total})",
+    ev.AttemptRelieved: lambda e: f"relieved    by attempt {e.by}: {e.reason}",
     ev.AttemptReleased: _released,
     ev.AttemptFinished: _finished,
     ev.TerminateIntended: lambda e: f"terminate   {e.reason}",

@@ -8,6 +8,7 @@ from fleet import api
 from fleet.cli.app import EXIT_INTERRUPTED, EXIT_RUN
 from fleet.cli.ask import confirm
 from fleet.cli.attending import goes_on, others
+from fleet.cli.deadlines import notes
 from fleet.cli.follow import Timeline, follow, to_stderr, to_stdout
 from fleet.cli.leaving import leave_properly
 from fleet.cli.output import emit
@@ -50,6 +51,8 @@ def start(job_path: Path, *, yes: bool, detach: bool, as_json: bool) -> int:
     run = start_run(controller, job, folder)
     controller.on_event = timeline.event
     timeline.line(None, f"created     run {run.run_id} in {url}")
+    for told in notes(view(controller, run)):
+        timeline.line(None, told)
     tell_if_asleep(home, controller, run)
     return follow_to_the_end(controller, run, timeline, detach=detach, as_json=as_json)
 

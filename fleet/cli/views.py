@@ -23,7 +23,7 @@ def run_object(view: RunView) -> RunObject:
     """The run as ``-o json`` prints it."""
     run, attempt, beat, cost = view.run, view.attempt, view.beat, view.cost
     offer = attempt.offer if attempt is not None else None
-    taken = interruptions(run)
+    taken, plan = interruptions(run), view.forecast
     return {
         "run": run.run_id,
         "name": run.name,
@@ -48,6 +48,10 @@ def run_object(view: RunView) -> RunObject:
         "volume": run.volume_id,
         "created_at": run.created_at,
         "ended_at": run.ended_at,
+        "deadline_at": plan.deadline if plan else None,
+        "work_left_seconds": round(plan.work_left, 1) if plan and plan.work_left is not None else None,
+        "finish_at": round(plan.finish, 1) if plan and plan.finish is not None else None,
+        "late": plan is not None and plan.late,
         "message": beat.message if beat else "",
     }
 

@@ -13,7 +13,9 @@ from urllib.parse import unquote, urlsplit
 from fleet import __version__
 from fleet.control.clouds import cloud_providers
 from fleet.control.controller import Controller
+from fleet.control.hints import HintWatch
 from fleet.control.home import Home
+from fleet.control.setups import aws_setup
 from fleet.model import layout
 from fleet.model.base import canonical_json
 from fleet.model.errors import AlreadyExistsError, FleetError, NotFoundError, StoreError
@@ -96,6 +98,7 @@ def open_fleet(
         cache = EntryCache(home.cache, info.fleet_id)
     journal = Journal(objects, info.fleet_id, by=controller_name(), version=__version__, cache=cache)
     controller = Controller(objects, journal, info.fleet_id, providers_for(home, info.fleet_id, objects), on_event=on_event)
+    controller.observer.hinting = HintWatch(home.cache / "aws", lambda: aws_setup(objects))
     controller.load()
     return controller
 

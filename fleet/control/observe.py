@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from fleet.control.hearing import Hearing, documents
@@ -13,6 +13,7 @@ from fleet.core.observed import AttemptKey, History, Lookup, Observed, Place
 from fleet.core.pace import pace_of
 from fleet.core.rhythm import lively, wants_machine
 from fleet.core.state import FleetState, RunState
+from fleet.core.survival import Hints
 from fleet.model import layout
 from fleet.model.base import Seconds
 from fleet.model.cloud import AccessRule, InstanceState, Listing, Market, Offer
@@ -66,6 +67,9 @@ class Observer:
     every: Seconds = 0.0
     """How far apart looks are meant to be: who is called by a schedule is not suspended in between, and must believe in a
     machine's silence as those do who look all the time."""
+    hinting: Callable[[str, Iterable[Offer], Seconds], Mapping[str, Hints]] | None = None
+    """What a provider tells of the pools of some offers; None: nothing is asked."""
+    _hints: Mapping[str, Hints] = field(default_factory=dict)
     _swept: Seconds = float("-inf")
     _sore: dict[Place, tuple[Seconds, Seconds, str]] = field(default_factory=dict)
     """Regions that are left alone: until when, for how long, why."""
@@ -103,11 +107,12 @@ class Observer:
             heard=dict(self._hearing.heard),
             listed_beats=frozenset(self._hearing.listed),
             offers=self._offers_now(() if self.called else runs, now),
+            hints=self._hints,
             capabilities={name: provider.capabilities for name, provider in self.providers.items()},
             histories=dict(self._histories(state, runs, listings, now)),
             access=dict(self._access_rules()) if swept else {},
             desired=self._desired_now(runs, now, quiet=self.called and now - state.at > QUIET),
-            secrets=frozenset(os.environ),
+            secrets=frozenset(os.environ) if any(run.job.secrets for run in runs) else frozenset(),
             awake_since=self._awake_since,
             acted=dict(self.acted),
         )
@@ -122,7 +127,8 @@ class Observer:
             return observed
         more = {place for run in wanting for place in self._places_of(run)} - observed.listings.keys()
         listings = {**observed.listings, **dict(self._listed_places(more))}
-        return replace(observed, listings=listings, offers=self._offers_now(wanting, observed.now))
+        offers = self._offers_now(wanting, observed.now)
+        return replace(observed, listings=listings, offers=offers, hints=self._hints)
 
     def _clock_went_back(self, now: Seconds) -> None:
         """Somebody set it. What is due at a time must not wait until that comes once more."""
@@ -274,6 +280,8 @@ class Observer:
                 continue
             try:
                 self._offers[name] = (now, tuple(self.providers[name].offers()))
+                if self.hinting is not None:
+                    self._hints = self.hinting(name, self._offers[name][1], now)
             except ProviderError as error:
                 self.troubles[f"{name} offers"] = error.message
         return {name: offers for name, (_, offers) in self._offers.items()}

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from fleet.core.allowed import described, fitting, providers_of
 from fleet.core.costs import volume_rate
+from fleet.core.foretold import Foretold, anywhere, foretell
 from fleet.core.named import holder_of
 from fleet.core.placement import Placement, place
 from fleet.core.rates import measured_rates, work_price
 from fleet.core.state import FleetState, RunState
+from fleet.core.survival import Hints
+from fleet.core.worth import Knowledge, Worth, worth
 from fleet.model.base import Micros
 from fleet.model.cloud import Offer
 from fleet.model.errors import FleetError
@@ -34,6 +37,10 @@ class Priced:
     """It was refused or taken back a moment ago, and is left alone for a while."""
     rate: float | None = None
     """Steps per second that earlier attempts of the job's name reached on this type; None: not known yet."""
+    worth: Worth | None = None
+    """What an hour of training comes to; None: nobody asked."""
+    hints: Hints | None = None
+    """What the cloud tells of the pool."""
 
     @property
     def daily(self) -> Micros:
@@ -58,8 +65,18 @@ class Plan:
     job: Job
     bucket: str = ""
     """Where state would go."""
+    forecast: Foretold | None = None
+    """What the whole comes to; None: the job does not say how long it trains."""
     notes: tuple[str, ...] = ()
     """What of the job's wishes is nowhere on offer and what serves instead, and which prices could not be had."""
+
+
+Hinting = Callable[[Iterable[Offer]], Mapping[str, Hints]]
+"""Tells what is known of the pools of some offers."""
+
+
+def _no_hints(_offers: Iterable[Offer]) -> Mapping[str, Hints]:
+    return {}
 
 
 def _left_alone(state: FleetState, offer: Offer, now: float) -> bool:
@@ -75,7 +92,7 @@ def _next_run(state: FleetState, job: Job, now: float) -> RunState:
     return run.model_copy(update={"volumes": {holder[1].volume_id: holder[1]}, "volume_id": holder[1].volume_id})
 
 
-def offering(state: FleetState, providers: Iterable[Provider], job: Job, now: float) -> Plan:
+def offering(state: FleetState, providers: Iterable[Provider], job: Job, now: float, hinting: Hinting = _no_hints) -> Plan:
     """The offers that a job allows, cheapest first. Raises NothingFitsError, or ProviderError if none can be asked."""
     wanted = providers_of(job.resources)
     known = {provider.name: provider for provider in providers}
@@ -84,10 +101,13 @@ def offering(state: FleetState, providers: Iterable[Provider], job: Job, now: fl
     if not allowed:
         raise NothingFitsError(f"no offer fits {described(job.resources)}", "Loosen resources, or raise max_price.")
     run = _next_run(state, job, now)
-    placement = place(run, offers, state.cooling, now, state.resting)
+    prices = {name: known[name].capabilities.volume_price for name in {o.provider for o in offers}}
+    addresses = {name: known[name].capabilities.address_price for name in prices}
+    knows = Knowledge(state, now, hinting(offers), prices, addresses)
+    placement = place(run, offers, state.cooling, now, state.resting, knows)
     first = placement.offers[0].key if isinstance(placement, Placement) else ""
     tried = {o.key for o in placement.offers} if isinstance(placement, Placement) else set()
-    price = max(known[name].capabilities.volume_price for name in {o.provider for o in allowed})
+    price = max(prices[o.provider] for o in allowed)
     disk = volume_rate(job.volume.size, price)
     rates = measured_rates(state, job.name)
     rows = tuple(
@@ -97,8 +117,12 @@ def offering(state: FleetState, providers: Iterable[Provider], job: Job, now: fl
             chosen=o.key == first,
             cooling=o.key not in tried and _left_alone(state, o, now),
             rate=rates.get((o.provider, o.instance_type)),
+            worth=worth(o, run, run.volumes.get(run.volume_id or ""), knows),
+            hints=knows.hints_of(o),
         )
         for o in allowed
     )
     why = placement.why if isinstance(placement, Placement) else placement.reason
-    return Plan(rows, why, job.volume.size * price, job)
+    rest = [o for o in offers if o not in allowed and fitting(o, anywhere(job.resources))]
+    foretold = foretell(run, allowed, rest, knows)
+    return Plan(rows, why, job.volume.size * price, job, forecast=foretold)

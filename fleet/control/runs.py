@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from fleet.control.clouds import refuse_without_setup
 from fleet.control.controller import Controller
 from fleet.control.names import nearest
 from fleet.control.stacks import refuse_without_engine
+from fleet.core.allowed import providers_of
 from fleet.core.costs import RunCost, run_cost
+from fleet.core.keeping import Verdict, judge
+from fleet.core.keeping.forecast import Forecast, forecast
+from fleet.core.keeping.refusing import refusal
+from fleet.core.keeping.verdict import known_offers, usual_overheads
+from fleet.core.observed import AttemptKey, Observed
+from fleet.core.pace import pace_of
 from fleet.core.state import AttemptState, FleetState, RunState
 from fleet.model import layout
 from fleet.model.base import Micros, Seconds
+from fleet.model.cloud import Offer
 from fleet.model.documents import Heartbeat, Mount
 from fleet.model.errors import FleetError
 from fleet.model.events import NoteAdded, RunCreated, RunResumed, StopRequested
 from fleet.model.job import Job
+from fleet.model.units import format_duration
 
 PACKING = "fleet-pack-"
 """How the folder begins, among the system's temporary ones, in which a job is packed."""
@@ -39,6 +50,7 @@ def start_run(
     refuse_without_engine(job)
     refuse_without_setup(job, controller.observer.providers)
     _refuse_live(controller.state, job)
+    refuse_deadline(controller.state, job, controller.objects.now())
     key = None
     if job.workdir is not None:
         key = _packed(controller, folder / job.workdir).key
@@ -50,6 +62,20 @@ def start_run(
         _refuse_newer(controller)
         _refuse_live(controller.state, job)
     return controller.state.runs[run_id]
+
+
+def refuse_deadline(state: FleetState, job: Job, now: Seconds) -> None:
+    """Raise FleetError, with the earliest deadline that can be kept, for one that is impossible from the start."""
+    found = refusal(job, now, usual_overheads(state, job.name, pace_of(min(providers_of(job.resources)))))
+    if found is None:
+        return
+    why, earliest = found
+    if job.estimate is None:
+        raise FleetError(why, "Name a later one.")
+    at = datetime.fromtimestamp(earliest).astimezone().strftime("%Y-%m-%d %H:%M %Z")
+    # Rounded up to the minute: what is named here is not refused a moment later.
+    least = format_duration(math.ceil((earliest - now + 60) / 60) * 60)
+    raise FleetError(why, f"The earliest that can be kept is `deadline: {least}` ({at}).")
 
 
 def _packed(controller: Controller, path: Path) -> Mount:
@@ -164,6 +190,22 @@ class RunView:
     """When it was looked at, by the bucket's clock."""
     named: bool = True
     """Its name means this run: there is no newer one."""
+    beats: Mapping[AttemptKey, Heartbeat] = field(default_factory=dict)
+    """The last words of all its machines."""
+    state: FleetState = field(default_factory=FleetState)
+
+    @property
+    def forecast(self) -> Forecast | None:
+        """Whether it makes its deadline; None: it has none."""
+        return forecast(self.run, self.beats, self.at)
+
+    def verdict(self) -> Verdict | None:
+        """What its deadline asks for now, at the prices of its own launches; None: it has none, or leaves no choice."""
+        offers: dict[str, list[Offer]] = {}
+        for offer in known_offers(self.run):
+            offers.setdefault(offer.provider, []).append(offer)
+        seen = {name: tuple(some) for name, some in offers.items()}
+        return judge(self.state, self.run, Observed(now=self.at, heartbeats=self.beats, offers=seen))
 
     @property
     def phase(self) -> str:
@@ -180,9 +222,11 @@ class RunView:
 
 
 def view(controller: Controller, run: RunState) -> RunView:
-    """A run with its newest attempt's last word and its cost until now."""
+    """A run with the last word of the attempt that carries it and its cost until now."""
     billing = {name: p.capabilities.billing for name, p in controller.observer.providers.items()}
-    attempt = run.newest
-    beat = controller.observer.beat(run.run_id, attempt.number) if attempt else None
+    attempt = run.carrier
+    heard = {n: controller.observer.beat(run.run_id, n) for n in run.attempts}
+    beats = {(run.run_id, n): beat for n, beat in heard.items() if beat is not None}
+    beat = heard.get(attempt.number) if attempt else None
     now, named = controller.objects.now(), controller.state.names.get(run.name) == run.run_id
-    return RunView(run, attempt, beat, run_cost(run, now, billing), now, named)
+    return RunView(run, attempt, beat, run_cost(run, now, billing), now, named, beats, controller.state)

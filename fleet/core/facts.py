@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from fleet.core.keeping.work import learned
 from fleet.core.observed import Lookup, Observed, Place
 from fleet.core.pace import Pace, pace_of
 from fleet.core.state import AttemptState, FleetState, RunState
@@ -86,7 +87,7 @@ def _never_launched(run: RunState, attempt: AttemptState, observed: Observed) ->
         return  # it lives, and will be seen
     yield ev.LaunchSucceeded(**who, try_no=attempt.try_no, instance=_forgotten(attempt, beat))
     yield from _from_heartbeat(run, attempt, beat, observed.now)
-    told = {"step": beat.step, "rate": beat.rate}
+    told = {"step": beat.step, "rate": beat.rate, "saved": beat.saved}
     yield ev.AttemptGone(**who, ended_at=beat.at, ended_by="unknown", estimate=True, **told)
 
 
@@ -108,6 +109,9 @@ def _from_heartbeat(run: RunState, attempt: AttemptState, beat: Heartbeat, now: 
         yield ev.AttemptBegan(**who, instance_id=beat.instance_id)
     if beat.resumed is not None and attempt.resumed is None:
         yield ev.AttemptResumed(**who, resumed=beat.resumed)
+    work = learned(run, beat, pace_of(place_of(attempt)[0]).boot_deadline / 3)
+    if work is not None and beat.step is not None and beat.total is not None:
+        yield ev.WorkLearned(**who, work=work, step=beat.step, total=beat.total)
     if beat.rebalance is not None and attempt.rebalance is None:
         yield ev.NoticeSeen(**who, notice=beat.rebalance)
     if beat.notice is not None and attempt.notice is None:
@@ -115,7 +119,8 @@ def _from_heartbeat(run: RunState, attempt: AttemptState, beat: Heartbeat, now: 
     if beat.outcome is not None and attempt.outcome is None:
         yield ev.AttemptFinished(**who, outcome=beat.outcome, step=beat.step)
     if beat.phase in ("released", "fenced") and attempt.released_at is None:
-        yield ev.AttemptReleased(**who, step=beat.step, checkpoint=beat.checkpoint, checkpoint_step=beat.checkpoint_step)
+        held = {"checkpoint": beat.checkpoint, "checkpoint_step": beat.checkpoint_step, "saved": beat.saved}
+        yield ev.AttemptReleased(**who, step=beat.step, **held)
 
 
 def _from_cloud(
@@ -129,7 +134,7 @@ def _from_cloud(
 ) -> Iterator[ev.Event]:
     """The instance's end, and its price."""
     who = {"at": now, "run_id": run.run_id, "attempt": attempt.number}
-    last_word: dict[str, Any] = {"step": beat.step, "rate": beat.rate} if beat is not None else {}
+    last_word: dict[str, Any] = {"step": beat.step, "rate": beat.rate, "saved": beat.saved} if beat is not None else {}
     if instance is not None and instance.state in GONE_STATES:
         last = _last_sign(attempt, beat, now)
         ended_at = instance.ended_at if instance.ended_at is not None else last

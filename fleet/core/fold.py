@@ -13,6 +13,7 @@ from typing import Any
 from fleet.core.cooling import cooled, rested
 from fleet.core.pace import UNKNOWN_RETRY, pace_of
 from fleet.core.phases import moved
+from fleet.core.sightings import SIGHTINGS, observe
 from fleet.core.state import AttemptState, FleetState, Pause, RunState, VolumeRecord
 from fleet.model import events as ev
 from fleet.model.cloud import PriceSince
@@ -34,7 +35,7 @@ def fold_all(state: FleetState, entries: Iterable[Folded]) -> FleetState:
     head, latest = state.head, state.at
     runs, names = dict(state.runs), dict(state.names)
     cooling, resting, orphans = dict(state.cooling), dict(state.resting), dict(state.orphans)
-    unsettled = dict(state.unsettled)
+    unsettled, pools = dict(state.unsettled), dict(state.pools)
     for number, at, events in entries:
         head, latest = number, max(at, latest)
         for event in events:
@@ -53,7 +54,9 @@ def fold_all(state: FleetState, entries: Iterable[Folded]) -> FleetState:
                 continue  # a run that this journal never created: nothing to change
             _no_sooner(cooling, cooled(run, event))
             _no_sooner(resting, rested(run, event))
-            runs[event.run_id] = _applied(run, event)
+            after = runs[event.run_id] = _applied(run, event)
+            if isinstance(event, SIGHTINGS):
+                observe(pools, run.run_id, run.attempts.get(event.attempt), after.attempts.get(event.attempt), event)
             if isinstance(event, (ev.AttemptGone, ev.PricesFilled)):
                 _settle(unsettled, runs[event.run_id], event.attempt)
     changed = {
@@ -63,6 +66,7 @@ def fold_all(state: FleetState, entries: Iterable[Folded]) -> FleetState:
         "cooling": cooling,
         "resting": resting,
         "orphans": orphans,
+        "pools": pools,
     }
     return state.model_copy(update={"head": head, "at": latest, **changed})
 
@@ -124,6 +128,7 @@ def _launch_intended(attempt: AttemptState | None, event: ev.LaunchIntended) -> 
         offers=event.offers,
         volume=event.volume,
         predecessor=event.predecessor,
+        besides=event.besides,
         why=event.why,
         intended_at=event.at,
         lease_until=event.lease_until,
@@ -169,6 +174,7 @@ def _gone(attempt: AttemptState, event: ev.AttemptGone) -> AttemptState | None:
         end_estimated=event.estimate,
         step=event.step if event.step is not None else attempt.step,
         rate=event.rate,
+        saved=event.saved if event.saved is not None else attempt.saved,
     )
 
 
@@ -195,7 +201,8 @@ def _prices_filled(attempt: AttemptState, event: ev.PricesFilled) -> AttemptStat
 
 
 def _released(attempt: AttemptState, event: ev.AttemptReleased) -> AttemptState:
-    return _phase(attempt, event, released_at=attempt.released_at or event.at, step=event.step or attempt.step)
+    told = {"step": event.step or attempt.step, "saved": event.saved if event.saved is not None else attempt.saved}
+    return _phase(attempt, event, released_at=attempt.released_at or event.at, **told)
 
 
 def _finished(attempt: AttemptState, event: ev.AttemptFinished) -> AttemptState:
@@ -219,6 +226,8 @@ _ON_ATTEMPT: dict[type, Callable[[Any, Any], AttemptState | None]] = {
     ev.AttemptBegan: lambda a, e: _phase(a, e, began_at=a.began_at or e.at),
     ev.NoticeSeen: _notice_seen,
     ev.AttemptResumed: lambda a, e: a.model_copy(update={"resumed": a.resumed or e.resumed}),
+    ev.WorkLearned: lambda a, _e: a,
+    ev.AttemptRelieved: lambda a, e: _phase(a, e, relieved_at=a.relieved_at or e.at),
     ev.AttemptReleased: _released,
     ev.AttemptFinished: _finished,
     ev.TerminateIntended: _terminate_intended,
@@ -240,6 +249,8 @@ def _consequences(run: RunState, before: AttemptState | None, event: Any) -> Run
         return run.model_copy(update={"pause": None, "unknown_errors": 0, "hindered": 0})
     if isinstance(event, ev.AttemptBegan):
         return run.model_copy(update={"boot_failures": 0})
+    if isinstance(event, ev.WorkLearned):
+        return run.model_copy(update={"work": event.work})
     if isinstance(event, ev.AttemptGone) and before is not None and before.phase != "gone":
         run = _crashed(run, before, event)
     if before is not None and _boot_failed(run, before, event):
@@ -255,7 +266,7 @@ def _crashed(run: RunState, before: AttemptState, event: ev.AttemptGone) -> RunS
     pace = pace_of(before.offer.provider if before.offer else "")
     further = event.step is not None and event.step > run.best_step
     long = event.step is None and event.ended_at - (before.launched_at or event.ended_at) > pace.boot_deadline
-    told = before.outcome is not None or before.notice is not None or before.terminate_at is not None
+    told = any(one is not None for one in (before.outcome, before.notice, before.terminate_at, before.relieved_at))
     run = run.model_copy(update={"best_step": max(run.best_step, event.step if event.step is not None else -1)})
     if further or long or told or before.began_at is None or event.ended_by not in ("itself", "unknown"):
         return run.model_copy(update={"crashes": 0}) if further or long else run

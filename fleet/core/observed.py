@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from fleet.core.survival import Hints
 from fleet.model.base import Seconds
 from fleet.model.cloud import AccessRule, Capabilities, Instance, Listing, Offer, PriceSince, Volume
 from fleet.model.documents import Desired, Heartbeat
@@ -70,6 +71,8 @@ class Observed:
     offers: Mapping[str, tuple[Offer, ...]] = field(default_factory=dict)
     """By provider."""
     capabilities: Mapping[str, Capabilities] = field(default_factory=dict)
+    hints: Mapping[str, Hints] = field(default_factory=dict)
+    """By pool (``provider/region/zone/type``): what the cloud tells of interruptions and chances."""
     histories: Mapping[AttemptKey, History] = field(default_factory=dict)
     """What spot instances were charged since they were last asked about."""
     access: Mapping[Place, tuple[AccessRule, ...]] = field(default_factory=dict)

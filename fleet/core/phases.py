@@ -25,6 +25,9 @@ TRANSITIONS: Mapping[tuple[AttemptPhase | None, str], AttemptPhase] = {
     # A notice may come before the agent spoke to us, or while it already leaves.
     ("launched", "notice-seen"): "draining",
     ("running", "notice-seen"): "draining",
+    # Its place is taken by a machine that is ready: it saves and lets go, as after a notice.
+    ("launched", "attempt-relieved"): "draining",
+    ("running", "attempt-relieved"): "draining",
     # The training ended, whatever the reason: what is left is to let go of everything.
     ("launched", "attempt-finished"): "draining",
     ("running", "attempt-finished"): "draining",

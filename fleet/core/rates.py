@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from statistics import median
 
-from fleet.core.state import FleetState
+from fleet.core.state import FleetState, RunState
 from fleet.model.base import Micros
 
 STEPS = 1000
@@ -16,9 +17,14 @@ def measured_rates(state: FleetState, name: str) -> dict[tuple[str, str], float]
 
     A type is missing until an attempt on it has reported steps and ended.
     """
+    return rates_of(run for run in state.runs.values() if run.name == name)
+
+
+def rates_of(runs: Iterable[RunState]) -> dict[tuple[str, str], float]:
+    """The same for the runs given."""
     found: dict[tuple[str, str], list[float]] = {}
-    for run in state.runs.values():
-        for attempt in run.attempts.values() if run.name == name else ():
+    for run in runs:
+        for attempt in run.attempts.values():
             if attempt.offer is not None and attempt.rate:
                 found.setdefault((attempt.offer.provider, attempt.offer.instance_type), []).append(attempt.rate)
     return {kind: median(rates) for kind, rates in found.items()}

@@ -35,7 +35,8 @@ def wants_machine(run: RunState, now: Seconds) -> bool:
         return False
     if run.pause is not None and (run.pause.until is None or run.pause.until > now):
         return False
-    return not any(attempt.phase in ("launched", "running") for attempt in run.attempts.values())
+    there = sum(attempt.phase in ("launched", "running") for attempt in run.attempts.values())
+    return there == 0 or (there == 1 and run.job.deadline is not None)  # another may be wanted beside it
 
 
 def attempt_of(state: FleetState, instance_id: str) -> tuple[RunState, AttemptState] | None:

@@ -7,12 +7,13 @@ from typing import Literal, TypeVar, cast
 
 from pydantic import Field, field_validator
 
+from fleet.core.pools import PoolRecord
 from fleet.model.base import Frozen, Micros, Seconds
 from fleet.model.cloud import EndedBy, ExistingVolume, Market, NewVolume, Offer, PriceSince
 from fleet.model.documents import Mount, Notice, Outcome, Resumed
 from fleet.model.job import Job
 
-FOLD_VERSION = 8
+FOLD_VERSION = 9
 """Changes whenever the fold's result for the same journal could: snapshots of other versions are not used."""
 
 T = TypeVar("T")
@@ -30,6 +31,7 @@ class AttemptState(Frozen):
     offers: tuple[Offer, ...]
     volume: NewVolume | ExistingVolume = Field(discriminator="kind")
     predecessor: int | None
+    besides: tuple[int, ...] = ()
     why: str
     intended_at: Seconds
     lease_until: Seconds | None = None
@@ -45,6 +47,8 @@ class AttemptState(Frozen):
     resumed: Resumed | None = None
     rebalance: Notice | None = None
     notice: Notice | None = None
+    relieved_at: Seconds | None = None
+    """When it was told to let go, since the machine beside it is ready."""
     released_at: Seconds | None = None
     outcome: Outcome | None = None
     terminate_at: Seconds | None = None
@@ -57,6 +61,8 @@ class AttemptState(Frozen):
     step: int | None = None
     rate: float | None = None
     """Steps per second at the end of its training; None while it lives, or if it reported none."""
+    saved: Seconds | None = None
+    """Seconds of training that the run's newest checkpoint held at its end, as it told."""
     error: str | None = None
     examined: bool = False
     """It never spoke, and what it left behind was kept."""
@@ -143,6 +149,8 @@ class RunState(Frozen):
     volumes: dict[str, VolumeRecord] = Field(default_factory=dict)
     volume_id: str | None = None
     """The volume that follows the run now."""
+    work: Seconds | None = None
+    """All of the run's work, as training's own steps show it; None: they have not yet, and the job's estimate stands."""
     pause: Pause | None = None
     boot_failures: int = 0
     """In a row: instances that ended without ever speaking."""
@@ -172,6 +180,17 @@ class RunState(Frozen):
     def newest(self) -> AttemptState | None:
         """The attempt with the greatest number."""
         return self.attempts[max(self.attempts)] if self.attempts else None
+
+    @property
+    def carrier(self) -> AttemptState | None:
+        """The attempt that carries the run: while two do, the older one, beside which the other waits; if none does, the
+        newest."""
+        return next((attempt for attempt in self.attempts.values() if attempt.serving), self.newest)
+
+    @property
+    def serving(self) -> list[AttemptState]:
+        """Those that carry the run, oldest first: one, or two while one waits beside the other to take its place."""
+        return [attempt for attempt in self.attempts.values() if attempt.serving]
 
     @property
     def waits_for_user(self) -> bool:
@@ -206,6 +225,8 @@ class FleetState(Frozen):
     """Attempts that are gone, and whose last prices the provider has not told yet."""
     orphans: dict[str, Seconds] = Field(default_factory=dict)
     """Instances that no attempt owns, and since when they shall end."""
+    pools: dict[str, PoolRecord] = Field(default_factory=dict)
+    """What was seen of each pool of machines, by ``provider/region/zone/type``."""
 
     @property
     def busy_runs(self) -> list[RunState]:

@@ -32,6 +32,8 @@ def interrupted(attempt: AttemptState) -> bool:
         return False
     if attempt.notice is not None:
         return True
+    if attempt.relieved_at is not None:
+        return False
     return attempt.phase == "gone" and attempt.terminate_at is None and attempt.launched_at is not None
 
 

@@ -13,22 +13,24 @@ from fleet.model.events import AnyEvent, Event
 Raw = dict[str, Any]
 
 CURRENT: Mapping[str, int] = {
-    "run-created": 3,
+    "run-created": 4,
     "stop-requested": 1,
     "run-resumed": 1,
     "note-added": 1,
-    "launch-intended": 1,
+    "launch-intended": 2,
     "launch-succeeded": 1,
     "launch-failed": 1,
     "call-failed": 1,
     "attempt-began": 1,
     "notice-seen": 1,
-    "attempt-resumed": 1,
-    "attempt-released": 1,
+    "attempt-resumed": 2,
+    "work-learned": 1,
+    "attempt-relieved": 1,
+    "attempt-released": 2,
     "attempt-finished": 1,
     "terminate-intended": 1,
     "boot-examined": 1,
-    "attempt-gone": 2,
+    "attempt-gone": 3,
     "price-changed": 1,
     "prices-filled": 1,
     "lease-extended": 1,
@@ -49,7 +51,12 @@ CURRENT: Mapping[str, int] = {
 UPCASTS: Mapping[tuple[str, int], Callable[[Raw], Raw]] = {
     ("run-created", 1): lambda raw: {**raw, "mounts": {}},
     ("run-created", 2): lambda raw: raw,  # its job has no keep_failed
+    ("run-created", 3): lambda raw: raw,  # its job has neither deadline nor estimate: both were refused
+    ("launch-intended", 1): lambda raw: {**raw, "besides": ()},
+    ("attempt-resumed", 1): lambda raw: raw,  # what is resumed from does not tell how long it was trained
+    ("attempt-released", 1): lambda raw: {**raw, "saved": None},
     ("attempt-gone", 1): lambda raw: {**raw, "rate": None},
+    ("attempt-gone", 2): lambda raw: {**raw, "saved": None},
 }
 """(type, version) → the same event one version later."""
 

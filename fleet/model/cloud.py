@@ -227,3 +227,5 @@ class Capabilities(Frozen):
     """Whether a volume can be enlarged."""
     volume_price: Micros
     """Micro-dollars per GB and month."""
+    address_price: Micros = 0
+    """Micro-dollars per hour of the public address that each machine gets."""

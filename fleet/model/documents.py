@@ -44,6 +44,8 @@ class Manifest(Frozen):
     """The last step that training had reported when the set was staged."""
     format: str
     files: tuple[FileEntry, ...]
+    trained: Seconds | None = None
+    """Seconds of training that led to it, over all attempts on its chain; None: the agent that wrote it did not count."""
 
 
 class Began(Frozen):
@@ -110,6 +112,8 @@ class Resumed(Frozen):
     """From the time of that checkpoint to the last sign of training by the attempt before."""
     skipped: tuple[Skipped, ...] = ()
     at: Seconds
+    trained: Seconds | None = None
+    """Seconds of training that the checkpoint resumed from holds; None: that is not known."""
 
 
 class Outcome(Frozen):
@@ -136,6 +140,8 @@ class Heartbeat(Frozen):
     phase: AgentPhase
     step: Steps | None = None
     step_at: Seconds | None = None
+    total: Steps | None = None
+    """The step at which training will have ended, if it says so."""
     rate: float | None = None
     """Steps per second, over the last minute."""
     metrics: dict[str, Annotated[float, Field(allow_inf_nan=True)]] = Field(default_factory=dict)
@@ -144,6 +150,10 @@ class Heartbeat(Frozen):
     """The newest committed checkpoint on this attempt's chain."""
     checkpoint_step: Steps | None = None
     checkpoint_at: Seconds | None = None
+    trained: Seconds | None = None
+    """Seconds of training up to now, over all attempts on the chain, without what had to be trained again."""
+    saved: Seconds | None = None
+    """Those of them that the newest checkpoint holds."""
     checkpoints: int = 0
     """Committed by this attempt."""
     resumed: Resumed | None = None
@@ -231,6 +241,8 @@ class BootDocument(Frozen):
     """Only a volume marked new here may ever be formatted, and only if it is blank."""
     predecessor: int | None = None
     """The latest attempt before this one that was launched at all."""
+    besides: tuple[int, ...] = ()
+    """Attempts before that one which may still write: they are waited for as well."""
     lease_until: Seconds | None = None
     intervals: Intervals = Intervals()
 

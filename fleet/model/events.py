@@ -25,11 +25,11 @@ class RunCreated(_Event):
     """The user's word: this job shall run."""
 
     type: Literal["run-created"] = "run-created"
-    v: Literal[3] = 3
+    v: Literal[4] = 4
     run_id: str
     name: str
     job: Job
-    """With ``keep_failed`` since version 3."""
+    """With ``keep_failed`` since version 3; since version 4 its ``deadline`` is kept, and may be a time."""
     workdir_key: str | None = None
     mounts: dict[str, Mount]
     """``file_mounts``, packed (since version 2)."""
@@ -67,7 +67,7 @@ class LaunchIntended(_Event):
     """Fixes a launch before it is made. Its request is launch-<try>.json, whoever sends it."""
 
     type: Literal["launch-intended"] = "launch-intended"
-    v: Literal[1] = 1
+    v: Literal[2] = 2
     run_id: str
     attempt: int
     try_no: int
@@ -75,6 +75,8 @@ class LaunchIntended(_Event):
     offers: tuple[Offer, ...] = Field(min_length=1)
     volume: NewVolume | ExistingVolume = Field(discriminator="kind")
     predecessor: int | None
+    besides: tuple[int, ...] = ()
+    """Attempts before that one which may still write: they are waited for as well (since version 2)."""
     lease_until: Seconds | None
     share: Micros | None
     """Micro-dollars of the run's budget that this attempt may spend; None without a budget."""
@@ -143,22 +145,49 @@ class AttemptResumed(_Event):
     """Training goes on; what was brought back, and what was lost."""
 
     type: Literal["attempt-resumed"] = "attempt-resumed"
-    v: Literal[1] = 1
+    v: Literal[2] = 2
     run_id: str
     attempt: int
     resumed: Resumed
+    """With ``trained`` since version 2."""
+
+
+class WorkLearned(_Event):
+    """How much work there is, as training's own steps show it: seconds of training at the speed it was seen to have."""
+
+    type: Literal["work-learned"] = "work-learned"
+    v: Literal[1] = 1
+    run_id: str
+    attempt: int
+    work: Seconds
+    step: Steps
+    total: Steps
+
+
+class AttemptRelieved(_Event):
+    """The attempt's machine shall save and let go: the one that was booted beside it is ready."""
+
+    type: Literal["attempt-relieved"] = "attempt-relieved"
+    v: Literal[1] = 1
+    run_id: str
+    attempt: int
+    by: int
+    """The attempt that goes on in its place."""
+    reason: str
 
 
 class AttemptReleased(_Event):
     """The agent holds nothing any more: its volume may be detached."""
 
     type: Literal["attempt-released"] = "attempt-released"
-    v: Literal[1] = 1
+    v: Literal[2] = 2
     run_id: str
     attempt: int
     step: Steps | None
     checkpoint: CheckpointRef | None
     checkpoint_step: Steps | None
+    saved: Seconds | None = None
+    """Seconds of training that the run's newest checkpoint holds (since version 2)."""
 
 
 class AttemptFinished(_Event):
@@ -201,7 +230,7 @@ class AttemptGone(_Event):
     """Confirmed: nothing of this attempt runs any more."""
 
     type: Literal["attempt-gone"] = "attempt-gone"
-    v: Literal[2] = 2
+    v: Literal[3] = 3
     run_id: str
     attempt: int
     ended_at: Seconds
@@ -212,6 +241,8 @@ class AttemptGone(_Event):
     """The last step that it reported."""
     rate: float | None = None
     """Steps per second over the last minute of its training, as its last heartbeat told (since version 2)."""
+    saved: Seconds | None = None
+    """Seconds of training that the run's newest checkpoint holds, as that told (since version 3)."""
 
 
 class PriceChanged(_Event):
@@ -368,6 +399,8 @@ AttemptEvent = (
     | AttemptBegan
     | NoticeSeen
     | AttemptResumed
+    | WorkLearned
+    | AttemptRelieved
     | AttemptReleased
     | AttemptFinished
     | TerminateIntended

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from fleet.model.base import Frozen
-from fleet.model.units import Duration, Money, Share, SizeGB
+from fleet.model.units import Deadline, Duration, Money, Share, SizeGB
 
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
 
@@ -122,11 +122,13 @@ class Job(Frozen):
     """Shell commands: the training. Exit code 0 is the end of the run."""
     stack: str | None = None
     """Instead of run: a docker compose file, relative to the workdir. The end of the service that trains is the run's."""
-    deadline: Duration | None = None
+    deadline: Deadline | None = None
+    """The run is to have ended by then: so long after its creation, or at a time."""
     max_duration: Duration | None = None
     """Of all attempts together, from the first launch."""
     budget: Budget = Budget()
     retries: Retries = Retries()
     estimate: Duration | None = None
+    """The work: training time at full speed, without interruptions."""
     keep_failed: Duration | None = None
     """A machine whose boot failed is left for so long, for a look at it; it is paid for meanwhile."""

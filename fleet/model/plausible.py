@@ -63,6 +63,7 @@ _AMOUNTS: Mapping[str, Callable[[str], str | None]] = {
 def contradictions(job: Mapping[str, Any]) -> Iterator[Told]:
     """Fields of a job file's plain values that cancel each other, or that fleet would have to ignore."""
     yield from _checkpoints(job)
+    yield from _deadline(job)
     yield from _names(job)
     yield from _places(job)
     for field in ("run", "setup"):
@@ -78,6 +79,24 @@ def _checkpoints(job: Mapping[str, Any]) -> Iterator[Told]:
     if every is not None and most is not None and every >= most:
         told = f"checkpoint.every: {format_duration(every)} is not less than max_duration ({format_duration(most)})"
         yield ("checkpoint", "every"), f"{told}: nothing would be saved before the end"
+
+
+def _deadline(job: Mapping[str, Any]) -> Iterator[Told]:
+    work, most = _seconds(job.get("estimate")), _seconds(job.get("max_duration"))
+    if work is not None and most is not None and most < work:
+        yield (
+            ("max_duration",),
+            f"max_duration: {format_duration(most)} is less than the work (estimate: {format_duration(work)})",
+        )
+    if job.get("deadline") is None:
+        return
+    resources = _section(job, "resources")
+    others = resources.get("any_of")
+    usual = resources.get("market")
+    markets = [one.get("market", usual) for one in others if isinstance(one, dict)] if isinstance(others, list) else []
+    if all(market == "spot" for market in (markets or [usual])):
+        told = "spot alone cannot promise the deadline: write `market: spot-first`, or leave the deadline out"
+        yield ("resources", "market"), f"resources.market: {told}"
 
 
 def _places(job: Mapping[str, Any]) -> Iterator[Told]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date, datetime, time, timezone
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
@@ -28,6 +29,33 @@ def parse_duration(value: Any) -> float:
     if not parts or _DURATION.sub("", text).strip():
         raise ValueError(f"{str(value)[:80]!r} is no duration; write for example 90s, 15m, 4h or 7d")
     return float(sum(float(number) * _SECONDS[unit] for number, unit in parts))
+
+
+def parse_deadline(value: Any) -> float | str:
+    """Seconds of a duration, or an absolute time, in UTC, of ``2026-11-27 08:00`` (of this computer's zone, unless it names
+    one). Raises ValueError.
+    """
+    if isinstance(value, datetime):
+        return _in_utc(value)
+    if isinstance(value, date):
+        return _in_utc(datetime.combine(value, time()))
+    if not isinstance(value, str) or len(value) > MOST_CHARACTERS or _DURATION.search(value.strip()):
+        seconds = parse_duration(value)
+        if not seconds > 0:
+            raise ValueError(f"{str(value)[:80]!r} is no time at all")
+        return seconds
+    try:
+        return _in_utc(datetime.fromisoformat(value.strip().replace("Z", "+00:00")))
+    except ValueError:
+        told = "is neither a duration nor a time; write for example 12h, 2d or 2026-11-27 08:00"
+        raise ValueError(f"{value[:80]!r} {told}") from None
+
+
+def _in_utc(when: datetime) -> str:
+    try:
+        return when.astimezone(timezone.utc).isoformat(timespec="seconds")
+    except (OverflowError, OSError, ValueError):
+        raise ValueError(f"{when} is too far away") from None
 
 
 def _float(value: float) -> float:
@@ -96,6 +124,8 @@ def format_duration(seconds: float) -> str:
 
 
 Duration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0)]
+Deadline = Annotated[float | str, BeforeValidator(parse_deadline)]
+"""Seconds from the run's creation, or a time in UTC, as ``2026-11-27T07:00:00+00:00``."""
 SizeGB = Annotated[int, BeforeValidator(parse_size_gb), Field(gt=0)]
 Share = Annotated[float, BeforeValidator(parse_share)]
 Money = Annotated[int, BeforeValidator(parse_money), Field(ge=0)]

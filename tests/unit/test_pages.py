@@ -56,6 +56,9 @@ RUN_ELSEWHERE = {
         "tests/aws/test_deploy_command.py types them, in an account that moto plays",
     ),
     "fleet controller deploy ssh pi@raspberrypi.local": "tests/ssh/test_hosts.py deploys to a host with a real sshd",
+    "fleet simulate --model tick --traces windows --policy greedy --policy omniscient --work 48h --deadline 52h": (
+        "tests/unit/cli/test_simulate_ticks.py types it"
+    ),
     "fleet logs -f first": "tests/unit/cli/test_readme.py follows a log",
     "fleet policy aws > controller.json": "tests/aws/test_init_aws.py prints it",
     **{

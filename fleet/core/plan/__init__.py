@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fleet.core.actions import Action, DeleteVolume, Record
+from fleet.core.keeping import judge
 from fleet.core.observed import Observed
 from fleet.core.pace import pace_of
 from fleet.core.plan.access import close_forgotten
@@ -15,6 +16,7 @@ from fleet.core.plan.beats import forget_beats
 from fleet.core.plan.desired import desired
 from fleet.core.plan.ending import end_machines
 from fleet.core.plan.examining import examine_boots
+from fleet.core.plan.keeping import relieve
 from fleet.core.plan.launching import launch
 from fleet.core.plan.leasing import renew_leases
 from fleet.core.plan.orphans import collect_orphans
@@ -44,11 +46,13 @@ def plan(state: FleetState, observed: Observed) -> list[Action]:
 
 def _of_run(state: FleetState, run: RunState, observed: Observed) -> Iterator[Action]:
     yield from examine_boots(run, observed)
-    yield from end_machines(run, observed)
+    verdict = judge(state, run, observed) if len(run.serving) > 1 else None  # else ``launch`` asks, if it need be
+    yield from end_machines(run, observed, verdict)
     ended = end_run(run, observed)
     if ended is not None:
         yield ended  # the next tick sees an ended run, and ends its machines
         return
+    yield from relieve(run, verdict, observed)
     yield from launch(state, run, observed)
     yield from hand_over(run, observed)
     yield from grow(run, observed)

@@ -23,7 +23,7 @@ def desired(run: RunState, observed: Observed) -> Iterator[Action]:
 
 def desired_of(run: RunState) -> Desired:
     """The document that the state implies, with journal number 0."""
-    live = [a for a in run.live_attempts if a.terminate_at is None]
+    live = [a for a in run.live_attempts if a.terminate_at is None and a.relieved_at is None]
     return Desired(
         journal=0,
         want="train" if run.want == "train" and run.ended_at is None else "stop",

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 
 from fleet.core.actions import Action, Record, Terminate
 from fleet.core.facts import place_of
+from fleet.core.keeping import Verdict
 from fleet.core.observed import Observed
 from fleet.core.pace import Pace, pace_of
 from fleet.core.plan.horizon import not_after
+from fleet.core.plan.keeping import not_needed
 from fleet.core.state import AttemptState, RunState
+from fleet.model.base import Seconds
 from fleet.model.cloud import Billing
 from fleet.model.events import TerminateIntended
 
@@ -17,14 +20,14 @@ DRAINING_MORE = 10
 """A machine that is seen to drain after the user's stop may take so many times the usual deadline."""
 
 
-def end_machines(run: RunState, observed: Observed) -> Iterator[Action]:
+def end_machines(run: RunState, observed: Observed, verdict: Verdict | None = None) -> Iterator[Action]:
     """Terminate what should not live, and ask again for what was asked and still lives."""
     for attempt in run.live_attempts:
         if attempt.phase == "ending":
             if attempt.instance_id is not None:
                 yield _terminate(run, attempt, observed, None)
             continue
-        reason = _reason(run, attempt, observed)
+        reason = _reason(run, attempt, observed) or not_needed(run, attempt, verdict, observed)
         if reason is None:
             continue
         intention = TerminateIntended(at=observed.now, run_id=run.run_id, attempt=attempt.number, reason=reason)
@@ -53,6 +56,7 @@ def _reason(run: RunState, attempt: AttemptState, observed: Observed) -> str | N
     return (
         _by_user(run, attempt, observed, pace)
         or _over(run, attempt, observed, pace)
+        or _relieved_long_ago(run, attempt, observed, pace)
         or _past_notice(attempt, observed, pace)
         or _mute(run, attempt, observed, pace)
         or _superseded(run, attempt)
@@ -69,7 +73,17 @@ def _by_user(run: RunState, attempt: AttemptState, observed: Observed, pace: Pac
 
 def _stopped_long_ago(run: RunState, attempt: AttemptState, observed: Observed, pace: Pace) -> bool:
     """A machine that says that it is still saving gets more time: a last checkpoint may be large."""
-    waited = observed.now - max(run.want_at, observed.awake_since)
+    return _keeps_on(run, attempt, observed, pace, run.want_at)
+
+
+def _relieved_long_ago(run: RunState, attempt: AttemptState, observed: Observed, pace: Pace) -> str | None:
+    if attempt.relieved_at is None or not _keeps_on(run, attempt, observed, pace, attempt.relieved_at):
+        return None
+    return "it was to let go, and did not"
+
+
+def _keeps_on(run: RunState, attempt: AttemptState, observed: Observed, pace: Pace, since: Seconds) -> bool:
+    waited = observed.now - max(since, observed.awake_since)
     beat = observed.heartbeat(run.run_id, attempt.number, attempt.instance_id)
     saving = beat is not None and beat.phase == "draining" and observed.now - beat.at <= pace.stop_deadline
     return waited > pace.stop_deadline * (DRAINING_MORE if saving else 1)

@@ -8,14 +8,20 @@ from dataclasses import replace
 
 from fleet.core.actions import Action, Launch, Record
 from fleet.core.allowed import described, providers_of
+from fleet.core.deadlines.model import Do
+from fleet.core.keeping import Verdict, judge, told
+from fleet.core.keeping.sky import left_alone
 from fleet.core.leases import Lease, NoLease, dearest, grant, used_up
 from fleet.core.named import asks_before, usable, volume_to_take
 from fleet.core.observed import Observed
 from fleet.core.pace import pace_of
 from fleet.core.placement import Nothing, Placement, place
 from fleet.core.plan.horizon import not_after
+from fleet.core.plan.keeping import market_beside, next_market
+from fleet.core.predecessors import may_write
 from fleet.core.state import FleetState, RunState
-from fleet.model.cloud import NewVolume, Offer
+from fleet.core.worth import knowledge
+from fleet.model.cloud import Market, NewVolume, Offer
 from fleet.model.events import LaunchIntended, RunEnded, VolumePassed
 
 MOST_MACHINES = 3
@@ -53,27 +59,49 @@ def _decide(state: FleetState, run: RunState, observed: Observed) -> Launch | No
     spent = used_up(run, observed.now, pace_of(min(providers_of(run.job.resources))), billing)
     if spent is not None and not run.live_attempts:
         return spent
+    hindered = _hindered(run, observed)
+    if hindered is not None:
+        return hindered
+    serving = run.serving
+    if serving and serving[-1].phase == "intended":
+        last = serving[-1]
+        return Launch(not_after=not_after(observed), run_id=run.run_id, attempt=last.number, try_no=last.try_no)
+    verdict = judge(state, run, observed)
+    if serving:
+        beside = market_beside(run, verdict) if verdict is not None else None
+        if beside is None or _held_up(state, run, observed) is not None:
+            return None
+        found = _next(state, run, observed, beside, verdict)
+        return None if isinstance(found, str) else found
+    if verdict is not None and verdict.do is Do.WAIT:
+        return told(verdict)
+    market = next_market(verdict) if verdict is not None else None
+    return _held_up(state, run, observed) or _next(state, run, observed, market, verdict)
+
+
+def _hindered(run: RunState, observed: Observed) -> str | None:
+    """Why nothing at all is sent to a cloud for the run."""
     missing = _missing_secrets(run, observed)
     if missing:
         return f"this controller has no {', '.join(missing)} in its environment: a secret of the job's"
     pause = run.pause
     if pause is not None and (pause.until is None or pause.until > observed.now):
         return f"{pause.reason}; it waits for a word of yours" if pause.until is None else f"{pause.reason}; tries again"
-    serving = next((a for a in reversed(list(run.attempts.values())) if a.serving), None)
-    if serving is not None:
-        if serving.phase != "intended":
-            return None
-        return Launch(not_after=not_after(observed), run_id=run.run_id, attempt=serving.number, try_no=serving.try_no)
+    return None
+
+
+def _held_up(state: FleetState, run: RunState, observed: Observed) -> str | None:
+    """Why no further machine is wanted for the moment."""
     if max(run.boot_failures, run.crashes) > run.job.retries.boot:
         return "too many machines in a row ended without getting anywhere"
     if len(run.live_attempts) >= MOST_MACHINES:
         return "earlier machines have not ended yet"
-    if any(a.outcome is not None and a.notice is None for a in run.live_attempts):
+    if any(a.outcome is not None and a.notice is None and a.relieved_at is None for a in run.live_attempts):
         return "the machine before it still lets go"
     before = asks_before(state, run, _for_sale(observed))
     if before is not None:
         return f"the volume {run.job.volume.name!r} is for run {before.run_id}, until that is over"
-    return _next(state, run, observed)
+    return None
 
 
 def _missing_secrets(run: RunState, observed: Observed) -> list[str]:
@@ -90,7 +118,13 @@ def _for_sale(observed: Observed) -> list[Offer]:
     return [offer for offer in offers if (offer.provider, offer.region) in observed.listings]
 
 
-def _next(state: FleetState, run: RunState, observed: Observed) -> Launch | NoLease | VolumePassed | str:
+def _next(
+    state: FleetState, run: RunState, observed: Observed, market: Market | None, verdict: Verdict | None
+) -> Launch | NoLease | VolumePassed | str:
+    """``market``: the only one that is asked, for the sake of a deadline.
+
+    On-demand that is nowhere to be had is no reason to wait: any machine then serves the deadline better than none.
+    """
     offers = _for_sale(observed)
     found = volume_to_take(state, run)
     if found is not None:
@@ -98,7 +132,11 @@ def _next(state: FleetState, run: RunState, observed: Observed) -> Launch | NoLe
         if not usable(volume, offers, run.job.resources):
             return f"no offer fits in {volume.zone}, where the volume {volume.name!r} is: {described(run.job.resources)}"
         return VolumePassed(at=observed.now, run_id=run.run_id, from_run=giver.run_id, volume_id=volume.volume_id)
-    placement = place(run, offers, state.cooling, observed.now, state.resting)
+    cooling = state.cooling if verdict is None else left_alone(state, run, observed.now)
+    known = knowledge(state, observed)
+    placement = place(run, offers, cooling, observed.now, state.resting, known, market)
+    if isinstance(placement, Nothing) and market is Market.ON_DEMAND and not run.serving:
+        placement = place(run, offers, cooling, observed.now, state.resting, known)
     if isinstance(placement, Nothing):
         return placement.reason
     lease = _lease(run, placement, observed)
@@ -107,6 +145,8 @@ def _next(state: FleetState, run: RunState, observed: Observed) -> Launch | NoLe
         lease = _lease(run, placement, observed)
     if isinstance(lease, NoLease):
         return lease
+    if verdict is not None:
+        placement = replace(placement, why=f"{placement.why}; {told(verdict)}")
     return _intend(state, run, placement, lease, observed)
 
 
@@ -131,6 +171,7 @@ def _intend(state: FleetState, run: RunState, placement: Placement, lease: Lease
         again = newest.phase == "refused"
         number, try_no = (newest.number, newest.try_no + 1) if again else (newest.number + 1, 1)
     began = [a.number for a in run.attempts.values() if a.began_at is not None and a.number < number]
+    before = max(began, default=None)
     intention = LaunchIntended(
         at=observed.now,
         run_id=run.run_id,
@@ -139,7 +180,8 @@ def _intend(state: FleetState, run: RunState, placement: Placement, lease: Lease
         token=launch_token(state.fleet_id, run.run_id, number, try_no),
         offers=placement.offers,
         volume=placement.volume,
-        predecessor=max(began, default=None),
+        predecessor=before,
+        besides=tuple(other for other in may_write(run, number) if other != before),
         lease_until=lease.until,
         share=lease.share,
         why=placement.why,

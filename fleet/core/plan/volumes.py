@@ -8,6 +8,7 @@ from fleet.core.actions import Action, Attach, DeleteVolume, Detach, GrowVolume
 from fleet.core.facts import place_of
 from fleet.core.observed import Observed
 from fleet.core.plan.horizon import not_after
+from fleet.core.predecessors import may_write
 from fleet.core.state import AttemptState, RunState, VolumeRecord
 from fleet.model.base import Seconds
 from fleet.model.cloud import ExistingVolume, InstanceState, VolumeState
@@ -51,18 +52,19 @@ def grow(run: RunState, observed: Observed) -> Iterator[Action]:
 
 
 def hand_over(run: RunState, observed: Observed) -> Iterator[Action]:
-    """Attach the volume to the newest machine, once the one before it released it or is gone. Never by force."""
-    waiting = run.newest
+    """Attach the volume to the machine that waits for it, once the one before it released it or is gone. Never by force."""
+    # One that trains has it, or went on without it and would not look at it any more. Of two the older one is given it.
+    waiting = next((a for a in run.serving if a.resumed is None), None)
     if waiting is None or not isinstance(waiting.volume, ExistingVolume) or waiting.instance_id is None:
         return
-    if waiting.phase not in ("launched", "running") or waiting.resumed is not None:
-        return  # one that trains has it, or went on without it and would not look at it any more
     place = place_of(waiting)
     volume = observed.volume(place, waiting.volume.volume_id)
     instance = observed.instance(place, waiting.instance_id)
     if volume is None or instance is None or instance.state is not InstanceState.RUNNING:
         return
     if volume.state is VolumeState.AVAILABLE:
+        if any(run.attempts[number].notice is None for number in may_write(run, waiting.number)):
+            return  # one that trains without it: whoever is given the volume takes that for the proof that nobody does
         yield _attach(run, waiting, volume.volume_id, observed)
     elif volume.attached_to not in (None, waiting.instance_id) and volume.state is VolumeState.IN_USE:
         holder = next((a for a in run.attempts.values() if a.instance_id == volume.attached_to), None)

@@ -15,7 +15,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fleet.core.deadlines.model import Do
+from fleet.core.deadlines.model import Do as Do  # the same words, from here too
 from fleet.model.errors import FleetError
 
 PRICE = 0.9731 / 3.06

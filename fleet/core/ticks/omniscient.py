@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 
+SAME = 1e-10
+"""Ticks of on-demand: of choices whose costs differ by less the first is taken."""
+
+
 def omniscient(window: Sequence[int | bool], terms: Terms) -> Outcome:
     """The cheapest run through one zone's window that is not late. Positive is available."""
     return omniscient_zones([(up > 0,) for up in window], terms, Places((terms.price,), ("",)))
@@ -64,6 +68,8 @@ class _Walk:
         while self._tick < beyond and not problem.done(self._tick, self._at):
             here = self._tick - first
             near, far = values[here + 1], values[here + problem.span]
-            best = min(problem.choices(self._tick, self._row, self._at, near, far), key=lambda one: one.cost)
+            options = list(problem.choices(self._tick, self._row, self._at, near, far))
+            least = min(one.cost for one in options) + SAME
+            best = next(one for one in options if one.cost <= least)
             self.steps += [(best.do, best.zone)] * best.ticks
             self._tick, self._row, self._at = self._tick + best.ticks, best.row, best.at

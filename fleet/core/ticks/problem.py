@@ -178,7 +178,7 @@ class Problem:
         return found[::-1]
 
     def choices(self, tick: int, row: int, at: int, near: Floats, far: Floats) -> Iterator[Choice]:
-        """All that may be done in a state; of equals the first is taken."""
+        """All that may be done in a state: to train now comes before waiting for what costs no less."""
         regions, spot = self._regions, 2 * self._regions
         zone = row - spot
         region = row % regions if zone < 0 else self._home[zone]
@@ -186,10 +186,10 @@ class Problem:
             yield self._choice(SPOT, zone, 1, row, int(self._stay[at]), near, self._prices[zone])
         if zone < 0 and row >= regions:
             yield self._choice(ON_DEMAND, -1, 1, row, int(self._stay[at]), near, 1.0)
-        yield self._choice(WAIT, -1, 1, region, int(self._wait[at]), near, 0.0)
         for other in self._held[tick].nonzero()[0].tolist():
             cost = self.span * self._prices[other] + self._moved(region, other)
             yield self._choice(SPOT, other, self.span, spot + other, int(self._launch[at]), far, cost)
+        yield self._choice(WAIT, -1, 1, region, int(self._wait[at]), near, 0.0)
         yield self._choice(ON_DEMAND, -1, self.span, regions + region, int(self._launch[at]), far, float(self.span))
 
     @staticmethod

@@ -60,6 +60,7 @@ CAPABILITIES = Capabilities(
     access_rules=True,
     growing=True,
     volume_price=mapping.GP3_PRICE,
+    address_price=5_000,
 )
 CONSOLE_BYTES = 65_536
 BOOK_SECONDS = 300.0
@@ -92,6 +93,8 @@ class AwsProvider:
         ``newest`` reads the set-up again, before a launch is frozen with it: a controller runs for months, and a template
         that was amended meanwhile has another version. None: there is none any more, and the one that is known serves.
         """
+        if not setup.public_ip:
+            self.capabilities = CAPABILITIES.model_copy(update={"address_price": 0})
         self._newest = newest
         self._fleet_id = fleet_id
         self._setup = setup

@@ -57,11 +57,18 @@ class Manners:
 class SimCloud:
     """Everything, whosever it is."""
 
-    def __init__(self, clock: Callable[[], Seconds], seed: int = 0, manners: Manners | None = None) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], Seconds],
+        seed: int = 0,
+        manners: Manners | None = None,
+        market: SpotMarket | None = None,
+    ) -> None:
+        """``market`` stands in for one that is drawn from the seed: recorded prices and capacity, for back-tests."""
         self.clock = clock
         self.seed = seed
         self.manners = manners or Manners(weather=Weather(epoch=clock()))
-        self.market = SpotMarket(seed, self.manners.weather)
+        self.market = market or SpotMarket(seed, self.manners.weather)
         self.instances: dict[str, SimInstance] = {}
         """Every machine that there ever was: the invoice is over all of them."""
         self.listed: dict[str, SimInstance] = {}
@@ -111,6 +118,8 @@ class SimCloud:
                 for market in (Market.SPOT, Market.ON_DEMAND):
                     price = kind.on_demand
                     if market is Market.SPOT:
+                        if not self.market.sells(zone, name):
+                            continue
                         price = self.market.price(zone, name, kind, now)
                     yield Offer(
                         provider="sim",

@@ -50,6 +50,10 @@ class SpotMarket:
             share = self._prices[pool] = chance.uniform(self.weather.low, self.weather.high)
         return max(1, round(kind.on_demand * share))
 
+    def sells(self, zone: str, name: str) -> bool:
+        """Whether there is a spot pool of that type in that zone at all."""
+        return True
+
     def zone_is_out(self, zone: str, now: Seconds) -> bool:
         """Whether a zone has nothing."""
         return any(since <= now < until for since, until in self.outages.get(zone, ()))

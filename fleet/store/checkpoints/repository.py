@@ -126,6 +126,7 @@ class Checkpoints:
         at: float,
         format: str,  # noqa: A002 - the job file's word
         previous: Manifest | None,
+        trained: float | None = None,
     ) -> Manifest:
         """Make a staged set a checkpoint of ``attempt``. ``previous`` is what unchanged files are referenced from.
 
@@ -135,7 +136,8 @@ class Checkpoints:
         ref = CheckpointRef(attempt=attempt, seq=max(self.committed(attempt), default=0) + 1)
         files = committing.upload(self._objects, self._run_id, ref, staged, previous, self._workers)
         staged.check_unchanged()
-        manifest = Manifest(run_id=self._run_id, ref=ref, parent=parent, at=at, step=step, format=format, files=files)
+        told = {"at": at, "step": step, "format": format, "trained": trained}
+        manifest = Manifest(run_id=self._run_id, ref=ref, parent=parent, files=files, **told)
         return committing.seal(self._objects, manifest, lambda: self._refuse_fenced(attempt, self.bases()))
 
     def restore(self, attempt: int, into: Path, *, have: Path | None = None) -> Restored:

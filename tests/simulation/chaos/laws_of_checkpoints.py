@@ -61,7 +61,8 @@ class Fencing(Part):
         run = self.laws.state.runs.get(run_id)
         attempt = run.attempts.get(number) if run is not None else None
         before = run.attempts.get(base.predecessor) if run is not None and base.predecessor is not None else None
-        if attempt is not None and before is not None and attempt.predecessor == before.number:
+        waits_for = (attempt.predecessor, *attempt.besides) if attempt is not None else ()
+        if before is not None and before.number in waits_for:
             problem = self._still_there(run_id, before)
             if problem:
                 what = f"run {run_id} #{number}: {problem}"

@@ -85,6 +85,9 @@ class Machines(Part):
             attempt = run.attempts.get(int(other.request.tags["attempt"])) if run is not None else None
             if attempt is None or attempt.instance_id != other.instance_id:
                 continue
+            beside = run is not None and run.job.deadline is not None and attempt.phase in CARRIES
+            if beside and other.offer.market is not made.offer.market:
+                continue  # one boots beside the other, to take its place: spot beside on-demand, or the reverse
             if attempt.phase in CARRIES or attempt.phase == "gone":
                 what = f"{made.instance_id} of run {run_id} beside {other.instance_id} ({attempt.phase})"
                 self.laws.broken("the machines of a run are the one that it wants and those being replaced", what)

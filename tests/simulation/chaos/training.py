@@ -44,6 +44,7 @@ class Training:
         self._lines: list[tuple[float, str]] = []
         self.code: int | None = None
         self._stop_at: float | None = None
+        self._total = f" total={self.steps}" if env.get("TELLS_TOTAL") == "1" else ""
         self.deaf = env.get("DEAF") == "1"
         """It ignores SIGTERM."""
         try:
@@ -79,7 +80,7 @@ class Training:
             self._at += self._seconds
             self.step += 1
             self._value = after(self._value, self.step)
-            self._say(f"fleet.progress step={self.step}", self._at)
+            self._say(f"fleet.progress step={self.step}{self._total}", self._at)
             if self.step % SAVE_EVERY == 0 or self.step >= self.steps:
                 self._save(self._at)
 

@@ -109,7 +109,8 @@ def test_fleets_own_files_are_what_a_machine_needs_and_no_more() -> None:
     files = own_files()
     assert {"fleet/agent/main.py", "fleet/agent/__main__.py", "fleet/_training.py", "fleet/store/remote.py"} <= files.keys()
     tops = {path.split("/")[1] for path in files}
-    assert not tops & {"cli", "control", "providers", "boot", "report", "_userdata", "_ami", "_examples", "api.py"}
+    elsewhere = {"cli", "control", "providers", "boot", "report", "backtest", "_userdata", "_ami", "_examples", "api.py"}
+    assert not tops & elsewhere
     assert not any("__pycache__" in path for path in files)
     assert len(archive(files)) < 250_000
 

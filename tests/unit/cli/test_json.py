@@ -124,8 +124,10 @@ def test_commands_that_change_something_tell_what(shell: Checked) -> None:
     assert shell.told("volumes", "list") == []
     assert shell.told("init", "command", "--into", "new")["file"] == "new/fleet.yaml"
     assert shell.told("plan", "new")["offers"][0]["steps_per_second"] is None
+    assert shell.told("offers", "new")["offers"][0]["launched"] == 0
     done = shell.told("up", shell.job())
     assert done["state"] == "succeeded"
+    assert sum(one["launched"] for one in shell.told("offers", shell.job())["offers"]) > 0.99
     assert shell.told("note", "count", " a word ") == {"run": done["run"], "note": "a word"}
     assert shell.told("status", "count")["notes"] == ["a word"]
     lines = shell.told("logs", "count")

@@ -68,7 +68,8 @@ def test_plan_shows_prices_and_the_choice_and_makes_nothing(shell: Shell) -> Non
     assert chosen["usd_per_hour"] == min(o["usd_per_hour"] for o in told["offers"])
     assert chosen["with_volume_usd_per_day"] == pytest.approx(24 * chosen["with_volume_usd_per_hour"], rel=1e-6)
     assert told["makes"]["volume_gb"] == 1
-    assert "cheapest" in told["why"]
+    assert "for an hour of training, the least of" in told["why"]
+    assert told["forecast"] is None
     out, _ = shell.run("plan", job)
     assert "chosen" in out
     assert f"fleet up {job}" in out
@@ -78,6 +79,26 @@ def test_plan_shows_prices_and_the_choice_and_makes_nothing(shell: Shell) -> Non
     assert {o["offer"].split("/")[3] for o in shell.json("plan", job)["offers"]} == {"large"}
     Path(job).write_text(text.replace("{market: spot}", "{market: spot, accelerators: H100}"))
     assert "no offer fits" in shell.run("plan", job, code=1)[1]
+
+
+def test_offers_are_ranked_by_what_training_on_them_costs_and_nothing_is_made(shell: Shell) -> None:
+    told = shell.json("offers", "--infra", "local", "--market", "spot")
+    costs = [one["usd_per_training_hour"] for one in told["offers"]]
+    assert costs == sorted(costs)
+    assert [one["chosen"] for one in told["offers"]] == [True, *[False] * (len(costs) - 1)]
+    for one in told["offers"]:
+        assert 0 < one["overhead_share"] < 1
+        assert one["usd_per_training_hour"] > one["with_all_usd_per_hour"] > one["usd_per_hour"]
+        assert one["taken_within_1h"] < one["taken_within_6h"]
+        assert (one["speed"], one["launched"], one["interruption"]) == (None, 0, None)
+    out, _ = shell.run("offers", shell.job())
+    assert out.splitlines()[0].split()[:4] == ["ZONE", "TYPE", "MARKET", "TRAINING/H"]
+    assert "speed is not known" in out
+    assert {o["instance_type"] for o in shell.json("offers", "--type", "large", "--gpu", "K80")["offers"]} == {"large"}
+    assert "no offer fits" in shell.run("offers", "--gpu", "H100", code=1)[1]
+    assert "accelerators" in shell.run("offers", "--gpu", "no such!", code=1)[1]
+    assert "give either" in shell.run("offers", shell.job(), "--gpu", "K80", code=2)[1]
+    assert not (shell.home.path / "bucket").exists()
 
 
 def test_a_narrow_terminal_gets_blocks_instead_of_broken_lines(shell: Shell) -> None:

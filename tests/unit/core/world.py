@@ -106,6 +106,7 @@ def _launch_intended(at: float, data: dict[str, Any]) -> ev.Event:
         offers=tuple(offer(o) for o in data.get("offers", ["a-small-spot"])),
         volume=ExistingVolume(volume_id=volume, zone="r-a") if volume else NewVolume(size_gb=500),
         predecessor=data.get("predecessor"),
+        besides=tuple(data.get("besides", ())),
         lease_until=data.get("lease_until", 1_000_000.0),
         share=data.get("share"),
         why="",
@@ -158,6 +159,8 @@ def _plain(kind: str, at: float, attempt: int, fields: dict[str, Any]) -> ev.Eve
         "attempt-began": lambda: ev.AttemptBegan(**one, instance_id=f"i-{attempt}"),
         "notice-seen": lambda: ev.NoticeSeen(**one, notice=Notice(**{"kind": "notice", "seen_at": at, **rest})),
         "attempt-resumed": lambda: ev.AttemptResumed(**one, resumed=resumed(at, rest)),
+        "work-learned": lambda: ev.WorkLearned(**one, **rest),
+        "attempt-relieved": lambda: ev.AttemptRelieved(**one, **{"by": attempt + 1, "reason": "why", **rest}),
         "attempt-released": lambda: ev.AttemptReleased(
             **one, **{"step": None, "checkpoint": None, "checkpoint_step": None, **rest}
         ),

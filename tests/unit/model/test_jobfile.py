@@ -98,10 +98,8 @@ max_duration: 12
         "resources: {infra: gcp/us-central1}",
         "num_nodes: 2",
         "file_mounts: {/data: 's3://bucket/data'}",
-        "deadline: 12h",
         "budget: {day: $3}",
         "budget: {month: $30}",
-        "estimate: 3h",
         "bucket: gs://mine",
     ],
 )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from fleet.core.ticks import problem
 from fleet.core.ticks.model import Places, Terms
 from fleet.core.ticks.omniscient import omniscient, omniscient_zones
-from fleet.core.ticks.registry import policies
+from fleet.core.ticks.registry import PEERS
 from fleet.core.ticks.run import simulate, simulate_zones
 from tests.unit.core.ticks import plainly
 
@@ -79,9 +79,7 @@ def test_no_policy_that_is_in_time_is_cheaper_in_one_zone(case: tuple[list[tuple
     ticks, terms, _ = case
     window = [up for (up,) in ticks]
     best = omniscient(window, terms)
-    for name, make in policies().items():
-        if name == "fleet-overlap":  # two machines at once may be cheaper than any sequence of single ones
-            continue
+    for name, make in PEERS.items():
         outcome = simulate(make(), window, terms)
         assert outcome.late or outcome.cost_od_hours >= best.cost_od_hours - 1e-9, name
 
@@ -90,8 +88,23 @@ def test_no_policy_that_is_in_time_is_cheaper_in_one_zone(case: tuple[list[tuple
 @given(cases(zones=3, most=20))
 def test_no_policy_that_is_in_time_is_cheaper_over_zones(case: tuple[list[tuple[bool, ...]], Terms, Places]) -> None:
     best = omniscient_zones(*case)
-    for name, make in policies().items():
-        if name == "fleet-overlap":
-            continue
+    for name, make in PEERS.items():
         outcome = simulate_zones(make(), *case)
         assert outcome.late or outcome.cost_od_hours >= best.cost_od_hours - 1e-9, name
+
+
+def test_of_equally_cheap_runs_the_one_that_trains_at_once_is_taken() -> None:
+    outcome = omniscient([1] * 40, Terms(100.0, None, 3.0, 10.0))
+    assert (outcome.finish_tick, outcome.launches) == (11, 1)
+    outcome = omniscient([1] * 40, Terms(100.0, 400.0, 3.0, 10.0))
+    assert (outcome.finish_tick, outcome.launches) == (11, 1)
+
+
+@pytest.mark.parametrize(("ticks_of_on_demand", "moves"), [(0.2, 1), (0.4, 0)])
+def test_a_move_to_come_is_weighed_before_the_first_launch(ticks_of_on_demand: float, moves: int) -> None:
+    """Cheap here for three ticks, then over there; or there alone, a little dearer."""
+    ticks: list[tuple[bool, ...]] = [(tick < 3, tick >= 2) for tick in range(6)]
+    places = Places((0.1, 0.2), ("a", "b"), transfer=ticks_of_on_demand * 10 / 3600)
+    case = ticks, Terms(40.0, 60.0, 0.0, 10.0), places
+    check(case)
+    assert omniscient_zones(*case).moves == moves

@@ -1,0 +1,60 @@
+"""When a controller has to look again although nothing happened: the next moment at which its plan could be another one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fleet.backtest.ways import Ways
+from fleet.core.keeping import judge
+from fleet.core.observed import Observed
+from fleet.core.pace import pace_of
+from fleet.core.rhythm import wants_machine
+from fleet.core.state import AttemptState, FleetState, RunState
+from fleet.model.base import Seconds
+from fleet.model.cloud import ExistingVolume
+
+
+def next_look(state: FleetState, observed: Observed, ways: Ways) -> Seconds:
+    """The earliest of what waits: pauses and cool-downs, machines that are handed a volume or that are to end, leases, and
+    the last moment for on-demand where there is a deadline."""
+    now = observed.now
+    due = [now + ways.quiet]
+    for run in state.busy_runs:
+        due.extend(_of_run(state, run, now, ways))
+        if run.job.deadline is not None and run.ended_at is None:
+            due.append(now + _decides(state, run, observed, ways))
+    return max(now + ways.pace, min(due))
+
+
+def _decides(state: FleetState, run: RunState, observed: Observed, ways: Ways) -> Seconds:
+    """Half of the way to the moment at which on-demand must begin: what is left shrinks, and so do the steps."""
+    verdict = judge(state, run, observed)
+    if verdict is None:
+        return ways.quiet
+    return min(ways.decides, max(ways.pace, verdict.latest / 2)) if verdict.latest > 0 else ways.decides
+
+
+def _of_run(state: FleetState, run: RunState, now: Seconds, ways: Ways) -> Iterator[Seconds]:
+    if not run.serving and wants_machine(run, now):
+        cool = [until for until in state.cooling.values() if until > now]
+        yield min(cool, default=now + ways.pace) + 0.001
+    elif run.pause is not None and run.pause.until is not None and run.pause.until > now:
+        yield run.pause.until + 0.001
+    for attempt in run.live_attempts:
+        yield from _of_attempt(attempt, now, ways)
+
+
+def _of_attempt(attempt: AttemptState, now: Seconds, ways: Ways) -> Iterator[Seconds]:
+    pace = pace_of("sim")
+    if attempt.phase == "intended":
+        yield now + ways.pace
+    elif attempt.phase in ("ending", "released"):
+        yield now + 3 * ways.pace
+    elif attempt.phase == "launched":
+        yield (attempt.launched_at or now) + pace.boot_deadline + 1
+    if attempt.phase in ("launched", "running") and attempt.resumed is None and isinstance(attempt.volume, ExistingVolume):
+        yield now + ways.pace  # its volume is brought to it as soon as both are ready
+    if attempt.notice is not None and attempt.notice.until is not None:
+        yield max(now + ways.pace, attempt.notice.until + pace.drain_slack + 1)
+    if attempt.lease_until is not None:
+        yield max(now + ways.pace, attempt.lease_until + pace.leave_grace + 1)

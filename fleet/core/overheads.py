@@ -1,0 +1,79 @@
+"""What an interruption costs in time: measured on the earlier attempts of a job's own name, once there are any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import median
+
+from fleet.core.state import AttemptState, FleetState, RunState
+from fleet.model.base import Seconds
+from fleet.model.job import Job
+
+USUAL_BOOT: Seconds = 120
+USUAL_RESTORE: Seconds = 30
+USUAL_LOST: Seconds = 300
+"""Half of the ten minutes between checkpoints of a job that does not say how often it writes one."""
+RECENT = 50
+"""Of a name's attempts only the newest so many are looked at: what runs changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overheads:
+    """Seconds per interruption, and from how many attempts each is known; 0: a usual value."""
+
+    boot: Seconds = USUAL_BOOT
+    """From the launch to the agent's first word."""
+    restore: Seconds = USUAL_RESTORE
+    """From there to training."""
+    lost: Seconds = USUAL_LOST
+    """Training that is done again."""
+    boots: int = 0
+    restores: int = 0
+    losses: int = 0
+
+    @property
+    def total(self) -> Seconds:
+        """From the launch to training."""
+        return self.boot + self.restore
+
+
+def measured(state: FleetState, name: str, provider: str | None = None, job: Job | None = None) -> Overheads:
+    """Medians over the newest attempts of all runs of a name (on one provider, if it is given); else usual values."""
+    runs = state.runs.values()
+    return of_runs((run for run in runs if run.name == name), provider, job)
+
+
+def of_runs(runs: Iterable[RunState], provider: str | None = None, job: Job | None = None) -> Overheads:
+    """The same for the runs given, oldest first."""
+    known = [
+        attempt
+        for run in runs
+        for attempt in run.attempts.values()
+        if attempt.offer is not None and provider in (None, attempt.offer.provider)
+    ][-RECENT:]
+    boots = [seconds for one in known if (seconds := _boot(one)) is not None]
+    restores = [seconds for one in known if (seconds := _restore(one)) is not None]
+    losses = [max(0.0, one.resumed.lost_seconds) for one in known if one.resumed is not None and one.predecessor is not None]
+    every = job.checkpoint.every if job is not None else None
+    return Overheads(
+        boot=median(boots) if boots else USUAL_BOOT,
+        restore=median(restores) if restores else USUAL_RESTORE,
+        lost=median(losses) if losses else every / 2 if every else USUAL_LOST,
+        boots=len(boots),
+        restores=len(restores),
+        losses=len(losses),
+    )
+
+
+def _boot(attempt: AttemptState) -> Seconds | None:
+    if attempt.launched_at is None or attempt.began_at is None:
+        return None
+    return max(0.0, attempt.began_at - attempt.launched_at)
+
+
+def _restore(attempt: AttemptState) -> Seconds | None:
+    """Of attempts that brought something back: a first one's set-up is another matter."""
+    if attempt.began_at is None or attempt.resumed is None or attempt.predecessor is None:
+        return None
+    return max(0.0, attempt.resumed.at - attempt.began_at)
