@@ -57,14 +57,19 @@ def main() -> None:
     if chosen.plots:
         from benchmarks.policy_plots import draw
 
-        draw(chosen.plots, cases, found, taught, some, forth)
+        draw(chosen.plots, cases, found, taught, newest(some), forth)
     print(f"took {time.monotonic() - begun:.0f} s")
+
+
+def newest(some: Sequence[Pool]) -> list[Pool]:
+    """The zones of the last collection, under one clock."""
+    return [pool for pool in some if pool.collection.startswith(NEWEST)]
 
 
 def everything(some: Sequence[Pool], split: Split) -> Iterator[Case]:
     """All sections."""
     yield from halves(some, split, "")
-    new = [pool for pool in some if pool.collection.startswith(NEWEST)]
+    new = newest(some)
     for gap in sorted({pool.gap for pool in new}):
         here = [pool for pool in new if pool.gap == gap]
         yield from alone(f"one zone, 2023, in its own ticks of {gap:g} s", here, split, gap)
@@ -74,7 +79,7 @@ def everything(some: Sequence[Pool], split: Split) -> Iterator[Case]:
 
 def halves(some: Sequence[Pool], split: Split, how: str) -> Iterator[Case]:
     """Each zone for itself: the newest collection, and those before."""
-    new = [pool for pool in some if pool.collection.startswith(NEWEST)]
+    new = newest(some)
     old = [pool for pool in some if pool not in new]
     yield from alone(f"one zone, 2023{how}", new, split)
     if old:

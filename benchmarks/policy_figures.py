@@ -73,6 +73,17 @@ class Section:
         each = self.variants if not self.part else []
         return [self._row(policy, variant) for variant in [ALL, *each] for policy in self.policies]
 
+    def nearest(self, case: Case, policies: Sequence[str]) -> int:
+        """The window of a case whose costs are nearest to that case's means, over some policies."""
+        [number] = [number for number, one in self.cases if one is case]
+        columns = [[run.cost for run in self._ran[number, policy]] for policy in policies]
+        means = [_mean(column) for column in columns]
+
+        def off(window: int) -> float:
+            return sum(abs(column[window] - mean) for column, mean in zip(columns, means, strict=True))
+
+        return min(range(len(case.windows)), key=off)
+
     def _runs(self, policy: str, variant: str) -> list[Run]:
         return [run for n, case in self.cases if variant in (case.variant, ALL) for run in self._ran[n, policy]]
 

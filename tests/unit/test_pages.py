@@ -90,6 +90,9 @@ RUN_ELSEWHERE = {
     f"sh scripts/system-programs.sh .venv/bin/python -m pytest -s {BOOTS}": "make test-system",
     "make demo": "tests/system/test_demo.py runs the same `fleet demo`",
     "make test": "this is it",
+    "make bench-policy TRACES=../shared/data/spot-traces": "tests/system/test_policy_benchmark.py, on drawn traces",
+    "make bench-policy TRACES=../shared/data/spot-traces PLOTS=docs/pictures": "the same",
+    "python scripts/calibrate_deadlines.py ../shared/data/spot-traces": "tests/system/test_policy_benchmark.py runs it",
     "make soak MINUTES=60": "tests/simulation/test_chaos.py lets the same happen for a few seeds",
     "python -m tests.simulation.chaos replay 1 --hours 24 --runs 6 --trace": "tests/simulation/test_chaos.py",
     **{

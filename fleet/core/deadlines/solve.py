@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 NEVER = 1e5
 """Ticks of on-demand: more than any run costs."""
 LEVELS = 260
-"""Values of slack that are worked out; between them it is interpolated."""
+"""Values of slack that are remembered; between them it is interpolated."""
+FINEST = 1400
+"""Values of slack that are worked out, at most: so fine that what ticks and launches take are whole steps, if that can be.
+Where it cannot, each tick's interpolation adds to the error of the one before."""
+EFFORT = 200_000_000
+"""Values of a table that are worked out, at most: in about a second."""
 KEPT = 8
 """Tables that are remembered. One is 20 to 60 MB at the most ticks, and a few MB at a controller's."""
 
@@ -45,6 +50,11 @@ class Shape:
     def __post_init__(self) -> None:
         object.__setattr__(self, "booting", max(1, math.ceil(self.overhead / self.tick - 1e-9)))
         object.__setattr__(self, "beside", int((self.overhead - self.restore) // self.tick))
+
+    @classmethod
+    def of(cls, terms: Terms) -> Shape:
+        """Of the table for these terms."""
+        return cls(terms.tick, terms.overhead, min(terms.restore, terms.overhead) if terms.overlap else terms.overhead)
 
     def spot(self, ticks: int) -> int:
         """The row of spot, so many ticks (1 at least) after its launch."""
@@ -96,6 +106,11 @@ def table(
     levels: int = LEVELS,
     learned: Learned = LEARNED,
 ) -> Table:
+    """What ``solved`` finds, remembered."""
+    return solved(terms, horizon, slack, levels, learned)
+
+
+def solved(terms: Terms, horizon: Seconds, slack: Seconds, levels: int, learned: Learned = LEARNED) -> Table:
     """Solve for every situation up to ``horizon`` seconds before the deadline and ``slack`` seconds of slack.
 
     ``learned`` replaces the bundled chances (weather.py), for benchmarks that split their traces by time.
@@ -104,15 +119,27 @@ def table(
 
     ticks = max(1, math.ceil(horizon / terms.tick))
     most = max(slack, terms.overhead + terms.tick)
-    step = most / (levels - 1)
-    if terms.overhead > step:  # what on-demand needs in reserve lies on a level
-        step = terms.overhead / math.ceil(terms.overhead / step)
-        levels = math.ceil(most / step) + 1
-    shape = Shape(terms.tick, terms.overhead, min(terms.restore, terms.overhead))
+    shape = Shape.of(terms)
     stay, hop = stay_and_hop(terms.tick, terms.zones, terms.risk, learned)
+    step, parts = _steps(terms, most, levels, min(FINEST, EFFORT // (ticks * shape.rows * len(stay))))
+    levels = math.ceil(most / step - 1e-9) + 1
     kept = np.zeros((ticks + 1, shape.rows, levels, len(stay)), dtype=np.float32)
-    _Solver(terms, shape, step, levels, stay, hop).fill(kept)
+    _Solver(terms, shape, step / parts, (levels - 1) * parts + 1, stay, hop).fill(kept, parts)
     return Table(terms, shape, ticks, step, levels, len(stay), memoryview(kept.reshape(-1)))  # type: ignore[arg-type]
+
+
+def _steps(terms: Terms, most: Seconds, levels: int, finest: int) -> tuple[Seconds, int]:
+    """Between two levels that are remembered; and in how many parts that is worked out."""
+    step = most / max(1, levels - 1)
+    unit = math.gcd(round(terms.tick), round(terms.overhead))
+    if terms.tick % 1 or terms.overhead % 1 or most > finest * unit:
+        if terms.overhead > step:  # what on-demand needs in reserve lies on a level
+            step = terms.overhead / math.ceil(terms.overhead / step)
+        return step, max(1, int(finest * step / most))
+    parts = max(1, int(step / unit))
+    while terms.overhead > step and terms.overhead % (parts * unit):
+        parts -= 1
+    return float(parts * unit), parts
 
 
 class _Solver:
@@ -137,14 +164,16 @@ class _Solver:
         up[AGES:STATES], up[STATES + AGES :] = True, True
         self._up = up[None, :]
 
-    def fill(self, kept: NDArray[np.float32]) -> None:
-        """The expectations for each number of ticks left, from the least on. With none left all work is done."""
+    def fill(self, kept: NDArray[np.float32], parts: int) -> None:
+        """The expectations for each number of ticks left, from the least on; of the levels one of so many is remembered.
+        With no tick left all work is done."""
         import numpy as np
 
-        best = np.zeros(kept.shape[1:], dtype=np.float32)
+        best = np.zeros((self._shape.rows, len(self._slack), len(self._stay)), dtype=np.float32)
         for left in range(1, len(kept)):
-            kept[left] = self._expected(best)
-            best = self._chosen(kept[left], np.asarray(left * self._terms.tick - self._slack, dtype=np.float64))
+            after = self._expected(best)
+            kept[left] = after[:, ::parts]
+            best = self._chosen(after, np.asarray(left * self._terms.tick - self._slack, dtype=np.float64))
 
     def _expected(self, best: NDArray[np.float32]) -> NDArray[np.float32]:
         """What the next choice comes to on average: spot may be taken meanwhile."""

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from math import inf
+from functools import lru_cache
 
-from fleet.core.deadlines import Do, Situation, Sky, Table, decide, table
+from fleet.core.deadlines import Do, Situation, Sky, Table, decide
 from fleet.core.deadlines import Terms as Solved
+from fleet.core.deadlines.chain import STATES
 from fleet.core.deadlines.chances import Learned
+from fleet.core.deadlines.solve import FINEST, Shape, solved
 from fleet.core.deadlines.weather import LEARNED
 from fleet.core.ticks.idling import Idle
 from fleet.core.ticks.model import Seen, Terms
 from fleet.core.ticks.run import Policy
 
-SHORTEST = 300.0
+SHORTEST = 120.0
 """Seconds: a table's tick. Traces that look more often are asked about each time, by the same table."""
-MOST_TICKS = 450
+MOST_TICKS = 1300
 """A longer run is planned in longer ticks."""
+MEMORY = 300_000_000
+"""Bytes of a table: a controller has many and small ones, who tries a policy has one or two."""
+KEPT = 2
 
 
 class Fleet:
@@ -60,8 +66,8 @@ class Fleet:
         while tick < SHORTEST or left > MOST_TICKS * tick:
             tick += terms.tick
         zones = len(seen.spots)
-        solved = Solved(tick, terms.overhead, terms.lost, min(seen.places.prices), self._overlap, zones)
-        return table(solved, left, left - seen.left, learned=self._learned)
+        asked = Solved(tick, terms.overhead, terms.lost, min(seen.places.prices), self._overlap, zones)
+        return _solved(asked, left, left - seen.left, self._learned)
 
     def _look(self, seen: Seen) -> None:
         if self._since is None:
@@ -84,11 +90,19 @@ class Fleet:
         """Where spot is already, else where it has been up for the longest, at the least price; -1: nowhere."""
         if seen.zone >= 0:
             return seen.zone
-        best, most = -1, -inf
+        best, most = -1, -math.inf
         for zone, (up, age) in enumerate(zip(seen.spots, self._ages(seen), strict=True)):
             if up and age > most:
                 best, most = zone, age
         return best
+
+
+@lru_cache(maxsize=KEPT)
+def _solved(asked: Solved, left: float, slack: float, learned: Learned) -> Table:
+    """As finely as memory allows: in whole steps of what ticks and launches take, none of the values is interpolated."""
+    ticks = math.ceil(left / asked.tick)
+    level = 4 * ticks * Shape.of(asked).rows * STATES * min(asked.zones, 2)
+    return solved(asked, left, slack, min(FINEST, MEMORY // level), learned)
 
 
 OWN: dict[str, Callable[[], Policy]] = {
