@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ DAY = 86_400.0
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("FLEET_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.chdir(tmp_path)
@@ -73,9 +72,9 @@ def met(folder: Path) -> str:
             ev.AttemptGone(at=at + 7200, ended_at=at + 7200, ended_by="cloud", **who),
         ]
     last = {"run_id": "secret-name-1", "attempt": 3}
-    told.append(ev.LaunchIntended(at=began + 40_000, try_no=1, token="t3", offers=(offer,), **last, **given))  # type: ignore[arg-type]
+    told.append(ev.LaunchIntended(at=began + 40_000, try_no=1, token="t3", offers=(offer,), **last, **given))
     refusal = {"error_class": ErrorClass.CAPACITY, "code": "c", "message": "none left"}
-    told.append(ev.LaunchFailed(at=began + 40_001, try_no=1, **last, **refusal))  # type: ignore[arg-type]
+    told.append(ev.LaunchFailed(at=began + 40_001, try_no=1, **last, **refusal))
     assert controller.record(told)
     return url
 

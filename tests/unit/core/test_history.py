@@ -86,9 +86,9 @@ def test_what_came_late_or_of_nobody_is_passed_over() -> None:
 
 def test_pools_are_summed_with_machines_that_live() -> None:
     events: list[ev.Event] = [intended(0), launched(0), gone(3600)]
-    second = {"attempt": 2}
+    second: dict[str, Any] = {"attempt": 2}
     events += [intended(4000, **second), launched(4000, **second)]
-    other = {"attempt": 3}
+    other: dict[str, Any] = {"attempt": 3}
     usual = offer("a", Market.ON_DEMAND)
     events += [intended(5000, 1, usual, **other), launched(5000, usual, **other), gone(5600, "itself", **other)]
     spot, paid = by_pool(history(events), now=7600)
