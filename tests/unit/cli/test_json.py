@@ -85,7 +85,7 @@ def test_every_field_of_every_object_is_documented(name: str) -> None:
     for model in [schema, *schema.get("$defs", {}).values()] if name != "event" else ():
         for field, what in model.get("properties", {}).items():
             assert what.get("description"), f"{name}: {field}"
-            unit = ("_usd", "usd_", "seconds", "_gb", "bytes", "steps", "_at", "_hours", "_ratio")
+            unit = ("usd", "seconds", "_gb", "bytes", "steps", "_at", "_hours", "_ratio")
             assert '"number"' not in json.dumps(what) or any(u in field for u in unit) or field in ("at", "metrics"), field
 
 

@@ -165,4 +165,5 @@ def test_the_example_in_the_documentation_works(folder: Path, monkeypatch: pytes
 
 def test_policies_complete() -> None:
     assert policy_names("uni") == ["uniform-progress"]
-    assert set(policy_names("")) == {*PEERS, "omniscient", *policy_names("fleet")}
+    jobs = {"spot", "spot-first"}  # what a job is held against
+    assert set(policy_names("")) == {*PEERS, "omniscient", *jobs, *policy_names("fleet")}

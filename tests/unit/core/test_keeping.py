@@ -192,7 +192,7 @@ def test_an_event_of_a_version_without_deadlines_is_understood() -> None:
 def test_a_deadline_that_is_impossible_from_the_start_is_refused(
     fields: dict[str, Any], now: float, why: str, earliest: float
 ) -> None:
-    found = refusal(job(fields), now, Overheads())
+    found = refusal(job(fields), now, Overheads(lost=150))
     assert found is not None
     assert why in found[0]
     assert found[1] >= earliest
@@ -200,7 +200,7 @@ def test_a_deadline_that_is_impossible_from_the_start_is_refused(
 
 @pytest.mark.parametrize("fields", [{}, {"deadline": "12h"}, {"estimate": "8h"}, {"deadline": "8h30m", "estimate": "8h"}])
 def test_what_can_be_kept_is_not_refused(fields: dict[str, Any]) -> None:
-    assert refusal(job(fields), 0.0, Overheads()) is None
+    assert refusal(job(fields), 0.0, Overheads(lost=150)) is None
 
 
 def test_the_earliest_deadline_that_is_named_is_not_refused() -> None:
