@@ -19,6 +19,7 @@ from fleet.core.state import FleetState
 from tests.unit.core.world import RUN, event, folded, job, observed
 
 HOUR = 3600.0
+KNOWN = Overheads(boot=120, restore=30, lost=150)
 CREATED: dict[str, Any] = {"run-created": {"deadline": "12h", "estimate": "8h"}}
 ON_DEMAND: list[dict[str, Any]] = [
     CREATED,
@@ -192,7 +193,7 @@ def test_an_event_of_a_version_without_deadlines_is_understood() -> None:
 def test_a_deadline_that_is_impossible_from_the_start_is_refused(
     fields: dict[str, Any], now: float, why: str, earliest: float
 ) -> None:
-    found = refusal(job(fields), now, Overheads(lost=150))
+    found = refusal(job(fields), now, KNOWN)
     assert found is not None
     assert why in found[0]
     assert found[1] >= earliest
@@ -200,13 +201,13 @@ def test_a_deadline_that_is_impossible_from_the_start_is_refused(
 
 @pytest.mark.parametrize("fields", [{}, {"deadline": "12h"}, {"estimate": "8h"}, {"deadline": "8h30m", "estimate": "8h"}])
 def test_what_can_be_kept_is_not_refused(fields: dict[str, Any]) -> None:
-    assert refusal(job(fields), 0.0, Overheads(lost=150)) is None
+    assert refusal(job(fields), 0.0, KNOWN) is None
 
 
 def test_the_earliest_deadline_that_is_named_is_not_refused() -> None:
-    found = refusal(job({"deadline": "1h", "estimate": "8h"}), 0.0, Overheads())
+    found = refusal(job({"deadline": "1h", "estimate": "8h"}), 0.0, KNOWN)
     assert found is not None
-    assert refusal(job({"deadline": f"{found[1]}s", "estimate": "8h"}), 0.0, Overheads()) is None
+    assert refusal(job({"deadline": f"{found[1]}s", "estimate": "8h"}), 0.0, KNOWN) is None
 
 
 def test_a_run_is_forecast_to_end_once_its_work_is_done() -> None:
