@@ -76,8 +76,9 @@ def forecast(
     seed: int = 0,
     tries: int = TRIES,
 ) -> Forecast:
-    """Without on-demand that keeps a deadline: how often one is missed is told. ``pools`` in the order in which they are tried; ``fallback``: on-demand, where it is allowed once
-    no spot can be had; ``on_demand``: its price, to compare with; ``work`` in seconds at a speed of 1; ``volume`` per hour.
+    """Without on-demand that keeps a deadline; how often one is missed is told. ``pools`` in the order in which they are
+    tried; ``fallback``: on-demand, where it is allowed once no spot can be had; ``on_demand``: its price, to compare with;
+    ``work`` in seconds at a speed of 1; ``volume`` per hour.
     """
     import numpy as np
 
