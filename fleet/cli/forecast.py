@@ -46,16 +46,16 @@ def forecast_object(found: Foretold) -> ForecastObject:
     one = found.forecast
     return {
         "work_seconds": found.work,
-        "usd": [dollars(cost) for cost in one.cost],
+        "total_usd": [dollars(cost) for cost in one.cost],
         "mean_usd": dollars(one.mean_cost),
         "seconds": [round(seconds, 1) for seconds in one.seconds],
-        "interruptions": round(one.interruptions, 2),
+        "interruptions_count": round(one.interruptions, 2),
         "on_demand_usd": dollars(one.on_demand_cost),
         "on_demand_percent": round(100 * one.on_demand_share),
         "deadline_seconds": found.deadline,
         "earliest_deadline_seconds": found.earliest,
         "late_percent": round(100 * one.late, 2) if one.late is not None else None,
-        "later": [{"deadline_seconds": each.deadline, "usd": dollars(each.cost)} for each in found.later],
+        "later": [{"deadline_seconds": each.deadline, "machines_usd": dollars(each.cost)} for each in found.later],
         "elsewhere": [
             {
                 "region": place.region,

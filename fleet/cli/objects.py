@@ -203,7 +203,7 @@ class LaterObject(TypedDict):
 
     deadline_seconds: float
     """From the start."""
-    usd: float
+    machines_usd: float
     """Expected, on average; without the volume."""
 
 
@@ -223,13 +223,13 @@ class ForecastObject(TypedDict):
 
     work_seconds: float
     """The job's `estimate`."""
-    usd: list[float]
+    total_usd: list[float]
     """Low, middle, high; with the volume."""
     mean_usd: float
     """On average."""
     seconds: list[float]
     """From the start to the end: low, middle, high."""
-    interruptions: float
+    interruptions_count: float
     """On average."""
     on_demand_usd: float
     """The whole on demand."""
@@ -289,21 +289,21 @@ class RankedObject(TypedDict):
     """Machine, volume, and what moving there comes to, spread over a day."""
     expected_life_seconds: float | None
     """Of a machine that is launched now, up to 30 days; null: on demand, nobody takes it."""
-    taken_within_1h: float
+    chance_taken_1h: float
     """The chance, 0 to 1."""
-    taken_within_6h: float
+    chance_taken_6h: float
     """The chance, 0 to 1."""
     overhead_share: float
     """Of paid time, what does not train: boot, restore, and what is repeated after interruptions."""
-    speed: float | None
+    speed_ratio: float | None
     """Against the other types that the job ran on; null: not known, taken for 1."""
     chance: float
     """That a machine can be had now, 0 to 1."""
-    launched: float
+    launched_count: float
     """Spot machines that this fleet got there; each counts half after a week."""
-    refused: float
+    refused_count: float
     """Times that there were none."""
-    taken: float
+    taken_count: float
     """Machines that were taken back."""
     interruption: str | None
     """The cloud's own word on how many are interrupted in a month; null: it says nothing."""

@@ -13,7 +13,7 @@ from fleet.model.cloud import EndedBy, ExistingVolume, Market, NewVolume, Offer,
 from fleet.model.documents import Mount, Notice, Outcome, Resumed
 from fleet.model.job import Job
 
-FOLD_VERSION = 9
+FOLD_VERSION = 10
 """Changes whenever the fold's result for the same journal could: snapshots of other versions are not used."""
 
 T = TypeVar("T")

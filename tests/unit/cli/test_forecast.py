@@ -56,8 +56,12 @@ def test_a_deadline_that_cannot_be_kept_is_told_with_the_earliest() -> None:
 
 def test_programs_get_numbers() -> None:
     told = forecast_object(DEADLINE)
-    assert (told["usd"], told["late_percent"], told["earliest_deadline_seconds"]) == ([14.0, 17.5, 30.0], 0.0, 48.1 * HOUR)
-    assert told["later"][1] == {"deadline_seconds": 65 * HOUR, "usd": 12.0}
+    assert (told["total_usd"], told["late_percent"], told["earliest_deadline_seconds"]) == (
+        [14.0, 17.5, 30.0],
+        0.0,
+        48.1 * HOUR,
+    )
+    assert told["later"][1] == {"deadline_seconds": 65 * HOUR, "machines_usd": 12.0}
     assert told["elsewhere"] == [{"region": "us-west-2", "usd_per_training_hour": 0.21, "saves_percent": 31}]
     assert forecast_object(Foretold(48 * HOUR, ONE))["late_percent"] is None
 

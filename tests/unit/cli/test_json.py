@@ -85,7 +85,24 @@ def test_every_field_of_every_object_is_documented(name: str) -> None:
     for model in [schema, *schema.get("$defs", {}).values()] if name != "event" else ():
         for field, what in model.get("properties", {}).items():
             assert what.get("description"), f"{name}: {field}"
+<<<<<<< HEAD
             unit = ("usd", "seconds", "_gb", "bytes", "steps", "_at", "_hours", "_ratio")
+=======
+            unit = (
+                "_usd",
+                "usd_",
+                "seconds",
+                "_gb",
+                "bytes",
+                "steps",
+                "_at",
+                "percent",
+                "chance",
+                "share",
+                "ratio",
+                "_count",
+            )
+>>>>>>> offers
             assert '"number"' not in json.dumps(what) or any(u in field for u in unit) or field in ("at", "metrics"), field
 
 
@@ -124,10 +141,10 @@ def test_commands_that_change_something_tell_what(shell: Checked) -> None:
     assert shell.told("volumes", "list") == []
     assert shell.told("init", "command", "--into", "new")["file"] == "new/fleet.yaml"
     assert shell.told("plan", "new")["offers"][0]["steps_per_second"] is None
-    assert shell.told("offers", "new")["offers"][0]["launched"] == 0
+    assert shell.told("offers", "new")["offers"][0]["launched_count"] == 0
     done = shell.told("up", shell.job())
     assert done["state"] == "succeeded"
-    assert sum(one["launched"] for one in shell.told("offers", shell.job())["offers"]) > 0.99
+    assert sum(one["launched_count"] for one in shell.told("offers", shell.job())["offers"]) > 0.99
     assert shell.told("note", "count", " a word ") == {"run": done["run"], "note": "a word"}
     assert shell.told("status", "count")["notes"] == ["a word"]
     lines = shell.told("logs", "count")

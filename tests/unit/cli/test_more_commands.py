@@ -89,8 +89,8 @@ def test_offers_are_ranked_by_what_training_on_them_costs_and_nothing_is_made(sh
     for one in told["offers"]:
         assert 0 < one["overhead_share"] < 1
         assert one["usd_per_training_hour"] > one["with_all_usd_per_hour"] > one["usd_per_hour"]
-        assert one["taken_within_1h"] < one["taken_within_6h"]
-        assert (one["speed"], one["launched"], one["interruption"]) == (None, 0, None)
+        assert one["chance_taken_1h"] < one["chance_taken_6h"]
+        assert (one["speed_ratio"], one["launched_count"], one["interruption"]) == (None, 0, None)
     out, _ = shell.run("offers", shell.job())
     assert out.splitlines()[0].split()[:4] == ["ZONE", "TYPE", "MARKET", "TRAINING/H"]
     assert "speed is not known" in out
