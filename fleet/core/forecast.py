@@ -76,16 +76,10 @@ def forecast(
     seed: int = 0,
     tries: int = TRIES,
 ) -> Forecast:
-<<<<<<< HEAD
     """What trials of the pools come to, tried in the order given.
 
     ``fallback``: on-demand, where it is allowed once no spot can be had; ``on_demand``: its price, to compare with; ``work``
     in seconds at a speed of 1; ``volume`` per hour; ``deadline``: in seconds from now, to tell how often it is missed.
-=======
-    """Without on-demand that keeps a deadline; how often one is missed is told. ``pools`` in the order in which they are
-    tried; ``fallback``: on-demand, where it is allowed once no spot can be had; ``on_demand``: its price, to compare with;
-    ``work`` in seconds at a speed of 1; ``volume`` per hour.
->>>>>>> offers
     """
     import numpy as np
 

@@ -85,24 +85,20 @@ def test_every_field_of_every_object_is_documented(name: str) -> None:
     for model in [schema, *schema.get("$defs", {}).values()] if name != "event" else ():
         for field, what in model.get("properties", {}).items():
             assert what.get("description"), f"{name}: {field}"
-<<<<<<< HEAD
-            unit = ("usd", "seconds", "_gb", "bytes", "steps", "_at", "_hours", "_ratio")
-=======
             unit = (
-                "_usd",
-                "usd_",
+                "usd",
                 "seconds",
                 "_gb",
                 "bytes",
                 "steps",
                 "_at",
+                "_hours",
                 "percent",
                 "chance",
                 "share",
                 "ratio",
                 "_count",
             )
->>>>>>> offers
             assert '"number"' not in json.dumps(what) or any(u in field for u in unit) or field in ("at", "metrics"), field
 
 
