@@ -49,6 +49,7 @@ bench: $(DEV) ## figures: benchmarks/README.md says what they mean
 	.venv/bin/python -m benchmarks.scale
 	.venv/bin/python -m benchmarks.at_rest
 	.venv/bin/python -m benchmarks.transfer
+	.venv/bin/python -m benchmarks.backtest
 
 bench-policy: $(DEV) ## placement and deadlines against others' policies and the optimum: make bench-policy TRACES=../shared/data/spot-traces
 	.venv/bin/python -m benchmarks.policy $(TRACES) $(PLOTS:%=--plots %)

@@ -44,9 +44,11 @@ def parse_line(line: str) -> Progress | Saved | None:
     if word == "fleet.saved":
         at = _numbers({"at": pairs.get("at", "")}).get("at")
         return Saved(int(step), at if at is not None and abs(at) <= FURTHEST else None)
-    total = pairs.pop("total", "")
+    total = pairs.get("total", "")
     ends = int(total) if _STEP.fullmatch(total) and total.isascii() else 0
-    return Progress(int(step), _numbers(pairs), ends if ends > 0 else None)
+    if ends > 0:
+        del pairs["total"]
+    return Progress(int(step), _numbers(pairs), ends or None)
 
 
 def _numbers(pairs: dict[str, str]) -> dict[str, float]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fleet.backtest.ways import Ways
+from fleet.core.deadlines.model import Do
 from fleet.core.keeping import judge
 from fleet.core.observed import Observed
 from fleet.core.pace import pace_of
+from fleet.core.placement import Nothing, place
 from fleet.core.rhythm import wants_machine
 from fleet.core.state import AttemptState, FleetState, RunState
 from fleet.model.base import Seconds
@@ -20,28 +22,30 @@ def next_look(state: FleetState, observed: Observed, ways: Ways) -> Seconds:
     now = observed.now
     due = [now + ways.quiet]
     for run in state.busy_runs:
-        due.extend(_of_run(state, run, now, ways))
-        if run.job.deadline is not None and run.ended_at is None:
-            due.append(now + _decides(state, run, observed, ways))
+        due.extend(_of_run(state, run, observed, ways))
     return max(now + ways.pace, min(due))
 
 
-def _decides(state: FleetState, run: RunState, observed: Observed, ways: Ways) -> Seconds:
-    """Half of the way to the moment at which on-demand must begin: what is left shrinks, and so do the steps."""
-    verdict = judge(state, run, observed)
-    if verdict is None:
-        return ways.quiet
-    return min(ways.decides, max(ways.pace, verdict.latest / 2)) if verdict.latest > 0 else ways.decides
-
-
-def _of_run(state: FleetState, run: RunState, now: Seconds, ways: Ways) -> Iterator[Seconds]:
-    if not run.serving and wants_machine(run, now):
-        cool = [until for until in state.cooling.values() if until > now]
-        yield min(cool, default=now + ways.pace) + 0.001
+def _of_run(state: FleetState, run: RunState, observed: Observed, ways: Ways) -> Iterator[Seconds]:
+    now, waits = observed.now, False
+    if run.job.deadline is not None and run.ended_at is None:
+        verdict = judge(state, run, observed)
+        if verdict is not None:
+            waits = verdict.do is Do.WAIT
+            yield now + _decides(verdict.latest, ways)
+    if not run.serving and not waits and wants_machine(run, now):
+        offers = [offer for of_provider in observed.offers.values() for offer in of_provider]
+        found = place(run, offers, state.cooling, now, state.resting)
+        yield found.until + 0.001 if isinstance(found, Nothing) and found.until is not None else now + ways.pace
     elif run.pause is not None and run.pause.until is not None and run.pause.until > now:
         yield run.pause.until + 0.001
     for attempt in run.live_attempts:
         yield from _of_attempt(attempt, now, ways)
+
+
+def _decides(latest: Seconds, ways: Ways) -> Seconds:
+    """Half of the way to the moment at which on-demand must begin: what is left shrinks, and so do the steps."""
+    return min(ways.decides, max(ways.pace, latest / 2)) if latest > 0 else ways.decides
 
 
 def _of_attempt(attempt: AttemptState, now: Seconds, ways: Ways) -> Iterator[Seconds]:

@@ -34,6 +34,8 @@ from fleet.providers.sim.things import SimInstance
 from fleet.store.journal import Journal
 
 FLEET = "simulated"
+REFUSED = frozenset({"launch-intended", "launch-failed"})
+"""After nothing but these the next look is due when an offer may be tried again: which may be at once."""
 LONGEST_FACTOR = 40
 """A run that took so many times its work is given up: its market has nothing for it."""
 LONGEST_LEAST: Seconds = 14 * 86_400
@@ -217,7 +219,7 @@ class World:
         now = self.clock()
         if _acted(tick):
             self._cloud_did()
-        if now < self._alert_until or tick.events:
+        if now < self._alert_until or any(event.type not in REFUSED for event in tick.events):
             self._look(now + self.ways.pace)
         else:
             self._look(next_look(self.controller.state, tick.observed, self.ways))

@@ -62,7 +62,7 @@ def _records(bucket: str | None, since: str | None) -> tuple[list[HistoryRecord]
     try:
         span = parse_duration(since) if since is not None else None
     except ValueError as error:
-        raise FleetError(f"--since: {error}") from None
+        raise FleetError(f"--since: {error}", "For example: --since 30d") from None
     found: list[HistoryRecord] = []
     now = 0.0
     for controller in opened(bucket):

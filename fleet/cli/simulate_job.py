@@ -95,7 +95,7 @@ def job_of(wish: Wish) -> Job:
         try:
             seconds = parse_duration(told)
         except ValueError as error:
-            raise FleetError(f"--{name}: {error}") from None
+            raise FleetError(f"--{name}: {error}", f"For example: --{name} 6h") from None
         job = job.model_copy(update={name: _sensible(f"--{name}", seconds)})
     if isinstance(job.deadline, str):
         left = datetime.fromisoformat(job.deadline).timestamp() - time.time()

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fleet.core.pools import pool_name, pool_of
-from fleet.core.survival import Hints
 from fleet.model.base import Seconds
 from fleet.model.cloud import Market, Offer
 from fleet.model.errors import FleetError
 
 if TYPE_CHECKING:
+    from fleet.core.survival import Hints
     from fleet.model.setup import AwsSetup
 
 EVERY: Seconds = 3600
@@ -26,6 +26,7 @@ def pool_hints(cache: Path, setup: AwsSetup | None, offers: Iterable[Offer], now
     spot = [offer for offer in offers if offer.provider == "aws" and offer.market is Market.SPOT]
     if not spot:
         return {}
+    from fleet.core.survival import Hints
     from fleet.providers.aws.bands import known_bands
 
     bands = known_bands(cache)[0]

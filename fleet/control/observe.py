@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from fleet.control.hearing import Hearing, documents
 from fleet.core.allowed import alternatives, providers_of
@@ -13,7 +14,6 @@ from fleet.core.observed import AttemptKey, History, Lookup, Observed, Place
 from fleet.core.pace import pace_of
 from fleet.core.rhythm import lively, wants_machine
 from fleet.core.state import FleetState, RunState
-from fleet.core.survival import Hints
 from fleet.model import layout
 from fleet.model.base import Seconds
 from fleet.model.cloud import AccessRule, InstanceState, Listing, Market, Offer
@@ -21,6 +21,9 @@ from fleet.model.documents import Desired, Heartbeat
 from fleet.model.errors import ProviderError
 from fleet.providers.base import Provider
 from fleet.store.objects import Objects
+
+if TYPE_CHECKING:
+    from fleet.core.survival import Hints
 
 SWEEP_EVERY: Seconds = 3600
 """All regions are listed so often, for orphans where no run is; where one is found, it is looked at until it is gone."""

@@ -72,11 +72,14 @@ def forecast(
     overheads: Overheads,
     volume: Micros = 0,
     *,
+    deadline: Seconds | None = None,
     seed: int = 0,
     tries: int = TRIES,
 ) -> Forecast:
-    """Without a deadline. ``pools`` in the order in which they are tried; ``fallback``: on-demand, where it is allowed once
-    no spot can be had; ``on_demand``: its price, to compare with; ``work`` in seconds at a speed of 1; ``volume`` per hour.
+    """What trials of the pools come to, tried in the order given.
+
+    ``fallback``: on-demand, where it is allowed once no spot can be had; ``on_demand``: its price, to compare with; ``work``
+    in seconds at a speed of 1; ``volume`` per hour; ``deadline``: in seconds from now, to tell how often it is missed.
     """
     import numpy as np
 
@@ -102,7 +105,8 @@ def forecast(
             used[here] |= pool.life is None
     cost += elapsed / 3600 * volume
     alone = (overheads.boot + work) / 3600 * (on_demand + volume)
-    return summed_up(cost, elapsed, taken, round(alone), float(used.mean()))
+    late = float((elapsed > deadline).mean()) if deadline is not None else None
+    return summed_up(cost, elapsed, taken, round(alone), float(used.mean()), late)
 
 
 def summed_up(

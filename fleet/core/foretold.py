@@ -76,12 +76,15 @@ def foretell(run: RunState, allowed: Sequence[Offer], rest: Iterable[Offer], kno
     disk = volume_rate(job.volume.size, known.volume_prices.get(ranked[0][1].provider, 0))
     usual = ranked[0][1].on_demand_price
     elsewhere = _elsewhere(run, ranked[0][0], rest, known)
-    if job.deadline is not None and spot:
+    ends = deadline_at(job, known.now)
+    deadline = ends - known.now if ends is not None else None
+    if deadline is not None and spot and on_demand:
         return _by_deadline(job, spot, usual, disk, elsewhere, known)
     pools = [_buyable(found, offer) for found, offer in spot[:LOOKED_AT]]
     fallback = _buyable(*on_demand[0]) if on_demand else None
-    found = forecast(pools, fallback, usual, job.estimate, overheads, disk, seed=_seed(job))
-    return Foretold(job.estimate, found, elsewhere=elsewhere)
+    found = forecast(pools, fallback, usual, job.estimate, overheads, disk, deadline=deadline, seed=_seed(job))
+    earliest = job.estimate + overheads.total if deadline is not None else None
+    return Foretold(job.estimate, found, deadline, earliest, elsewhere=elsewhere)
 
 
 def _by_deadline(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from fleet.core.survival import Hints
 from fleet.model.base import Seconds
 from fleet.model.cloud import AccessRule, Capabilities, Instance, Listing, Offer, PriceSince, Volume
 from fleet.model.documents import Desired, Heartbeat
+
+if TYPE_CHECKING:
+    from fleet.core.survival import Hints
 
 Place = tuple[str, str]
 """A provider and one of its regions."""

@@ -13,12 +13,13 @@ import json
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
+from typing import TYPE_CHECKING
 
-from fleet.core.deadlines.model import Sky
-from fleet.core.deadlines.weather import EDGES, LEARNED, TICK
 from fleet.core.pools import AGES, PoolRecord, faded, hours_by_age
 from fleet.model.base import Seconds
+
+if TYPE_CHECKING:
+    from fleet.core.deadlines.model import Sky
 
 LOOSEST_SHAPE = 2.0
 """The traces are of two kinds of machine, both scarce: other pools differ from them by more than they from each other."""
@@ -30,6 +31,8 @@ USUAL_PRICE_SHARE = 0.35
 PRICE_POWER, PRICE_LIMIT = 0.25, 1.4
 REBALANCE = 0.25
 """A rebalance signal counts as so much of an interruption."""
+FRESH: Seconds = 3600
+"""What was seen of a pool so long ago is still so."""
 COMPARED: Seconds = 6 * 3600
 """Hazards are compared by what they come to until this age."""
 SCORE_WEIGHT = 3.0
@@ -70,9 +73,10 @@ class Prior:
 @lru_cache(maxsize=1)
 def parameters() -> dict[str, dict[str, object]]:
     """survival.json, which is a part of this module: read once, as code is."""
-    found: dict[str, dict[str, object]] = json.loads(files("fleet.core").joinpath("survival.json").read_text("utf-8"))[
-        "classes"
-    ]
+    from importlib.resources import files  # whoever only looks at runs needs no parameters
+
+    text = files("fleet.core").joinpath("survival.json").read_text("utf-8")
+    found: dict[str, dict[str, object]] = json.loads(text)["classes"]
     return found
 
 
@@ -187,6 +191,12 @@ class Outlook:
             return self.share + (1 - self.share) * self.life.past(self.ago, self.age)
         return self.share * (1 - self.refusal.past(self.ago, self.age))
 
+    @property
+    def standing(self) -> Seconds:
+        """For how long machines have been had there, if that was seen lately: it is such runs of a pool that the hazards
+        were fitted to, and a machine that is launched in the midst of one inherits its age."""
+        return self.age if self.up and self.ago <= FRESH else 0.0
+
     def wait(self, horizon: Seconds) -> Seconds:
         """How long until a machine can be had, on average, within a horizon."""
         age = self.age + self.ago if self.up is False else 0.0
@@ -219,7 +229,8 @@ def outlook(record: PoolRecord | None, prior: Prior, now: Seconds) -> Outlook:
 
 def mean_life(record: PoolRecord | None, prior: Prior, now: Seconds, horizon: Seconds = 30 * 86400) -> Seconds:
     """How long a machine that is launched now lives on average; at most the horizon."""
-    return outlook(record, prior, now).life.mean(horizon)
+    expected = outlook(record, prior, now)
+    return expected.life.mean(horizon, expected.standing)
 
 
 def taken_within(record: PoolRecord | None, prior: Prior, now: Seconds, seconds: Seconds, age: Seconds = 0.0) -> float:
@@ -232,6 +243,8 @@ def sky_of(record: PoolRecord | None, prior: Prior, now: Seconds, others: bool =
 
     A pool that was never seen is taken for what it is most of the time, since just now.
     """
+    from fleet.core.deadlines.model import Sky
+
     expected = outlook(record, prior, now)
     up = expected.chance >= 0.5
     if expected.up is not None and expected.ago == 0:
@@ -249,6 +262,8 @@ def risk_of(record: PoolRecord | None, prior: Prior, now: Seconds) -> float:
 @lru_cache(maxsize=1)
 def _learned_hazard() -> float:
     """Of the deadline's tables, summed up to an age."""
+    from fleet.core.deadlines.weather import EDGES, LEARNED, TICK
+
     total, low = 0.0, 0.0
     for chance, high in zip(LEARNED.up, (*EDGES, math.inf), strict=True):
         total -= math.log(1 - chance) * max(0.0, min(high, COMPARED) - low) / TICK

@@ -125,9 +125,10 @@ class Knowledge:
         found = self._expected.get(id(offer))
         if found is None:
             beyond = outlook(self.record(offer), self.prior(offer), self.now)
-            spot, life = offer.market is Market.SPOT, beyond.life
-            taken = (1 - life.past(3600), 1 - life.past(6 * 3600)) if spot else (0.0, 0.0)
-            found = self._expected[id(offer)] = Expected(offer, beyond, life.mean(LONGEST) if spot else None, *taken)
+            spot, life, age = offer.market is Market.SPOT, beyond.life, beyond.standing
+            taken = (1 - life.past(3600, age), 1 - life.past(6 * 3600, age)) if spot else (0.0, 0.0)
+            mean = life.mean(LONGEST, age) if spot else None
+            found = self._expected[id(offer)] = Expected(offer, beyond, mean, *taken)
         return found
 
     def outlook(self, offer: Offer) -> Outlook:
@@ -146,11 +147,11 @@ class Knowledge:
         """The share of paid time that is kept on an offer."""
         if offer.market is not Market.SPOT:
             return kept_on_demand(overheads)
-        lives = self.expected(offer).outlook.life
+        beyond = self.expected(offer).outlook
         key = (id(offer), overheads.total, overheads.lost)
         found = self._kept.get(key)
         if found is None:
-            found = self._kept[key] = kept_share(lives, overheads)
+            found = self._kept[key] = kept_share(beyond.life, overheads, beyond.standing)
         return found
 
 
@@ -165,17 +166,16 @@ def knowledge(state: FleetState, observed: Observed) -> Knowledge:
     return made[3]
 
 
-def kept_share(lives: Lives, overheads: Overheads, horizon: Seconds = SPREAD_HOURS * 3600) -> float:
-    """Of the time that spot machines are paid for, the share that trains and is kept.
+def kept_share(lives: Lives, overheads: Overheads, age: Seconds = 0.0, horizon: Seconds = SPREAD_HOURS * 3600) -> float:
+    """Of the time that spot machines are paid for, in a pool that has had machines for ``age``, the share that is kept.
 
     One life after another, each at most as long as the horizon: of each its overhead trains nothing, and if it is taken
     while it trains, what it lost is repeated.
     """
-    paid = lives.mean(horizon)
-    overhead = min(overheads.total, horizon)
-    trained = paid - lives.mean(overhead)
-    lost = min(overheads.lost, horizon) * max(0.0, lives.past(overhead) - lives.past(horizon))
-    return min(1.0, max(LEAST_KEPT, (trained - lost) / paid)) if paid > 0 else LEAST_KEPT
+    paid = lives.mean(horizon, age)
+    spent = min(overheads.total + overheads.lost, horizon)  # a life that is shorter keeps nothing
+    kept = paid - lives.mean(spent, age) + min(overheads.lost, horizon) * lives.past(horizon, age)
+    return min(1.0, max(LEAST_KEPT, kept / paid)) if paid > 0 else LEAST_KEPT
 
 
 def kept_on_demand(overheads: Overheads, horizon: Seconds = SPREAD_HOURS * 3600) -> float:

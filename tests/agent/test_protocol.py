@@ -78,3 +78,13 @@ def test_the_rate_is_that_of_the_last_minute() -> None:
     for second in range(200):
         rate.add(float(second), second if second < 100 else 100 + 3 * (second - 100))
     assert rate.value(199.0) == pytest.approx(3.0, rel=0.02)
+
+
+def test_a_training_may_say_at_which_step_it_will_have_ended(capsys: pytest.CaptureFixture[str]) -> None:
+    fleet.progress(120, total=3000, reward=0.5)
+    assert parse_line(capsys.readouterr().out.strip()) == Progress(120, {"reward": 0.5}, 3000)
+
+
+@pytest.mark.parametrize("total", ["0.75", "-3", "0"])
+def test_a_metric_that_is_called_total_stays_one(total: str) -> None:
+    assert parse_line(f"fleet.progress step=3 total={total}") == Progress(3, {"total": float(total)})

@@ -121,4 +121,4 @@ def test_with_nobody_there_to_act_it_is_late_and_goes_on_all_the_same(world: Tri
     assert (told.violations, told.run.outcome) == ([], "succeeded")
     assert told.spare < 0
     assert told.markets[-1] == "on-demand"
-    assert any("cannot be kept any more" in a.why for a in told.run.attempts.values())
+    assert any("the deadline has passed; it will be" in a.why for a in told.run.attempts.values())

@@ -27,6 +27,7 @@ PICTURES = sorted((ROOT / "docs" / "pictures").glob("*.svg"))
 RUN_AS_A_WHOLE = {
     "README.md": "tests/unit/cli/test_readme.py (its fleet commands)",
     "docs/tutorial.md": "tests/system/test_tutorial.py",
+    "docs/simulate.md": "tests/unit/cli/test_simulate_job.py types each of its commands",
     "docs/json.md": "tests/unit/cli/test_json.py runs every command with -o json; jq is not ours",
 }
 EC2 = "tests/aws/test_readme_ec2.py and tests/system/test_ec2_loop.py run it in an account that moto plays"

@@ -263,6 +263,11 @@ class Explorer:
             fields["budget"] = {"run": chance.choice(["$1", "$4", "$30"])}
         if chance.random() < 0.15:
             fields["max_duration"] = chance.choice(["5h", "40h"])
+        elif fields["resources"]["market"] == "spot-first" and chance.random() < 0.5:  # type: ignore[index]
+            work = steps * float(fields["envs"]["STEP_SECONDS"])  # type: ignore[index]
+            fields["deadline"] = work * chance.uniform(1.1, 3) + 2 * HOUR
+            if chance.random() < 0.8:
+                fields["estimate"] = work * chance.uniform(0.9, 1.1)
         start_run(self.user, Job.model_validate(fields), self.world.folder, suffix=self.world.nonce)
         self.world.news(None)
 

@@ -41,9 +41,9 @@ def history(folder: Path, records: object, **more: object) -> str:
     return str(path)
 
 
-def record(at: object, what: str, **more: object) -> dict[str, object]:
+def record(when: object, what: str, **more: object) -> dict[str, object]:
     where = {"provider": "aws", "region": "us-east-1", "zone": "us-east-1a", "instance_type": "g5.xlarge", "market": "spot"}
-    return {"at": at, "what": what, **where, "usd_per_hour": 0.4 if what in ("launched", "refused") else None, **more}
+    return {"at": when, "what": what, **where, "usd_per_hour": 0.4 if what in ("launched", "refused") else None, **more}
 
 
 def test_traces_of_a_folder_are_zones_of_one_clock(tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ def test_machines_write_the_documents_of_the_real_agent() -> None:
 
 def test_a_market_without_spot_is_waited_for_or_paid_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(whole, "LONGEST_LEAST", 6 * HOUR)
-    monkeypatch.setattr(whole, "LONGEST_FACTOR", 1)
+    monkeypatch.setattr(whole, "LONGEST_FACTOR", 2)
     never = Recorded("never", TYPES, REGIONS, {("us-east-1a", "p3.2xlarge"): Record((), up=False, prices=((0.0, 1),))}, DAY)
     waited, _ = simulate(job(), never, 0, Ways(quiet=DAY))
     assert (waited.finish, waited.launches, waited.cost) == (None, 0, 0)

@@ -111,6 +111,15 @@ def test_a_deadline_that_cannot_be_kept_is_told_with_the_earliest_that_can() -> 
     assert foretold({"estimate": 10 * HOUR, "deadline": HOUR}, OFFERS) is not None
 
 
+def test_without_on_demand_a_deadline_may_be_missed() -> None:
+    found = foretold({"estimate": 10 * HOUR, "deadline": 11 * HOUR, "resources": {"market": "spot"}}, OFFERS[:1])
+    assert found is not None
+    assert found.later == ()
+    assert found.forecast.on_demand_share == 0
+    assert found.forecast.late is not None
+    assert 0.1 < found.forecast.late < 1
+
+
 def test_a_region_that_is_ruled_out_is_named_if_it_is_cheaper() -> None:
     far = [offer(f"c-small-spot@{price}").model_copy(update={"region": f"q{price}"}) for price in (50_000, 99_000, 200_000)]
     found = foretold({"estimate": HOUR}, OFFERS, tuple(far))

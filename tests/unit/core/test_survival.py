@@ -113,6 +113,16 @@ def test_machines_that_live_on_make_a_pool_look_quieter() -> None:
     assert mean_life(record, PRIOR, 100 * HOUR) > 1.5 * mean_life(None, PRIOR, 0.0)
 
 
+def test_a_pool_that_has_had_machines_for_long_is_expected_to_go_on() -> None:
+    record = pools.launched(PoolRecord(), 0.0, "1")
+    young, old = (outlook(record, PRIOR, hours * HOUR) for hours in (0.0, 12.0))
+    assert (young.standing, old.standing) == (0.0, 12 * HOUR)
+    assert outlook(pools.ended(record, 12 * HOUR, "1", taken=True), PRIOR, 12 * HOUR).standing == 0
+    left = pools.ended(record, 12 * HOUR, "1", taken=False)
+    assert outlook(left, PRIOR, 12.5 * HOUR).standing == 12 * HOUR
+    assert outlook(left, PRIOR, 20 * HOUR).standing == 0
+
+
 def test_an_older_machine_is_safer_than_a_young_one() -> None:
     young, old = (taken_within(None, PRIOR, 0.0, HOUR, age) for age in (0.0, 12 * HOUR))
     assert old < young / 2
