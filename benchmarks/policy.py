@@ -97,13 +97,13 @@ def told(section: Section) -> Iterator[str]:
 def _block(variant: str, rows: Sequence[Row]) -> Iterator[str]:
     ends = rows[0].closed is not None
     zones = any(row.policy == "failover" for row in rows)
-    heads = f"  {variant:<18}{'cost':<22}" + (f"{'closed':<17}" if ends else "")
-    heads += f"{'of the gap from UP':<19}" if ends and zones else ""
+    heads = f"  {variant:<18}{'cost':<24}" + (f"{'closed':<20}" if ends else "")
+    heads += f"{'of the gap from UP':<20}" if ends and zones else ""
     yield heads + "  late  launches" + ("" if ends else "   moves    hours  (most)  filled")
     for row in rows:
-        line = f"  {row.policy:<18}{_told(row.cost, 4):<22}"
-        line += f"{_told(row.closed, 2):<17}" if row.closed else ""
-        line += f"{_told(row.beyond, 2):<19}" if row.beyond and zones else ""
+        line = f"  {row.policy:<18}{_told(row.cost, 4):<24}"
+        line += f"{_told(row.closed, 2):<20}" if row.closed else ""
+        line += f"{_told(row.beyond, 2):<20}" if row.beyond and zones else ""
         line += f"{row.late:>6}{row.launches:>10.1f}"
         yield line + ("" if ends else f"{row.moves:>8.2f}{row.hours:>9.1f}{f'({row.longest:.0f})':>8}{row.filled:>8}")
 

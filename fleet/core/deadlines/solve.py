@@ -132,14 +132,15 @@ def _steps(terms: Terms, most: Seconds, levels: int, finest: int) -> tuple[Secon
     """Between two levels that are remembered; and in how many parts that is worked out."""
     step = most / max(1, levels - 1)
     unit = math.gcd(round(terms.tick), round(terms.overhead))
-    if terms.tick % 1 or terms.overhead % 1 or most > finest * unit:
-        if terms.overhead > step:  # what on-demand needs in reserve lies on a level
-            step = terms.overhead / math.ceil(terms.overhead / step)
-        return step, max(1, int(finest * step / most))
-    parts = max(1, int(step / unit))
-    while terms.overhead > step and terms.overhead % (parts * unit):
-        parts -= 1
-    return float(parts * unit), parts
+    if not (terms.tick % 1 or terms.overhead % 1 or most > finest * unit):
+        whole = max(1, int(step / unit))
+        for parts in range(whole, whole // 2, -1):
+            # what on-demand needs in reserve lies on a level, unless levels are farther apart than that
+            if terms.overhead <= step or terms.overhead % (parts * unit) == 0:
+                return float(parts * unit), parts
+    if terms.overhead > step:
+        step = terms.overhead / math.ceil(terms.overhead / step)
+    return step, max(1, int(finest * step / most))
 
 
 class _Solver:
