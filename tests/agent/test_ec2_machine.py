@@ -253,7 +253,7 @@ def test_setting_the_switch_keeps_nobody_waiting(ec2: FakeEc2, machine: Ec2Machi
 
 def test_the_machine_is_shut_down_with_less_and_less_regard(ec2: FakeEc2) -> None:
     waits: list[float] = []
-    steps = [([str(ec2.root / "usr/bin/systemctl"), "poweroff", *force], 0.1) for force in ([], ["--force"])]
+    steps = [([str(ec2.root / "usr/bin/systemctl"), "poweroff", *force], 5.0) for force in ([], ["--force"])]
 
     def wait(seconds: float) -> None:
         waits.append(seconds)
