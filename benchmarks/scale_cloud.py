@@ -21,6 +21,7 @@ from fleet.model.cloud import (
     Volume,
     VolumeState,
 )
+from fleet.providers.base import InTime, always
 
 FLEET = "bench"
 REGION = "r"
@@ -74,7 +75,7 @@ class MemoryCloud:
         """Nothing is printed."""
         return ""
 
-    def launch(self, request: LaunchRequest) -> Instance:
+    def launch(self, request: LaunchRequest, in_time: InTime = always) -> Instance:
         """The same machine for the same token."""
         if request.token not in self._by_token:
             made = machine(request.run_id, request.attempt, request.offers[0], self.clock())

@@ -17,7 +17,7 @@ from fleet.model import events as ev
 from fleet.model import layout
 from fleet.model.base import document_bytes
 from fleet.model.cloud import LaunchRequest
-from fleet.model.errors import AlreadyExistsError, ErrorClass, NotFoundError, ProviderError, StoreError
+from fleet.model.errors import AlreadyExistsError, ErrorClass, NotFoundError, ProviderError, StoreError, TooLateError
 from fleet.providers.base import Provider
 from fleet.store.objects import Objects
 
@@ -131,7 +131,9 @@ class Effects:
             }
             return [ev.LaunchFailed(**who, **told, try_no=attempt.try_no)]
         try:
-            instance = provider.launch(request)
+            instance = provider.launch(request, lambda: self.objects.now() <= action.not_after)
+        except TooLateError:
+            return []  # the next tick decides anew, by what others have made of it meanwhile
         except ProviderError as error:
             if error.code in provider.capabilities.images_gone and request.image_id != rendered.image_id:
                 return [_without_image(who, attempt.try_no, error)]

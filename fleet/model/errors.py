@@ -10,6 +10,7 @@ FleetError                      what happened, and what to do about it; shown wi
 ├── NewerVersionError           written by a newer fleet: this one is read-only
 ├── CheckpointError             a checkpoint does not verify, or none can be had
 └── ProviderError               a cloud refused; carries an ErrorClass
+    └── TooLateError            nothing was sent: its time was over
 """
 
 from __future__ import annotations
@@ -84,3 +85,10 @@ class ProviderError(FleetError):
         super().__init__(message, hint)
         self.error_class = error_class
         self.code = code
+
+
+class TooLateError(ProviderError):
+    """The cloud was not asked: by the time the call would have been sent, what it is for may have been decided otherwise."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(ErrorClass.TRANSIENT, "TooLate", f"{what} was not sent: its time was over before its turn came")

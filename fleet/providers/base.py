@@ -14,7 +14,7 @@ Rules that hold for every method:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 from fleet.model.base import Seconds
@@ -30,6 +30,14 @@ from fleet.model.cloud import (
     PriceSince,
     Volume,
 )
+
+InTime = Callable[[], bool]
+"""Whether a call may still be sent; asked at the last moment."""
+
+
+def always() -> bool:
+    """Whenever."""
+    return True
 
 
 @runtime_checkable
@@ -68,7 +76,7 @@ class Provider(Protocol):
         """
         ...
 
-    def launch(self, request: LaunchRequest) -> Instance:
+    def launch(self, request: LaunchRequest, in_time: InTime = always) -> Instance:
         """Start one instance of the first offer in ``request.offers`` that can be had, everything tagged at once.
 
         The same token gives the same instance however often it is called, also after that instance ended (then it is
@@ -77,6 +85,10 @@ class Provider(Protocol):
         volume is made, tagged and attached in the same call, in the zone the instance got, and outlives it. An existing
         volume is *not* attached here. If no offer can be had, the error has the class of the most hopeful refusal
         (capacity before price before quota) and nothing was made. Never launched above ``request.max_price``.
+
+        ``in_time`` is asked right before each request that could make a machine is sent, however long the call waited, was
+        tried again, or the computer slept until then. Once it says no, none is: TooLateError, unless the token's machine is
+        found. Others may have given the token up meanwhile, and have another machine under the next one.
         """
         ...
 

@@ -134,3 +134,16 @@ def test_another_fleets_machines_are_neither_seen_nor_ended(desk: Desk) -> None:
     for _ in range(120):
         desk.bench.wait(1.0)
     assert desk.instance_in(mine.instance_id, InstanceState.RUNNING) is not None
+
+
+def test_a_launch_whose_time_is_over_makes_nothing_and_finds_what_its_token_became(desk: Desk) -> None:
+    request = desk.request()
+    with pytest.raises(ProviderError) as told:
+        desk.provider.launch(request, lambda: False)
+    assert told.value.error_class is ErrorClass.TRANSIENT
+    for _ in range(120):
+        desk.bench.wait(1.0)
+    assert desk.provider.list(desk.region).instances == ()
+    made = desk.provider.launch(request, lambda: True)
+    desk.until(lambda: desk.listed(made.instance_id))
+    assert desk.provider.launch(request, lambda: False).instance_id == made.instance_id

@@ -30,6 +30,7 @@ from fleet.model.cloud import (
     VolumeState,
 )
 from fleet.model.errors import ErrorClass, ProviderError
+from fleet.providers.base import InTime, always
 from tests.ec2.container import Machine, Network
 from tests.ec2.disk import Disk
 from tests.ec2.told import Told
@@ -126,7 +127,7 @@ class ContainerCloud:
         env = {"AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION, **self._environment}
         return BootTarget(image_id="ami-0123456789abcdef0", image=image_id or "debian-12", environment=env)
 
-    def launch(self, request: LaunchRequest) -> Instance:
+    def launch(self, request: LaunchRequest, in_time: InTime = always) -> Instance:
         """Start a container, with its new volume there from the start."""
         with self._lock:
             for instance_id, made in self.made.items():

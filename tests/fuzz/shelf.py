@@ -25,7 +25,7 @@ from fleet.model.cloud import (
     Volume,
 )
 from fleet.model.errors import AlreadyExistsError, ErrorClass, NotFoundError, ProviderError
-from fleet.providers.base import Provider
+from fleet.providers.base import InTime, Provider, always
 from fleet.store.journal import Journal
 from fleet.store.objects import ObjectInfo
 from tests.simulation.system import System
@@ -94,7 +94,7 @@ class Still:
     def get(self, region: str, instance_id: str) -> Instance | None:
         return next((one for one in self.list(region).instances if one.instance_id == instance_id), None)
 
-    def launch(self, request: LaunchRequest) -> Instance:
+    def launch(self, request: LaunchRequest, in_time: InTime = always) -> Instance:
         raise ProviderError(ErrorClass.CAPACITY, "Full", "nothing is to be had")
 
     def price_history(self, offer: Offer, since: float, until: float) -> Sequence[PriceSince]:

@@ -23,7 +23,7 @@ from fleet.core.upcast import decode
 from fleet.model import layout
 from fleet.model.cloud import Instance, LaunchRequest, Listing
 from fleet.model.documents import Desired
-from fleet.providers.base import Provider
+from fleet.providers.base import InTime, Provider, always
 from tests.fuzz.draw import ESCAPES, bent, damaged, documents, examples
 from tests.fuzz.shelf import Shelf, Still, past
 
@@ -192,7 +192,7 @@ class Launching(Still):
     def list(self, region: str) -> Listing:
         return Listing(region=region, at=past().clock())
 
-    def launch(self, request: LaunchRequest) -> Instance:
+    def launch(self, request: LaunchRequest, in_time: InTime = always) -> Instance:
         self.asked.append(request)
         return self._some
 

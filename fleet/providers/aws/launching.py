@@ -4,6 +4,9 @@ EC2 keeps its word on tokens (``ClientToken``) for as long as it remembers them,
 while it remembers the machine. So the machine is looked for first, by the token in its tags: a lost answer, another
 controller, and a machine that has ended since are all found that way, at the price of one call that changes nothing.
 What the look misses (tags show up a little late), the token catches: the same bytes are sent under it.
+
+Each request that could make a machine is signed and sent only while the launch is in time: whatever came before it may have
+taken an hour, if a lid was closed. One that sleeps on its way is EC2's to refuse (``RequestExpired``).
 """
 
 from __future__ import annotations
@@ -14,13 +17,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from fleet.model.cloud import Instance, LaunchRequest, Market, NewVolume, Offer
-from fleet.model.errors import ErrorClass, ProviderError
+from fleet.model.errors import ErrorClass, ProviderError, TooLateError
 from fleet.model.setup import AwsRegion, AwsSetup
 from fleet.providers.aws import calls, launch, mapping
 from fleet.providers.aws.errors import refusal
 from fleet.providers.aws.images import GONE, Image, Images, needs_of
 from fleet.providers.aws.vcpus import what_to_ask_for
 from fleet.providers.aws.volumes import Volumes
+from fleet.providers.base import InTime, always
 
 NO_FLEETS = frozenset(
     {
@@ -50,14 +54,14 @@ class Launcher:
         self._reached: dict[str, int] = {}
         """How far a launch had come, offer by offer, when its answer was lost: by token."""
 
-    def launch(self, request: LaunchRequest) -> Instance:
+    def launch(self, request: LaunchRequest, in_time: InTime = always) -> Instance:
         """The machine of the request's token; see the contract."""
         setup = self._frozen(request)
         place = launch.check_request(request, setup)
         known = self._known(request, place.region)
         if known is None:
             try:
-                known = self._made(request, setup)
+                known = self._made(request, setup, in_time)
             except ProviderError as error:
                 if error.error_class is ErrorClass.QUOTA:
                     raise _told(error, request) from error
@@ -87,7 +91,7 @@ class Launcher:
             raise refusal("IdempotentParameterMismatch", "this token was used for another request")
         return first
 
-    def _made(self, request: LaunchRequest, setup: AwsSetup) -> dict[str, Any]:
+    def _made(self, request: LaunchRequest, setup: AwsSetup, in_time: InTime) -> dict[str, Any]:
         offers, region = launch.wanted(request), request.offers[0].region
         image = self._images.facts(region, request.image_id or self._images.target(offers, None).image_id)
         # One boot serves one architecture and one driver: those of the first, by which its user-data was written.
@@ -98,8 +102,8 @@ class Launcher:
             raise refusal("Unsupported", f"{image.image_id} is for {image.arch}: no machine that was offered is")
         try:
             if len(fitting) == 1:
-                return self._one_by_one(request, fitting, image, setup)
-            return self._fleet(request, fitting, image, setup)
+                return self._one_by_one(request, fitting, image, setup, in_time)
+            return self._fleet(request, fitting, image, setup, in_time)
         except ProviderError as error:
             if error.code != "IdempotentInstanceTerminated":
                 raise
@@ -108,33 +112,38 @@ class Launcher:
                 raise
             return known
 
-    def _fleet(self, request: LaunchRequest, offers: Sequence[Offer], image: Image, setup: AwsSetup) -> dict[str, Any]:
+    def _fleet(
+        self, request: LaunchRequest, offers: Sequence[Offer], image: Image, setup: AwsSetup, in_time: InTime
+    ) -> dict[str, Any]:
         """Let EC2 choose. Without the types that it says do not exist, if it says so: they would spoil the whole request."""
         place = setup.regions[offers[0].region]
         try:
-            answer = calls.ec2(place.region, "CreateFleet", **launch.fleet_request(request, offers, place, image))
+            wanted = launch.fleet_request(request, offers, place, image)
+            answer = _sent(request, in_time, place.region, "CreateFleet", wanted)
         except ProviderError as error:
             if error.code in NO_FLEETS:
-                return self._one_by_one(request, offers, image, setup)
+                return self._one_by_one(request, offers, image, setup, in_time)
             unknown = {o.instance_type for o in offers if error.error_class is ErrorClass.UNAVAILABLE and _names(error, o)}
             rest = [offer for offer in offers if offer.instance_type not in unknown]
             if not unknown or not rest:
                 raise
-            return self._fleet(request, rest, image, setup)
+            return self._fleet(request, rest, image, setup, in_time)
         made = next((one for one in answer.get("Instances", []) if one.get("InstanceIds")), None)
         if made is None:
             raise launch.fleet_refusal(answer)
         instance_id = made["InstanceIds"][0]
         return calls.instance(place.region, instance_id) or self._unseen(request, place, answer, made)
 
-    def _one_by_one(self, request: LaunchRequest, offers: Sequence[Offer], image: Image, setup: AwsSetup) -> dict[str, Any]:
+    def _one_by_one(
+        self, request: LaunchRequest, offers: Sequence[Offer], image: Image, setup: AwsSetup, in_time: InTime
+    ) -> dict[str, Any]:
         """The first offer that can be had. An answer that was lost is asked for again before any other offer is."""
         alone, refusals = len(offers) == 1, []
         for index in range(self._reached.get(request.token, 0), len(offers)):
             wanted = launch.instance_request(request, offers[index], setup, image, alone=alone)
             self._reached[request.token] = index
             try:
-                answer = calls.ec2(offers[index].region, "RunInstances", **wanted)
+                answer = _sent(request, in_time, offers[index].region, "RunInstances", wanted)
             except ProviderError as error:
                 if error.error_class not in NEXT or error.code == "IdempotentInstanceTerminated":
                     raise
@@ -186,6 +195,13 @@ class Launcher:
         )
         self._volumes.attach(region, disk.volume_id, instance_id)
         return calls.instance(region, instance_id) or made
+
+
+def _sent(request: LaunchRequest, in_time: InTime, region: str, operation: str, wanted: dict[str, Any]) -> dict[str, Any]:
+    """What EC2 answers to a request that may make a machine. Raises ProviderError."""
+    if not in_time():
+        raise TooLateError(f"the launch of run {request.run_id} #{request.attempt}")
+    return calls.ec2(region, operation, **wanted)
 
 
 def _told(error: ProviderError, request: LaunchRequest) -> ProviderError:

@@ -48,6 +48,7 @@ from fleet.providers.aws.launching import Launcher
 from fleet.providers.aws.offers import offers as catalogue
 from fleet.providers.aws.rules import CLOSED, of_group, own_rules
 from fleet.providers.aws.volumes import Volumes
+from fleet.providers.base import InTime, always
 
 CAPABILITIES = Capabilities(
     notice_seconds=120,
@@ -155,9 +156,9 @@ class AwsProvider:
         there = {**target.environment, "FLEET_BUCKET_REGION": newest.bucket_region}
         return target.model_copy(update={"setup": setup.model_dump_json(), "environment": there})
 
-    def launch(self, request: LaunchRequest) -> Instance:
+    def launch(self, request: LaunchRequest, in_time: InTime = always) -> Instance:
         """Start a machine; see the contract."""
-        return self._launcher.launch(request)
+        return self._launcher.launch(request, in_time)
 
     def list(self, region: str) -> Listing:
         """Two calls, whatever there is; both at a time, since all that takes time in them is waiting."""

@@ -28,7 +28,8 @@ from fleet.model.cloud import (
     PriceSince,
     Volume,
 )
-from fleet.model.errors import ErrorClass, ProviderError
+from fleet.model.errors import ErrorClass, ProviderError, TooLateError
+from fleet.providers.base import InTime, always
 from fleet.providers.local import folder as files
 from fleet.providers.local.containers import remove_containers, try_again
 from fleet.providers.local.folder import REGION
@@ -83,12 +84,14 @@ class LocalProvider:
         """None: its machines boot from no image."""
         return None
 
-    def launch(self, request: LaunchRequest) -> Instance:
+    def launch(self, request: LaunchRequest, in_time: InTime = always) -> Instance:
         """Start a machine; see the contract."""
         digest = hashlib.sha256(document_bytes(request)).hexdigest()
         with files.locked(self._home):
             known = self._by_token(request.token)
             if known is None:
+                if not in_time():
+                    raise TooLateError(f"the launch of run {request.run_id} #{request.attempt}")
                 offer = self._choose(request)
                 known = self._make(request, digest, offer)
             elif known["request"] != digest:

@@ -22,6 +22,8 @@ from fleet.model.cloud import (
     Volume,
     VolumeState,
 )
+from fleet.model.errors import TooLateError
+from fleet.providers.base import InTime, always
 from fleet.providers.sim.cloud import SimCloud
 from fleet.providers.sim.errors import refusal
 from fleet.providers.sim.market import HOUR
@@ -77,7 +79,7 @@ class SimProvider:
         """None: its machines boot from no image."""
         return None
 
-    def launch(self, request: LaunchRequest) -> Instance:
+    def launch(self, request: LaunchRequest, in_time: InTime = always) -> Instance:
         """Start a machine; see the contract."""
         region = check_request(request, self._fleet_id)
         self._called(region, "launch")
@@ -89,6 +91,8 @@ class SimProvider:
             if self._forgotten(known, self._cloud.clock()):
                 raise refusal("IdempotentInstanceTerminated", "the machine of this token ended long ago")
             return self._seen(known, self._cloud.clock())
+        if not in_time():
+            raise TooLateError(f"the launch of run {request.run_id} #{request.attempt}")
         offer = choose(self._cloud, request)
         if isinstance(request.volume, NewVolume):
             self._check_volume_quota()  # a launch that is refused has made nothing

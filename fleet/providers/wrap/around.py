@@ -19,7 +19,7 @@ from fleet.model.cloud import (
     PriceSince,
     Volume,
 )
-from fleet.providers.base import Provider
+from fleet.providers.base import InTime, Provider, always
 
 T = TypeVar("T")
 
@@ -80,10 +80,10 @@ class Wrapper:
         call = Call("boot_target", offers[0].region if offers else "", {"offers": offers, "image_id": image_id})
         return self.around(call, lambda: self.inner.boot_target(offers, image_id))
 
-    def launch(self, request: LaunchRequest) -> Instance:
+    def launch(self, request: LaunchRequest, in_time: InTime = always) -> Instance:
         """See the contract."""
         region = request.offers[0].region if request.offers else ""
-        return self.around(Call("launch", region, {"request": request}), lambda: self.inner.launch(request))
+        return self.around(Call("launch", region, {"request": request}), lambda: self.inner.launch(request, in_time))
 
     def list(self, region: str) -> Listing:
         """See the contract."""

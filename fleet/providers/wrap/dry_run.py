@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from fleet.model.base import Seconds
 from fleet.model.cloud import AccessRule, Instance, InstanceState, LaunchRequest, Listing, NewVolume, Volume, VolumeState
-from fleet.providers.base import Provider
+from fleet.providers.base import InTime, Provider, always
 from fleet.providers.wrap.around import Call, Wrapper
 
 
@@ -22,7 +22,7 @@ class DryRun(Wrapper):
         self._instances: dict[str, Instance] = {}
         self._volumes: dict[str, Volume] = {}
 
-    def launch(self, request: LaunchRequest) -> Instance:
+    def launch(self, request: LaunchRequest, in_time: InTime = always) -> Instance:
         """A machine that would boot, of the first offer."""
         offer = request.offers[0]
         self.calls.append(Call("launch", offer.region, {"request": request}))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from fleet.model.base import Seconds
-from fleet.model.errors import ErrorClass, ProviderError
+from fleet.model.errors import ErrorClass, ProviderError, TooLateError
 from fleet.providers.base import Provider
 from fleet.providers.wrap.around import Call, Wrapper
 
@@ -18,6 +18,8 @@ AGAIN = frozenset({ErrorClass.THROTTLED, ErrorClass.TRANSIENT})
 
 
 def _worth_it(error: BaseException) -> bool:
+    if isinstance(error, TooLateError):
+        return False  # it is later every time
     return isinstance(error, ProviderError) and error.error_class in AGAIN
 
 
@@ -45,5 +47,17 @@ class Retry(Wrapper):
         )
 
     def around(self, call: Call, do: Callable[[], T]) -> T:
-        """Make the call until it is answered, a few times."""
-        return self._retrying.copy()(do)
+        """Make the call until it is answered, a few times. Too late to make it again, it has failed as it did before."""
+        failed: list[ProviderError] = []
+
+        def once() -> T:
+            try:
+                return do()
+            except ProviderError as error:
+                failed.append(error)
+                raise
+
+        try:
+            return self._retrying.copy()(once)
+        except TooLateError:
+            raise failed[-2 if len(failed) > 1 else -1] from None

@@ -20,6 +20,7 @@ from fleet.core.plan.launching import launch_token
 from fleet.model import layout
 from fleet.model.cloud import LaunchRequest
 from fleet.model.errors import AlreadyExistsError
+from fleet.providers.sim.provider import SimProvider
 from fleet.store.journal import Entry, Journal
 from tests.simulation.chaos.breaks import Mutant
 from tests.simulation.chaos.scenes import HERE, HOUR, MINUTE, Scene, scene
@@ -98,6 +99,17 @@ def sleeper(seed: int) -> list[str]:
         return made.violations
 
 
+def sends_when_it_wakes(seed: int) -> list[str]:
+    """A lid is closed in the middle of a launch. Meanwhile another controller is refused the same try, and has the next."""
+    with scene(seed, laptops=2) as made:
+        asleep = made.rule("launch", "pause", seconds=HOUR)
+        refused = made.rule("launch", "error", error="capacity")
+        run_id = made.begin(steps=40)
+        made.reaches(lambda: asleep.times == 0 and refused.times == 0 and made.trains(run_id)())
+        made.rest()
+        return made.violations
+
+
 # --- what is broken
 
 
@@ -168,6 +180,11 @@ def acts_late(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("fleet.control.controller.STALE_PLAN", 1e9)
 
 
+def sends_late(patch: pytest.MonkeyPatch) -> None:
+    real = SimProvider.launch
+    patch.setattr(SimProvider, "launch", lambda self, request, _in_time: real(self, request))
+
+
 def gives_up_quietly(patch: pytest.MonkeyPatch) -> None:
     real = launching._decide
 
@@ -202,6 +219,10 @@ MUTANTS = (
     Mutant(
         "stale-plan", "a plan is acted on for half a minute, and not if others moved on", acts_late,
         "no stale plan is acted on", sleeper,
+    ),
+    Mutant(
+        "launch-sent-late", "a launch that slept before it was sent is not sent", sends_late,
+        "no stale plan is acted on", sends_when_it_wakes,
     ),
     Mutant(
         "gives-up-quietly", "a run goes on, or names what it waits for", gives_up_quietly,

@@ -50,6 +50,8 @@ class Laptop:
     asleep_until: Seconds = 0.0
     inside: bool = False
     """In the middle of a tick."""
+    slept: int = 0
+    """So often it was suspended in the middle of what it did."""
     due: Seconds = 0.0
     pace: Seconds = 10.0
     """How soon it sees that something changed, at most."""
@@ -127,6 +129,7 @@ class Machine:
     kind: str = "agent"
     dumb: bool = False
     """It boots, and nobody on it ever speaks."""
+    slept: int = 0
     skew: Seconds = 0.0
     """How far its own clock is ahead of everybody's."""
     cut_off_until: Seconds = 0.0

@@ -187,7 +187,9 @@ class Laws:
 
     def _run_changed(self, run: RunState) -> None:
         serving = [a for a in run.attempts.values() if a.serving]
-        beside = run.job.deadline is not None and sum(a.resumed is not None for a in serving) <= 1
+        markets = {(a.offer or a.offers[0]).market for a in serving}
+        trains = sum(a.resumed is not None for a in serving)
+        beside = run.job.deadline is not None and trains <= 1 and len(markets) == 2
         if len(serving) > (2 if beside else 1):
             numbers = [a.number for a in serving]
             self.broken("at most one attempt carries a run", f"run {run.run_id}: attempts {numbers}")

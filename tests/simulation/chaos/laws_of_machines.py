@@ -11,7 +11,7 @@ from fleet.core.plan.launching import waits_for
 from fleet.core.state import AttemptState, FleetState, RunState
 from fleet.model import events as ev
 from fleet.model.base import Seconds, document_bytes
-from fleet.model.cloud import InstanceState, LaunchRequest, Offer
+from fleet.model.cloud import InstanceState, LaunchRequest, Market, Offer
 from fleet.model.errors import ErrorClass
 from fleet.providers.sim.provider import SimProvider
 from fleet.providers.sim.things import SimInstance
@@ -26,6 +26,8 @@ CARRIES = ("intended", "launched", "running")
 """In these phases an attempt carries its run; in every other it is being replaced."""
 OVERTAKEN: Seconds = 200
 """A plan is acted on for half a minute; a slow bucket lies between a look and the call."""
+ON_ITS_WAY: Seconds = 60
+"""What was sent arrives within this."""
 ASKED_WITHIN: Seconds = 1800
 """What is to end is asked to every quarter of a minute by whoever is awake, and at each look of a quiet one."""
 NAMED_WITHIN: Seconds = 2 * 3600
@@ -78,18 +80,25 @@ class Machines(Part):
             self.laws.broken(
                 "nothing is launched above its bid", f"{made.instance_id} of run {run_id} at {price}, not {most}"
             )
+        left = self._left.get((run_id, int(made.request.tags["attempt"]), int(made.request.tags["try"])))
+        if left is not None:
+            # Another controller gave the try up while the call was on its way: nobody's, or to end with its attempt.
+            if now - left > OVERTAKEN + ON_ITS_WAY:
+                what = f"{made.instance_id} of run {run_id}, given up {now - left:.0f} s ago"
+                self.laws.broken("no stale plan is acted on", what)
+        elif run is not None:
+            self._beside(run, made)
+
+    def _beside(self, run: RunState, made: SimInstance) -> None:
         for other in self.world.cloud.listed.values():
-            mine = other.request.tags.get("run") == run_id and other.request.tags.get("fleet") == self.world.fleet_id
-            if not mine or other is made or other.ended_by is not None or other.state.at(now) not in ALIVE:
+            tags, alive = other.request.tags, other.ended_by is None and other.state.at(self.world.clock()) in ALIVE
+            if other is made or not alive or (tags.get("run"), tags.get("fleet")) != (run.run_id, self.world.fleet_id):
                 continue
-            attempt = run.attempts.get(int(other.request.tags["attempt"])) if run is not None else None
+            attempt = run.attempts.get(int(tags["attempt"]))
             if attempt is None or attempt.instance_id != other.instance_id:
                 continue
-            beside = run is not None and run.job.deadline is not None and attempt.phase in CARRIES
-            if beside and other.offer.market is not made.offer.market:
-                continue  # one boots beside the other, to take its place: spot beside on-demand, or the reverse
-            if attempt.phase in CARRIES or attempt.phase == "gone":
-                what = f"{made.instance_id} of run {run_id} beside {other.instance_id} ({attempt.phase})"
+            if attempt.phase in (*CARRIES, "gone") and not _takes_over(run, attempt, made):
+                what = f"{made.instance_id} of run {run.run_id} beside {other.instance_id} ({attempt.phase})"
                 self.laws.broken("the machines of a run are the one that it wants and those being replaced", what)
 
     # --- the journal
@@ -197,3 +206,16 @@ class Machines(Part):
 
 def _market(offer: Offer) -> str:
     return f"{offer.provider}/{offer.region}/{offer.market.value}"
+
+
+def _takes_over(run: RunState, older: AttemptState, made: SimInstance) -> bool:
+    """A deadline's second machine: launched to take the only one's place, in the other market. On demand may come before the
+    other trains; spot, which is for saving money, comes beside one that does."""
+    if run.job.deadline is None or older.phase not in CARRIES or older.offer is None:
+        return False
+    only = sum(one.phase in CARRIES for one in run.attempts.values()) <= 2
+    newer = int(made.request.tags["attempt"]) > older.number
+    trains = older.phase == "running" and older.resumed is not None
+    return (
+        only and newer and older.offer.market is not made.offer.market and (made.offer.market is Market.ON_DEMAND or trains)
+    )

@@ -86,6 +86,7 @@ class User:
 
     name: str = "user"
     kind: str = "user"
+    slept: int = 0
     cut_off_until: Seconds = 0.0
     must_end: Seconds = float("inf")
     inside: bool = False

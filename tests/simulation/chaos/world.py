@@ -295,6 +295,7 @@ class World:
     def _pause(self, client: Laptop | Machine, seconds: Seconds) -> None:
         """The computer sleeps in the middle of what it does."""
         nested = self._depth
+        client.slept += 1
         self.let_pass(seconds)
         if not nested:
             self.says(client.name, "wakes up")

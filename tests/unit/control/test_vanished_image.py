@@ -15,6 +15,7 @@ from fleet.model import events as ev
 from fleet.model import layout
 from fleet.model.cloud import BootTarget, Capabilities, LaunchRequest
 from fleet.model.errors import ErrorClass, ProviderError
+from fleet.providers.base import InTime, always
 from fleet.store.opening import open_objects
 from tests.unit.core.world import RUN, folded
 from tests.unit.core.world import event as event_of
@@ -38,7 +39,7 @@ class Cloud:
         self.asked.append(image_id)
         return BootTarget(image_id=image_id or f"ami-{len(self.asked)}", image="ubuntu-24.04")
 
-    def launch(self, request: LaunchRequest) -> Any:
+    def launch(self, request: LaunchRequest, in_time: InTime = always) -> Any:
         self.sent.append(request.image_id)
         raise GONE if request.image_id == "ami-1" else ProviderError(ErrorClass.CAPACITY, "None", "there is none")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fleet.model.cloud import InstanceState, NewVolume
-from fleet.model.errors import ErrorClass, ProviderError
+from fleet.model.errors import ErrorClass, ProviderError, TooLateError
 from fleet.providers.wrap import Call, DryRun, Fault, Faults, Limit, Record, Recorder, Retry
 from tests.unit.providers.test_sim import cheapest, cloud, request
 
@@ -39,6 +39,20 @@ def test_a_launch_whose_answer_is_lost_is_found_by_trying_again() -> None:
     retry = Retry(Faults(provider, lambda _call: next(faults)), sleep=lambda _s: None)
     instance = retry.launch(request(cheapest(provider)))
     assert list(made.instances) == [instance.instance_id]
+
+
+def test_what_is_too_late_is_not_tried_again_and_has_failed_as_it_did_while_there_was_time() -> None:
+    made, provider, _ = cloud()
+    wish = request(cheapest(provider))
+    waits: list[float] = []
+    with pytest.raises(TooLateError):
+        Retry(provider, sleep=waits.append).launch(wish, lambda: False)
+    assert waits == []
+    faults, asked = iter([Fault(before=lost()), None]), iter([False])
+    with pytest.raises(ProviderError) as told:
+        Retry(Faults(provider, lambda _call: next(faults)), sleep=waits.append).launch(wish, lambda: next(asked))
+    assert (told.value.code, len(waits), next(asked, None)) == ("RequestTimeout", 1, None)
+    assert made.instances == {}
 
 
 def test_a_call_that_arrives_twice_makes_one_machine() -> None:
