@@ -14,6 +14,9 @@ SMALL = 1e-6
 WORTH = 1e-4
 """Ticks of on-demand by which another choice must be cheaper than going on as it is."""
 
+DEAREST = 2.0
+"""On-demand and spot together come to no more than this in any tick: what costs more is infeasible on some path."""
+
 Option = tuple[Do, float, float, int]
 """A choice, what its next tick costs (in ticks of on-demand), the slack that it loses, and the table's row after it."""
 
@@ -25,7 +28,8 @@ def decide(table: Table, at: Situation) -> Decision:
     Where nothing can make it any more, the choice that finishes soonest is taken, and said to be late.
     """
     safe = [(option[0], _cost(table, at, option)) for option in _safe(table, at)]
-    weighed = [one for one in safe if one[1] < NEVER / 2] or safe  # some are safe for the moment only
+    most = DEAREST * (table.ticks + 1)
+    weighed = [one for one in safe if one[1] <= most] or safe  # some are safe for the moment only
     latest = at.slack - (at.rem if at.running is Do.ON_DEMAND else table.terms.overhead)
     if not weighed:
         return Decision(_soonest(at), float("inf"), (), forced=True, late=True, latest_on_demand=latest)

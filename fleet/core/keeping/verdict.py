@@ -107,7 +107,7 @@ def usual_overheads(known: RunState | FleetState, name: str, pace: Pace) -> Over
 
 def overhead_of(known: Overheads) -> Seconds:
     """What losing a spot machine costs at the most: a boot, a restore, and everything since the last checkpoint."""
-    return _up(known.boot + known.restore + 2 * known.lost, 10)
+    return _up(known.boot + known.restore + 2 * known.lost, 30)
 
 
 def relief_of(run: RunState, known: Overheads) -> Seconds:
@@ -241,7 +241,7 @@ def _decided(
     tick = min(TICK_MOST, max(TICK_LEAST, _up(horizon / TICKS, 60)))
     tick = max(tick, _up(horizon / TICKS_MOST, 60))
     spot = min(o.price for o in offers if o.market is Market.SPOT)
-    price = min(1.0, max(0.01, round(spot / usual, 2)))
+    price = min(1.0, max(0.02, round(spot / usual * 50) / 50))
     horizon, restore = _up(horizon, tick), _up(relief_of(run, known), 10)
     zones = min(2, len({o.key for o in offers if o.market is Market.SPOT}))
     slack = max(tick, _up(horizon - 0.5 * work.total, tick))

@@ -15,6 +15,7 @@ from fleet.core import actions as do
 from fleet.core import allowed, cooling, facts, fold
 from fleet.core.actions import Action
 from fleet.core.facts import place_of
+from fleet.core.keeping import Verdict
 from fleet.core.observed import Lookup, Observed
 from fleet.core.pace import pace_of
 from fleet.core.plan import orphans
@@ -182,8 +183,9 @@ def whole_account(patch: pytest.MonkeyPatch) -> None:
 
 
 def asks_once(patch: pytest.MonkeyPatch) -> None:
-    def once(run: RunState, observed: Observed) -> Iterator[Action]:
-        return (a for a in end_machines(run, observed) if not isinstance(a, do.Terminate) or a.intention is not None)
+    def once(run: RunState, observed: Observed, verdict: Verdict | None) -> Iterator[Action]:
+        asked = end_machines(run, observed, verdict)
+        return (a for a in asked if not isinstance(a, do.Terminate) or a.intention is not None)
 
     patch.setattr("fleet.core.plan.end_machines", once)
 

@@ -39,11 +39,13 @@ def test_the_readmes_commands_do_what_it_says(shell: Shell) -> None:
     lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("fleet ")]
     words = [shlex.split(line, comments=True)[1:] for line in lines]
     assert [" ".join(w) for w in words] == [
-        "plan fleet.yaml", "up fleet.yaml", "ps", "status mine", "logs -f mine", "stop mine", "resume mine", "down mine",
-        "controller run",
+        "plan fleet.yaml", "offers fleet.yaml", "up fleet.yaml", "ps", "status mine", "logs -f mine", "stop mine", "resume mine",
+        "down mine", "controller run", "simulate fleet.yaml --market stormy --estimate 6h --deadline 9h --runs 3",
     ]  # fmt: skip
-    plan, up, ps, status, logs, stop, resume, down, controller = words
+    plan, offers, up, ps, status, logs, stop, resume, down, controller, simulate = words
     assert "chosen" in shell.run(*plan)[0]
+    assert "TRAINING/H" in shell.run(*offers)[0]
+    assert "LATE" in shell.run(*simulate)[0]
     followed = shell.start(*up)
     shell.until(lambda: any(run["step"] for run in shell.runs()))
     assert "training" in shell.run(*ps)[0]
