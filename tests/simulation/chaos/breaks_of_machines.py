@@ -16,18 +16,20 @@ from fleet.core import allowed, cooling, facts, fold
 from fleet.core.actions import Action
 from fleet.core.facts import place_of
 from fleet.core.keeping import Verdict
+from fleet.core.keeping.verdict import market_of
 from fleet.core.observed import Lookup, Observed
 from fleet.core.pace import pace_of
-from fleet.core.plan import orphans
+from fleet.core.plan import keeping, orphans
 from fleet.core.plan.ending import end_machines
 from fleet.core.state import AttemptState, FleetState, RunState
 from fleet.model import events as ev
 from fleet.model.base import Seconds
+from fleet.model.cloud import Market
 from fleet.model.errors import ErrorClass
 from fleet.providers.sim.provider import SimProvider
 from tests.simulation.chaos.breaks import Mutant
 from tests.simulation.chaos.breaks_of_journals import plain
-from tests.simulation.chaos.scenes import ANYWHERE, HOUR, MINUTE, scene
+from tests.simulation.chaos.scenes import ANYWHERE, HERE, HOUR, MINUTE, Scene, scene
 
 # --- scenes
 
@@ -143,6 +145,38 @@ def low_bid(seed: int) -> list[str]:
         return made.violations
 
 
+def spot_comes_back(seed: int) -> list[str]:
+    """A run with a deadline that on-demand begins, since there is no spot then; in half an hour there is, and takes over."""
+    with scene(seed) as made:
+        epoch = made.world.clock()
+        made.world.cloud.market._turns["sim-1b/p2.xlarge"] = [epoch + 30, epoch + 40 * MINUTE, epoch + 1e9]
+        run_id = in_a_hurry(made, 2 * HOUR, 1.5)
+        for laptop in made.world.laptops:
+            laptop.quiet = MINUTE
+        made.reaches(lambda: any(a.relieved_at is not None for a in made.run_of(run_id).attempts.values()), 2 * HOUR)
+        return made.violations
+
+
+def spot_comes_back_soon(seed: int) -> list[str]:
+    """The same, and there is spot again before the on-demand machine has booted."""
+    with scene(seed) as made:
+        epoch = made.world.clock()
+        made.world.cloud.manners = dataclasses.replace(made.world.cloud.manners, boot=(500, 600))
+        made.world.cloud.market._turns["sim-1b/p2.xlarge"] = [epoch + 1, epoch + 100, epoch + 1e9]
+        made.world.live(5)
+        run_id = in_a_hurry(made, 2 * HOUR, 1.2)
+        made.look_often(15 * MINUTE)
+        made.reaches(lambda: any(a.resumed is not None for a in made.run_of(run_id).attempts.values()))
+        return made.violations
+
+
+def in_a_hurry(made: Scene, work: Seconds, factor: float) -> str:
+    """The user starts a run with so much work, and a deadline that is a multiple of it."""
+    envs = {"STEPS": str(round(work / MINUTE)), "STEP_SECONDS": str(MINUTE)}
+    resources = {**HERE, "market": "spot-first"}
+    return made.begin(envs=envs, resources=resources, estimate=work, deadline=work * factor)
+
+
 def for_so_long(clock: Any, seconds: Seconds) -> Any:
     until = clock() + seconds
     return lambda: clock() < until
@@ -250,6 +284,24 @@ def collects_nothing(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("fleet.core.plan.collect_orphans", lambda *_: iter(()))
 
 
+def same_market(patch: pytest.MonkeyPatch) -> None:
+    real = keeping.market_beside
+
+    def beside(run: RunState, verdict: Any) -> Market | None:
+        return market_of(run.serving[0]) if real(run, verdict) is not None else None
+
+    patch.setattr("fleet.core.plan.launching.market_beside", beside)
+
+
+def before_it_trains(patch: pytest.MonkeyPatch) -> None:
+    def beside(run: RunState, _verdict: Any) -> Market | None:
+        carrier = run.serving[0]
+        alone = len(run.serving) == 1 and carrier.phase != "intended"
+        return Market.SPOT if alone and market_of(carrier) is Market.ON_DEMAND else None
+
+    patch.setattr("fleet.core.plan.launching.market_beside", beside)
+
+
 GONE = "what is recorded as gone is gone"
 
 MUTANTS = (
@@ -287,6 +339,14 @@ MUTANTS = (
     Mutant(
         "two-machines-at-once", "a machine that boots is not replaced", booting_does_not_count,
         "the machines of a run are the one that it wants and those being replaced", plain,
+    ),
+    Mutant(
+        "same-market-beside", "the machine that takes over is of the other market", same_market,
+        "the machines of a run are the one that it wants and those being replaced", spot_comes_back,
+    ),
+    Mutant(
+        "beside-before-it-trains", "spot comes beside on-demand that trains", before_it_trains,
+        "the machines of a run are the one that it wants and those being replaced", spot_comes_back_soon,
     ),
     Mutant(
         "lease-not-armed", "the dead-man switch never reaches past the lease", lease_unarmed,
