@@ -40,7 +40,8 @@ def test_the_readmes_commands_do_what_it_says(shell: Shell) -> None:
     words = [shlex.split(line, comments=True)[1:] for line in lines]
     assert [" ".join(w) for w in words] == [
         "plan fleet.yaml", "offers fleet.yaml", "up fleet.yaml", "ps", "status mine", "logs -f mine", "stop mine",
-        "resume mine", "down mine", "controller run", "simulate fleet.yaml --market stormy --estimate 6h --deadline 9h --runs 3",
+        "resume mine", "down mine", "controller run",
+        "simulate fleet.yaml --market stormy --estimate 6h --deadline 9h --runs 3",
     ]  # fmt: skip
     plan, offers, up, ps, status, logs, stop, resume, down, controller, simulate = words
     assert "chosen" in shell.run(*plan)[0]
