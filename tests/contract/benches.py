@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -178,7 +179,7 @@ class Desk:
         max_price: int | None = None,
         fleet_id: str | None = None,
     ) -> LaunchRequest:
-        token = token or f"token-{next(self._tokens)}"
+        token = token or f"token-{os.getpid()}-{next(self._tokens)}"  # ids of `local` follow from it, on the whole computer
         fleet = fleet_id or self.fleet_id
         tags = {"fleet": fleet, "run": "run-1", "attempt": "1", "try": "1", "token": token}
         return LaunchRequest(

@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import psutil
 import pytest
@@ -41,10 +41,11 @@ class Local:
 
     def request(self, token: str = "t", **more: object) -> LaunchRequest:
         offers = sorted((o for o in self.provider.offers() if o.market is Market.SPOT), key=lambda o: (o.price, o.key))
-        tags = {"fleet": "f", "run": "r-1", "attempt": "1", "try": "1", "token": token}
+        token = f"{token}-{os.getpid()}-{self.home.parent.name}"  # ids follow from it, on the whole computer
+        tags = {"fleet": "f", "run": "r-1", "attempt": "1", "try": "1", **cast("dict[str, str]", more.pop("tags", {}))}
         fields = {"token": token, "fleet_id": "f", "run_id": "r-1", "run_name": "r", "attempt": 1, "try_no": 1}
         return LaunchRequest.model_validate(
-            {**fields, "tags": tags, "offers": (offers[0],), "user_data": '{"hello": 1}', **more}
+            {**fields, "tags": {**tags, "token": token}, "offers": (offers[0],), "user_data": '{"hello": 1}', **more}
         )
 
     def folder(self, instance: Instance) -> Path:
