@@ -42,7 +42,8 @@ class Local:
 
     def request(self, token: str = "t", **more: object) -> LaunchRequest:
         offers = sorted((o for o in self.provider.offers() if o.market is Market.SPOT), key=lambda o: (o.price, o.key))
-        token = f"{token}-{hashlib.sha256(str(self.home).encode()).hexdigest()[:12]}"  # ids follow from it, on the whole computer
+        home = hashlib.sha256(str(self.home).encode()).hexdigest()[:12]
+        token = f"{token}-{home}"  # ids follow from it, on the whole computer
         tags = {"fleet": "f", "run": "r-1", "attempt": "1", "try": "1", **cast("dict[str, str]", more.pop("tags", {}))}
         fields = {"token": token, "fleet_id": "f", "run_id": "r-1", "run_name": "r", "attempt": 1, "try_no": 1}
         return LaunchRequest.model_validate(
