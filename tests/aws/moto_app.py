@@ -42,7 +42,8 @@ def _mend_lambda() -> None:
     setattr(LambdaFunction, "update_function_code", update_both)  # noqa: B010
 
 
-def _one_at_a_time(self: Any, environ: dict[str, Any], start_response: Any) -> Any:
+def one_at_a_time(self: Any, environ: dict[str, Any], start_response: Any) -> Any:
+    """In place of the application's own call."""
     if str(environ.get("HTTP_X_AMZ_TARGET")).startswith("ServiceQuotas"):  # moto answers as if it were overloaded
         start_response("400 Bad Request", [("Content-Type", "application/x-amz-json-1.1")])
         return [NO_QUOTA]
@@ -58,5 +59,5 @@ def _one_at_a_time(self: Any, environ: dict[str, Any], start_response: Any) -> A
 
 
 if __name__ == "__main__":
-    setattr(DomainDispatcherApplication, "__call__", _one_at_a_time)  # noqa: B010 - mypy takes it for a mistake
+    setattr(DomainDispatcherApplication, "__call__", one_at_a_time)  # noqa: B010 - mypy takes it for a mistake
     server.main()

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import boto3
 import pytest
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from moto.server import ThreadedMotoServer
 
 from fleet.store.objects import Objects
 from fleet.store.opening import open_objects
+from tests.aws.moto_app import one_at_a_time
 
 Opener = Callable[[], Objects]
 """Opens the bucket once more, as another process would; memory has but one."""
@@ -20,10 +22,12 @@ Opener = Callable[[], Objects]
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with pytest.MonkeyPatch.context() as patch:  # of several writers that want to be the first, one is
+        patch.setattr(DomainDispatcherApplication, "__call__", one_at_a_time)
+        server.start()
+        host, port = server.get_host_and_port()
+        yield f"http://{host}:{port}"
+        server.stop()
 
 
 @pytest.fixture
