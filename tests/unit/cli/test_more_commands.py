@@ -232,7 +232,13 @@ def test_what_no_run_owns_is_shown_and_ended_on_a_word(done: Shell) -> None:
     assert all(one["usd_per_month"] > 0 for one in found)
     assert "fleet gc --delete" in done.run("gc")[0]
     done.run("gc", "--delete", "--yes", code=1)  # the disk is held until its machine is off
-    done.until(lambda: done.start("gc", "--delete", "--yes").wait(60) == 0)
+
+    def sweep() -> bool:
+        process = done.start("gc", "--delete", "--yes")
+        process.communicate(timeout=60)
+        return process.returncode == 0
+
+    done.until(sweep)
     assert done.json("gc") == []
 
 
