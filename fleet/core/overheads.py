@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import median
 
@@ -47,14 +47,16 @@ def measured(state: FleetState, name: str, provider: str | None = None, job: Job
 def of_runs(runs: Iterable[RunState], provider: str | None = None, job: Job | None = None) -> Overheads:
     """The same for the runs given, oldest first."""
     known = [
-        attempt
+        (attempt, run.attempts)
         for run in runs
         for attempt in run.attempts.values()
         if attempt.offer is not None and provider in (None, attempt.offer.provider)
     ][-RECENT:]
-    boots = [seconds for one in known if (seconds := _boot(one)) is not None]
-    restores = [seconds for one in known if (seconds := _restore(one)) is not None]
-    losses = [max(0.0, one.resumed.lost_seconds) for one in known if one.resumed is not None and one.predecessor is not None]
+    boots = [seconds for one, _ in known if (seconds := _boot(one)) is not None]
+    restores = [seconds for one, others in known if (seconds := _restore(one, others)) is not None]
+    losses = [
+        max(0.0, one.resumed.lost_seconds) for one, _ in known if one.resumed is not None and one.predecessor is not None
+    ]
     every = job.checkpoint.every if job is not None else None
     return Overheads(
         boot=median(boots) if boots else USUAL_BOOT,
@@ -72,8 +74,10 @@ def _boot(attempt: AttemptState) -> Seconds | None:
     return max(0.0, attempt.began_at - attempt.launched_at)
 
 
-def _restore(attempt: AttemptState) -> Seconds | None:
+def _restore(attempt: AttemptState, attempts: Mapping[int, AttemptState]) -> Seconds | None:
     """Of attempts that brought something back: a first one's set-up is another matter."""
     if attempt.began_at is None or attempt.resumed is None or attempt.predecessor is None:
         return None
-    return max(0.0, attempt.resumed.at - attempt.began_at)
+    before = attempts.get(attempt.predecessor)
+    free = (before.released_at or before.ended_at or 0.0) if before is not None else 0.0  # until then it only waited
+    return max(0.0, attempt.resumed.at - max(attempt.began_at, free))

@@ -36,7 +36,7 @@ def wants_machine(run: RunState, now: Seconds) -> bool:
     if run.pause is not None and (run.pause.until is None or run.pause.until > now):
         return False
     there = sum(attempt.phase in ("launched", "running") for attempt in run.attempts.values())
-    return there == 0 or (there == 1 and run.job.deadline is not None)  # another may be wanted beside it
+    return there == 0 or (there <= 2 and run.job.deadline is not None)
 
 
 def attempt_of(state: FleetState, instance_id: str) -> tuple[RunState, AttemptState] | None:

@@ -221,4 +221,6 @@ def dearer_than_on_demand(offer: Offer, found: Worth, overheads: Overheads) -> b
     """Whether spot costs more for kept training than the same machine would on demand."""
     beside = found.hourly - offer.price
     on_demand = (offer.on_demand_price + beside) / kept_on_demand(overheads)
+    if offer.on_demand_price <= 0:
+        return False  # nobody knows what on-demand would cost
     return offer.market is Market.SPOT and (offer.price + beside) / max(TRIED, found.kept) > on_demand

@@ -77,11 +77,13 @@ def _done(at: Situation, going: Seconds) -> bool:
 def _both(table: Table, at: Situation) -> Iterator[Option]:
     """On-demand trains while a spot machine boots, and hands over within the tick in which that is ready."""
     terms, shape = table.terms, table.shape
+    if at.slack + SMALL < shape.restore + terms.overhead and not _done(at, shape.restore):
+        return  # it could never take over
     boots = at.beside if at.beside is not None else terms.overhead - shape.restore
     if boots >= terms.tick:
         passed = shape.beside - int(boots // terms.tick) + 1
         yield Do.BOTH, 1.0 + terms.price, 0.0, shape.both(min(max(passed, 1), shape.beside))
-    elif at.slack + SMALL >= shape.restore + terms.overhead or _done(at, shape.restore):
+    else:
         yield Do.BOTH, terms.price + boots / terms.tick, shape.restore, shape.spot(shape.booting)
 
 

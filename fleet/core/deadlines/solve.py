@@ -31,7 +31,7 @@ FINEST = 1400
 Where it cannot, each tick's interpolation adds to the error of the one before."""
 EFFORT = 200_000_000
 """Values of a table that are worked out, at most: in about a second."""
-KEPT = 8
+KEPT = 4
 """Tables that are remembered. One is 20 to 60 MB at the most ticks, and a few MB at a controller's."""
 
 

@@ -23,10 +23,13 @@ MARGIN_COOLINGS = 2
 """On-demand may be refused for capacity too: all that fits, twice, for as long as it is then left alone each time."""
 MARGIN_SHARE = 0.02
 """Of the work that is left: training is not as fast at every hour as it was measured to be."""
-TICKS = 200
+TICKS = 96
 """A table has about so many steps from the run's creation to its deadline."""
-LEVELS = 160
-"""Steps of slack in a table, between which it is interpolated: with these figures it is solved in about a second."""
+LEVELS = 96
+"""Steps of slack in a table, between which it is interpolated: with these figures it takes a few MB: a
+function in the account has 256."""
+TICKS_OF_OVERHEAD = 4
+"""One overhead takes at most so many ticks: each is a row of the table."""
 TICK_LEAST: Seconds = 60
 TICK_MOST: Seconds = 1800
 TICKS_MOST = 1500
@@ -80,12 +83,21 @@ def choose(terms: Terms, situation: Situation, horizon: Seconds, slack: Seconds)
     """What ``core/deadlines`` says. Its table is solved once for each terms and horizon, which takes a second."""
     from fleet.core.deadlines import decide, table
 
-    found = decide(table(terms, horizon, slack, LEVELS), situation)
+    found = _goes_on(decide(table(terms, horizon, slack, LEVELS), situation), situation)
     spot = dict(found.others).get(Do.SPOT)
     if found.do is not Do.WAIT or spot is None or spot > found.cost * (1 + SOONER):
         return found
     others = tuple((Do.WAIT, found.cost) if do is Do.SPOT else (do, cost) for do, cost in found.others)
     return replace(found, do=Do.SPOT, cost=spot, others=others)
+
+
+def _goes_on(found: Decision, at: Situation) -> Decision:
+    """On-demand that trains is not ended to wait for spot: it is left once spot is there."""
+    paid = dict(found.others).get(Do.ON_DEMAND)
+    if found.do is not Do.WAIT or at.running is not Do.ON_DEMAND or paid is None:
+        return found
+    others = tuple((Do.WAIT, found.cost) if do is Do.ON_DEMAND else (do, cost) for do, cost in found.others)
+    return replace(found, do=Do.ON_DEMAND, cost=paid, others=others)
 
 
 def margin_of(work: Seconds, pace: Pace) -> Seconds:
@@ -125,8 +137,10 @@ def judge(state: FleetState, run: RunState, observed: Observed) -> Verdict | Non
     """What to do for the run's deadline; None: it has none, or its job leaves no choice."""
     deadline = deadline_of(run)
     offers = allowed(run, [o for of_provider in observed.offers.values() for o in of_provider])
-    if deadline is None or run.ended_at is not None or not offers:
+    if deadline is None or run.ended_at is not None or not (offers or len(run.serving) > 1):
         return None
+    if len(run.serving) > 1 and len({offer.market for offer in offers}) < len(Market):
+        offers = allowed(run, known_offers(run))  # two machines are there: one of them has to go, whatever is on offer
     now, left = observed.now, deadline - observed.now
     usual = [o.price for o in offers if o.market is Market.ON_DEMAND]
     if not any(o.market is Market.SPOT for o in offers):
@@ -239,7 +253,7 @@ def _decided(
     """Asked with rounded terms, so that a run needs few tables."""
     horizon = max(1.0, deadline - run.created_at)
     tick = min(TICK_MOST, max(TICK_LEAST, _up(horizon / TICKS, 60)))
-    tick = max(tick, _up(horizon / TICKS_MOST, 60))
+    tick = max(tick, _up(horizon / TICKS_MOST, 60), _up(overhead / TICKS_OF_OVERHEAD, 60))
     spot = min(o.price for o in offers if o.market is Market.SPOT)
     price = min(1.0, max(0.02, round(spot / usual * 50) / 50))
     horizon, restore = _up(horizon, tick), _up(relief_of(run, known), 10)

@@ -17,6 +17,8 @@ FLOOR_SHARE = 0.01
 FLOOR_LEAST: Seconds = 10
 STALE: Seconds = 60
 """A machine's last word is reckoned on for so long: it speaks each quarter of a minute."""
+PLAIN = 2.0
+"""Training does not change its speed by this factor: then its steps began elsewhere."""
 LEARN_AGAIN = 0.05
 """What is learned is recorded anew once it differs by this share."""
 
@@ -76,11 +78,25 @@ def trains(attempt: AttemptState, beat: Heartbeat | None) -> bool:
     return attempt.phase == "running" and beat is not None and beat.phase == "training"
 
 
+def _speed(run: RunState, beat: Heartbeat) -> float:
+    """Steps per second: since this machine's training went on, if it is known at which step that was. Else over all of its
+    training, unless it plainly did not begin at step 0: then as it is now."""
+    step, trained = beat.step or 0, beat.trained or 1.0
+    attempt = run.attempts.get(beat.attempt)
+    base = attempt.resumed if attempt is not None else None
+    if base is not None and base.step is not None and base.trained is not None:
+        steps, seconds = step - base.step, trained - base.trained
+        if steps > 0 and seconds > 0:
+            return steps / seconds
+    usual = step / trained
+    return beat.rate if beat.rate and not beat.rate / PLAIN < usual < beat.rate * PLAIN else usual
+
+
 def learned(run: RunState, beat: Heartbeat, after: Seconds) -> Seconds | None:
     """All of the run's work, as a machine's steps show it once it has trained for ``after``; None: that is no news."""
     if run.job.deadline is None or not beat.total or not beat.step or beat.trained is None or beat.trained < after:
         return None
-    work = beat.trained * max(1.0, beat.total / beat.step)
+    work = beat.trained + max(0, beat.total - beat.step) / _speed(run, beat)
     if run.work is not None and abs(work / run.work - 1) <= LEARN_AGAIN:
         return None
     return round(work, 1)

@@ -12,11 +12,11 @@ from fleet.core.keeping import judge, told
 from fleet.core.keeping.forecast import forecast
 from fleet.core.keeping.refusing import refusal
 from fleet.core.keeping.verdict import Verdict, known_offers
-from fleet.core.keeping.work import deadline_of, work_of
+from fleet.core.keeping.work import deadline_of, learned, work_of
 from fleet.core.overheads import Overheads
 from fleet.core.plan.launching import waits_for
 from fleet.core.state import FleetState
-from tests.unit.core.world import RUN, event, folded, job, observed
+from tests.unit.core.world import RUN, event, folded, job, observed, offer
 
 HOUR = 3600.0
 KNOWN = Overheads(boot=120, restore=30, lost=150)
@@ -268,3 +268,66 @@ def test_whatever_happens_a_deadline_that_can_be_kept_is_never_given_away() -> N
                 break
             now += 300  # launched, booted, lost before it trained
         assert now + 150 + estimate - done + found.margin <= factor * estimate
+
+
+BESIDE: list[dict[str, Any]] = [
+    *ON_DEMAND,
+    {"launch-intended": {"at": 4000, "attempt": 2, "offers": ["a-small-spot"]}},
+    {"launch-succeeded": {"at": 4000, "attempt": 2}},
+]
+
+
+@pytest.mark.parametrize("offers", [[], ["a-small-on-demand"], ["a-small-spot"]])
+def test_of_two_machines_one_has_to_go_though_a_controller_knows_no_offers_yet(offers: list[str]) -> None:
+    """A function that was called for the first time has asked for none; or spot's prices cannot be had."""
+    beats = [{"at": 4090, "trained": 3700, "saved": 3600}]
+    found = verdict(BESIDE, 4100, offers=offers, heartbeats=beats)
+    assert found.mood == "planned"
+    assert found.decision is not None
+
+
+def test_on_demand_that_trains_is_not_ended_to_wait_for_spot() -> None:
+    state = folded([*ON_DEMAND])
+    refused = state.model_copy(update={"cooling": {offer("a-small-spot").key: 9e9}})
+    world = observed({"offers": OFFERS, "heartbeats": [{"at": 3990, "trained": 3700, "saved": 3600}]}, 4000)
+    found = judge(refused, state.runs[RUN], world)
+    assert found is not None
+    assert found.do is Do.ON_DEMAND
+
+
+def test_a_table_of_rare_checkpoints_has_few_rows() -> None:
+    """One overhead of an hour is four ticks at most: the function in the account has 256 MB for everything."""
+    from fleet.core.deadlines import solve
+
+    solve.table.cache_clear()
+    sizes: list[int] = []
+    real = solve.solved
+
+    def solved(*words: Any) -> solve.Table:
+        made = real(*words)
+        sizes.append(made.values.nbytes)
+        return made
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(solve, "solved", solved)
+        for deadline, every in (("12h", "1h"), ("200m", "30m"), ("12h", "5m"), ("200m", "5m")):
+            estimate = "8h" if deadline == "12h" else "90m"
+            verdict([{"run-created": {"deadline": deadline, "estimate": estimate, "checkpoint": {"every": every}}}], 0)
+    assert len(sizes) == 4
+    assert max(sizes) < 25_000_000
+
+
+@pytest.mark.parametrize(
+    ("beat", "work"),
+    [
+        ({"step": 100, "total": 1000, "trained": 400.0, "rate": 0.25}, 4000),
+        ({"step": 100, "total": 1000, "trained": 400.0}, 4000),
+        ({"step": 901_000, "total": 1_000_000, "trained": 300.0, "rate": 3.3}, 300 + 99_000 / 3.3),  # from a checkpoint
+        ({"step": 10, "total": 1000, "trained": 4000.0, "rate": 2.0}, 4000 + 990 / 2),  # steps that are counted anew
+        ({"step": 1000, "total": 1000, "trained": 400.0, "rate": 2.5}, 400),
+    ],
+)
+def test_work_is_learned_from_the_speed_wherever_the_steps_began(beat: dict[str, Any], work: float) -> None:
+    run = folded([*SPOT]).runs[RUN]
+    (said,) = observed({"heartbeats": [{"at": 4000, **beat}]}, 4000).heartbeats.values()
+    assert learned(run, said, 300) == pytest.approx(work, abs=0.1)

@@ -139,3 +139,9 @@ def test_a_launch_whose_outcome_nobody_recorded_may_be_any_machine_of_its_region
     assert may_be_ours(asked, "sim", "r")
     assert not may_be_ours(asked, "sim", "elsewhere")
     assert not may_be_ours(state(run(attempt())), "sim", "r")
+
+
+def test_offers_are_worth_knowing_while_one_of_two_machines_for_a_deadline_may_have_to_go() -> None:
+    two = run(attempt(), attempt(2))
+    assert not wants_machine(two, NOW)
+    assert wants_machine(two.model_copy(update={"job": two.job.model_copy(update={"deadline": 3600.0})}), NOW)

@@ -50,6 +50,17 @@ def test_with_one_machine_at_a_time_both_is_never_chosen() -> None:
     assert Do.BOTH not in {found.do, *(do for do, _ in found.others)}
 
 
+def test_no_machine_is_booted_beside_that_could_never_take_over() -> None:
+    """Whether it boots for a tick or for less: else it would be launched, ended and launched again."""
+    terms = Terms(240.0, 450.0, 120.0, overlap=True)
+    solved = table(terms, 12 * HOUR, 4 * HOUR)
+    for slack in (0.0, 300.0, 560.0):
+        for beside in (None, 330.0, 120.0):
+            found = decide(solved, Situation(5 * HOUR + slack, 5 * HOUR, Do.ON_DEMAND, 0.0, UP, beside))
+            assert found.do is Do.ON_DEMAND
+            assert Do.BOTH not in dict(found.others)
+
+
 def test_a_deadline_that_cannot_be_kept_any_more_is_said_and_on_demand_runs() -> None:
     found = decided(Situation(10 * HOUR, 11 * HOUR, Do.WAIT, 0.0, UP))
     assert (found.do, found.late, found.cost) == (Do.ON_DEMAND, True, float("inf"))
