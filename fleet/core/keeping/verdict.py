@@ -160,7 +160,8 @@ def judge(state: FleetState, run: RunState, observed: Observed) -> Verdict | Non
     needs = now_at.work + (now_at.rem if now_at.running is Do.ON_DEMAND else overhead)
     latest = left - margin - needs
     if finish > left:
-        return Verdict(Do.ON_DEMAND, "late", latest=latest, **figures)  # type: ignore[arg-type]
+        do = Do.SPOT if now_at.running is Do.SPOT and now_at.rem == 0 else Do.ON_DEMAND  # a restart would make it later
+        return Verdict(do, "late", latest=latest, **figures)  # type: ignore[arg-type]
     short = latest < (-NOISE if now_at.running is Do.SPOT and now_at.rem == 0 else 0)
     if short:
         forced = Decision(Do.ON_DEMAND, needs / 3600, (), forced=True, late=False, latest_on_demand=latest)

@@ -28,7 +28,8 @@ def told(verdict: Verdict) -> str:
     if verdict.mood == "late":
         over = format_duration(verdict.finish - verdict.left)
         passed = "has passed" if verdict.left <= 0 else f"in {left} cannot be kept any more"
-        return f"on-demand, as fast as it can be: the deadline {passed}; it will be {over} late"
+        what = "spot, which trains" if verdict.do is Do.SPOT else "on-demand, as fast as it can be"
+        return f"{what}: the deadline {passed}; it will be {over} late"
     costs = _costs(verdict)
     work = f"{format_duration(verdict.work.left)} of work, {left} left, {format_duration(verdict.margin)} of them as margin"
     return f"{NAMES[verdict.do]}: {costs}{_latest(verdict)} ({work})"

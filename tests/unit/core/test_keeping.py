@@ -286,6 +286,12 @@ def test_of_two_machines_one_has_to_go_though_a_controller_knows_no_offers_yet(o
     assert found.decision is not None
 
 
+def test_a_late_run_is_not_restarted_while_its_spot_machine_trains() -> None:
+    found = verdict(SPOT, 30_000, heartbeats=[{"at": 29_990, "trained": 3700, "saved": 3600}])
+    assert (found.mood, found.do) == ("late", Do.SPOT)
+    assert told(found).startswith("spot, which trains: the deadline in")
+
+
 def test_on_demand_that_trains_is_not_ended_to_wait_for_spot() -> None:
     state = folded([*ON_DEMAND])
     refused = state.model_copy(update={"cooling": {offer("a-small-spot").key: 9e9}})
