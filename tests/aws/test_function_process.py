@@ -90,7 +90,8 @@ def test_a_cold_start_launches_what_was_begun_with_little_of_the_processor(rig: 
     assert len(machines_of(rig, name)) == 1
     assert process.ready["cpu"] + told["cpu"] < COLD_CPU
     there = {path.name.removesuffix(".py") for path in unpacked_here().iterdir() if not path.name.endswith(".dist-info")}
-    assert there - set(told["packages"]) == set()  # nothing is carried along for nothing
+    only_for_deadlines = {"numpy", "numpy.libs"}
+    assert there - set(told["packages"]) == only_for_deadlines  # nothing else is carried along for nothing
     (line,) = [line for line in process.log if "launch-succeeded" in line]
     assert name in line
 
@@ -239,7 +240,7 @@ def test_the_archive_is_the_agents_version_that_deployed_it() -> None:
 
 def test_the_archive_for_lambda_is_made_here_whatever_this_computer_is() -> None:
     packed = function_zip()
-    assert len(packed) < 20_000_000  # of the 50 that Lambda takes
+    assert len(packed) < 30_000_000  # of the 50 that Lambda takes; half of it is NumPy
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
         machine_code = [name for name in archive.namelist() if name.endswith(".so")]
         assert "pydantic_core/_pydantic_core.cpython-312-aarch64-linux-gnu.so" in machine_code
