@@ -14,10 +14,10 @@ import sys
 import time
 
 from benchmarks.peer import load
-from fleet.backtest.many import uncollected
 from fleet.backtest.named import NAMES, named_market
 from fleet.backtest.policies import chosen
 from fleet.backtest.whole import in_sim, simulate
+from fleet.control.controller import uncollected
 from fleet.model.job import Job
 
 WANTED = 500

@@ -1,4 +1,4 @@
-"""Recompute fleet/core/survival.json from a folder of availability traces.
+"""Recompute fleet/core/survival_learned.py from a folder of availability traces.
 
     python scripts/calibrate_survival.py DIR [--check] [--out FILE]
 
@@ -15,12 +15,21 @@ import datetime
 import itertools
 import json
 import math
+import pprint
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 EDGES = (600.0, 1200.0, 1800.0, 3600.0, 7200.0, 14400.0, 28800.0, 86400.0, math.inf)
 """Ends of the classes of age, seconds: fleet/core/pools.py has the same."""
-OUT = Path(__file__).parent.parent / "fleet" / "core" / "survival.json"
+OUT = Path(__file__).parent.parent / "fleet" / "core" / "survival_learned.py"
+HEAD = '''"""How long machines live and pools stay refused. Written by scripts/calibrate_survival.py: do not edit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+'''
 ROUNDS = 200
 LEAST_SHAPE, MOST_SHAPE = 0.2, 50.0
 
@@ -136,6 +145,11 @@ def check(root: Path, paths: list[Path]) -> None:
         print(f"{'up' if value else 'down'}: {ends} ends; log-likelihood per end: {told}")
 
 
+def rendered(told: Mapping[str, object]) -> str:
+    """The module, which the formatter then lays out."""
+    return f"{HEAD}LEARNED: dict[str, Any] = {pprint.pformat(told, sort_dicts=False, width=120)}\n"
+
+
 def main() -> None:
     """Read, fit, write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -172,7 +186,7 @@ def main() -> None:
         "age_until_seconds": [edge for edge in EDGES if edge < math.inf],
         "classes": classes,
     }
-    given.out.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    given.out.write_text(rendered(told), encoding="utf-8")
     print(f"{given.out}: {len(pools)} pools")
 
 

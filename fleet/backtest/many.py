@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import os
 import signal
@@ -15,6 +14,7 @@ from multiprocessing import get_context
 from fleet.backtest.market import Market
 from fleet.backtest.ways import Ways
 from fleet.backtest.whole import Outcome, simulate
+from fleet.control.controller import uncollected
 from fleet.model.base import Seconds
 from fleet.model.job import Job
 
@@ -76,18 +76,6 @@ def run_many(
     shares = [rest[at : at + size] for at in range(0, len(rest), size)]
     found = {seed: outcome for outcomes in _spread(case, shares, count, on_done) for seed, outcome in outcomes}
     return done + [found[seed] for seed in rest]
-
-
-@contextlib.contextmanager
-def uncollected() -> Iterator[None]:
-    """Without the collector: nearly all of a run's objects go by their counts."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
 
 
 def _spread(

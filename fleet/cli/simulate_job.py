@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fleet.backtest.many import run_many, uncollected
+from fleet.backtest.many import run_many
 from fleet.backtest.market_file import open_market
 from fleet.backtest.policies import ABOUT, chosen
 from fleet.backtest.table import Summary, middle_seed, summary
@@ -19,6 +19,7 @@ from fleet.cli.output import emit, say
 from fleet.cli.table import print_table
 from fleet.cli.timeline import attempt_of, describe
 from fleet.cli.views import dollars
+from fleet.control.controller import uncollected
 from fleet.core.keeping.refusing import refusal
 from fleet.core.overheads import Overheads
 from fleet.model.base import Micros, Seconds

@@ -52,8 +52,9 @@ class Tick:
 
 
 @contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """Much is read and all of it kept: looking for garbage in it meanwhile takes as long as the reading."""
+def uncollected() -> Iterator[None]:
+    """Without the collector, where much is made and nearly all of it kept or gone by its counts: looking for garbage in it
+    meanwhile takes as long as the work."""
     was = gc.isenabled()
     gc.disable()
     try:
@@ -100,7 +101,7 @@ class Controller:
         found = snapshots.load_newest(self.objects, FOLD_VERSION)
         if found is not None and found.number > self.state.head:
             try:
-                with _uncollected():
+                with uncollected():
                     self.state = FleetState.model_validate_json(found.state)
                 self.journal.start_from(found.number, found.sha256)
                 self._snapshot_at = found.number
@@ -113,7 +114,7 @@ class Controller:
         news = False
         try:
             # What was read before a failure comes first, and is folded; the failure comes with the next call.
-            with _uncollected():
+            with uncollected():
                 while entries := self.journal.refresh(AT_ONCE):
                     news = True
                     self._fold(entries)

@@ -84,6 +84,6 @@ class HintWatch:
             self._read[provider] = now
             try:
                 self._known |= pool_hints(self.cache, self.setup() if provider == "aws" else None, offers, now)
-            except (FleetError, OSError):
+            except (FleetError, OSError, ValueError, KeyError, TypeError, AttributeError):  # a cached file that is no such
                 return self._known
         return self._known

@@ -1,15 +1,14 @@
 """How long a spot machine of a pool lives, and how long a pool stays refused: from parameters that come with fleet, from
 what is told of the pool, and from what this fleet saw there. Works with nothing at all.
 
-A machine of age t is taken with the hazard f · h(t): h falls with age and was fitted to traces (survival.json names them,
-scripts/calibrate_survival.py makes it), f is the pool's own factor. What is not known of f is a gamma distribution: its
+A machine of age t is taken with the hazard f · h(t): h falls with age and was fitted to traces (survival_learned.py names
+them, scripts/calibrate_survival.py makes it), f is the pool's own factor. What is not known of f is a gamma: its
 mean comes from what the cloud tells of the pool, and each machine seen to live or to be taken there moves it (both are
 added to its two parameters, which is exact). The chance to live past an age is (b / (b + H(age)))^a, in closed form.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from functools import lru_cache
@@ -72,11 +71,10 @@ class Prior:
 
 @lru_cache(maxsize=1)
 def parameters() -> dict[str, dict[str, object]]:
-    """survival.json, which is a part of this module: read once, as code is."""
-    from importlib.resources import files  # whoever only looks at runs needs no parameters
+    """What was learned, by class of machine."""
+    from fleet.core.survival_learned import LEARNED  # whoever only looks at runs needs no parameters
 
-    text = files("fleet.core").joinpath("survival.json").read_text("utf-8")
-    found: dict[str, dict[str, object]] = json.loads(text)["classes"]
+    found: dict[str, dict[str, object]] = LEARNED["classes"]
     return found
 
 

@@ -245,4 +245,4 @@ def test_the_archive_for_lambda_is_made_here_whatever_this_computer_is() -> None
         machine_code = [name for name in archive.namelist() if name.endswith(".so")]
         assert "pydantic_core/_pydantic_core.cpython-312-aarch64-linux-gnu.so" in machine_code
         assert all(archive.read(name)[18:20] == b"\xb7\x00" for name in machine_code)  # ELF's word for AArch64
-        assert sum(member.file_size for member in archive.infolist()) < 50_000_000  # of 250
+        assert sum(member.file_size for member in archive.infolist()) < 100_000_000  # of 250

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -15,6 +13,7 @@ from fleet.core.deadlines.model import Sky
 from fleet.core.pools import HALF_LIFE, PoolRecord
 from fleet.core.state import FleetState
 from fleet.core.survival import Hints, Lives, mean_life, outlook, prior_of, risk_of, sky_of, taken_within
+from fleet.core.survival_learned import LEARNED
 from tests.unit.core.world import folded
 
 HOUR = 3600.0
@@ -229,7 +228,7 @@ def test_a_snapshot_keeps_what_was_seen() -> None:
 
 
 def test_the_parameters_say_where_they_come_from() -> None:
-    found = json.loads(files("fleet.core").joinpath("survival.json").read_text("utf-8"))
+    found = LEARNED
     assert found["provenance"]["traces"]
     assert found["age_until_seconds"] == list(pools.AGES[:-1])
     for kind in found["classes"].values():
