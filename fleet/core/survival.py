@@ -12,13 +12,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from fleet.core.pools import AGES, PoolRecord, faded, hours_by_age
 from fleet.model.base import Seconds
-
-if TYPE_CHECKING:
-    from fleet.core.deadlines.model import Sky
 
 LOOSEST_SHAPE = 2.0
 """The traces are of two kinds of machine, both scarce: other pools differ from them by more than they from each other."""
@@ -234,21 +230,6 @@ def mean_life(record: PoolRecord | None, prior: Prior, now: Seconds, horizon: Se
 def taken_within(record: PoolRecord | None, prior: Prior, now: Seconds, seconds: Seconds, age: Seconds = 0.0) -> float:
     """The chance that a machine of an age is taken within so many seconds."""
     return 1 - outlook(record, prior, now).life.past(seconds, age)
-
-
-def sky_of(record: PoolRecord | None, prior: Prior, now: Seconds, others: bool = False) -> Sky:
-    """What a decision about a deadline takes as known of a pool; ``others``: another one that is allowed has machines, too.
-
-    A pool that was never seen is taken for what it is most of the time, since just now.
-    """
-    from fleet.core.deadlines.model import Sky
-
-    expected = outlook(record, prior, now)
-    up = expected.chance >= 0.5
-    if expected.up is not None and expected.ago == 0:
-        up = expected.up
-    same = expected.up is not None and up == expected.up
-    return Sky(up, expected.age + expected.ago if same else 0.0, others and up)
 
 
 def risk_of(record: PoolRecord | None, prior: Prior, now: Seconds) -> float:

@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleet.core import pools
-from fleet.core.deadlines.model import Sky
 from fleet.core.pools import HALF_LIFE, PoolRecord
 from fleet.core.state import FleetState
-from fleet.core.survival import Hints, Lives, mean_life, outlook, prior_of, risk_of, sky_of, taken_within
+from fleet.core.survival import Hints, Lives, mean_life, outlook, prior_of, risk_of, taken_within
 from fleet.core.survival_learned import LEARNED
 from tests.unit.core.world import folded
 
@@ -141,15 +140,6 @@ def test_after_a_refusal_the_chance_comes_back_with_time() -> None:
     assert chances[0] == 0.0
     assert chances == sorted(chances)
     assert outlook(record, PRIOR, HOUR).wait(48 * HOUR) > outlook(None, PRIOR, HOUR).wait(48 * HOUR) > 0
-
-
-def test_the_sky_over_a_pool_is_what_was_seen_last() -> None:
-    record = pools.launched(PoolRecord(), 0.0, "1")
-    assert sky_of(record, PRIOR, 2 * HOUR, others=True) == Sky(True, 2 * HOUR, True)
-    record = pools.ended(record, 2 * HOUR, "1", taken=True)
-    assert sky_of(record, PRIOR, 2 * HOUR, others=True) == Sky(False, 0.0)
-    assert sky_of(pools.refused(record, 2.1 * HOUR), PRIOR, 2.5 * HOUR).age == pytest.approx(HOUR / 2)
-    assert sky_of(None, PRIOR, 0.0).age == 0.0
 
 
 def test_interruptions_raise_the_risk_that_a_deadline_counts_with() -> None:
