@@ -92,10 +92,10 @@ class Sshd:
         return self
 
     def processes(self) -> list[psutil.Process]:
-        """The server, and a process or two for each connection; not what they run."""
+        """The server, and a process or two for each connection; not what they run, nor what ends while it is asked."""
         assert self.process is not None
         mine = psutil.Process(self.process.pid)
-        return [mine, *(one for one in mine.children(recursive=True) if one.name().startswith("sshd"))]
+        return [mine, *(one for one in mine.children(recursive=True) if _is_sshd(one))]
 
     def hang(self) -> None:
         """As a machine whose processor is gone: the kernel still takes connections."""
@@ -112,7 +112,15 @@ class Sshd:
         if self.process is not None:
             with contextlib.suppress(psutil.NoSuchProcess):
                 self.drop()
-            self.process.wait(timeout=10)
+            self.process.kill()
+            self.process.wait(timeout=60)
+
+
+def _is_sshd(process: psutil.Process) -> bool:
+    try:
+        return process.name().startswith("sshd")
+    except psutil.NoSuchProcess:
+        return False
 
 
 @contextlib.contextmanager
