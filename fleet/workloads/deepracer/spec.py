@@ -1,0 +1,76 @@
+"""What a job says of a DeepRacer training, under ``workload:``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from fleet.model.base import Frozen
+from fleet.model.units import Duration
+
+REWARD, METADATA, HYPERPARAMETERS = "reward_function.py", "model_metadata.json", "hyperparameters.json"
+"""The files of a model's folder, which is the job's workdir."""
+
+
+class Images(Frozen):
+    """Images other than the built-in ones: ``name@sha256:…`` stays what it is, ``name:tag`` may change (fleet warns)."""
+
+    simapp: str | None = None
+    """Today's stack: coach, trainer and simulator are one image."""
+    coach: str | None = None
+    """2019 only."""
+    trainer: str | None = None
+    """2019 only."""
+    simulator: str | None = None
+    """2019 only."""
+    s3: str | None = None
+    """The S3 look-alike on the instance."""
+
+
+class OnNan(Frozen):
+    """What is done once a loss is no number."""
+
+    retries: int = Field(default=2, ge=0, le=10)
+    """So often at most, over the whole run; after that the run fails, and says why."""
+    back: int = Field(default=2, ge=1, le=20)
+    """Training goes on from the whole set that is so many before the newest."""
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """The learning rate is multiplied by this each time."""
+
+
+class Until(Frozen):
+    """When training has succeeded; whichever is first. Neither: it goes on until it is stopped or its budget ends."""
+
+    iterations: Annotated[int, Field(ge=1)] | None = None
+    """Policy training iterations (the N of ``N_Step-Y.ckpt``), counted over the whole run."""
+    duration: Duration | None = None
+    """Training time, over the whole run, without boots."""
+
+
+class DeepRacer(Frozen):
+    """``workload: {kind: deepracer, …}``."""
+
+    kind: Literal["deepracer"] = "deepracer"
+    tracks: tuple[str, ...] = Field(default=("reinvent_base",), min_length=1, max_length=16)
+    """Names of worlds; simulator workers take them in turn."""
+    race: Literal["TIME_TRIAL", "OBJECT_AVOIDANCE", "HEAD_TO_BOT"] = "TIME_TRIAL"
+    stack: Literal["today", "2019"] = "today"
+    device: Literal["auto", "cpu", "gpu"] = "auto"
+    workers: int = Field(default=1, ge=1, le=16)
+    """Simulators that drive at the same time."""
+    storage: Literal["instance", "bucket"] = "instance"
+    """Where the stack keeps what it writes: an S3 look-alike beside it, or straight the run's own bucket."""
+    launcher: Literal["coach", "direct"] = "coach"
+    """Who starts the trainer: rl_coach through docker's socket, as everybody does, or fleet itself (an experiment)."""
+    pretrained: str | None = None
+    """A folder or a bucket prefix (``s3://…``) of an earlier model to begin from. The source is left as it is."""
+    nan: OnNan = OnNan()
+    until: Until = Until()
+    keep_sets: int = Field(default=4, ge=2)
+    """Whole sets kept on the volume, beside the best and those in use."""
+    clean_above: Annotated[float, Field(gt=0, le=1)] = 0.85
+    """Share of the volume in use above which what a resume never needs is cleaned away."""
+    images: Images = Images()
+    env: dict[str, str] = Field(default_factory=dict)
+    """More variables for the simulator (``RTF_OVERRIDE``, ``GAZEBO_ARGS``, …)."""
