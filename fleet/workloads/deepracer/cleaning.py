@@ -39,10 +39,14 @@ _UNITS = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 def look(name: str, prefix: Prefix) -> Seen:
     """A prefix as it is now. Raises StoreError."""
-    pointers = read_pointers(prefix)
-    named = (pointers.coach, pointers.text, pointers.last, pointers.best)
+    listing = prefix.list()
+    pointers = read_pointers(prefix, listing)
+    note = pointers.note
+    named = (pointers.coach, pointers.text, pointers.last, pointers.best, note.committed if note is not None else None)
     unclear = f"a pointer cannot be read: {pointers.problems[0]}" if pointers.problems else ""
-    return Seen(name, prefix.list(), prefix.now(), frozenset(stem for stem in named if stem), unclear)
+    if note is not None and note.unfinished(listing):
+        unclear = "a repair was broken off: `fleet deepracer repair` first"
+    return Seen(name, listing, prefix.now(), frozenset(stem for stem in named if stem), unclear)
 
 
 def plan(
@@ -82,9 +86,9 @@ def automatic(
 def carry_out(action: Action, places: Mapping[str, Prefix], engine: Engine | None = None) -> None:
     """Do what was shown. Raises FleetError, OSError if it cannot be done; what is gone already is fine."""
     if action.kind == "container-log":
-        for path in action.names:
+        for log in action.names:
             with contextlib.suppress(FileNotFoundError):
-                os.truncate(path, 0)  # docker has it open, and goes on at its end
+                os.truncate(log, 0)  # docker has it open, and goes on at its end
     elif action.kind == "temporary":
         for path in map(Path, action.names):
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
@@ -104,7 +108,9 @@ def _remove_images(names: Iterable[str], engine: Engine | None) -> None:
 
 def look_at_machine(engine: Engine, wanted: Collection[str], now: float, temporary: Path = TEMPORARY) -> Machine:
     """What docker and the launcher left here. What may not be looked at (docker's logs belong to root) is left out."""
-    rows = [row for row in _rows(engine, "ps", "--all", "--no-trunc") if _OURS.search(f"{row.get('Image')} {row.get('Labels')}")]
+    rows = [
+        row for row in _rows(engine, "ps", "--all", "--no-trunc") if _OURS.search(f"{row.get('Image')} {row.get('Labels')}")
+    ]
     logs, mounted = _inspected(engine, [str(row["ID"]) for row in rows if "ID" in row])
     left = {str(path): _newest(path) for path in _children(temporary) if not any(m.startswith(str(path)) for m in mounted)}
     return Machine(logs, left, tuple(_images(engine)), frozenset(wanted), now)
@@ -129,7 +135,9 @@ def _inspected(engine: Engine, ids: Sequence[str]) -> tuple[dict[str, int], set[
                 logs[path] = Path(path).stat().st_size
     every = [str(row["ID"]) for row in _rows(engine, "ps", "--all", "--no-trunc") if "ID" in row]
     mounts = (
-        engine.ask("inspect", "--type", "container", "--format", "{{range .Mounts}}{{println .Source}}{{end}}", *every).stdout
+        engine.ask(
+            "inspect", "--type", "container", "--format", "{{range .Mounts}}{{println .Source}}{{end}}", *every
+        ).stdout
         if every
         else ""
     )
@@ -159,7 +167,13 @@ def _images(engine: Engine) -> Iterable[Image]:
     for row in _rows(engine, "images", "--no-trunc"):
         name, identity = f"{row.get('Repository')}:{row.get('Tag')}", str(row.get("ID"))
         if re.search(r"deepracer|sagemaker-rl", name):
-            yield Image(identity, name, size_of(str(row.get("Size"))), _created(str(row.get("CreatedAt"))), bool({name, identity} & used))
+            yield Image(
+                identity,
+                name,
+                size_of(str(row.get("Size"))),
+                _created(str(row.get("CreatedAt"))),
+                bool({name, identity} & used),
+            )
 
 
 def size_of(text: str) -> int:

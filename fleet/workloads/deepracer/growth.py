@@ -81,7 +81,7 @@ def _slope(notes: Sequence[Note]) -> float:
 
 
 def written(files: Iterable[tuple[int, float]], now: float) -> float:
-    """Bytes per day, of files' sizes and times: all that can be said where nobody took notes. What is gone is not counted."""
+    """Bytes per day, of files' sizes and times: what can be said where nobody took notes. What is gone is not counted."""
     recent = [(size, at) for size, at in files if now - LOOK_BACK <= at <= now]
     if not recent:
         return 0.0
@@ -98,7 +98,7 @@ def note(volume: Path, now: float, cleaned: int = 0) -> list[Note]:
     seen = shutil.disk_usage(volume)
     used = seen.total - seen.free
     fresh = Note(now, used, seen.total, (before.cleaned if before is not None else 0) + cleaned)
-    notes = [one for one in notes if one.at < now][-MOST_NOTES + 1 :] + [fresh]
+    notes = [*[one for one in notes if one.at < now][-MOST_NOTES + 1 :], fresh]
     temporary = volume / f".{NOTES}.tmp"
     rows = [[one.at, one.used, one.total, one.cleaned] for one in notes]
     temporary.write_text(json.dumps({"v": 1, "notes": rows}), encoding="utf-8")

@@ -179,9 +179,15 @@ class Leg(Protocol):
     """What the run's course tells of a prefix (course.py)."""
 
     @property
-    def prefix(self) -> str: ...
+    def prefix(self) -> str:
+        """Its name."""
+        ...
+
     @property
-    def source(self) -> int | None: ...
+    def source(self) -> int | None:
+        """The N of the set that it began from; None: from nothing."""
+        ...
+
     def allows(self, n: int, /) -> bool:
         """Whether its set may be gone on from."""
         ...
@@ -234,7 +240,8 @@ def plan_machine(machine: Machine) -> list[Action]:
         latest = image.created >= newest[image.name.rpartition(":")[0]]
         if not (image.used or latest or {image.id, image.name} & machine.wanted):
             told = f"image {image.name}: no container uses it, and a newer one is there"
-            actions.append(Action("image", "", (image.id,), image.size, told))
+            names = (image.name if "<none>" not in image.name else image.id,)
+            actions.append(Action("image", "", names, image.size, told))
     return actions
 
 

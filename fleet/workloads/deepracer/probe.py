@@ -1,8 +1,8 @@
 """Looks at a machine for ``fleet deepracer doctor``, and prints what it found as one JSON object.
 
-Run as a program of its own, here or over SSH, in the folder and environment of the training if there is one
-(``python3 -I -c … [OPTIONS]``): it needs nothing but Python's own library, 3.8 or later. It judges nothing (doctor.py does),
-changes nothing, and waits for nothing longer than its timeouts: all commands run at the same time.
+Run as a program of its own, here or over SSH, in the folder and with the environment of the training if there is one
+(``python3 -I -c … [OPTIONS]``): it needs nothing but Python's own library. It judges nothing (doctor.py does), changes
+nothing, and waits for nothing longer than its timeouts: all commands run at the same time.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ import subprocess
 import sys
 import threading
 import time
-from typing import Any, Dict, List, Optional
+from pathlib import Path
+from typing import Any
 
 LOOK, RUN = 20.0, 60.0
 """Seconds that a look may take, and the start of a container."""
-MOST = 4000
+MOST = 16_000
 """Characters of an answer that are passed on."""
 MOST_FILES = 3000
+MOST_TEXT = 1 << 20
+MODEL_FILES = ("reward_function.py", "model_metadata.json", "hyperparameters.json")
 GAZEBO = "timeout 8 gz stats -p -d 3 2>/dev/null || timeout 8 gz topic -e -n 1 -t /stats"
 
-Answers = Dict[str, Dict[str, Any]]
 
-
-def commands(network):
-    # type: (str) -> Dict[str, tuple[List[str], float]]
+def commands(network: str) -> dict[str, tuple[list[str], float]]:
     """What is asked of the machine, and how long it may take."""
     smi = ["nvidia-smi", "--format=csv,noheader"]
     return {
@@ -37,154 +37,149 @@ def commands(network):
         "hello": (["docker", "run", "--rm", "hello-world"], RUN),
         "compose": (["docker", "compose", "version", "--short"], LOOK),
         "compose-1": (["docker-compose", "version", "--short"], LOOK),
-        "gpu": ([*smi, "--query-gpu=name,driver_version,compute_cap,memory.total"], LOOK),
-        "gpu-2019": ([*smi, "--query-gpu=name,driver_version,memory.total"], LOOK),
+        "gpu": ([*smi, "--query-gpu=name,driver_version,memory.total,compute_cap"], LOOK),
+        "gpu-old": ([*smi, "--query-gpu=name,driver_version,memory.total"], LOOK),
         "gpu-use": ([*smi, "--query-compute-apps=process_name,used_memory"], LOOK),
         "runtimes": (["docker", "info", "--format", "{{json .Runtimes}}"], LOOK),
-        "network": (["docker", "network", "inspect", "--format", "{{.Name}} {{.Driver}}", network], LOOK),
+        "network": (["docker", "network", "inspect", "--format", "{{.Name}} ({{.Driver}})", network], LOOK),
         "containers": (["docker", "ps", "--all", "--format", "{{json .}}"], LOOK),
         "images": (["docker", "images", "--format", "{{.Repository}}:{{.Tag}}"], LOOK),
-        "disk": (["docker", "system", "df"], RUN),
+        "docker-disk": (["docker", "system", "df"], RUN),
     }
 
 
-def asked(words, timeout):
-    # type: (List[str], float) -> Dict[str, Any]
+def asked(words: list[str], timeout: float) -> dict[str, Any]:
     """A command's exit code and what it printed; no code: it is not there, or does not answer."""
     try:
         done = subprocess.run(
             words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, check=False
         )
     except subprocess.TimeoutExpired:
-        return {"code": None, "out": "", "why": "no answer within %d s" % timeout}
+        return {"code": None, "out": "", "why": f"{' '.join(words[:2])} does not answer within {timeout:.0f} s"}
     except OSError as error:
-        return {"code": None, "out": "", "why": "%s: %s" % (words[0], error.strerror or error)}
-    text = done.stdout.decode("utf-8", "replace")
-    return {"code": done.returncode, "out": text if len(text) <= MOST * 4 else text[-MOST * 4 :], "why": ""}
+        return {"code": None, "out": "", "why": f"{words[0]}: {error.strerror or error}"}
+    return {"code": done.returncode, "out": done.stdout.decode("utf-8", "replace")[-MOST:], "why": ""}
 
 
-def together(wanted):
-    # type: (Dict[str, tuple[List[str], float]]) -> Answers
+def together(wanted: dict[str, tuple[list[str], float]]) -> dict[str, dict[str, Any]]:
     """All at the same time."""
-    found = {}  # type: Answers
-    threads = []
-    for name, (words, timeout) in wanted.items():
+    found: dict[str, dict[str, Any]] = {}
 
-        def ask(name: str = name, words: List[str] = words, timeout: float = timeout) -> None:
-            found[name] = asked(words, timeout)
+    def ask(name: str) -> None:
+        found[name] = asked(*wanted[name])
 
-        threads.append(threading.Thread(target=ask, name=name))
-        threads[-1].start()
+    threads = [threading.Thread(target=ask, args=(name,)) for name in wanted]
+    for thread in threads:
+        thread.start()
     for thread in threads:
         thread.join()
     return found
 
 
-def simulators(containers):
-    # type: (str) -> List[str]
-    """The running simulators among docker's containers."""
-    names = []
-    for line in containers.splitlines():
-        with contextlib.suppress(ValueError):
-            row = json.loads(line)
-            told = "%s %s %s" % (row.get("Names"), row.get("Labels"), row.get("Command"))
-            if row.get("State") == "running" and ("simulator" in told or "robomaker" in told):
-                names.append(str(row.get("Names")))
-    return names
-
-
-def second_look(first):
-    # type: (Answers) -> Dict[str, tuple[List[str], float]]
+def second_look(first: dict[str, dict[str, Any]]) -> dict[str, tuple[list[str], float]]:
     """What can only be asked once the containers and images are known."""
-    wanted = {}  # type: Dict[str, tuple[List[str], float]]
+    wanted: dict[str, tuple[list[str], float]] = {}
     running = simulators(first["containers"]["out"])
     if running:
         wanted["pace"] = (["docker", "exec", running[0], "sh", "-c", GAZEBO], LOOK)
     image = next((one for one in first["images"]["out"].split() if "deepracer" in one and "<none>" not in one), None)
-    if image is not None and first["gpu"]["code"] == 0:
+    if image is not None and first["gpu-old"]["code"] == 0:
         words = ["docker", "run", "--rm", "--gpus", "all", "--entrypoint", "nvidia-smi", image, "-L"]
         wanted["gpu-in-docker"] = (words, RUN)
     return wanted
 
 
-def files(root):
-    # type: (Optional[str]) -> List[List[Any]]
-    """Names, sizes and ages below a folder, the newest first. MinIO keeps an object as a folder: the object is told."""
-    found = {}  # type: Dict[str, List[Any]]
+def simulators(containers: str) -> list[str]:
+    """The running simulators among docker's containers."""
+    names = []
+    for line in containers.splitlines():
+        with contextlib.suppress(ValueError):
+            row = json.loads(line)
+            told = f"{row.get('Names')} {row.get('Labels')}"
+            if row.get("State") == "running" and ("simulator" in told or "robomaker" in told):
+                names.append(str(row.get("Names")))
+    return names
+
+
+def files(root: Path) -> list[list[Any]]:
+    """Names, sizes and ages in seconds below a folder, the newest first."""
+    found: dict[str, list[Any]] = {}
     now = time.time()
-    for folder, _, names in os.walk(root or ""):
-        for name in names:
+    for folder, _, names in os.walk(root):
+        for path in (Path(folder) / name for name in names):
             with contextlib.suppress(OSError):
-                path = os.path.join(folder, name)
-                stat = os.stat(path)
-                told = os.path.relpath(path, root)
-                if name == "xl.meta":
-                    told = os.path.dirname(told)
-                elif os.path.basename(os.path.dirname(folder)).count("-") and name.startswith("part."):
-                    told = os.path.dirname(os.path.dirname(told))
+                stat = path.stat()
+                told = object_of(path.relative_to(root))
                 before = found.get(told, [told, 0, now - stat.st_mtime])
-                found[told] = [told, before[1] + stat.st_size, min(before[2], now - stat.st_mtime)]
+                found[told] = [told, before[1] + stat.st_size, min(before[2], round(now - stat.st_mtime, 1))]
     return sorted(found.values(), key=lambda one: one[2])[:MOST_FILES]
 
 
-def model_files(folder):
-    # type: (str) -> Dict[str, Any]
-    """The three files that a user writes: whether each is there and can be read, and how many actions there are."""
-    told = {}  # type: Dict[str, Any]
-    for name in ("reward_function.py", "model_metadata.json", "hyperparameters.json"):
+def object_of(path: Path) -> str:
+    """The object that a file belongs to: MinIO keeps one as a folder of ``xl.meta`` and, if it is large, its parts."""
+    if path.name == "xl.meta":
+        return path.parent.as_posix()
+    if path.name.startswith("part.") and len(path.parts) > 2:
+        return path.parent.parent.as_posix()
+    return path.as_posix()
+
+
+def model(folder: Path) -> dict[str, Any]:
+    """The three files that a user writes: what is wrong with each, and how many actions there are."""
+    told: dict[str, Any] = {}
+    for name in MODEL_FILES:
         try:
-            with open(os.path.join(folder, name), encoding="utf-8-sig") as file:
-                text = file.read()
-            told[name] = "" if (ast.parse(text, name) if name.endswith(".py") else json.loads(text)) is not None else "empty"
+            text = read(folder / name)
+            told[name] = ""
+            ast.parse(text, name) if name.endswith(".py") else json.loads(text)
         except OSError as error:
             told[name] = error.strerror or "cannot be read"
         except (ValueError, SyntaxError, RecursionError) as error:
             told[name] = str(error) or type(error).__name__
-    told["actions"] = actions(os.path.join(folder, "model_metadata.json"))
-    return told
+    return {"files": told, "actions": actions(folder / "model_metadata.json")}
 
 
-def actions(path):
-    # type: (str) -> Any
+def read(path: Path) -> str:
+    """A small file's text."""
+    with path.open("rb") as file:
+        return file.read(MOST_TEXT).decode("utf-8-sig")
+
+
+def actions(path: Path) -> int | None:
     """How many actions a model's metadata has; None for continuous ones, or if it cannot be read."""
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            space = json.load(file)["action_space"]
-        return len(space) if isinstance(space, list) else None
+        space = json.loads(read(path))["action_space"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+    return len(space) if isinstance(space, list) else None
 
 
-def source_actions(checkpoints):
-    # type: (Optional[str]) -> Any
+def source_actions(checkpoints: Path) -> int | None:
     """How many actions the newest checkpoint's model has."""
-    newest = None  # type: Any
-    for folder, _, names in os.walk(checkpoints or ""):
-        if "model_metadata.json" in names:
-            path = os.path.join(folder, "model_metadata.json")
-            with contextlib.suppress(OSError):
-                newest = max(newest or (0.0, ""), (os.stat(path).st_mtime, path))
-    return actions(newest[1]) if newest else None
+    found = []
+    for path in checkpoints.glob("*/**/model_metadata.json"):
+        with contextlib.suppress(OSError):
+            found.append((path.stat().st_mtime, path))
+    return actions(max(found)[1]) if found else None
 
 
-def looked(options):
-    # type: (Dict[str, Any]) -> Dict[str, Any]
-    """Everything."""
+def looked(options: dict[str, Any]) -> dict[str, Any]:
+    """Everything. ``network``: the stack's; ``model``: whether the folder is the training's."""
     answers = together(commands(str(options.get("network") or "sagemaker-local")))
     answers.update(together(second_look(answers)))
     volume, kept = os.environ.get("FLEET_VOLUME"), os.environ.get("FLEET_CHECKPOINTS")
     disk = None
     with contextlib.suppress(OSError):
         usage = shutil.disk_usage(volume or os.curdir)
-        disk = {"total": usage.total, "free": usage.free}
+        disk = {"total": usage.total, "used": usage.total - usage.free}
     return {
         "v": 1,
         "answers": answers,
         "disk": disk,
-        "stack": files(os.path.join(volume, "s3")) if volume else None,
-        "kept": files(kept) if kept else None,
-        "model": model_files(os.curdir) if kept else None,
-        "source_actions": source_actions(kept),
+        "stack": files(Path(volume) / "s3") if volume else None,
+        "kept": files(Path(kept)) if kept else None,
+        "model": model(Path()) if kept else None,
+        "source_actions": source_actions(Path(kept)) if kept else None,
     }
 
 
