@@ -24,6 +24,7 @@ from fleet.providers.sim.market import HOUR, Weather
 from fleet.providers.sim.provider import SimProvider
 from fleet.store.journal import Journal
 from tests.simulation.chaos.clients import Machine
+from tests.simulation.chaos.coarse import coarse_tables
 from tests.simulation.chaos.faults import Storm
 from tests.simulation.chaos.laws import ALIVE
 from tests.simulation.chaos.training import model_after
@@ -95,10 +96,11 @@ class Explorer:
         world.at(600, self.something)
         world.at(3600, self.hourly)
         try:
-            while world.hours < self.hours and not world.laws.violations:
-                world.live(3600)
-            if not world.laws.violations:
-                self.heal()
+            with coarse_tables():
+                while world.hours < self.hours and not world.laws.violations:
+                    world.live(3600)
+                if not world.laws.violations:
+                    self.heal()
         finally:
             result = self._result(time.perf_counter() - begun)
             world.close()
