@@ -78,7 +78,12 @@ def copy_repaired(source: Prefix, target: Prefix, n: int, own: Path, pointers: P
 
 
 def keep(
-    prefix: Prefix, found: ModelSet, folder: Path, beside: Mapping[str, bytes], pointers: Pointers, history: Path | None = None
+    prefix: Prefix,
+    found: ModelSet,
+    folder: Path,
+    beside: Mapping[str, bytes],
+    pointers: Pointers,
+    history: Path | None = None,
 ) -> bool:
     """Keep a set as ``<folder>/<N>/``, with the texts beside it and what is told of earlier legs. False: it changed meanwhile.
 
