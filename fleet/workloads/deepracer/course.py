@@ -95,8 +95,16 @@ class Course(_Lenient):
     @property
     def done(self) -> int:
         """Iterations that this run trained and kept: what it began with, and sets that only repeat others, do not count."""
-        again = sum(leg.repeats for leg in self.legs if leg.source is None or leg.source <= self.iterations)
-        return max(0, self.iterations - self.base - again)
+        return max(0, self.iterations - self.base - self.repeats)
+
+    @property
+    def repeats(self) -> int:
+        """By how much N grew without training, on the way to the newest set that was kept."""
+        again, bound = 0, self.iterations
+        for leg in reversed(self.legs):
+            again += leg.repeats if leg.first is not None and leg.first <= bound else 0
+            bound = min(bound, leg.source if leg.source is not None else -1)
+        return again
 
     def begun(self, prefix: str, attempt: int, origin: Origin, source: int | None, trained: Seconds, at: Seconds) -> Course:
         """A new leg, from a set that had been trained so long within this run."""

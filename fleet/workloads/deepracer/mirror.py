@@ -9,17 +9,18 @@ import contextlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from fleet.model.base import Seconds
 from fleet.model.errors import NotFoundError
 from fleet.workloads.deepracer.course import COURSE, parse_course
-from fleet.workloads.deepracer.pointers import Pointers
+from fleet.workloads.deepracer.pointers import JSON, Pointers, committed, read_pointers
 from fleet.workloads.deepracer.prefix import Prefix, Stat, open_folder
-from fleet.workloads.deepracer.repair import plan_repair
+from fleet.workloads.deepracer.repair import LOCK, eras_of, plan_repair
 from fleet.workloads.deepracer.resume import Kept
-from fleet.workloads.deepracer.sets import ModelSet, committed, newest_whole, sets_of
+from fleet.workloads.deepracer.sets import MODEL, SUFFIXES, ModelSet, frozen_graphs, sets_of, whole_sets
 
 KEPT = 2
 """Checkpoints that lie in the folder; fleet's bucket has those before."""
@@ -27,7 +28,6 @@ FRESH: Seconds = 60.0
 """A lock is waited for so long: behind it the trainer still writes the set's frozen graph."""
 TEMPORARY = ".tmp-"
 """Begins the names that neither fleet nor a resume looks at."""
-LOCK = "model/.lock"
 BESIDE = ("model/model_metadata.json", "ip/hyperparameters.json")
 """Goes along with a set."""
 
@@ -43,31 +43,36 @@ def to_keep(
     if found is None or found.n <= newest:
         return None
     lock = listing.get(LOCK)
-    done = lock is None or _graph(found.n) in listing or not 0 <= now - lock.modified < FRESH
+    done = lock is None or found.n in frozen_graphs(listing) or not 0 <= now - lock.modified < FRESH
     return found if hurry or done else None
+
+
+def usable(listing: Mapping[str, Stat], pointers: Pointers) -> dict[int, ModelSet]:
+    """The sets that a repair could go back to, by N; of two of one N the later."""
+    found = {one.n: one for one in whole_sets(listing)}
+    return {n: one for n, one in found.items() if plan_repair(limited(listing, n), pointers).committed == one.stem}
 
 
 def limited(listing: Mapping[str, Stat], n: int) -> dict[str, Stat]:
     """A prefix as if its sets ended with ``n``."""
-    beyond = {name for one in sets_of(listing) if one.n > n for name in _names(one)}
-    graphs = {_graph(one.n) for one in sets_of(listing) if one.n > n}
-    return {name: stat for name, stat in listing.items() if name not in beyond | graphs}
+    beyond = {name for one in sets_of(listing) if one.n > n for name in one.names}
+    return {name: stat for name, stat in listing.items() if name not in beyond}
 
 
-def copy_repaired(source: Prefix, target: Prefix, n: int, own: Path, pointers: Pointers) -> ModelSet:
+def copy_repaired(source: Prefix, target: Prefix, n: int, own: Path) -> ModelSet:
     """Lay set ``n`` of a prefix into an empty one, with its pointers repaired; the source stays as it is.
 
     ``own``: a folder for what is on its way. Raises NotFoundError if the set is not whole there.
     """
-    listing = limited(source.list(), n)
-    found = newest_whole(listing)
-    if found is None or found.n != n:
+    listing = source.list()
+    pointers = read_pointers(source, listing)
+    found = usable(listing, pointers).get(n)
+    if found is None:
         raise NotFoundError(f"{source.where} holds no whole set {n}")
-    wanted = _wanted(listing, found)
     own.mkdir(parents=True, exist_ok=True)
     passing = own / f"{TEMPORARY}{secrets.token_hex(4)}"
     try:
-        for name in wanted:
+        for name in _wanted(listing, found):
             source.fetch(name, passing)
             target.send(name, passing)
     finally:
@@ -78,21 +83,20 @@ def copy_repaired(source: Prefix, target: Prefix, n: int, own: Path, pointers: P
 
 
 def keep(
-    prefix: Prefix, found: ModelSet, folder: Path, beside: Mapping[str, bytes], pointers: Pointers, history: Path | None = None
+    prefix: Prefix, found: ModelSet, folder: Path, beside: Mapping[str, bytes], lay_history: Callable[[Path], None]
 ) -> bool:
-    """Keep a set as ``<folder>/<N>/``, with the texts beside it and what is told of earlier legs. False: it changed meanwhile.
+    """Keep a set as ``<folder>/<N>/``, with the texts beside it and what is told of all legs. False: it changed meanwhile.
 
     Raises OSError on a full disk; what was kept before stays.
     """
     clear_away(folder)
     making = folder / f"{TEMPORARY}{found.n}-{secrets.token_hex(4)}"
     try:
-        if not _fill(prefix, found, making, pointers):
+        if not _fill(prefix, found, making):
             return False
         for name, data in beside.items():
             _write(making / name, data)
-        if history is not None and history.is_dir():
-            shutil.copytree(history, making / "history", dirs_exist_ok=True)
+        lay_history(making)
         _sync(making)
         _into_place(making, folder, found.n)
     finally:
@@ -105,9 +109,11 @@ def kept_in(folder: Path, run: str) -> list[Kept]:
     found = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if path.name.isdigit() and path.is_dir():
-            whole = newest_whole(open_folder(path).list())
-            if whole is not None:
-                found.append(Kept(path.name, whole.n, parse_course(_read(path / COURSE), run)))
+            prefix = open_folder(path)
+            listing = prefix.list()
+            numbers = usable(listing, read_pointers(prefix, listing))
+            if numbers:
+                found.append(Kept(path.name, max(numbers), parse_course(_read(path / COURSE), run)))
     return found
 
 
@@ -118,11 +124,11 @@ def clear_away(folder: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _fill(prefix: Prefix, found: ModelSet, making: Path, pointers: Pointers) -> bool:
+def _fill(prefix: Prefix, found: ModelSet, making: Path) -> bool:
     listing = prefix.list()
-    wanted = _wanted(listing, found)
+    pointers = read_pointers(prefix, listing)
     try:
-        for name in wanted:
+        for name in _wanted(listing, found):
             target = making / name
             target.parent.mkdir(parents=True, exist_ok=True)
             prefix.fetch(name, target)
@@ -156,27 +162,26 @@ def _put_away(paths: Iterable[Path], folder: Path) -> None:
 
 
 def _wanted(listing: Mapping[str, Stat], found: ModelSet) -> list[str]:
-    return [*_names(found), *(name for name in (_graph(found.n), *BESIDE) if name in listing)]
+    graph = frozen_graphs(listing).get(found.n)
+    return [*_names(found), *([graph] if graph else []), *(name for name in BESIDE if name in listing)]
 
 
 def _names(found: ModelSet) -> list[str]:
-    return [f"model/{found.stem}{suffix}" for suffix in sorted(found.files)]
+    """Of the three files, and nothing that lies beside them."""
+    return [f"{MODEL}{found.stem}{suffix}" for suffix in SUFFIXES]
 
 
-def _graph(n: int) -> str:
-    return f"model/model_{n}.pb"
+def _pointers(listing: Mapping[str, Stat], found: ModelSet, pointers: Pointers) -> dict[str, bytes]:
+    """What names the set in a prefix that holds no other: as repair writes it, and what it finds right as it is.
 
-
-def _pointers(listing: Mapping[str, Stat], found: ModelSet, pointers: Pointers) -> Mapping[str, bytes]:
-    """What names the set, as repair writes it for a prefix that holds no other."""
-    alone = {name: stat for name, stat in listing.items() if name in _names(found) or not name.startswith("model/")}
-    repair = plan_repair({**alone, **_pointer_files(listing)}, pointers)
-    return repair.written
-
-
-def _pointer_files(listing: Mapping[str, Stat]) -> dict[str, Stat]:
-    names = ("model/.coach_checkpoint", "model/deepracer_checkpoints.json", "model/checkpoint")
-    return {name: listing[name] for name in names if name in listing}
+    Today's loader looks into the JSON, which the trainer writes with the first evaluation: it is made if there is none yet.
+    """
+    of_sets = {name for one in sets_of(listing) for name in one.names}.difference(_names(found))
+    alone = {name: stat for name, stat in listing.items() if name not in of_sets}
+    if "today" in eras_of(listing):
+        pointers = replace(pointers, raw={JSON: b"", **pointers.raw})
+    repair = plan_repair(alone, replace(pointers, note=None))
+    return {**pointers.raw, **repair.written}
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -57,11 +57,8 @@ def after_nan(course: Course, sets: Sequence[Candidate], spec: OnNan, rate: floa
 
 def learning_rate_of(hyperparameters: bytes) -> float:
     """What the trainer will take. Never raises: a file that is none is the checks' affair."""
-    found = _parsed(hyperparameters).get("lr", DEFAULT_RATE)
-    try:
-        return float(found)
-    except (TypeError, ValueError):
-        return DEFAULT_RATE
+    found = _parsed(hyperparameters).get("lr")
+    return float(found) if isinstance(found, int | float) else DEFAULT_RATE
 
 
 def with_learning_rate(hyperparameters: bytes, rate: float | None) -> bytes:

@@ -15,7 +15,7 @@ from fleet.model.base import Seconds
 from fleet.workloads.deepracer.course import Course, Leg, Origin
 
 FROM = "-from"
-"""Ends the name of the copy that a leg begins from: resuming rewrites its source's pointer, and the source stays as it was."""
+"""Ends the name of the copy that a leg begins from: resuming rewrites its source's pointer; the source stays as it was."""
 
 
 @dataclass(frozen=True, slots=True)
