@@ -153,6 +153,8 @@ class Driven:
     reward: float
     progress: float
     status: str | None
+    began: float
+    """By the simulator's clock."""
     seconds: float
     wall: float | None
     """When it ended."""
@@ -176,4 +178,4 @@ def episodes_of(steps: Iterable[Step]) -> list[Driven]:
 
 
 def _driven(first: Step, last: Step, count: int, reward: float) -> Driven:
-    return Driven(last.episode, count, reward, last.progress, last.status, max(0.0, last.at - first.at), last.wall)
+    return Driven(last.episode, count, reward, last.progress, last.status, first.at, max(0.0, last.at - first.at), last.wall)
