@@ -1,4 +1,4 @@
-"""Reads what a run has told: its course, and metrics and traces of every leg, on the volume, in a checkpoint, in a prefix."""
+"""Reads what a run has told: its course, and metrics and traces of every leg, on a volume, in a checkpoint, in a prefix."""
 
 from __future__ import annotations
 
