@@ -1,4 +1,4 @@
-"""Tables of deadlines that are quickly solved: what a choice costs is no law, and that a deadline is kept is not left to them.
+"""Tables of deadlines that are quickly solved: what a choice costs is no law, and no deadline is kept by them alone.
 
 With the usual ones nine tenths of a long search would go into what no law looks at.
 """
