@@ -37,10 +37,7 @@ def repair(place: str, *, apply: bool, after_nan: bool, form: Format, yes: bool,
         if young and not CHOSEN.as_json and sys.stdin.isatty():
             confirm("Is the trainer surely dead?", yes=yes, otherwise="nothing was changed")
         carry_out(prefix, plan)
-        say(
-            "Done; nothing but signals was removed."
-            + (f" Training can go on from {plan.committed}." if plan.committed else "")
-        )
+        say(f"Done. Training can go on from {plan.committed}." if plan.committed else "Done.")
     elif not plan.idle:
         say("Nothing was changed. Once the trainer is surely dead, the same with --apply does it.")
     if as_json:
