@@ -106,21 +106,21 @@ class RemoteObjects:
         """The bytes under a key. Raises NotFoundError."""
         import obstore
 
-        with _translated(key, self._login):
+        with translated(key, self._login):
             return bytes(obstore.get(self._store, key).bytes())
 
     def put(self, key: str, data: bytes) -> None:
         """Write, replacing what was there."""
         import obstore
 
-        with _translated(key, self._login):
+        with translated(key, self._login):
             obstore.put(self._store, key, data, use_multipart=False)
 
     def create(self, key: str, data: bytes) -> None:
         """Write only if the key is absent (``If-None-Match: *``)."""
         import obstore
 
-        with _translated(key, self._login):
+        with translated(key, self._login):
             obstore.put(self._store, key, data, mode="create", use_multipart=False)
 
     def upload(self, key: str, path: Path) -> str | None:
@@ -129,7 +129,7 @@ class RemoteObjects:
 
         _give_back()
         digest = hashlib.sha256()
-        with _translated(key, self._login), path.open("rb") as file:
+        with translated(key, self._login), path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             if size <= PART:
                 self._pause()
@@ -156,7 +156,7 @@ class RemoteObjects:
         import obstore
 
         digest = hashlib.sha256()
-        with _translated(key, self._login):
+        with translated(key, self._login):
             answer = obstore.get(self._store, key)
             with path.open("wb", buffering=0) as sink:
                 for piece in answer.stream(min_chunk_size=GOT_AT_ONCE):
@@ -169,7 +169,7 @@ class RemoteObjects:
         import obstore
 
         folder = prefix.rpartition("/")[0]
-        with _translated(prefix, self._login):
+        with translated(prefix, self._login):
             found = [meta for batch in obstore.list(self._store, folder or None) for meta in batch]
         infos = [
             ObjectInfo(
@@ -188,12 +188,12 @@ class RemoteObjects:
         import obstore
 
         for key in keys:
-            with _translated(key, self._login), contextlib.suppress(FileNotFoundError):
+            with translated(key, self._login), contextlib.suppress(FileNotFoundError):
                 obstore.delete(self._store, key)
 
 
 @contextlib.contextmanager
-def _translated(key: str, login: Callable[[], str]) -> Iterator[None]:
+def translated(key: str, login: Callable[[], str] = lambda: CHECK) -> Iterator[None]:
     """obstore's errors as ours."""
     from obstore import exceptions
 
