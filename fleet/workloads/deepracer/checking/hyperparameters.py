@@ -88,7 +88,7 @@ def check(document: Document, workers: int = 1, algorithm: str = "clipped_ppo") 
 def _keys(document: Document) -> Iterator[Finding]:
     for key in document.value:
         if key not in KEYS:
-            near = OTHER_NAMES.get(key) or (difflib.get_close_matches(key, KEYS, n=1) or [None])[0]
+            near = OTHER_NAMES.get(key) or next(iter(difflib.get_close_matches(key, KEYS, n=1)), None)
             told = f"nothing reads {said(key)}" + (f"; did you mean {near!r}? Its default is used instead" if near else "")
             found = document.finding("hyperparameters-unknown-key", told, "Correct its name, or remove it.", key)
             yield found if near and near not in document.value else found.warned()
@@ -153,7 +153,7 @@ def _batch(document: Document, batch: float) -> Iterator[Finding]:
 
 
 def _buffer(document: Document, batch: float, episodes: float, algorithm: str) -> Iterator[Finding]:
-    """Clipped PPO learns from what was driven since the last training; where that is less than a batch, the batch shrinks."""
+    """Clipped PPO learns from what was driven since the last training; where that is less than a batch, it shrinks."""
     if algorithm != "clipped_ppo":
         return
     remedy = f"Lower batch_size, or raise num_episodes_between_training to {-(-batch // EARLY_STEPS):g} or more."

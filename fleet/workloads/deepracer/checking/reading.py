@@ -158,9 +158,10 @@ class _Scan:
 
     def _key(self, where: Where, at: int, line: int) -> tuple[str, int, int]:
         key, at = _DECODER.raw_decode(self._text, at)
-        if (*where, key) in self.lines:
+        here = (*where, key)
+        if here in self.lines:
             self.twice.append((key, line))
-        self.lines[(*where, key)] = line
+        self.lines[here] = line
         at, line = self._space(at, line)
         return key, at + 1, line  # behind the colon
 
