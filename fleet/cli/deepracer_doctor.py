@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fleet import __version__
-from fleet.cli.deepracer_sources import Known, look, training_here
+from fleet.cli.deepracer_sources import Known, log_end, look, training_here
 from fleet.cli.output import emit
 from fleet.cli.plain import plain
 from fleet.control.controller import Controller
 from fleet.control.opened import opened_run
 from fleet.control.reaching import machine_of
 from fleet.core.state import RunState
-from fleet.model import layout
-from fleet.model.errors import FleetError, StoreError
+from fleet.model.errors import FleetError
 from fleet.workloads.deepracer import diagnosis
 from fleet.workloads.deepracer.doctor import PATIENCE, command, examine, look_here, understood
 from fleet.workloads.deepracer.history import HISTORY
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
 
 HERE = "this computer"
 CREDENTIALS = Path("~/.aws/credentials")
-LAST_CHUNKS = 3
-"""Of a log in the bucket."""
 
 
 def check(
@@ -152,14 +149,7 @@ def _last_words(controller: Controller, run: RunState, known: Known) -> dict[str
     ends: dict[str, Sequence[str]] = {}
     if known.volume is not None and known.course is not None and known.course.legs:
         ends |= ends_of(known.volume / HISTORY / known.course.leg.prefix / "logs", 32_000)
-    newest = run.newest
-    if newest is not None:
-        try:
-            chunks = controller.objects.list(layout.logs(run.run_id, newest.number))[-LAST_CHUNKS:]
-            data = b"".join(controller.objects.get(info.key) for info in chunks)
-            ends["the run"] = data.decode("utf-8", "replace").splitlines()
-        except StoreError as error:
-            ends["the run"] = [f"(they cannot be read: {error.message})"]
+    ends["the run"] = log_end(controller.objects, run.run_id, run.newest)
     return ends
 
 

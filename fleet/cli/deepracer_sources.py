@@ -4,6 +4,7 @@ newest checkpoint of the bucket; beside the heartbeat. What cannot be seen from 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,8 @@ from fleet.control.controller import Controller
 from fleet.control.home import open_home
 from fleet.control.runs import RunView, view
 from fleet.control.saved import SavedSet, list_saved
-from fleet.core.state import RunState
+from fleet.core.state import AttemptState, RunState
+from fleet.model import layout
 from fleet.model.errors import FleetError, NotFoundError, StoreError
 from fleet.providers.local.processes import training_of
 from fleet.store.objects import Objects
@@ -24,6 +26,10 @@ from fleet.workloads.deepracer.records import read_run
 from fleet.workloads.deepracer.spec import DeepRacer
 from fleet.workloads.deepracer.whole_run import WholeRun
 from fleet.workloads.kinds import options_of
+
+LAST_CHUNKS = 12
+"""Of a log in the bucket: each holds what was printed in some seconds."""
+_SERVICE = re.compile(r"(?:s3|coach|trainer|simulator)(?:-\d+)?")
 
 
 @dataclass
@@ -151,7 +157,8 @@ def _course(path: Path, run: str) -> Course | None:
 
 def _from_bucket(known: Known, objects: Objects, run_id: str) -> None:
     """The newest checkpoint tells of all legs up to itself; what came after it only the heartbeat tells."""
-    known.unseen.append("what the stack's containers say, and the disk: they are on the machine (`fleet deepracer doctor`)")
+    known.lately = lately(by_service(log_end(objects, run_id, known.seen.run.newest)), known.spec)
+    known.unseen.append("the disk: it is on the machine (`fleet deepracer doctor` looks there)")
     try:
         saved = next((one for one in list_saved(objects, run_id) if one.status in ("newest", "trusted")), None)
     except StoreError as error:
@@ -170,6 +177,27 @@ def _from_bucket(known: Known, objects: Objects, run_id: str) -> None:
     known.whole, problems = read_run(shelf, known.course)
     known.unseen += problems
     known.unseen.append(f"episodes since checkpoint {saved.ref}: they come with the next one")
+
+
+def log_end(objects: Objects, run_id: str, attempt: AttemptState | None, chunks: int = LAST_CHUNKS) -> list[str]:
+    """The last lines of an attempt's log in the bucket; none if it cannot be read."""
+    if attempt is None:
+        return []
+    try:
+        keys = [info.key for info in objects.list(layout.logs(run_id, attempt.number))][-chunks:]
+        return b"".join(objects.get(key) for key in keys).decode("utf-8", "replace").splitlines()
+    except StoreError:
+        return []
+
+
+def by_service(lines: Iterable[str]) -> dict[str, list[str]]:
+    """The containers' own lines: the driver prints them as ``service | line``."""
+    found: dict[str, list[str]] = {}
+    for line in lines:
+        service, bar, text = line.partition(" | ")
+        if bar and _SERVICE.fullmatch(service):
+            found.setdefault(service, []).append(text)
+    return found
 
 
 def training_here(run: RunState) -> tuple[str, Mapping[str, str]] | None:

@@ -32,7 +32,7 @@ def block(
     ends: Mapping[str, Sequence[str]],
     known: Iterable[str] = (),
 ) -> str:
-    """The block. ``checks``: by where they were made; ``ends``: the last lines of logs; ``known``: values that are secret."""
+    """The block. ``checks``: by where they were made; ``ends``: the last lines of logs; ``known``: secret values."""
     text = [f"{FENCE} fleet deepracer doctor {FENCE}"]
     text += [f"{name}: {value}" for name, value in about.items()]
     for where, found in checks.items():

@@ -200,14 +200,16 @@ def plan_old_prefixes(seen: Iterable[Seen], legs: Sequence[Leg], carried: Collec
     elsewhere, so that the run still reads as one.
     """
     by_name = {one.name: one for one in seen}
-    needed = {leg.prefix + FROM for leg in legs[-1:]}
-    sets, bound = 0, None
+    needed: set[str] = set()
+    numbers: set[int] = set()
+    bound: int | None = None
     for number, leg in enumerate(reversed(legs)):
-        if sets >= rules.newest and number > 1:
+        if len(numbers) >= rules.newest and number > 1:
             break
-        needed.add(leg.prefix)
-        numbers = [one.n for one in whole_sets(by_name[leg.prefix].listing)] if leg.prefix in by_name else []
-        sets += sum(leg.allows(n) and (bound is None or n <= bound) for n in numbers)
+        for name in (leg.prefix, leg.prefix + FROM):
+            needed.add(name)
+            whole = whole_sets(by_name[name].listing) if name in by_name else ()
+            numbers.update(one.n for one in whole if leg.allows(one.n) and (bound is None or one.n <= bound))
         begun = leg.source if leg.source is not None else -1
         bound = begun if bound is None else min(bound, begun)
     names = dict.fromkeys(name for leg in legs if leg.prefix in carried for name in (leg.prefix, leg.prefix + FROM))
