@@ -59,12 +59,14 @@ def _job(job: JobLike) -> tuple[Job, Path]:
     import yaml
 
     from fleet.model.jobfile import parse_job
-    from fleet.store.workdir import check_stack, read_job
+    from fleet.store.workdir import check_stack
+    from fleet.workloads.kinds import check_options, read_job
 
     if not isinstance(job, (Job, Mapping)):
         return read_job(Path(job))
     made = job if isinstance(job, Job) else parse_job(yaml.safe_dump(dict(job)), "the job")
     check_stack(made, Path.cwd(), "the job")
+    check_options(made, Path.cwd(), lambda *field: f"the job: {'.'.join(map(str, field))}")
     return made, Path.cwd()
 
 

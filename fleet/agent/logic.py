@@ -75,7 +75,7 @@ class Agent:
         start: Start,
         log: LogFile,
         *,
-        start_stack: Start | None = None,
+        start_containers: Start | None = None,
         find_secrets: Callable[[], Mapping[str, str]] | None = None,
         beside: Sequence[Callable[[Seconds], None]] = (),
         throttle: Throttle | None = None,
@@ -120,7 +120,7 @@ class Agent:
         self.lease_until = boot.lease_until
         self._version = version
         self._start = start
-        self._start_stack = start_stack or start
+        self._start_containers = start_containers or start
         self._find_secrets = find_secrets
         self._secrets: Mapping[str, str] | None = None if find_secrets is not None else {}
         self._beside = beside
@@ -336,10 +336,10 @@ class Agent:
         self.leaving.outcome = Outcome(kind="failed", exit_code=code, message=message)
 
     def _begin(self, now: Seconds) -> None:
-        """Start the training: the job's commands, or its stack."""
+        """Start the training: the job's commands, its stack, or its workload's driver."""
         job = self.boot.job
-        if job.stack is not None:
-            self._run("training", job.stack, now, self._start_stack)
+        if job.in_containers:
+            self._run("training", job.stack or "the workload", now, self._start_containers)
         else:
             self._run("training", job.run or "true", now, self._start)
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from fleet import __version__
-from fleet.agent import workplace
+from fleet.agent import workload, workplace
 from fleet.agent.aws_secrets import AwsSecrets
 from fleet.agent.ec2_machine import Ec2Machine, ec2_machine, metadata_url
 from fleet.agent.host_keys import Publishing
@@ -29,6 +29,7 @@ from fleet.agent.process import ShellProcess
 from fleet.agent.role import Role
 from fleet.agent.stack import ComposeProcess
 from fleet.agent.starts import MOST, started_too_often
+from fleet.agent.workload import WorkloadProcess
 from fleet.model.base import Seconds
 from fleet.model.documents import BootDocument
 from fleet.store.amazon import regions_of
@@ -123,7 +124,10 @@ def make_agent(machine: Machine, boot: BootDocument, wake: Callable[[], None]) -
     def start(commands: str, folder: Path, env: dict[str, str]) -> ShellProcess:
         return ShellProcess(commands, folder, env, log, wake, time.time)
 
-    def start_stack(_file: str, folder: Path, env: dict[str, str]) -> ComposeProcess:
+    def start_containers(_what: str, folder: Path, env: dict[str, str]) -> ComposeProcess | WorkloadProcess:
+        if boot.job.workload is not None:
+            words, env = workload.command(boot, machine.scratch, env)
+            return WorkloadProcess(words, folder, env, log, wake, time.time)
         spec, own = workplace.stack(boot, machine.instance_id, machine.scratch, folder, env)
         wait = ENGINE_WAIT if on_ec2 else 0.0
         return ComposeProcess(spec, own, log, wake, time.time, machine.training_begins, engine_wait=wait)
@@ -139,7 +143,7 @@ def make_agent(machine: Machine, boot: BootDocument, wake: Callable[[], None]) -
         lanes,
         start,
         log,
-        start_stack=start_stack,
+        start_containers=start_containers,
         find_secrets=secrets_of(boot, objects.now) if on_ec2 and boot.job.secrets else None,
         beside=beside,
         throttle=throttle,

@@ -54,7 +54,7 @@ def cloud_config(boot: BootDocument, target: BootTarget, wheels: WheelIndex, *, 
     }
     written = [{"path": path, "permissions": "0644", "content": text} for path, text in files.items()]
     lease = "-" if boot.lease_until is None else str(int(boot.lease_until))
-    there = {"any", *(["stack"] if boot.job.stack else []), *(["driver"] if target.driver else [])}
+    there = {"any", *(["stack"] if boot.job.in_containers else []), *(["driver"] if target.driver else [])}
     scripts = [file for file in config["write_files"] if there & {*file.pop("for", "any").split()}]
     config = {**_filled(config, lease), "write_files": [*written, *_filled(scripts, lease)]}
     return "#cloud-config\n" + yaml.dump(config, Dumper=_Dumper, sort_keys=False, width=1 << 20, default_flow_style=False)
@@ -114,7 +114,7 @@ def _settings(boot: BootDocument, target: BootTarget, keep_failed: float | None)
         "FLEET_KEEP_FAILED": str(math.ceil(keep_failed or 0)),
         "FLEET_LEASE": "" if boot.lease_until is None else str(int(boot.lease_until)),
         "FLEET_MOUNT": boot.job.volume.mount,
-        "FLEET_STACK": "1" if boot.job.stack is not None else "",
+        "FLEET_STACK": "1" if boot.job.in_containers else "",
         "FLEET_VOLUME_ID": boot.volume_id or ("new" if boot.volume_new else ""),
         "FLEET_VOLUME_NEW": "--new" if boot.volume_new else "",
     }

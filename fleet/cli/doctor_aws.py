@@ -21,7 +21,7 @@ from fleet.store.awsconfig import read_config
 
 def findings_in_aws(job_file: Path | None, bucket: str | None) -> Iterator[Finding]:
     """Everything there is to know before a launch, for a job if one is named. Raises JobError if that is wrong."""
-    from fleet.store.workdir import read_job
+    from fleet.workloads.kinds import read_job
 
     job = read_job(job_file)[0] if job_file is not None else None
     home = open_home()

@@ -9,6 +9,7 @@ from typing import NoReturn
 from fleet.cli import (
     ami_commands,
     aws_commands,
+    deepracer_commands,
     deploy_commands,
     group_commands,
     history_commands,
@@ -27,6 +28,7 @@ __all__ = [
     "ami_commands",
     "app",
     "aws_commands",
+    "deepracer_commands",
     "deploy_commands",
     "group_commands",
     "history_commands",

@@ -642,6 +642,21 @@ class RepairObject(TypedDict):
     """Where it lies now."""
 
 
+class DeepRacerRepairObject(TypedDict):
+    """What a model needs, or needed, to load again. Names are relative to its prefix; without `--apply` nothing was done."""
+
+    committed: str | None
+    """The set that training goes on from, `N_Step-Y.ckpt`; null: there is no whole one."""
+    was: str | None
+    """What the pointer named before; null: there was none, or it named no set."""
+    removed: list[str]
+    """Signals of the dead trainer."""
+    set_aside: list[str]
+    """Files of partial and of newer sets, by their names from before; they lie below `set-aside/` in the prefix."""
+    written: list[str]
+    """Pointers that name the committed set now."""
+
+
 class InitObject(TypedDict):
     """A job file that was written."""
 

@@ -14,7 +14,7 @@ from fleet.cli.up import warn_of_missing_scripts
 from fleet.cli.views import dollars
 from fleet.control.offering import Plan, Priced
 from fleet.model.units import format_money
-from fleet.store.workdir import read_job
+from fleet.workloads.kinds import read_job
 
 if TYPE_CHECKING:
     from fleet.cli.objects import OfferObject, PlanObject

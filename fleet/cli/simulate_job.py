@@ -27,7 +27,7 @@ from fleet.model.errors import FleetError
 from fleet.model.events import Event
 from fleet.model.job import Job
 from fleet.model.units import format_duration, format_money, parse_duration
-from fleet.store.workdir import read_job
+from fleet.workloads.kinds import read_job
 
 if TYPE_CHECKING:
     from fleet.backtest.market import Market

@@ -30,7 +30,7 @@ from fleet.core.state import RunState
 from fleet.model.job import Job
 from fleet.model.units import format_duration, format_money
 from fleet.store.scripts import missing_scripts
-from fleet.store.workdir import read_job
+from fleet.workloads.kinds import read_job
 
 
 def start(job_path: Path, *, yes: bool, detach: bool, as_json: bool) -> int:

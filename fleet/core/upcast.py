@@ -13,7 +13,7 @@ from fleet.model.events import AnyEvent, Event
 Raw = dict[str, Any]
 
 CURRENT: Mapping[str, int] = {
-    "run-created": 4,
+    "run-created": 5,
     "stop-requested": 1,
     "run-resumed": 1,
     "note-added": 1,
@@ -52,6 +52,7 @@ UPCASTS: Mapping[tuple[str, int], Callable[[Raw], Raw]] = {
     ("run-created", 1): lambda raw: {**raw, "mounts": {}},
     ("run-created", 2): lambda raw: raw,  # its job has no keep_failed
     ("run-created", 3): lambda raw: raw,  # its job has neither deadline nor estimate: both were refused
+    ("run-created", 4): lambda raw: raw,  # its job has no workload
     ("launch-intended", 1): lambda raw: {**raw, "besides": ()},
     ("attempt-resumed", 1): lambda raw: raw,  # what is resumed from does not tell how long it was trained
     ("attempt-released", 1): lambda raw: {**raw, "saved": None},

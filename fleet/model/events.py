@@ -25,11 +25,12 @@ class RunCreated(_Event):
     """The user's word: this job shall run."""
 
     type: Literal["run-created"] = "run-created"
-    v: Literal[4] = 4
+    v: Literal[5] = 5
     run_id: str
     name: str
     job: Job
-    """With ``keep_failed`` since version 3; since version 4 its ``deadline`` is kept, and may be a time."""
+    """With ``keep_failed`` since version 3; since version 4 its ``deadline`` is kept, and may be a time; with ``workload``
+    since version 5."""
     workdir_key: str | None = None
     mounts: dict[str, Mount]
     """``file_mounts``, packed (since version 2)."""

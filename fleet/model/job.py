@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, JsonValue
 
 from fleet.model.base import Frozen
 from fleet.model.units import Deadline, Duration, Money, Share, SizeGB
@@ -122,6 +122,8 @@ class Job(Frozen):
     """Shell commands: the training. Exit code 0 is the end of the run."""
     stack: str | None = None
     """Instead of run: a docker compose file, relative to the workdir. The end of the service that trains is the run's."""
+    workload: dict[str, JsonValue] | None = None
+    """Instead of run: ``kind``, a training that fleet knows (``deepracer``), and what that kind wants to know."""
     deadline: Deadline | None = None
     """The run is to have ended by then: so long after its creation, or at a time."""
     max_duration: Duration | None = None
@@ -132,3 +134,8 @@ class Job(Frozen):
     """The work: training time at full speed, without interruptions."""
     keep_failed: Duration | None = None
     """A machine whose boot failed is left for so long, for a look at it; it is paid for meanwhile."""
+
+    @property
+    def in_containers(self) -> bool:
+        """Whether its machines need docker."""
+        return self.stack is not None or self.workload is not None

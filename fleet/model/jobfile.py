@@ -107,9 +107,12 @@ def _told(source: str, problems: list[Problem]) -> JobError:
     return JobError("\n".join(lines[:MOST_PROBLEMS]), hint)
 
 
-def place(text: str, source: str, *path: str) -> str:
-    """Where the value of a field stands in a job file that was read: ``file:line:column``."""
-    line, column = _read(text, source).marks.get(path, (1, 1))
+def place(text: str, source: str, *path: str | int) -> str:
+    """Where the value of a field stands in a job file that was read, or the nearest to it: ``file:line:column``."""
+    marks = _read(text, source).marks
+    while path and path not in marks:
+        path = path[:-1]
+    line, column = marks.get(path, (1, 1)) if path else (1, 1)
     return f"{source}:{line}:{column}"
 
 
@@ -287,12 +290,18 @@ def _contradictions(document: _Document) -> Iterator[Problem]:
     for index, name in enumerate(names if isinstance(names, list) else ()):
         if isinstance(envs, dict) and isinstance(name, str) and name in envs:
             yield _problem(document, ("secrets", index), f"secrets: {name} stands under envs too, where it would be stored")
-    if "run" in value and "stack" in value:
-        yield _problem(document, ("stack",), "a job has either run or stack, not both")
-    if value.get("run") is None and value.get("stack") is None:
-        yield _problem(document, ("run",), "run is missing: the shell commands that train (or stack, a compose file)")
-    if value.get("stack") is not None and value.get("workdir") is None:
-        yield _problem(document, ("stack",), "stack: a compose file lies in the workdir; add `workdir: .`")
+    ways = [name for name in ("run", "stack", "workload") if name in value]
+    if len(ways) > 1:
+        both = ", not both" if len(ways) == 2 else ""
+        yield _problem(document, (ways[-1],), f"a job has either {' or '.join(ways)}{both}")
+    if all(value.get(name) is None for name in ("run", "stack", "workload")):
+        told = "run is missing: the shell commands that train (or stack, a compose file, or workload, a kind of training)"
+        yield _problem(document, ("run",), told)
+    for name, what in (("stack", "a compose file lies"), ("workload", "its files lie")):
+        if value.get(name) is not None and value.get("workdir") is None:
+            yield _problem(document, (name,), f"{name}: {what} in the workdir; add `workdir: .`")
+    if isinstance(value.get("workload"), dict) and not isinstance(value["workload"].get("kind"), str):
+        yield _problem(document, ("workload",), "workload: which kind? Write `workload: {kind: deepracer}`")
     for path, told in contradictions(value):
         yield _problem(document, path, told)
 

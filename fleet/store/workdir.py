@@ -7,7 +7,7 @@ import io
 import os
 import posixpath
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,10 +36,14 @@ class Packed:
     bytes: int
 
 
-def read_job(path: Path) -> tuple[Job, Path]:
+Where = Callable[..., str]
+"""From the path of a field to the place where it stands: ``file:line:column``."""
+
+
+def read_job(path: Path, also: Callable[[Job, Path, Where], None] = lambda _job, _folder, _where: None) -> tuple[Job, Path]:
     """The job of a file, or of the fleet.yaml in a folder, and the folder that its paths are relative to.
 
-    Raises JobError that says where it is wrong and what to do.
+    ``also`` looks at the job, too. Raises JobError that says where it is wrong and what to do.
     """
     file = path / JOB_FILE if path.is_dir() else path
     try:
@@ -60,6 +64,7 @@ def read_job(path: Path) -> tuple[Job, Path]:
         raise JobError(f"{file}: workdir: there is no folder {folder / job.workdir}", "It is relative to the job file.")
     _check_mounts(file, folder, job)
     check_stack(job, folder, place(text, str(file), "stack"))
+    also(job, folder, lambda *field: place(text, str(file), *field))
     return job, folder
 
 

@@ -39,7 +39,7 @@ def gpu_by(compose: Compose) -> Literal["devices", "runtime"]:
 
 
 def ensure_network(engine: Engine) -> None:
-    """Make the network that all stacks of a machine share, unless it is there. Nobody removes it: another run may be in it."""
+    """Make the network that all stacks of a machine share, unless it is there. It stays: another run may be in it."""
     if engine.ask("network", "inspect", "--format", "{{.Id}}", NETWORK).returncode == 0:
         return
     answer = engine.ask("network", "create", NETWORK)

@@ -91,7 +91,7 @@ def plan_repair(
     at = len(whole) - 1 if done else max(0, len(whole) - 1 - back)
     chosen = whole[at] if whole else None
     aside = [one for one in found if one in doomed or one in whole[at + 1 :] or not one.whole]
-    files = _files_of(aside, found, listing, chosen)
+    files = _files_of(aside, listing, chosen)
     was = pointers.coach if eras[0] == "today" else pointers.text
     was = pointers.text if was is None and "2019" in eras else was
     plan = Repair(
@@ -152,15 +152,11 @@ def _went_back(whole: Sequence[ModelSet], note: Note | None) -> bool:
     return bool(whole) and note is not None and note.back > 0 and note.committed == whole[-1].stem
 
 
-def _files_of(
-    aside: Sequence[ModelSet], found: Sequence[ModelSet], listing: Mapping[str, Stat], chosen: ModelSet | None
-) -> tuple[str, ...]:
+def _files_of(aside: Sequence[ModelSet], listing: Mapping[str, Stat], chosen: ModelSet | None) -> tuple[str, ...]:
     """Their files; with newer sets go their ``model_N.pb``, which exporting a model would take else."""
-    names = [name for one in aside for name in one.names]
-    stay = {one.n for one in found if one not in aside}
     graphs = frozen_graphs(listing)
-    newer = {one.n for one in aside if chosen is not None and one.n > chosen.n} - stay
-    return (*names, *(graphs[n] for n in sorted(newer & graphs.keys())))
+    newer = [graphs[n] for n in sorted(graphs) if chosen is not None and n > chosen.n]
+    return (*(name for one in aside for name in one.names), *newer)
 
 
 def _note(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fleet.workloads.deepracer.pointers import COACH, JSON, TEXT, Era, Pointers
-from fleet.workloads.deepracer.sets import ModelSet, parse_stem
+from fleet.workloads.deepracer.sets import MODEL, SUFFIXES, ModelSet, parse_stem
 
 if TYPE_CHECKING:
     from fleet.workloads.deepracer.repair import Repair
@@ -63,17 +63,16 @@ def _pointer(plan: Repair, found: Sequence[ModelSet], pointers: Pointers, eras: 
         elif named is not None and not by_stem[named].whole:
             words.append(f"{name} names {named}, which is partial.")
         elif named is not None:
-            behind = len(whole) - 1 - whole.index(named)
-            words.append(f"{name} names {named}, {_behind(behind)}.")
+            words.append(f"{name} names {named}, {_behind(whole[whole.index(named) + 1 :])}.")
     if len(eras) > 1:
         words.append("Pointers of both formats are here, of today and of 2019: both are made to name the same set.")
     return words + _apart(plan)
 
 
-def _behind(behind: int) -> str:
-    if behind == 0:
+def _behind(newer: Sequence[str]) -> str:
+    if not newer:
         return "the newest whole set"
-    return f"with {_count(behind, 'newer whole set')} behind it that it had no time to name" if behind > 0 else "whole"
+    return f"though {' and '.join(newer)} {'is' if len(newer) == 1 else 'are'} newer and whole"
 
 
 def _apart(plan: Repair) -> list[str]:
@@ -108,10 +107,19 @@ def _deeds(plan: Repair) -> list[str]:
         return ["Nothing to repair."]
     words = [f"Write {name}, to name {plan.committed}." for name in plan.written]
     if plan.set_aside:
-        words.append(f"Set aside in {plan.aside}: {', '.join(plan.set_aside)}.")
+        words.append(f"Set aside in {plan.aside}: {', '.join(_in_short(plan.set_aside))}.")
     if plan.removed:
-        words.append(f"Remove {', '.join(plan.removed)}: signals of a trainer that is dead.")
+        words.append(f"Remove {', '.join(plan.removed)}: a dead trainer's signals.")
     return words
+
+
+def _in_short(names: Sequence[str]) -> list[str]:
+    """A set by its stem, with its files if it is not one of three."""
+    told: dict[str, list[str]] = {}
+    for name in names:
+        stem, found, suffix = name.removeprefix(MODEL).partition(".ckpt")
+        told.setdefault(stem + found, []).append(suffix)
+    return [stem if len(files) == len(SUFFIXES) else f"{stem}{', '.join(files)}" for stem, files in told.items()]
 
 
 def _count(number: int, what: str) -> str:

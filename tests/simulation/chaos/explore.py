@@ -6,14 +6,16 @@ python -m tests.simulation.chaos soak MINUTES     seed after seed; the last line
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from fleet.control.controller import Controller
 from fleet.control.inventory import delete_volume, volumes
 from fleet.control.runs import add_note, live_run, resume_run, start_run, stop_run
+from fleet.core.deadlines import solve
 from fleet.core.plan.launching import waits_for
 from fleet.core.state import RunState
 from fleet.model import layout
@@ -59,6 +61,23 @@ class Result:
     trace: list[str] = field(default_factory=list)
 
 
+COARSE = (120, 2_000_000)
+"""How finely the tables of deadlines are worked out here: else nine tenths of the time would go into them."""
+
+
+@contextlib.contextmanager
+def coarse_tables() -> Iterator[None]:
+    """What a choice costs is no law; that a deadline is kept is not left to the table."""
+    before = solve.FINEST, solve.EFFORT
+    solve.FINEST, solve.EFFORT = COARSE
+    solve.table.cache_clear()
+    try:
+        yield
+    finally:
+        solve.FINEST, solve.EFFORT = before
+        solve.table.cache_clear()
+
+
 class Explorer:
     """Lets one seed happen."""
 
@@ -95,10 +114,11 @@ class Explorer:
         world.at(600, self.something)
         world.at(3600, self.hourly)
         try:
-            while world.hours < self.hours and not world.laws.violations:
-                world.live(3600)
-            if not world.laws.violations:
-                self.heal()
+            with coarse_tables():
+                while world.hours < self.hours and not world.laws.violations:
+                    world.live(3600)
+                if not world.laws.violations:
+                    self.heal()
         finally:
             result = self._result(time.perf_counter() - begun)
             world.close()

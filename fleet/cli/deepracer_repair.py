@@ -1,0 +1,85 @@
+"""``fleet deepracer repair``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from fleet.cli.ask import confirm
+from fleet.cli.output import CHOSEN, emit, say
+from fleet.model.errors import FleetError
+from fleet.workloads.deepracer.pointers import read_pointers
+from fleet.workloads.deepracer.prefix import Prefix, Stat, open_prefix
+from fleet.workloads.deepracer.repair import AFTER_NAN, LOCK, Format, Repair, carry_out, plan_repair
+from fleet.workloads.deepracer.sets import MODEL, sets_of
+
+if TYPE_CHECKING:
+    from fleet.cli.objects import DeepRacerRepairObject
+
+FRESH = 120.0
+"""Seconds. A trainer holds its lock for less: an older one is nobody's any more."""
+SHOWN = 5
+"""Prefixes that a message names at most."""
+
+
+def repair(place: str, *, apply: bool, after_nan: bool, form: Format, yes: bool, as_json: bool) -> int:
+    """Look, say what was found, and mend it if that was asked for."""
+    prefix = open_prefix(place)
+    listing = prefix.list()
+    _must_be_a_model(prefix.where, listing)
+    plan = plan_repair(listing, read_pointers(prefix, listing), format=form, back=AFTER_NAN if after_nan else 0)
+    say(f"{prefix.where}:")
+    for sentence in plan.words:
+        say(f"  {sentence}")
+    young = _warn_of_a_young_lock(prefix, listing)
+    if not plan.idle and apply:
+        if young and not CHOSEN.as_json and sys.stdin.isatty():
+            confirm("Is the trainer surely dead?", yes=yes, otherwise="nothing was changed")
+        carry_out(prefix, plan)
+        say(f"Done. Training can go on from {plan.committed}." if plan.committed else "Done.")
+    elif not plan.idle:
+        say("Nothing was changed. Once the trainer is surely dead, the same with --apply does it.")
+    if as_json:
+        emit(_object(plan))
+    return 0
+
+
+def _object(plan: Repair) -> DeepRacerRepairObject:
+    return {
+        "committed": plan.committed,
+        "was": plan.was,
+        "removed": list(plan.removed),
+        "set_aside": list(plan.set_aside),
+        "written": list(plan.written),
+    }
+
+
+def _warn_of_a_young_lock(prefix: Prefix, listing: Mapping[str, Stat]) -> bool:
+    """Whether there is one. It forbids nothing: who types --apply knows whether the trainer is dead, and fleet does not."""
+    if LOCK not in listing:
+        return False
+    age = max(0.0, prefix.now() - listing[LOCK].modified)
+    if age >= FRESH:
+        return False
+    sys.stderr.write(
+        f"Note: {LOCK} is {age:.0f} s old, so the trainer may be alive. Stop it first: a repair sets aside what it writes.\n"
+    )
+    return True
+
+
+def _must_be_a_model(where: str, listing: Mapping[str, Stat]) -> None:
+    """What people name by mistake is told from a model that has not much yet. Raises FleetError."""
+    if not listing:
+        raise FleetError(f"there is nothing at {where}", "Name the model's folder or prefix: the one that holds model/.")
+    if any(name.startswith(MODEL) and name.endswith("/xl.meta") for name in listing):
+        hint = "Name it as s3://bucket/prefix, with AWS_ENDPOINT_URL and MinIO's keys in the environment."
+        raise FleetError(f"{where} is MinIO's own storage, whose files only MinIO may touch", hint)
+    if any(name.startswith((MODEL, "ip/", "training_params")) for name in listing):
+        return
+    if sets_of({MODEL + name: stat for name, stat in listing.items()}):
+        raise FleetError(f"{where} is a model's inner folder", "Name the one that it lies in.")
+    held = sorted({name.rpartition(f"/{MODEL}")[0] for name in listing if f"/{MODEL}" in name})
+    more = f" and {len(held) - SHOWN} more" if len(held) > SHOWN else ""
+    hint = f"Below it are: {', '.join(held[:SHOWN])}{more}." if held else "A model's folder or prefix holds model/."
+    raise FleetError(f"{where} is no model", hint)

@@ -1,0 +1,68 @@
+"""The kinds of training that a job may name under ``workload:``, and what is asked of each before anything is spent.
+
+What a kind brings is in a package of its own: its options, what to look at before spending, and the driver that trains.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from fleet.model.errors import JobError
+from fleet.model.job import Job
+from fleet.store.workdir import read_job as read
+from fleet.workloads.deepracer.spec import DeepRacer
+
+KINDS: Mapping[str, type[DeepRacer]] = {"deepracer": DeepRacer}
+Where = Callable[..., str]
+"""From the path of a field to the place where it stands: ``file:line:column``."""
+
+
+def read_job(path: Path) -> tuple[Job, Path]:
+    """The job of a file, its workload's options checked too, and the folder that its paths are relative to.
+
+    Raises JobError that says where it is wrong and what to do.
+    """
+    return read(path, also=check_options)
+
+
+def options_of(workload: Mapping[str, Any]) -> DeepRacer:
+    """What a job says of its workload. Raises JobError for what it cannot mean."""
+    return _options(workload, lambda *path: ".".join(map(str, path)))
+
+
+def check_options(job: Job, _folder: Path, where: Where) -> None:
+    """Raise JobError, with the place of each, for options of a workload that it cannot have."""
+    if job.workload is not None:
+        _options(job.workload, where)
+
+
+def _options(workload: Mapping[str, Any], where: Where) -> DeepRacer:
+    kind = workload.get("kind")
+    model = KINDS.get(str(kind))
+    if model is None:
+        known = ", ".join(KINDS)
+        raise JobError(f"{where('workload', 'kind')}: workload: there is no kind {kind!r}", f"Known are: {known}.")
+    try:
+        return model.model_validate(workload)
+    except ValidationError as error:
+        told = [f"{where('workload', *_named(one['loc']))}: {_words(one, model)}" for one in error.errors()]
+        raise JobError("\n".join(told), f"What it may hold: docs/{kind}.md") from None
+
+
+def _named(path: Iterable[Any]) -> list[str | int]:
+    return [part for part in path if isinstance(part, (str, int))]
+
+
+def _words(found: Any, model: type[DeepRacer]) -> str:
+    name = ".".join(("workload", *map(str, _named(found["loc"]))))
+    if found["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(found["loc"][-1]), model.model_fields, n=1)
+        said = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(model.model_fields)}"
+        return f"{name} is no field; {said}"
+    message = str(found["msg"]).removeprefix("Value error, ")
+    return f"{name}: {message} (it is {str(found['input'])[:80]!r})"
