@@ -59,7 +59,7 @@ class EngineRoom:
             except EngineAwayError:
                 if time.monotonic() >= until:
                     raise
-                self._pause(1.0)
+                self.pause(1.0)
 
     def note(self) -> None:
         """Where the containers run, before there is one: for whoever ends this machine."""
@@ -112,19 +112,7 @@ class EngineRoom:
                 return found
             if time.monotonic() > until:
                 raise FleetError("the S3 look-alike did not start", "Its log: history/<prefix>/logs/s3.log on the volume")
-            self._pause(STEP)
-
-    def wait_for(self, answers: Callable[[], object], what: str) -> None:
-        """Until it raises no more. Raises FleetError, InterruptedStart."""
-        until = time.monotonic() + S3_WAIT
-        while True:
-            try:
-                answers()
-                return
-            except FleetError as error:
-                if time.monotonic() > until:
-                    raise FleetError(f"{what} does not answer: {error.message}", "Its log stands above") from None
-                self._pause(STEP)
+            self.pause(STEP)
 
     def running(self) -> list[containers.Container]:
         """The stack's containers, whatever became of them."""
@@ -166,7 +154,7 @@ class EngineRoom:
         child = subprocess.Popen(list(words), env=dict(self._env), stdin=subprocess.DEVNULL, preexec_fn=os.setpgrp)
         try:
             while child.poll() is None:
-                self._pause(STEP / 2)
+                self.pause(STEP / 2)
             return child.returncode
         finally:
             if child.poll() is None:
@@ -177,7 +165,8 @@ class EngineRoom:
                     os.killpg(child.pid, signal.SIGKILL)
                 child.wait()
 
-    def _pause(self, seconds: Seconds) -> None:
+    def pause(self, seconds: Seconds) -> None:
+        """Wait. Raises InterruptedStart if we are asked to stop."""
         if self._stopping():
             raise InterruptedStart
         time.sleep(seconds)

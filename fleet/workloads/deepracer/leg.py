@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ WAIT: Seconds = 0.25
 LOOK_FOR_TRAINER: Seconds = 1.0
 """The trainer that coach starts is none of compose's: it is looked for so often until it is there."""
 SOURCES: dict[str, Source] = {"s3": "s3", "coach": "coach", "trainer": "trainer", "simulator": "simulator"}
+SPAWNED = re.compile(r"^\S*algo-\d+-\S+\s+\| ")
+"""What coach repeats of its trainer's output, which is followed itself."""
 TRACE = "SIM_TRACE_LOG:"
 """Fifteen lines a second and simulator: they are in the leg's log, and not in the run's."""
 
@@ -123,6 +126,8 @@ class Leg:
                 self.book.trainer_gone()
                 self.keeper.expect()
             say(f"the {heard.service} ended with exit code {heard.code}")
+            return
+        if heard.service == "coach" and self.trainer is not None and SPAWNED.match(heard.text):
             return
         self._note_line(heard)
         signal = signals.heard(SOURCES[heard.service.partition("-")[0]], heard.text)
