@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from fleet.core.deadlines.chain import AGES, STATES, stay_and_hop
@@ -31,8 +30,6 @@ FINEST = 1400
 Where it cannot, each tick's interpolation adds to the error of the one before."""
 EFFORT = 200_000_000
 """Values of a table that are worked out, at most: in about a second."""
-KEPT = 4
-"""Tables that are remembered. One is 20 to 60 MB at the most ticks, and a few MB at a controller's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,18 +93,6 @@ class Table:
     states: int
     values: memoryview
     """``ticks + 1`` times rows times levels times states single floats."""
-
-
-@lru_cache(maxsize=KEPT)
-def table(
-    terms: Terms,
-    horizon: Seconds,
-    slack: Seconds,
-    levels: int = LEVELS,
-    learned: Learned = LEARNED,
-) -> Table:
-    """What ``solved`` finds, remembered."""
-    return solved(terms, horizon, slack, levels, learned)
 
 
 def solved(terms: Terms, horizon: Seconds, slack: Seconds, levels: int, learned: Learned = LEARNED) -> Table:
