@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 
 from fleet.core.deadlines.chain import state_of
@@ -109,13 +110,11 @@ def _cost(table: Table, at: Situation, option: Option, spare: Seconds) -> float:
     _, cost, lost, row = option
     if at.work <= table.terms.tick - lost + SMALL:
         return cost
-    level = (at.slack + spare - lost) / table.step
-    if level < 0:
-        level = 0.0
-    low = min(int(level + SMALL), table.levels - 1)
-    part = level - low
-    if part < SMALL or low >= table.levels - 1:
-        part = 0.0
+    slack, slacks = at.slack + spare - lost, table.slacks
+    low = max(0, bisect_right(slacks, slack + SMALL) - 1)
+    part = 0.0
+    if low + 1 < len(slacks) and slack > slacks[low] + SMALL:
+        part = (slack - slacks[low]) / (slacks[low + 1] - slacks[low])
     ticks = at.left / table.terms.tick
     first = min(max(int(ticks + SMALL), 1), table.ticks)
     value = _between(table, first, row, low, part, at)
@@ -127,7 +126,7 @@ def _cost(table: Table, at: Situation, option: Option, spare: Seconds) -> float:
 
 def _between(table: Table, ticks: int, row: int, low: int, part: float, at: Situation) -> float:
     states = table.states
-    index = ((ticks * table.shape.rows + row) * table.levels + low) * states + state_of(at.sky) % states
+    index = ((ticks * table.shape.rows + row) * len(table.slacks) + low) * states + state_of(at.sky) % states
     value: float = table.values[index]
     if part:
         upper: float = table.values[index + states]

@@ -15,16 +15,17 @@ from fleet.model.base import Seconds
 
 TICKS = 96
 """A table has about so many steps from the run's creation to its deadline."""
-LEVELS = 48
-"""Steps of slack in a table, between which it is interpolated: with these figures it takes a few MB: a
-function in the account has 256."""
-TICKS_OF_OVERHEAD = 4
+LEVELS = 32
+"""Values of slack in a table, close together where there is little, between which it is interpolated: with these figures it
+takes 3 to 12 MB (a function in the account has 256), and loses nothing against the finest on measured traces."""
+TICKS_OF_OVERHEAD = 2
 """One overhead takes at most so many ticks: each is a row of the table."""
 PARTS = 4
 """It takes this part of a tick at least."""
 TICK_LEAST: Seconds = 60
-TICK_MOST: Seconds = 1800
-TICKS_MOST = 1500
+TICK_MOST: Seconds = 600
+"""With half an hour, the longest of these runs cost a tenth more: young spot comes and goes within it."""
+TICKS_MOST = 500
 """But for so many, however far the deadline is: a table must fit into memory."""
 OCTAVE = 8
 """A table's horizon is one of so many between one and its double."""
