@@ -27,7 +27,7 @@ OPTIONS = "workload.json"
 """On the machine's own disk: what the job says under ``workload:``."""
 _START = (
     "import os, sys; sys.path[:0] = os.environ.pop('FLEET_PYTHONPATH').split(os.pathsep); "
-    "from fleet.workloads.__main__ import main; sys.exit(main())"
+    "from fleet.workloads.__main__ import main; sys.exit(main(os.environ))"
 )
 """Python is started isolated (-I): a ``yaml.py`` in the user's workdir must not stand in for the library of that name."""
 
