@@ -47,8 +47,12 @@ class Tried:
     """Rewards of the episodes that are drawn, in their order; not a number where there was none."""
 
 
-def attempt(source: str, samples: Samples, limits: Limits, drawn: Sequence[int] = (), stack: str = "today") -> Tried:
-    """Call the function with all samples, and say what is wrong with it. ``drawn`` are numbers of episodes for a picture."""
+def attempt(
+    source: str, samples: Samples, limits: Limits, drawn: Sequence[int] = (), python: tuple[int, int] | None = None
+) -> Tried:
+    """Call the function with all samples, and say what is wrong with it. ``drawn`` are numbers of episodes for a picture,
+    ``python`` the version that it has to be written for, if that is an old one.
+    """
     driven = [number for number in range(len(samples.episodes)) if number not in set(drawn)]
     first = _episodes(samples, driven)
     chance = random.Random(1)  # noqa: S311
@@ -56,8 +60,8 @@ def attempt(source: str, samples: Samples, limits: Limits, drawn: Sequence[int] 
     single = chance.sample(first, min(SINGLE, len(first)))
     picture = _episodes(samples, drawn)
     order = [*first, *picture, *again, *single]
-    outcome = call_all(source, samples, order, limits)
-    findings = [*judging.judge(outcome, samples, order, stack), *_memory(outcome, samples, order, len(first), len(single))]
+    outcome = call_all(source, samples, order, limits, python)
+    findings = [*judging.judge(outcome, samples, order), *_memory(outcome, samples, order, len(first), len(single))]
     begin = len(first)
     return Tried(
         figures(outcome),
