@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,7 +100,7 @@ def check_folder(
         compared.diff,
         tried.confined,
         tuple(f"{one.track.name} ({one.origin})" for one in along),
-        tuple(_filled(samples, drive, lanes, tried.drawn)),
+        tuple(_filled(samples, lanes, tried.drawn)),
     )
 
 
@@ -159,7 +158,7 @@ def _lanes(samples: sampling.Samples, drive: sampling.Drive, tracks_count: int) 
 
 
 def _filled(
-    samples: sampling.Samples, drive: sampling.Drive, lanes: list[tuple[int, Floats, list[int]]], drawn: tuple[float, ...]
+    samples: sampling.Samples, lanes: list[tuple[int, Floats, list[int]]], drawn: tuple[float, ...]
 ) -> Iterable[Lanes]:
     rewards = np.array(drawn, dtype=np.float64).reshape(-1, ACROSS, ALONG)
     for place, (number, sides, episodes) in enumerate(lanes):
@@ -167,8 +166,3 @@ def _filled(
         x, y = (np.array([[row[samples.keys.index(key)] for row in lane] for lane in rows]) for key in ("x", "y"))
         speed = rows[0][0][samples.keys.index("speed")]
         yield Lanes(samples.tracks[number], sides, x, y, rewards[place], speed)
-
-
-def replaced(result: CheckResult, more: Iterable[Finding]) -> CheckResult:
-    """The same with more findings, from whoever knows of other things."""
-    return dataclasses.replace(result, findings=_in_order([*more, *result.findings]))
