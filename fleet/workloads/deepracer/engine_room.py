@@ -24,7 +24,7 @@ from fleet.workloads.deepracer.book import say
 from fleet.workloads.deepracer.compose import FILE, compose_file, own_files
 from fleet.workloads.deepracer.ground import Ground
 from fleet.workloads.deepracer.images import image, resolved_digest, roles
-from fleet.workloads.deepracer.place import Place
+from fleet.workloads.deepracer.place import SAGEMAKER, Place
 from fleet.workloads.deepracer.spec import DeepRacer
 
 ENGINE_WAIT: Seconds = 60.0
@@ -64,7 +64,12 @@ class EngineRoom:
     def note(self) -> None:
         """Where the containers run, before there is one: for whoever ends this machine."""
         self._ground.own.mkdir(parents=True, exist_ok=True)
-        note = {"docker": self.engine.docker, "project": self._ground.project, "env": self.engine.way()}
+        note = {
+            "docker": self.engine.docker,
+            "project": self._ground.project,
+            "env": self.engine.way(),
+            "folders": [str(self._ground.own / SAGEMAKER)],  # where the trainer's compose file lies that coach starts
+        }
         self._ground.note.write_text(json.dumps(note), encoding="utf-8")
 
     def clear(self, place: Place) -> None:
