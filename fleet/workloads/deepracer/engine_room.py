@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from fleet.engine import PROJECT_LABEL, Engine, EngineAwayError
+from fleet.engine import Engine, EngineAwayError
 from fleet.model.base import Seconds
 from fleet.model.errors import FleetError
 from fleet.workloads.compose import Compose, find_compose
@@ -61,17 +61,28 @@ class EngineRoom:
                     raise
                 self.pause(1.0)
 
-    def note(self) -> None:
-        """Where the containers run, before there is one: for whoever ends this machine."""
-        self._ground.own.mkdir(parents=True, exist_ok=True)
-        note = {"docker": self.engine.docker, "project": self._ground.project, "env": self.engine.way()}
-        self._ground.note.write_text(json.dumps(note), encoding="utf-8")
+    def note(self, beside: Sequence[str] = ()) -> None:
+        """Where the containers run, before there is one: for whoever ends this machine. ``beside``: what coach started."""
+        path = self._ground.note
+        path.parent.mkdir(parents=True, exist_ok=True)
+        note = {
+            "docker": self.engine.docker,
+            "project": self._ground.project,
+            "env": self.engine.way(),
+            "beside": list(beside),
+        }
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(note), encoding="utf-8")
+        temporary.replace(path)
+
+    def note_trainer(self) -> None:
+        """Coach started it: it is no container of the stack's project."""
+        if self.place is not None and self._spec.launcher == "coach":
+            self.note(containers.spawned_projects(self.engine, self.place))
 
     def clear(self, place: Place) -> None:
         """Remove what earlier starts of the same run left: they keep ports and memory, and write where we read."""
-        words = ("ps", "--all", "--filter", f"label=fleet.run={place.run}", "--format", f'{{{{.Label "{PROJECT_LABEL}"}}}}')
-        left = set(self.engine.ask(*words).stdout.split())
-        for project in sorted({place.project, *left}):
+        for project in sorted({place.project, *containers.projects_of(self.engine, place.run)}):
             containers.remove_stack(self.engine, replace(place, project=project))
 
     def pull(self, known: Mapping[str, str], device: str) -> dict[str, str]:
