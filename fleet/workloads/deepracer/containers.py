@@ -6,13 +6,12 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from fleet.engine import PROJECT_LABEL, REMOVE, Engine, last_line
+from fleet.engine import FOLDER_LABEL, PROJECT_LABEL, REMOVE, Engine, last_line
 from fleet.model.errors import FleetError
 from fleet.workloads.compose import Compose
 from fleet.workloads.deepracer.place import NETWORK, S3_PORT, Place
 
 SERVICE_LABEL = "com.docker.compose.service"
-FOLDER_LABEL = "com.docker.compose.project.working_dir"
 TRAINER_MARK = "-algo-"
 """In the name of every container that the SageMaker SDK starts."""
 DEVICES_SINCE = (1, 28, 0)
@@ -39,7 +38,7 @@ def gpu_by(compose: Compose) -> Literal["devices", "runtime"]:
 
 
 def ensure_network(engine: Engine) -> None:
-    """Make the network that all stacks of a machine share, unless it is there. Nobody removes it: another run may be in it."""
+    """Make the network that all stacks of a machine share, unless it is there. It stays: another run may be in it."""
     if engine.ask("network", "inspect", "--format", "{{.Id}}", NETWORK).returncode == 0:
         return
     answer = engine.ask("network", "create", NETWORK)

@@ -80,6 +80,8 @@ class Course(_Lenient):
     learning_rate: float | None = None
     """In force, where it is not the one of the job's hyperparameters."""
     legs: tuple[Leg, ...] = ()
+    images: dict[str, str] = Field(default_factory=dict)
+    """By role, with the digests that the run's first attempt found: a tag may mean another image tomorrow."""
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -156,13 +158,15 @@ class Course(_Lenient):
         )
 
     def trained_at(self, n: int) -> Seconds:
-        """How long set ``n`` was trained within this run, as far as that is remembered: of the newest leg that knows."""
-        for leg in reversed(self.legs):
-            if n in leg.sets:
-                return leg.sets[n]
-            if leg.source == n:
-                return leg.trained_before
-        return 0.0
+        """How long set ``n`` was trained within this run: as the newest leg knows, else as long as the nearest before it."""
+        known: dict[int, Seconds] = {}
+        for leg in self.legs:
+            known = {one: seconds for one, seconds in known.items() if leg.source is not None and one <= leg.source}
+            first = {one: leg.trained_before for one in (leg.source, leg.first) if one is not None}
+            known |= {**first, **leg.sets}
+        if self.legs:
+            known.setdefault(self.reached, self.reached_since)
+        return known[max((one for one in known if one <= n), default=min(known))] if known else 0.0
 
     def continues(self, other: Course) -> bool:
         """Whether this is the other one, or what became of it."""

@@ -57,7 +57,7 @@ def after_nan(course: Course, sets: Sequence[Candidate], spec: OnNan, rate: floa
 
 def learning_rate_of(hyperparameters: bytes) -> float:
     """What the trainer will take. Never raises: a file that is none is the checks' affair."""
-    found = _parsed(hyperparameters).get("lr")
+    found = parsed(hyperparameters).get("lr")
     return float(found) if isinstance(found, int | float) else DEFAULT_RATE
 
 
@@ -65,10 +65,11 @@ def with_learning_rate(hyperparameters: bytes, rate: float | None) -> bytes:
     """The hyperparameters with another learning rate; as they are without one."""
     if rate is None:
         return hyperparameters
-    return json.dumps({**_parsed(hyperparameters), "lr": rate}, indent=2).encode() + b"\n"
+    return json.dumps({**parsed(hyperparameters), "lr": rate}, indent=2).encode() + b"\n"
 
 
-def _parsed(data: bytes) -> dict[str, object]:
+def parsed(data: bytes) -> dict[str, object]:
+    """As a mapping; of what is none, an empty one."""
     try:
         found = json.loads(data)
     except (ValueError, RecursionError):

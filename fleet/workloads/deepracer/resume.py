@@ -103,11 +103,21 @@ class Loss:
         return f"{some} lost, {self.seconds / 60:.1f} minutes of training"
 
 
+def must_keep(source: Candidate, kept: Sequence[Kept], course: Course) -> bool:
+    """Whether fleet has nothing that would lead to the same source with the same course: then it is kept at once."""
+    if source.origin == "pretrained":
+        return False
+    newest = max(kept, key=lambda one: one.n, default=None)
+    return newest is None or newest.n != source.n or newest.course is None or newest.course.nan_retries != course.nan_retries
+
+
 def loss(course: Course, n: int) -> Loss | None:
     """What is lost by going on from set ``n``; None if nothing was done before."""
     if not course.legs:
         return None
-    whole = max(0, course.reached - n)
+    leg = course.leg
+    same = leg.first if leg.first is not None and n == leg.source else n  # its trainer's first set is the source's weights
+    whole = max(0, course.reached - same)
     begun = course.reached_seconds > course.reached_since
     seconds = max(0.0, course.reached_seconds - course.trained_at(n))
     return Loss(whole + (1 if begun else 0), round(seconds, 1))

@@ -70,11 +70,17 @@ _WAITING_IP = re.compile(r"Redis server IP: Time elapsed: (\d+) seconds")
 _FAULT = re.compile(r"FAULT_CODE: (\d+)")
 _TRACE = re.compile(r"SIM_TRACE_LOG:(\d+),(\d+),")
 _EXCEPTION = re.compile(r'\{"simapp_exception": .*\}')
+_RELAYED = re.compile(r"\balgo-\d+-\S+\s*\|")
 SET_OF_THREE = 3
 
 
 def heard(source: Source, line: str) -> Signal | None:
-    """What a line of a container's log means."""
+    """What a line of a container's log means.
+
+    Coach repeats what its trainer says: that is left to the trainer's own log, or all of it would be heard twice.
+    """
+    if source == "coach" and _RELAYED.search(line):
+        return None
     for mark, read in _KNOWN:
         if mark in line:
             found = read(source, line)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fleet.model.base import Seconds
+from fleet.workloads.deepracer.faults import Fault
 from fleet.workloads.deepracer.spec import Until
 
 End = Literal["stopped", "succeeded", "nan", "fault"]
@@ -17,19 +18,6 @@ SETTLE: Seconds = 1.5
 STOP_SHARE = 0.9
 """Of the time until fleet kills the driver, the trainer may take so much; the rest is for keeping its set."""
 TRAINERS = ("trainer", "coach")
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Why the stack cannot go on."""
-
-    code: str
-    message: str
-    remedy: str
-
-    def told(self) -> str:
-        """For people."""
-        return f"{self.message} [{self.code}]\n{self.remedy}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +107,12 @@ def _finishing(facts: Facts) -> Decision:
     if facts.trainer_gone or facts.exited or facts.fault is not None or late:
         return EndLeg("succeeded")  # nothing is to be waited for
     return GoOn() if facts.asked_trainer else AskTrainer("duration")
+
+
+def culpable(exited: Sequence[Exited]) -> list[Exited]:
+    """The ends that mean something: coach may end well, once the trainer that it started runs."""
+    trainer_gone = any(one.service == "trainer" for one in exited)
+    return [one for one in exited if one.service != "coach" or one.code != 0 or trainer_gone]
 
 
 def _of_exit(exited: Sequence[Exited]) -> Fault:

@@ -49,6 +49,13 @@ def test_sets_that_were_made_and_not_kept_are_lost() -> None:
     assert loss(course().seen(2, 120.0).seen(2, 130.0), 1) == Loss(2, 70.0)
 
 
+def test_a_set_that_only_repeats_its_source_is_no_loss() -> None:
+    run = course().begun("racer-1-2-1", 2, "volume", 1, 60.0, 0.0).started(2)
+    assert loss(run, 1) == loss(run, 2) == Loss(0, 0.0)
+    assert loss(run.seen(2, 80.0), 1) == Loss(1, 20.0)
+    assert loss(run.seen(3, 80.0).seen(3, 81.0), 1) == Loss(2, 21.0)
+
+
 def test_a_run_that_begins_has_lost_nothing() -> None:
     assert loss(Course(run="racer-1"), 0) is None
 
@@ -84,7 +91,10 @@ def test_after_a_nan_no_leg_gives_a_later_set() -> None:
 def test_training_time_goes_on_from_the_set_that_was_taken() -> None:
     run = course().kept(2, 120.0).begun("racer-1-2-1", 2, "volume", 1, 60.0, 0.0)
     assert (run.iterations, run.trained_seconds, run.reached_seconds) == (1, 60.0, 60.0)
-    assert (run.trained_at(1), run.trained_at(2), run.trained_at(9)) == (60.0, 120.0, 0.0)
+    assert (run.trained_at(1), run.trained_at(2), run.trained_at(0)) == (60.0, 60.0, 60.0)
+    run = run.kept(3, 200.0).seen(5, 300.0).seen(5, 350.0)
+    assert [run.trained_at(n) for n in range(1, 7)] == [60.0, 60.0, 200.0, 200.0, 300.0, 300.0]
+    assert Course(run="r").trained_at(3) == 0.0
 
 
 def test_it_stays_small() -> None:

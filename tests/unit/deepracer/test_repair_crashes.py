@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import permutations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fleet.workloads.deepracer.pointers import COACH, JSON, TEXT, Era, committed, read_pointers
@@ -129,7 +129,7 @@ def check_same(one: Memory, other: Memory, before: dict[str, bytes]) -> None:
     assert not kept(before) - kept(one.contents)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_lives_crashes_and_repairs_in_any_sequence_always_go_on_from_the_newest_whole_set(data: st.DataObject) -> None:
     trainer = Trainer(data.draw(st.sampled_from(ERAS)), data.draw(st.sampled_from(WRITINGS)))
@@ -158,7 +158,7 @@ def test_lives_crashes_and_repairs_in_any_sequence_always_go_on_from_the_newest_
         check(prefix, prefix.contents, trainer, stem)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_whatever_lies_in_a_prefix_is_repaired_once_and_nothing_is_lost(data: st.DataObject) -> None:
     """Not only what a trainer writes: sets of several lives at once, both formats, pointers of garbage."""

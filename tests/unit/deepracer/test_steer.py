@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fleet.workloads.deepracer.faults import Fault
 from fleet.workloads.deepracer.spec import Until
 from fleet.workloads.deepracer.steer import (
     FINISH_WITHIN,
@@ -15,8 +16,8 @@ from fleet.workloads.deepracer.steer import (
     EndLeg,
     Exited,
     Facts,
-    Fault,
     GoOn,
+    culpable,
     decide,
 )
 
@@ -89,5 +90,12 @@ def test_the_first_to_end_is_the_cause_of_those_that_end_later() -> None:
 def test_lack_of_memory_is_said() -> None:
     told = fault(decided(exited=[Exited("trainer", 137, NOW - 10, no_memory=True)]))
     assert told.code == "out-of-memory"
-    assert "[out-of-memory]" in told.told()
-    assert "more memory" in told.told()
+    assert told.code == "out-of-memory"
+    assert "more memory" in told.remedy
+
+
+def test_coach_may_leave_the_trainer_alone() -> None:
+    well, badly, trainer = Exited("coach", 0, NOW), Exited("coach", 1, NOW), Exited("trainer", 0, NOW)
+    assert culpable([well]) == []
+    assert culpable([badly]) == [badly]
+    assert culpable([well, trainer]) == [well, trainer]
