@@ -18,7 +18,7 @@ from pathlib import Path
 
 from fleet.agent.logfile import LogFile
 from fleet.agent.process import ShellProcess
-from fleet.engine import ENGINE_NOTE, Engine
+from fleet.engine import ENGINE_NOTE, remove_noted
 from fleet.model.base import Seconds, canonical_json
 from fleet.model.documents import BootDocument
 from fleet.model.errors import FleetError
@@ -27,7 +27,7 @@ OPTIONS = "workload.json"
 """On the machine's own disk: what the job says under ``workload:``."""
 _START = (
     "import os, sys; sys.path[:0] = os.environ.pop('FLEET_PYTHONPATH').split(os.pathsep); "
-    "from fleet.workloads.__main__ import main; sys.exit(main())"
+    "from fleet.workloads.__main__ import main; sys.exit(main(os.environ))"
 )
 """Python is started isolated (-I): a ``yaml.py`` in the user's workdir must not stand in for the library of that name."""
 
@@ -97,7 +97,7 @@ class WorkloadProcess:
     def _clean(self) -> None:
         try:
             note = json.loads(self._note.read_text(encoding="utf-8"))
-            Engine(str(note["docker"]), {**os.environ, **note["env"]}).remove(str(note["project"]))
+            remove_noted(note)
         except FleetError as error:
             self._log.write(f"fleet: {error}\n".encode())
         except (OSError, ValueError, LookupError, TypeError, AttributeError):

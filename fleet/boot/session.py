@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import secrets
 import signal
@@ -40,6 +41,27 @@ def run(connection: Any, reach: Reach, words: Sequence[str], *, script: str = IN
                 return _carried(channel, reach)
         with _passed_on(lambda: _interrupt(connection, reach, token, script)):
             return _carried(channel, reach)
+
+
+def captured(
+    connection: Any, reach: Reach, words: Sequence[str], *, silent: float, script: str = INSIDE
+) -> tuple[int, bytes, bytes]:
+    """Run a command beside the training, without input; its exit code, output and error.
+
+    Raises ConnectionLostError if the machine goes away meanwhile, SshError if it says nothing for ``silent`` seconds.
+    """
+    line = inside(reach.user, "run", secrets.token_hex(8), words, script)
+    out, err = io.BytesIO(), io.BytesIO()
+    with _session(connection, reach) as channel:
+        channel.settimeout(silent)
+        channel.exec_command(os.fsencode(line))
+        channel.shutdown_write()
+        try:
+            for stream in [_Drain(channel.recv, out), _Drain(channel.recv_stderr, err)]:
+                stream.join()
+        except TimeoutError:
+            raise SshError(f"{reach.name} says nothing for {silent:.0f} s") from None
+        return _code_of(channel, reach), out.getvalue(), err.getvalue()
 
 
 def shell(connection: Any, reach: Reach) -> int:
@@ -98,6 +120,11 @@ def _carried(channel: Any, reach: Reach) -> int:
     threading.Thread(target=_feed, args=(channel,), name="stdin", daemon=True).start()
     for stream in [_Drain(channel.recv, sys.stdout.buffer), _Drain(channel.recv_stderr, sys.stderr.buffer)]:
         stream.join()
+    return _code_of(channel, reach)
+
+
+def _code_of(channel: Any, reach: Reach) -> int:
+    """The exit code, once the command has ended."""
     code = int(channel.recv_exit_status())
     if code >= 0:
         return code

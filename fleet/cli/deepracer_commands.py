@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from fleet.cli.app import Commands, Output, OutputOption, app
+from fleet.cli.app import BucketOption, Commands, Output, OutputOption, RunArgument, app
+from fleet.cli.complete import run_names
+from fleet.cli.reach_commands import FromOption, IdentityOption
 
 deepracer = typer.Typer(cls=Commands, help="Check, repair and look after DeepRacer trainings.", no_args_is_help=True)
 app.add_typer(deepracer, name="deepracer")
@@ -45,3 +47,69 @@ def deepracer_repair(
 
     as_json = output is Output.JSON
     raise typer.Exit(repair(prefix, apply=apply, after_nan=after_nan, form=form.value, yes=yes, as_json=as_json))
+
+
+@deepracer.command("status")
+def deepracer_status(run: RunArgument, bucket: BucketOption = None, output: OutputOption = Output.TEXT) -> None:
+    """Show how far a training is, over all its machines: iterations, reward, progress, checkpoints, what was lost, the disk.
+
+    Example: fleet deepracer status shanghai-1
+    """
+    from fleet.cli.deepracer_status import show
+
+    raise typer.Exit(show(run, bucket, as_json=output is Output.JSON))
+
+
+@deepracer.command("doctor")
+def deepracer_doctor(
+    run: Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN]", help="Look at its machine; else at this computer.", autocompletion=run_names),
+    ] = None,
+    paste: Annotated[
+        bool, typer.Option("--paste", help="One block of text to ask for help with; secrets are taken out.")
+    ] = False,
+    identity: IdentityOption = None,
+    come_from: FromOption = None,
+    bucket: BucketOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Check docker, GPU, containers, files, progress and disk, here or on a run's machine; each line with what to do.
+
+    Exit code 1 if something is not ok. Example: fleet deepracer doctor shanghai-1 --paste
+    """
+    from fleet.cli.deepracer_doctor import check
+
+    as_json = output is Output.JSON
+    raise typer.Exit(check(run, bucket, paste=paste, as_json=as_json, identity=identity, come_from=come_from))
+
+
+@deepracer.command("clean")
+def deepracer_clean(
+    prefix: Annotated[
+        str,
+        typer.Argument(
+            metavar="PREFIX",
+            help="The folder that holds model/, s3://bucket/prefix, or a folder of such.",
+            show_default=False,
+        ),
+    ],
+    apply: Annotated[bool, typer.Option("--apply", help="Do it; else it is only shown.")] = False,
+    keep: Annotated[
+        int, typer.Option("--keep", min=2, help="Whole sets that stay, beside the best and what pointers name.")
+    ] = 4,
+    docker: Annotated[
+        bool,
+        typer.Option(
+            "--docker", help="Also what the stack left on this computer: docker's logs, old images, /tmp/sagemaker."
+        ),
+    ] = False,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Show what of a model's files nobody needs any more, and remove it with --apply; what a resume needs always stays.
+
+    Example: fleet deepracer clean s3://bucket/shanghai-1 --apply
+    """
+    from fleet.cli.deepracer_clean import clean
+
+    raise typer.Exit(clean(prefix, apply=apply, keep=keep, docker=docker, as_json=output is Output.JSON))

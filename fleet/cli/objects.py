@@ -657,6 +657,170 @@ class DeepRacerRepairObject(TypedDict):
     """Pointers that name the committed set now."""
 
 
+class DeepRacerIterationObject(TypedDict):
+    """One iteration of a training: the means over its episodes."""
+
+    set: int
+    """The N of the set that is made of it."""
+    episodes: int
+    """Training episodes."""
+    reward: float
+    """The mean of their rewards, as the reward function gives them."""
+    progress_percent: float
+    """The mean of how far they came, of the lap."""
+    laps: int
+    """Episodes that went all the way round."""
+
+
+class DeepRacerBestObject(TypedDict):
+    """The set whose evaluation was best; of equals the newest."""
+
+    set: int
+    """Its N."""
+    trials: int
+    """Episodes of its evaluation."""
+    reward: float
+    """The mean of their rewards."""
+    progress_percent: float
+    """The mean of how far they came, of the lap."""
+    laps: int
+    """How many went all the way round."""
+
+
+class DeepRacerKeptObject(TypedDict):
+    """The newest checkpoint."""
+
+    set: int
+    """The N of the set that it holds."""
+    at: float
+    """When it was made."""
+    age_seconds: float
+    """How long ago that is."""
+
+
+class DeepRacerLostObject(TypedDict):
+    """Work that the model does not hold, since training went on from before it."""
+
+    prefix: str | None
+    """What was written by the stack that ended; null: it left nothing, and this is what fleet measured."""
+    attempt: int | None
+    """Its machine."""
+    resumed_from: int | None
+    """The N of the set that training went on from; null: from nothing, or it is not known."""
+    iterations_count: float
+    """Iterations; one that was not finished counts as the share of its episodes."""
+    episodes: int | None
+    """Training episodes; null: not known."""
+    seconds: float
+    """By the simulator's clock."""
+
+
+class DeepRacerDiskObject(TypedDict):
+    """The disk that the volume is on."""
+
+    used_bytes: int
+    """In use."""
+    total_bytes: int
+    """In all."""
+    bytes_per_day: int
+    """What training writes in a day."""
+    full_at: float | None
+    """When nothing is left, if it goes on so; null: not within ten years."""
+    measured: bool
+    """By notes of what was in use; false: only by the times of the files that are there."""
+
+
+class DeepRacerStatusObject(TypedDict):
+    """A training over all its machines, as one run."""
+
+    run: str
+    """The run's id."""
+    state: State
+    """As `fleet status` tells it."""
+    stack: str | None
+    """The signal that is waited for while the stack starts, or `training`; null: not to be seen from here, or it is over."""
+    faults: list[str]
+    """What the containers' logs complain of."""
+    attempt: int
+    """The newest attempt's number; 0: none yet."""
+    prefixes: list[str]
+    """What the starts of the stack wrote, the earliest first."""
+    newest_set: int
+    """The N of the newest set that is known of."""
+    iterations: int
+    """Iterations that the model holds, without those of the model that the run began from."""
+    episodes: int
+    """Training episodes that the model holds, as far as metrics are to be seen."""
+    laps: int
+    """Of those, how many went all the way round."""
+    trend: list[DeepRacerIterationObject]
+    """The iterations, the newest last, 500 at most; the last may be under way."""
+    best: DeepRacerBestObject | None
+    """The set whose evaluation was best; null: none was evaluated."""
+    checkpoint: DeepRacerKeptObject | None
+    """The newest checkpoint; null: none yet."""
+    lost: list[DeepRacerLostObject]
+    """For each time that training went on from an earlier set."""
+    disk: DeepRacerDiskObject | None
+    """null: it is not this computer's."""
+    nan_retries: int
+    """So often a loss was no number, and training went on from before it."""
+    unseen: list[str]
+    """What cannot be told from here."""
+
+
+class DeepRacerCheckObject(TypedDict):
+    """One thing that was looked at."""
+
+    check: str
+    """What it is."""
+    state: Literal["ok", "not ok", "cannot tell"]
+    """What it came to."""
+    found: str
+    """What was found."""
+    remedy: str
+    """What to do about it; may be empty."""
+
+
+class DeepRacerDoctorObject(TypedDict):
+    """A machine that trains or is to, looked at."""
+
+    where: str
+    """`this computer`, the machine's id, or `no machine`."""
+    checks: list[DeepRacerCheckObject]
+    """In an order in which what fails first explains what fails after."""
+    paste: str | None
+    """With `--paste`: the block of text, without secrets."""
+
+
+class DeepRacerCleanActionObject(TypedDict):
+    """Something that may go, as a whole."""
+
+    kind: Literal["container-log", "temporary", "frozen-graph", "trace", "set", "prefix", "image"]
+    """What it is."""
+    prefix: str | None
+    """Where it lies; null: on this computer, beside all prefixes."""
+    names: list[str]
+    """Files within the prefix, paths on this computer, or an image."""
+    bytes: int
+    """What is gained."""
+    why: str
+    """What it is, and why nobody needs it."""
+    done: bool
+    """It is gone."""
+
+
+class DeepRacerCleanedObject(TypedDict):
+    """What may go of a model's files, or went."""
+
+    applied: bool
+    """With `--apply`; else nothing was removed."""
+    actions: list[DeepRacerCleanActionObject]
+    """The least missed first."""
+    bytes: int
+    """All together."""
+
+
 class InitObject(TypedDict):
     """A job file that was written."""
 

@@ -1,4 +1,4 @@
-"""A line of prices as a word of block characters."""
+"""A line of prices, or of anything else, as a word of block characters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 FLAT = "▄"
 
 
-def means(points: Sequence[tuple[float, int]], since: float, until: float, count: int) -> list[float | None]:
+def means(points: Sequence[tuple[float, float]], since: float, until: float, count: int) -> list[float | None]:
     """The mean price of each of ``count`` equal stretches of time, weighted by how long each held; None: not known yet."""
     width = (until - since) / count
     found: list[float | None] = []
@@ -24,7 +24,7 @@ def means(points: Sequence[tuple[float, int]], since: float, until: float, count
     return found
 
 
-def sparkline(points: Sequence[tuple[float, int]], since: float, until: float, count: int = 20) -> str:
+def sparkline(points: Sequence[tuple[float, float]], since: float, until: float, count: int = 20) -> str:
     """From the lowest to the highest that it came to; a price that never changed lies in the middle."""
     values = means(points, since, until, count) if until > since else []
     known = [value for value in values if value is not None]

@@ -5,13 +5,12 @@ The agent notes on the machine's own disk where they run, before it makes the fi
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from fleet.engine import ENGINE_NOTE, Engine
+from fleet.engine import ENGINE_NOTE, remove_noted
 from fleet.model.errors import FleetError
 from fleet.providers.local import folder as files
 
@@ -45,7 +44,7 @@ def try_again(folder: Path) -> None:
 
 def _removed(note: dict[str, Any]) -> str | None:
     try:
-        Engine(str(note["docker"]), {**os.environ, **note["env"]}).remove(str(note["project"]))
+        remove_noted(note)
     except FleetError as error:
         return str(error)
     return None

@@ -6,16 +6,14 @@ python -m tests.simulation.chaos soak MINUTES     seed after seed; the last line
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fleet.control.controller import Controller
 from fleet.control.inventory import delete_volume, volumes
 from fleet.control.runs import add_note, live_run, resume_run, start_run, stop_run
-from fleet.core.deadlines import solve
 from fleet.core.plan.launching import waits_for
 from fleet.core.state import RunState
 from fleet.model import layout
@@ -26,6 +24,7 @@ from fleet.providers.sim.market import HOUR, Weather
 from fleet.providers.sim.provider import SimProvider
 from fleet.store.journal import Journal
 from tests.simulation.chaos.clients import Machine
+from tests.simulation.chaos.coarse import coarse_tables
 from tests.simulation.chaos.faults import Storm
 from tests.simulation.chaos.laws import ALIVE
 from tests.simulation.chaos.training import model_after
@@ -59,23 +58,6 @@ class Result:
     reached: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
     trace: list[str] = field(default_factory=list)
-
-
-COARSE = (120, 2_000_000)
-"""How finely the tables of deadlines are worked out here: else nine tenths of the time would go into them."""
-
-
-@contextlib.contextmanager
-def coarse_tables() -> Iterator[None]:
-    """What a choice costs is no law; that a deadline is kept is not left to the table."""
-    before = solve.FINEST, solve.EFFORT
-    solve.FINEST, solve.EFFORT = COARSE
-    solve.table.cache_clear()
-    try:
-        yield
-    finally:
-        solve.FINEST, solve.EFFORT = before
-        solve.table.cache_clear()
 
 
 class Explorer:

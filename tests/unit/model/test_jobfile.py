@@ -176,6 +176,20 @@ def test_accelerators_are_a_name_and_a_count(wrong: str) -> None:
     assert "accelerators" in "\n".join(problems(MINIMAL + f"resources: {{accelerators: {wrong}}}\n"))
 
 
+def test_a_workload_stands_instead_of_commands_and_says_which_kind_it_is() -> None:
+    job = parse_job("name: mine\nworkdir: .\nworkload: {kind: deepracer, workers: 2}\n", "job.yaml")
+    assert job.workload == {"kind": "deepracer", "workers": 2}
+    assert job.in_containers
+    assert problems("name: mine\nworkload: {kind: deepracer}\n") == [
+        "job.yaml:2:11: workload: its files lie in the workdir; add `workdir: .`"
+    ]
+    assert problems("name: mine\nworkdir: .\nworkload: {workers: 2}\n") == [
+        "job.yaml:3:11: workload: which kind? Write `workload: {kind: deepracer}`"
+    ]
+    assert "not both" in problems("name: mine\nworkdir: .\nrun: a\nworkload: {kind: deepracer}\n")[0]
+    assert "run or stack or workload" in problems("name: a\nworkdir: .\nrun: a\nstack: b\nworkload: {kind: c}\n")[0]
+
+
 def test_a_stack_stands_instead_of_commands_and_lies_in_the_workdir() -> None:
     job = parse_job("name: mine\nworkdir: .\nstack: deploy/compose.yaml\n", "job.yaml")
     assert (job.stack, job.run) == ("deploy/compose.yaml", None)

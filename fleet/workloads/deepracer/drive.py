@@ -1,0 +1,300 @@
+"""The driver: what fleet starts on a machine to train DeepRacer, and of which nothing is left afterwards but checkpoints.
+
+It looks for the newest whole set, begins a new prefix from a repaired copy of it, starts the stack, keeps every set that the
+trainer commits, and takes everything down again. Exit codes: 0, trained to the end; 143, stopped as asked; 1, it says why.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from fleet.model.base import Seconds
+from fleet.model.errors import FleetError, StoreError
+from fleet.workloads.deepracer import nan, sources
+from fleet.workloads.deepracer.alone import alone
+from fleet.workloads.deepracer.book import Book, say
+from fleet.workloads.deepracer.containers import gpu_by
+from fleet.workloads.deepracer.course import Course
+from fleet.workloads.deepracer.engine_room import EngineRoom, InterruptedStart, has_gpu
+from fleet.workloads.deepracer.ground import Ground, Storage, ground_of, look_alike, made_secret, runs_bucket
+from fleet.workloads.deepracer.health import begin
+from fleet.workloads.deepracer.history import HISTORY, History
+from fleet.workloads.deepracer.keeper import Keeper, export, keep_source
+from fleet.workloads.deepracer.leg import Leg, Stop
+from fleet.workloads.deepracer.listen import Listener
+from fleet.workloads.deepracer.mirror import copy_repaired
+from fleet.workloads.deepracer.params import PARAMS, files_of
+from fleet.workloads.deepracer.place import Place, s3_endpoint
+from fleet.workloads.deepracer.prefix import open_s3
+from fleet.workloads.deepracer.resume import FROM, Candidate, loss, must_keep, next_prefix
+from fleet.workloads.deepracer.sources import Found
+from fleet.workloads.deepracer.spec import HYPERPARAMETERS, METADATA, REWARD, DeepRacer
+from fleet.workloads.deepracer.steer import EndLeg
+from fleet.workloads.deepracer.storage import make_bucket
+
+MODEL = "model"
+"""Below the workdir: what the job's ``outputs`` name."""
+STOPPED, FAILED = 128 + signal.SIGTERM, 1
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def main(options: Mapping[str, object], env: Mapping[str, str]) -> int:
+    """Train, as the job's ``workload:`` says. The exit code."""
+    began = time.monotonic()
+    try:
+        spec = DeepRacer.model_validate(options)
+        ground = ground_of(env, Path.cwd())
+    except (ValidationError, FleetError) as error:
+        say(str(error))
+        return FAILED
+    stop = Stop(ground.stop_by)
+    for number in SIGNALS:
+        signal.signal(number, stop.ask)
+    try:
+        with alone(ground.own):
+            return Driver(spec, ground, stop, began).live()
+    except InterruptedStart:
+        say("asked to stop before training began")
+        return STOPPED
+    except FleetError as error:
+        say(str(error))
+        return FAILED
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A leg that can begin."""
+
+    place: Place
+    beside: Mapping[str, bytes]
+    """Texts that go with every set that is kept."""
+    source: Candidate | None
+    found: Found
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A leg that is over."""
+
+    leg: Leg
+    ready: Prepared
+    ending: EndLeg
+
+
+class Driver:
+    """One process's life: one leg, or several where a loss became NaN."""
+
+    def __init__(self, spec: DeepRacer, ground: Ground, stop: Stop, began: Seconds) -> None:
+        self._spec, self._ground, self._stop, self._began = spec, ground, stop, began
+        self._history = History(ground.volume / HISTORY)
+        device = "gpu" if spec.device == "gpu" or (spec.device == "auto" and has_gpu()) else "cpu"
+        self._device = device
+        self._room = EngineRoom(ground, spec, stop.is_asked)
+        self._images: Mapping[str, str] = {}
+
+    def live(self) -> int:
+        """To the end; no container of it is left then. Raises FleetError, InterruptedStart."""
+        self._room.note()
+        try:
+            return self._live()
+        finally:
+            self._room.remove()
+
+    def _live(self) -> int:
+        noted = self._history.course(self._ground.run)
+        self._room.clear(self._place("start", None))
+        self._images = self._room.pull(noted.images if noted is not None else {}, self._device)
+        storage = self._open_storage()
+        while True:
+            found = sources.find(self._ground, storage, noted)
+            source = self._source(found)
+            if self._is_done(found.course, source):
+                return self._hand_over(found, storage, source)
+            code = self._after(self._run(self._prepare(found, source, storage), storage), storage)
+            if code is not None:
+                return code
+            noted = self._history.course(self._ground.run)
+
+    # --- before a leg
+
+    def _place(self, prefix: str, pretrained: str | None, base: str = "", hyperparameters: bytes = b"") -> Place:
+        ground, spec = self._ground, self._spec
+        if spec.storage == "instance":
+            s3 = look_alike(s3_endpoint(ground.project), made_secret(ground.own))
+        else:
+            s3 = runs_bucket(ground.env, ground.run).place
+        return Place(
+            project=ground.project,
+            run=ground.run,
+            prefix=base + prefix,
+            pretrained=base + pretrained if pretrained is not None else None,
+            pretrained_checkpoint="last",
+            bucket=s3.bucket,
+            s3=s3,
+            own=ground.own,
+            volume=ground.volume,
+            device="gpu" if self._device == "gpu" else "cpu",
+            labels=ground.labels,
+            gpu_by=gpu_by(self._room.compose),
+            user=f"{os.getuid()}:{os.getgid()}",
+            images=self._images,
+            hyperparameters=nan.parsed(hyperparameters),
+        )
+
+    def _open_storage(self) -> Storage:
+        """The look-alike runs and answers, or the run's own bucket does."""
+        if self._spec.storage == "bucket":
+            return runs_bucket(self._ground.env, self._ground.run)
+        (self._ground.volume / "s3").mkdir(parents=True, exist_ok=True)
+        self._room.up(self._place("start", None), ["s3"])
+        storage = Storage(look_alike(self._room.s3_endpoint(), made_secret(self._ground.own)))
+        make_bucket(storage.place, pause=self._room.pause)
+        return storage
+
+    def _source(self, found: Found) -> Candidate | None:
+        if found.sets:
+            return found.sets[0]
+        if self._spec.pretrained is not None:
+            return sources.pretrained(self._ground, self._spec.pretrained)
+        return None
+
+    def _is_done(self, course: Course, source: Candidate | None) -> bool:
+        """The run had reached its end, and died before it could hand over its model."""
+        if source is None or source.origin == "pretrained":
+            return False
+        probe = course.begun("", 0, source.origin, source.n, course.trained_at(source.n), 0.0)
+        until = self._spec.until
+        enough = until.iterations is not None and probe.done >= until.iterations
+        return enough or (until.duration is not None and probe.trained_seconds >= until.duration)
+
+    def _prepare(self, found: Found, source: Candidate | None, storage: Storage) -> Prepared:
+        """The new prefix, with a repaired copy of the source beside it, and the user's files."""
+        ground, course = self._ground, found.course
+        prefix = next_prefix(ground.run, ground.attempt, [*found.names, *course.prefixes])
+        if source is not None:
+            copy_repaired(sources.opened(ground, storage, source), storage.open(prefix + FROM), source.n, ground.own)
+            if source.origin == "checkpoint":
+                self._history.bring_back(ground.checkpoints / source.place)
+        files, place = self._files(prefix, prefix + FROM if source is not None else None, storage, course.learning_rate)
+        bucket = open_s3(storage.place, "")
+        for key, data in files.items():
+            bucket.write(key, data)
+        names = {f"{place.custom_files}/{name}": name for name in (METADATA, HYPERPARAMETERS)}
+        names |= {f"{place.prefix}/{name}": name for name in (REWARD, PARAMS)}
+        beside = {name: files[key] for key, name in names.items() if key in files}
+        self._tell_source(course, source)
+        return Prepared(place, beside, source, found)
+
+    def _files(
+        self, prefix: str, pretrained: str | None, storage: Storage, rate: float | None
+    ) -> tuple[dict[str, bytes], Place]:
+        """What lies in the bucket before anything starts, with the learning rate in force."""
+        place = self._place(prefix, pretrained, storage.base)
+        files = files_of(self._spec, place, self._ground.workdir)
+        key = f"{place.custom_files}/{HYPERPARAMETERS}"
+        files[key] = nan.with_learning_rate(files[key], rate)
+        return files, self._place(prefix, pretrained, storage.base, files[key])
+
+    def _tell_source(self, course: Course, source: Candidate | None) -> None:
+        if source is None:
+            say("training begins from nothing")
+            return
+        where = {"volume": "on the volume", "checkpoint": "from fleet's checkpoints", "pretrained": "the pretrained model"}
+        lost = loss(course, source.n) if source.origin != "pretrained" else None
+        told = f": {lost.told()}" if lost is not None else ""
+        say(f"training goes on from set {source.n}, {where.get(source.origin, '')} ({source.place}){told}")
+
+    # --- a leg
+
+    def _run(self, ready: Prepared, storage: Storage) -> Ran:
+        found, source, ground = ready.found, ready.source, self._ground
+        course = found.course.model_copy(update={"images": dict(self._images)})
+        book = Book(course, self._history, self._spec.until)
+        trained = course.trained_at(source.n) if source is not None else 0.0
+        prefix = ready.place.prefix.removeprefix(storage.base)
+        book.begins(prefix, ground.attempt, source.origin if source else "nothing", source.n if source else None, trained)
+        self._room.up(ready.place)
+        started = time.monotonic()
+        keeper = Keeper(storage.open(prefix), ground.checkpoints, ready.beside, book, self._history)
+        listener = Listener(self._room.engine)
+        health = begin(self._spec, started)
+        leg = Leg(self._spec, self._room, listener, book, keeper, self._history, health, self._stop, self._began, started)
+        try:
+            self._catch_up(ready, storage, book)
+            ending = leg.run()
+            self._finish(leg, ending)
+        finally:
+            listener.end()
+        return Ran(leg, ready, ending)
+
+    def _catch_up(self, ready: Prepared, storage: Storage, book: Book) -> None:
+        """While the containers start: what the leg begins from is kept, and the records of the leg before it."""
+        source, found = ready.source, ready.found
+        if source is not None and must_keep(source, found.kept, found.course):
+            copy = storage.open(book.course.leg.prefix + FROM)
+            keep_source(copy, source.n, self._ground.checkpoints, ready.beside, book, self._history)
+        before = found.course.legs[-1].prefix if found.course.legs else None
+        if before in found.names and before is not None:
+            with suppress(StoreError, OSError):
+                self._history.take(before, storage.open(before))
+
+    def _finish(self, leg: Leg, ending: EndLeg) -> None:
+        """A last look at what is committed, unless it may be NaN; then the books are closed."""
+        if not leg.nan:
+            leg.keeper.look(hurry=True)
+        leg.book.ended(ending.how)
+        with suppress(StoreError, OSError):
+            leg.keeper.take_history()
+
+    # --- after a leg
+
+    def _after(self, ran: Ran, storage: Storage) -> int | None:
+        """The exit code; None: another leg."""
+        ending, book = ran.ending, ran.leg.book
+        if ending.how == "fault":
+            assert ending.fault is not None
+            say(f"{ending.fault.message} [{ending.fault.code}]\n{ending.fault.remedy}")
+            return FAILED
+        if ending.how == "succeeded":
+            found = sources.find(self._ground, storage, book.course)
+            return self._hand_over(found, storage, found.sets[0] if found.sets else None)
+        if ending.how == "stopped" and not ran.leg.nan:
+            return STOPPED
+        self._room.end_training()
+        code = self._go_back(ran, storage)
+        return STOPPED if ending.how == "stopped" else code
+
+    def _go_back(self, ran: Ran, storage: Storage) -> int | None:
+        """After a NaN: from which set training goes on. The exit code if it does not."""
+        found = sources.find(self._ground, storage, ran.leg.book.course)
+        rate = nan.learning_rate_of(ran.ready.beside[HYPERPARAMETERS])
+        decision = nan.after_nan(found.course, found.sets, self._spec.nan, rate)
+        if isinstance(decision, nan.Enough):
+            say(f"{decision.message} [nan]\n{decision.remedy}")
+            return FAILED
+        say(decision.words)
+        ran.leg.book.went_bad(decision.source.n if decision.source is not None else None, decision.learning_rate)
+        return None
+
+    def _hand_over(self, found: Found, storage: Storage, source: Candidate | None) -> int:
+        """The final model goes into the workdir, where the job's outputs are taken from."""
+        if source is None:
+            say("training ended before a first set was kept: there is no model")
+            return FAILED
+        files, _ = self._files("final", None, storage, found.course.learning_rate)
+        beside = {Path(key).name: data for key, data in files.items() if Path(key).name in (METADATA, REWARD, PARAMS)}
+        beside |= {"ip/hyperparameters.json": next(data for key, data in files.items() if key.endswith(HYPERPARAMETERS))}
+        last = found.course.legs[-1].prefix if found.course.legs else ""
+        prefix = sources.opened(self._ground, storage, source)
+        metrics = self._ground.volume / HISTORY / last / "metrics"
+        export(prefix, source.n, self._ground.workdir / MODEL, self._ground.own, beside, metrics)
+        say(f"trained to the end: set {source.n} is the model, in {MODEL}/")
+        return 0

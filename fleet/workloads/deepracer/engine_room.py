@@ -1,0 +1,182 @@
+"""The stack's containers as the driver handles them: leftovers go, images come, services start, nothing stays behind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import yaml
+
+from fleet.engine import PROJECT_LABEL, Engine, EngineAwayError
+from fleet.model.base import Seconds
+from fleet.model.errors import FleetError
+from fleet.workloads.compose import Compose, find_compose
+from fleet.workloads.deepracer import containers
+from fleet.workloads.deepracer.book import say
+from fleet.workloads.deepracer.compose import FILE, compose_file, own_files
+from fleet.workloads.deepracer.ground import Ground
+from fleet.workloads.deepracer.images import image, resolved_digest, roles
+from fleet.workloads.deepracer.place import SAGEMAKER, Place
+from fleet.workloads.deepracer.spec import DeepRacer
+
+ENGINE_WAIT: Seconds = 60.0
+"""Where the volume holds the engine's data, it starts once the volume is there, a moment before us."""
+STEP: Seconds = 0.1
+S3_WAIT: Seconds = 60.0
+
+
+class InterruptedStart(Exception):  # noqa: N818 - no error: it was asked for
+    """Asked to stop while the stack was still being started."""
+
+
+class EngineRoom:
+    """An attempt's containers."""
+
+    def __init__(self, ground: Ground, spec: DeepRacer, stopping: Callable[[], bool]) -> None:
+        self._ground, self._spec, self._stopping = ground, spec, stopping
+        self._env = {key: value for key, value in ground.env.items() if not key.startswith("COMPOSE_")}
+        self.compose = self._found()
+        self.place: Place | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """Docker's."""
+        return self.compose.engine
+
+    def _found(self) -> Compose:
+        until = time.monotonic() + ENGINE_WAIT
+        while True:
+            try:
+                return find_compose(self._env, self._ground.workdir)
+            except EngineAwayError:
+                if time.monotonic() >= until:
+                    raise
+                self.pause(1.0)
+
+    def note(self) -> None:
+        """Where the containers run, before there is one: for whoever ends this machine."""
+        self._ground.own.mkdir(parents=True, exist_ok=True)
+        note = {
+            "docker": self.engine.docker,
+            "project": self._ground.project,
+            "env": self.engine.way(),
+            "folders": [str(self._ground.own / SAGEMAKER)],  # where the trainer's compose file lies that coach starts
+        }
+        self._ground.note.write_text(json.dumps(note), encoding="utf-8")
+
+    def clear(self, place: Place) -> None:
+        """Remove what earlier starts of the same run left: they keep ports and memory, and write where we read."""
+        words = ("ps", "--all", "--filter", f"label=fleet.run={place.run}", "--format", f'{{{{.Label "{PROJECT_LABEL}"}}}}')
+        left = set(self.engine.ask(*words).stdout.split())
+        for project in sorted({place.project, *left}):
+            containers.remove_stack(self.engine, replace(place, project=project))
+
+    def pull(self, known: Mapping[str, str], device: str) -> dict[str, str]:
+        """Have the images; by which digests, so that later attempts take the same. Raises FleetError, InterruptedStart."""
+        found: dict[str, str] = {}
+        for role in roles(self._spec):
+            name = known.get(role) or image(self._spec, role, "gpu" if device == "gpu" else "cpu")
+            if self.engine.ask("image", "inspect", "--format", "{{.Id}}", name).returncode != 0:
+                say(f"the image {name} is fetched")
+                if self._run([self.engine.docker, "pull", "--quiet", name]) != 0:
+                    raise FleetError(f"the image {name} cannot be had; docker says why above", f"Try it: docker pull {name}")
+            found[role] = resolved_digest(self.engine, name) or name
+        return found
+
+    def up(self, place: Place, services: Sequence[str] = ()) -> None:
+        """Start services, all of them if none is named. Raises FleetError, InterruptedStart."""
+        self.place = place
+        place.own.mkdir(parents=True, exist_ok=True)
+        place.sagemaker.mkdir(parents=True, exist_ok=True)
+        for name, text in own_files(self._spec, place).items():
+            (place.own / name).write_text(text, encoding="utf-8")
+        file = place.own / FILE
+        file.touch(mode=0o600)
+        file.write_text(yaml.safe_dump(compose_file(self._spec, place), sort_keys=False), encoding="utf-8")
+        if not place.host_network:
+            containers.ensure_network(self.engine)
+        words = self.compose.words(place.project, [file], "up", "--detach", *services)
+        if self._run(words) != 0:
+            raise FleetError("the stack did not start; compose says why above", "fleet deepracer doctor")
+
+    def s3_endpoint(self) -> str:
+        """Where the look-alike listens on this machine. Raises FleetError, InterruptedStart."""
+        assert self.place is not None
+        until = time.monotonic() + S3_WAIT
+        while True:
+            found = containers.s3_address(self.engine, self.place)
+            if found is not None:
+                return found
+            if time.monotonic() > until:
+                raise FleetError("the S3 look-alike did not start", "Its log: history/<prefix>/logs/s3.log on the volume")
+            self.pause(STEP)
+
+    def running(self) -> list[containers.Container]:
+        """The stack's containers, whatever became of them."""
+        return containers.containers(self.engine, self.place) if self.place is not None else []
+
+    def ask_to_end(self, container: str) -> None:
+        """SIGTERM, without waiting: the trainer heeds it at its iteration's end."""
+
+        def kill() -> None:
+            with contextlib.suppress(FleetError):
+                self.engine.ask("kill", "--signal", "TERM", container)
+
+        threading.Thread(target=kill, name="engine", daemon=True).start()
+
+    def end_training(self) -> None:
+        """Remove everything but the storage. Raises FleetError."""
+        assert self.place is not None
+        rest = [one for one in self.running() if one.service not in ("s3", "trainer")]
+        coach_first = sorted(rest, key=lambda one: one.service != "coach")
+        for ids in ([one.id for one in coach_first if one.service == "coach"], [one.id for one in coach_first]):
+            if ids:
+                self.engine.ask("rm", "--force", "--volumes", *ids, timeout=60)
+        containers.remove_trainer(self.engine, self.place)
+        own = [one.id for one in self.running() if one.service != "s3"]
+        if own:
+            self.engine.ask("rm", "--force", "--volumes", *own, timeout=60)
+
+    def remove(self) -> None:
+        """Remove everything. What cannot be is said; the note stays, by which others try again."""
+        if self.place is None:
+            return
+        try:
+            containers.remove_stack(self.engine, self.place)
+        except FleetError as error:
+            say(str(error))
+
+    def _run(self, words: Sequence[str]) -> int:
+        """A command in a group of its own, whose output goes into the log: ended if we are asked to stop."""
+        child = subprocess.Popen(list(words), env=dict(self._env), stdin=subprocess.DEVNULL, preexec_fn=os.setpgrp)
+        try:
+            while child.poll() is None:
+                self.pause(STEP / 2)
+            return child.returncode
+        finally:
+            if child.poll() is None:
+                os.killpg(child.pid, signal.SIGTERM)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    child.wait(5)
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
+
+    def pause(self, seconds: Seconds) -> None:
+        """Wait. Raises InterruptedStart if we are asked to stop."""
+        if self._stopping():
+            raise InterruptedStart
+        time.sleep(seconds)
+
+
+def has_gpu() -> bool:
+    """Whether NVIDIA's driver runs on this machine."""
+    return any(Path(name).exists() for name in ("/dev/nvidiactl", "/proc/driver/nvidia/version"))
