@@ -1,26 +1,25 @@
 """What the tick model expects of a run with a deadline: the yardstick of ``benchmarks.deadline_runs``.
 
-The same course of the same market, seen through a machine that knows more and does everything at once. Matched are
+The same course of the same market, seen by somebody who knows more and does everything at once. Matched are
 
-- *capacity*: a zone is up in a tick if a launch at its beginning would succeed in the simulated cloud: the pool has machines,
-  and is not about to take them back within the notice. A machine that is warned trains no more, there as here;
+- *capacity*: a zone is up in a tick if a launch at its beginning would succeed in the simulated cloud: the pool has
+  machines, and is not about to take them back within the notice. A machine that is warned trains no more, there as here;
 - *prices*: each zone's own, as at the run's beginning, as a share of on-demand's;
-- *an overhead*: the mean of what is drawn: half of a controller's pace until it looks, the boot, the agent's first word, and a
-  restore from the bucket (half of that pace and a volume's restore are within it). With a machine beside, what is lost at the
-  switch is a save, an agent's poll and the restore;
-- *the promise*: the controller keeps a margin back, and reckons with all that lies between two checkpoints when a machine is
-  lost. Both cost money on purpose, so the model keeps back the same: as much less time at each decision. What they cost is
-  told by the second prediction, which keeps nothing back;
+- *an overhead*: the mean of what is drawn: half of the pace at which a controller looks, the boot, the agent's first word,
+  a restore from the bucket. With a machine beside, what is lost at the switch is a save, an agent's poll and the restore;
+- *the promise*: the controller keeps a margin back, and all that may lie between two checkpoints, should a machine be lost
+  without a warning. Both may cost money, on purpose: the model keeps the same back at each decision. A second
+  prediction, *bare*, keeps nothing back, and so tells what the promise costs;
 - *the decision*: ``fleet.core.keeping.asking``, the very function that the controller asks;
 - *where*: the cheapest zone that is up.
 
-Different is, and is meant to be: the model sees every zone at every tick, and at no cost; the controller knows only of refusals and of
-machines that were taken back. The model launches at once; on-demand never fails in either.
+Not matched: the model sees every zone at every tick, for nothing. The controller knows of refusals, and of machines that
+were taken back from it. What that costs is part of the difference. On-demand fails in neither.
 
-Billing: the cloud bills by the second, the model by the tick. A tick is a minute here, so that each machine is billed for half a
-minute too much on average, and that is taken off again. What a machine is paid for after its training is added: the notice, for one
-that is taken back (it stays until it is taken), else the save, the word and the shutdown. Machines only, no disks; and nothing is free:
-what EC2 does not bill when it takes a machine back within its first hour is billed in both.
+Billing: the cloud bills by the second, the model by the tick. A tick is a minute here: each machine is billed for half of
+one too much on average, which is taken off again. What a machine is paid for after its training is added: the notice, for
+one that is taken back (it stays until then), else the save, the last word and the shutdown. Machines only, no disks; and
+nothing is free: what EC2 does not bill when it takes a machine back within its first hour is billed in both.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
     python -m benchmarks.deadline_runs [runs] [--jobs 2] [--hours 6]
 
-Real latencies, lagging lists, refused launches, boot times drawn from measured ones; training of 6 hours and more, deadlines of
-1.1 to 3 times the work. What a run should have cost is told by the tick model on the same course of the same market: how
-the two are matched is said in benchmarks/deadline_prediction.py. Processor time is counted, of all processes; the prediction's is not
-part of it.
+Real latencies, lagging lists, refused launches, boot times drawn from measured ones; training of 6 hours and more,
+deadlines of 1.1 to 3 times the work. What a run should have cost is told by the tick model on the same course of the same
+market: how the two are matched is said in benchmarks/deadline_prediction.py. Processor time is counted, of all processes,
+without that of the predictions.
 """
 
 from __future__ import annotations
