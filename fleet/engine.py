@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fleet.model.errors import FleetError
 
@@ -115,6 +116,17 @@ def find_engine(env: Mapping[str, str], folder: Path | None = None) -> Engine:
     if docker is None:
         raise FleetError("there is no docker command on this computer", INSTALL)
     return Engine(docker, env, folder)
+
+
+def remove_noted(note: Mapping[str, Any], env: Mapping[str, str]) -> None:
+    """Remove what a machine's note tells of: its project, then those ``beside`` it, which its containers started.
+
+    Raises FleetError naming what is left; LookupError, TypeError, ValueError for what is no note.
+    """
+    engine = Engine(str(note["docker"]), {**env, **note["env"]})
+    engine.remove(str(note["project"]))
+    for project in note.get("beside", ()):
+        engine.remove(str(project))
 
 
 def asked(

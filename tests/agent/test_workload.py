@@ -74,7 +74,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     made.log.close()
 
 
-def test_it_counts_as_ended_only_once_its_containers_are_removed(tmp_path: Path) -> None:
+def test_it_counts_as_ended_only_once_its_containers_are_removed(bench: Bench) -> None:
     bench.noted()
     child = bench.start("echo fleet.progress step=3; exit 7")
     eventually(lambda: child.poll() is not None)
@@ -84,7 +84,7 @@ def test_it_counts_as_ended_only_once_its_containers_are_removed(tmp_path: Path)
     assert any(PROJECT in words and words.startswith("ps --all") for words in bench.asked)
 
 
-def test_one_that_is_killed_takes_its_containers_along(tmp_path: Path) -> None:
+def test_one_that_is_killed_takes_its_containers_along(bench: Bench) -> None:
     bench.noted()
     child = bench.start("sleep 600")
     assert child.poll() is None
@@ -107,6 +107,7 @@ def test_one_that_made_nothing_on_the_engine_ends_all_the_same(bench: Bench, not
 def test_a_module_in_the_users_folder_does_not_stand_in_for_a_library(tmp_path: Path, bench: Bench) -> None:
     """The isolated Python that starts the driver finds fleet, and nothing in the folder where it is started."""
     (tmp_path / "yaml.py").write_text("raise SystemExit(77)")
+    (tmp_path / "world").mkdir()
     world = World(tmp_path / "world", {"run": None, "workload": {"kind": "nothing-known"}})
     life = world.attempt(disk=world.disk())
     life.until("training")
@@ -115,6 +116,6 @@ def test_a_module_in_the_users_folder_does_not_stand_in_for_a_library(tmp_path: 
         words, tmp_path, {**env, "FLEET_ENGINE_NOTE": str(bench.note)}, bench.log, lambda: None, time.time
     )
     eventually(lambda: child.poll() is not None)
-    assert child.poll() == 1
+    assert child.poll() == 2
     assert "nothing-known" in "".join(line for _, line in child.lines()) or "nothing-known" in bench.log.tail(20)
     world.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import queue
 import subprocess
@@ -60,6 +61,7 @@ def place_of(folder: Path, project: str, prefix: str, **more: Any) -> Place:
             "volume": volume,
             "device": "cpu",
             "labels": {"fleet.run": project},
+            "hyperparameters": json.loads(HYPERPARAMETERS),
             "user": f"{os.getuid()}:{os.getgid()}",
             **more,
         }
@@ -211,8 +213,8 @@ class Stack:
         return "\n".join(parts)
 
 
+SOURCES: dict[str, Source] = {"s3": "s3", "coach": "coach", "trainer": "trainer"}
+
+
 def _source(service: str) -> Source:
-    for source in ("s3", "coach", "trainer"):
-        if service == source:
-            return source  # type: ignore[return-value]
-    return "simulator"
+    return SOURCES.get(service, "simulator")

@@ -5,6 +5,7 @@ The controller, the simulated cloud and the benchmark's tick model all ask ``dec
 
 from fleet.core.deadlines.choose import decide
 from fleet.core.deadlines.model import Decision, Do, Situation, Sky, Terms
-from fleet.core.deadlines.solve import Table, table
+from fleet.core.deadlines.shelf import table
+from fleet.core.deadlines.solve import Table
 
 __all__ = ["Decision", "Do", "Situation", "Sky", "Table", "Terms", "decide", "table"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 
 from fleet.core.deadlines.chain import state_of
@@ -21,16 +22,21 @@ Option = tuple[Do, float, float, int]
 """A choice, what its next tick costs (in ticks of on-demand), the slack that it loses, and the table's row after it."""
 
 
-def decide(table: Table, at: Situation) -> Decision:
+def decide(table: Table, at: Situation, overhead: Seconds | None = None) -> Decision:
     """The best choice for the next tick. A microsecond or a few.
 
     Safety does not hang on the table: after a choice, with spot gone and nothing running, on-demand must still make it.
     Where nothing can make it any more, the choice that finishes soonest is taken, and said to be late.
+
+    ``overhead``: exactly, of a table that was solved for about that one. What is safe follows from it; costs are the table's
+    at as much slack beyond an overhead.
     """
-    safe = [(option[0], _cost(table, at, option)) for option in _safe(table, at)]
+    overhead = table.terms.overhead if overhead is None else overhead
+    spare = table.terms.overhead - overhead
+    safe = [(option[0], _cost(table, at, option, spare)) for option in _safe(table, at, overhead)]
     most = DEAREST * (table.ticks + 1)
     weighed = [one for one in safe if one[1] <= most] or safe  # some are safe for the moment only
-    latest = at.slack - (at.rem if at.running is Do.ON_DEMAND else table.terms.overhead)
+    latest = at.slack - (at.rem if at.running is Do.ON_DEMAND else overhead)
     if not weighed:
         return Decision(_soonest(at), float("inf"), (), forced=True, late=True, latest_on_demand=latest)
     best = min(weighed, key=lambda pair: pair[1] - (WORTH if pair[0] is at.running else 0.0))
@@ -46,11 +52,11 @@ def _soonest(at: Situation) -> Do:
     return Do.ON_DEMAND
 
 
-def _safe(table: Table, at: Situation) -> Iterator[Option]:
+def _safe(table: Table, at: Situation, overhead: Seconds) -> Iterator[Option]:
     """The choices that keep the deadline, each with its next tick. Slack is what they use up until the next decision; a
     launch of on-demand is kept in reserve."""
     terms, shape, slack = table.terms, table.shape, at.slack + SMALL
-    tick, overhead, step = terms.tick, terms.overhead, at.step
+    tick, step = terms.tick, at.step
     if slack >= step + overhead:
         yield Do.WAIT, 0.0, tick, 0
     going = at.rem if at.running is Do.ON_DEMAND else overhead
@@ -66,7 +72,7 @@ def _safe(table: Table, at: Situation) -> Iterator[Option]:
         row = shape.booting if ready else shape.spot(_ticks_after(table, going))
         yield Do.SPOT, terms.price, min(going, tick), row
     if terms.overlap and at.running is Do.ON_DEMAND and at.rem <= SMALL and not ready and slack >= 0:
-        yield from _both(table, at)
+        yield from _both(table, at, overhead)
 
 
 def _done(at: Situation, going: Seconds) -> bool:
@@ -74,12 +80,14 @@ def _done(at: Situation, going: Seconds) -> bool:
     return at.step > 0 and at.work <= at.step - going + SMALL
 
 
-def _both(table: Table, at: Situation) -> Iterator[Option]:
+def _both(table: Table, at: Situation, overhead: Seconds) -> Iterator[Option]:
     """On-demand trains while a spot machine boots, and hands over within the tick in which that is ready."""
     terms, shape = table.terms, table.shape
-    if at.slack + SMALL < shape.restore + terms.overhead and not _done(at, shape.restore):
+    if at.slack + SMALL < shape.restore + overhead and not _done(at, shape.restore):
         return  # it could never take over
-    boots = at.beside if at.beside is not None else terms.overhead - shape.restore
+    boots = terms.overhead - shape.restore
+    if at.beside is not None:
+        boots = min(at.beside, boots)
     if boots >= terms.tick:
         passed = shape.beside - int(boots // terms.tick) + 1
         yield Do.BOTH, 1.0 + terms.price, 0.0, shape.both(min(max(passed, 1), shape.beside))
@@ -97,18 +105,16 @@ def _ticks_after(table: Table, rem: Seconds) -> int:
     return ticks
 
 
-def _cost(table: Table, at: Situation, option: Option) -> float:
-    """Ticks of on-demand: the table's value between its levels of slack and its ticks."""
+def _cost(table: Table, at: Situation, option: Option, spare: Seconds) -> float:
+    """Ticks of on-demand: the table's value between its levels of slack and its ticks, at so much more slack."""
     _, cost, lost, row = option
     if at.work <= table.terms.tick - lost + SMALL:
         return cost
-    level = (at.slack - lost) / table.step
-    if level < 0:
-        level = 0.0
-    low = min(int(level + SMALL), table.levels - 1)
-    part = level - low
-    if part < SMALL or low >= table.levels - 1:
-        part = 0.0
+    slack, slacks = at.slack + spare - lost, table.slacks
+    low = max(0, bisect_right(slacks, slack + SMALL) - 1)
+    part = 0.0
+    if low + 1 < len(slacks) and slack > slacks[low] + SMALL:
+        part = (slack - slacks[low]) / (slacks[low + 1] - slacks[low])
     ticks = at.left / table.terms.tick
     first = min(max(int(ticks + SMALL), 1), table.ticks)
     value = _between(table, first, row, low, part, at)
@@ -120,7 +126,7 @@ def _cost(table: Table, at: Situation, option: Option) -> float:
 
 def _between(table: Table, ticks: int, row: int, low: int, part: float, at: Situation) -> float:
     states = table.states
-    index = ((ticks * table.shape.rows + row) * table.levels + low) * states + state_of(at.sky) % states
+    index = ((ticks * table.shape.rows + row) * len(table.slacks) + low) * states + state_of(at.sky) % states
     value: float = table.values[index]
     if part:
         upper: float = table.values[index + states]

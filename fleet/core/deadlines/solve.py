@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from fleet.core.deadlines.chain import AGES, STATES, stay_and_hop
@@ -31,8 +30,6 @@ FINEST = 1400
 Where it cannot, each tick's interpolation adds to the error of the one before."""
 EFFORT = 200_000_000
 """Values of a table that are worked out, at most: in about a second."""
-KEPT = 4
-"""Tables that are remembered. One is 20 to 60 MB at the most ticks, and a few MB at a controller's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,24 +87,11 @@ class Table:
     terms: Terms
     shape: Shape
     ticks: int
-    step: Seconds
-    """Between two levels of slack."""
-    levels: int
+    slacks: tuple[Seconds, ...]
+    """The levels of slack, upwards from 0."""
     states: int
     values: memoryview
     """``ticks + 1`` times rows times levels times states single floats."""
-
-
-@lru_cache(maxsize=KEPT)
-def table(
-    terms: Terms,
-    horizon: Seconds,
-    slack: Seconds,
-    levels: int = LEVELS,
-    learned: Learned = LEARNED,
-) -> Table:
-    """What ``solved`` finds, remembered."""
-    return solved(terms, horizon, slack, levels, learned)
 
 
 def solved(terms: Terms, horizon: Seconds, slack: Seconds, levels: int, learned: Learned = LEARNED) -> Table:
@@ -121,26 +105,35 @@ def solved(terms: Terms, horizon: Seconds, slack: Seconds, levels: int, learned:
     most = max(slack, terms.overhead + terms.tick)
     shape = Shape.of(terms)
     stay, hop = stay_and_hop(terms.tick, terms.zones, terms.risk, learned)
-    step, parts = _steps(terms, most, levels, min(FINEST, EFFORT // (ticks * shape.rows * len(stay))))
-    levels = math.ceil(most / step - 1e-9) + 1
-    kept = np.zeros((ticks + 1, shape.rows, levels, len(stay)), dtype=np.float32)
-    _Solver(terms, shape, step / parts, (levels - 1) * parts + 1, stay, hop).fill(kept, parts)
-    return Table(terms, shape, ticks, step, levels, len(stay), memoryview(kept.reshape(-1)))  # type: ignore[arg-type]
+    step = _step(terms, most, min(FINEST, EFFORT // (ticks * shape.rows * len(stay))))
+    count = math.ceil(most / step - 1e-9) + 1
+    places = _places(count, levels, round(terms.overhead / step))
+    kept = np.zeros((ticks + 1, shape.rows, len(places), len(stay)), dtype=np.float32)
+    _Solver(terms, shape, step, count, stay, hop).fill(kept, places)
+    slacks = tuple(float(place * step) for place in places)
+    return Table(terms, shape, ticks, slacks, len(stay), memoryview(kept.reshape(-1)))  # type: ignore[arg-type]
 
 
-def _steps(terms: Terms, most: Seconds, levels: int, finest: int) -> tuple[Seconds, int]:
-    """Between two levels that are remembered; and in how many parts that is worked out."""
-    step = most / max(1, levels - 1)
+def _step(terms: Terms, most: Seconds, finest: int) -> Seconds:
+    """Between two values of slack that are worked out: what ticks and launches take are whole steps, if that can be."""
     unit = math.gcd(round(terms.tick), round(terms.overhead))
     if not (terms.tick % 1 or terms.overhead % 1 or most > finest * unit):
-        whole = max(1, int(step / unit))
-        for parts in range(whole, whole // 2, -1):
-            # what on-demand needs in reserve lies on a level, unless levels are farther apart than that
-            if terms.overhead <= step or terms.overhead % (parts * unit) == 0:
-                return float(parts * unit), parts
-    if terms.overhead > step:
-        step = terms.overhead / math.ceil(terms.overhead / step)
-    return step, max(1, int(finest * step / most))
+        return float(unit)
+    step = most / finest
+    return terms.overhead / math.ceil(terms.overhead / step) if terms.overhead > step else step
+
+
+def _places(count: int, most: int, overhead: int) -> list[int]:
+    """Which of the values that are worked out are remembered: all, or with so many the first ones, where each second counts,
+    and ever fewer of the later ones. What on-demand needs in reserve is one of them."""
+    if count <= most or most < 4:
+        return list(range(count))
+    low, high = 0.0, 40.0 / (most - 1)  # places go like the hyperbolic sine: evenly at first, then in proportion
+    for _ in range(50):
+        bend = (low + high) / 2
+        low, high = (bend, high) if math.sinh(bend * (most - 1)) / math.sinh(bend) < count - 1 else (low, bend)
+    places = {min(count - 1, round(math.sinh(high * n) / math.sinh(high))) for n in range(most - 1)}
+    return sorted(places | {count - 1, min(overhead, count - 1)})
 
 
 class _Solver:
@@ -165,15 +158,15 @@ class _Solver:
         up[AGES:STATES], up[STATES + AGES :] = True, True
         self._up = up[None, :]
 
-    def fill(self, kept: NDArray[np.float32], parts: int) -> None:
-        """The expectations for each number of ticks left, from the least on; of the levels one of so many is remembered.
-        With no tick left all work is done."""
+    def fill(self, kept: NDArray[np.float32], places: list[int]) -> None:
+        """The expectations for each number of ticks left, from the least on; of the levels those in some places are
+        remembered. With no tick left all work is done."""
         import numpy as np
 
         best = np.zeros((self._shape.rows, len(self._slack), len(self._stay)), dtype=np.float32)
         for left in range(1, len(kept)):
             after = self._expected(best)
-            kept[left] = after[:, ::parts]
+            kept[left] = after[:, places]
             best = self._chosen(after, np.asarray(left * self._terms.tick - self._slack, dtype=np.float64))
 
     def _expected(self, best: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -9,7 +9,8 @@ from statistics import median
 from typing import Literal
 
 from fleet.core.allowed import fitting
-from fleet.core.deadlines.model import Decision, Do, Situation, Terms
+from fleet.core.deadlines.model import Decision, Do, Situation
+from fleet.core.keeping.asking import Question, asked
 from fleet.core.keeping.sky import sky_of
 from fleet.core.keeping.work import Work, deadline_of, trains, work_of
 from fleet.core.observed import Observed
@@ -23,24 +24,11 @@ MARGIN_COOLINGS = 2
 """On-demand may be refused for capacity too: all that fits, twice, for as long as it is then left alone each time."""
 MARGIN_SHARE = 0.02
 """Of the work that is left: training is not as fast at every hour as it was measured to be."""
-TICKS = 96
-"""A table has about so many steps from the run's creation to its deadline."""
-LEVELS = 96
-"""Steps of slack in a table, between which it is interpolated: with these figures it takes a few MB: a
-function in the account has 256."""
-TICKS_OF_OVERHEAD = 4
-"""One overhead takes at most so many ticks: each is a row of the table."""
-TICK_LEAST: Seconds = 60
-TICK_MOST: Seconds = 1800
-TICKS_MOST = 1500
-"""But for so many, however far the deadline is: a table must fit into memory."""
 NOISE: Seconds = 60
 """A spot machine that trains is not left for so little slack: it is what heartbeats that come late make of it."""
 RELIEF_RESTORES = 4
 """A machine that takes over waits for the other to save and for the volume to come: so many times a restore, until a run has
 measured it."""
-SOONER = 0.02
-"""Spot that is there is not passed by for less than this share of the expected costs: to end sooner is worth it."""
 LOST: Seconds = 150
 """Training since the last checkpoint, on average: half of five minutes, or of what the job says if that is more. What was
 lost until now is no measure: a machine may crash at the worst moment."""
@@ -77,27 +65,6 @@ class Verdict:
     def forced(self) -> bool:
         """Only this keeps the deadline."""
         return self.mood == "late" or (self.decision is not None and self.decision.forced)
-
-
-def choose(terms: Terms, situation: Situation, horizon: Seconds, slack: Seconds) -> Decision:
-    """What ``core/deadlines`` says. Its table is solved once for each terms and horizon, which takes a second."""
-    from fleet.core.deadlines import decide, table
-
-    found = _goes_on(decide(table(terms, horizon, slack, LEVELS), situation), situation)
-    spot = dict(found.others).get(Do.SPOT)
-    if found.do is not Do.WAIT or spot is None or spot > found.cost * (1 + SOONER):
-        return found
-    others = tuple((Do.WAIT, found.cost) if do is Do.SPOT else (do, cost) for do, cost in found.others)
-    return replace(found, do=Do.SPOT, cost=spot, others=others)
-
-
-def _goes_on(found: Decision, at: Situation) -> Decision:
-    """On-demand that trains is not ended to wait for spot: it is left once spot is there."""
-    paid = dict(found.others).get(Do.ON_DEMAND)
-    if found.do is not Do.WAIT or at.running is not Do.ON_DEMAND or paid is None:
-        return found
-    others = tuple((Do.WAIT, found.cost) if do is Do.ON_DEMAND else (do, cost) for do, cost in found.others)
-    return replace(found, do=Do.ON_DEMAND, cost=paid, others=others)
 
 
 def margin_of(work: Seconds, pace: Pace) -> Seconds:
@@ -166,7 +133,17 @@ def judge(state: FleetState, run: RunState, observed: Observed) -> Verdict | Non
     if short:
         forced = Decision(Do.ON_DEMAND, needs / 3600, (), forced=True, late=False, latest_on_demand=latest)
         return Verdict(Do.ON_DEMAND, "planned", latest=latest, decision=forced, **figures)  # type: ignore[arg-type]
-    decision = _decided(run, offers, min(usual), deadline, now_at, left - margin - min(0.0, latest), known, overhead, work)
+    spots = {o.key: o.price for o in offers if o.market is Market.SPOT}
+    question = Question(
+        horizon=max(1.0, deadline - run.created_at),
+        least=0.5 * work.total,
+        overhead=overhead,
+        launch=known.boot + known.restore,
+        restore=relief_of(run, known),
+        price=min(spots.values()) / min(usual),
+        zones=len(spots),
+    )
+    decision = asked(question, replace(now_at, left=left - margin - min(0.0, latest)))
     return Verdict(decision.do, "planned", latest=latest, decision=decision, **figures)  # type: ignore[arg-type]
 
 
@@ -238,31 +215,6 @@ def _rem(run: RunState, attempt: AttemptState, observed: Observed, known: Overhe
 
 def _booting(attempt: AttemptState, now: Seconds, known: Overheads) -> Seconds:
     return known.boot - (now - (attempt.launched_at if attempt.launched_at is not None else attempt.intended_at))
-
-
-def _decided(
-    run: RunState,
-    offers: Sequence[Offer],
-    usual: Micros,
-    deadline: Seconds,
-    at: Situation,
-    left: Seconds,
-    known: Overheads,
-    overhead: Seconds,
-    work: Work,
-) -> Decision:
-    """Asked with rounded terms, so that a run needs few tables."""
-    horizon = max(1.0, deadline - run.created_at)
-    tick = min(TICK_MOST, max(TICK_LEAST, _up(horizon / TICKS, 60)))
-    tick = max(tick, _up(horizon / TICKS_MOST, 60), _up(overhead / TICKS_OF_OVERHEAD, 60))
-    spot = min(o.price for o in offers if o.market is Market.SPOT)
-    price = min(1.0, max(0.02, round(spot / usual * 50) / 50))
-    horizon, restore = _up(horizon, tick), _up(relief_of(run, known), 10)
-    zones = min(2, len({o.key for o in offers if o.market is Market.SPOT}))
-    slack = max(tick, _up(horizon - 0.5 * work.total, tick))
-    terms = Terms(tick=tick, overhead=overhead, restore=restore, price=price, overlap=True, zones=zones)
-    left = min(left, at.work + slack)
-    return choose(terms, Situation(left, at.work, at.running, at.rem, at.sky, at.beside), horizon, slack)
 
 
 def _up(value: Seconds, step: Seconds) -> Seconds:

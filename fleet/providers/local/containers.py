@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from fleet.engine import ENGINE_NOTE, Engine
+from fleet.engine import ENGINE_NOTE, remove_noted
 from fleet.model.errors import FleetError
 from fleet.providers.local import folder as files
 
@@ -45,7 +45,7 @@ def try_again(folder: Path) -> None:
 
 def _removed(note: dict[str, Any]) -> str | None:
     try:
-        Engine(str(note["docker"]), {**os.environ, **note["env"]}).remove(str(note["project"]))
+        remove_noted(note, os.environ)
     except FleetError as error:
         return str(error)
     return None

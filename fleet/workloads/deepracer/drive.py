@@ -24,7 +24,7 @@ from fleet.workloads.deepracer.book import Book, say
 from fleet.workloads.deepracer.containers import gpu_by
 from fleet.workloads.deepracer.course import Course
 from fleet.workloads.deepracer.engine_room import EngineRoom, InterruptedStart, has_gpu
-from fleet.workloads.deepracer.ground import BUCKET, Ground, Storage, ground_of, look_alike, made_secret, runs_bucket
+from fleet.workloads.deepracer.ground import Ground, Storage, ground_of, look_alike, made_secret, runs_bucket
 from fleet.workloads.deepracer.health import begin
 from fleet.workloads.deepracer.history import HISTORY, History
 from fleet.workloads.deepracer.keeper import Keeper, export, keep_source
@@ -38,6 +38,7 @@ from fleet.workloads.deepracer.resume import FROM, Candidate, loss, must_keep, n
 from fleet.workloads.deepracer.sources import Found
 from fleet.workloads.deepracer.spec import HYPERPARAMETERS, METADATA, REWARD, DeepRacer
 from fleet.workloads.deepracer.steer import EndLeg
+from fleet.workloads.deepracer.storage import make_bucket
 
 MODEL = "model"
 """Below the workdir: what the job's ``outputs`` name."""
@@ -152,10 +153,10 @@ class Driver:
         """The look-alike runs and answers, or the run's own bucket does."""
         if self._spec.storage == "bucket":
             return runs_bucket(self._ground.env, self._ground.run)
-        (self._ground.volume / "s3" / BUCKET).mkdir(parents=True, exist_ok=True)
+        (self._ground.volume / "s3").mkdir(parents=True, exist_ok=True)
         self._room.up(self._place("start", None), ["s3"])
         storage = Storage(look_alike(self._room.s3_endpoint(), made_secret(self._ground.own)))
-        self._room.wait_for(storage.names, "the S3 look-alike")
+        make_bucket(storage.place, pause=self._room.pause)
         return storage
 
     def _source(self, found: Found) -> Candidate | None:

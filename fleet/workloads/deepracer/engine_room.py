@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from fleet.engine import PROJECT_LABEL, Engine, EngineAwayError
+from fleet.engine import Engine, EngineAwayError
 from fleet.model.base import Seconds
 from fleet.model.errors import FleetError
 from fleet.workloads.compose import Compose, find_compose
@@ -59,19 +59,30 @@ class EngineRoom:
             except EngineAwayError:
                 if time.monotonic() >= until:
                     raise
-                self._pause(1.0)
+                self.pause(1.0)
 
-    def note(self) -> None:
-        """Where the containers run, before there is one: for whoever ends this machine."""
-        self._ground.own.mkdir(parents=True, exist_ok=True)
-        note = {"docker": self.engine.docker, "project": self._ground.project, "env": self.engine.way()}
-        self._ground.note.write_text(json.dumps(note), encoding="utf-8")
+    def note(self, beside: Sequence[str] = ()) -> None:
+        """Where the containers run, before there is one: for whoever ends this machine. ``beside``: what coach started."""
+        path = self._ground.note
+        path.parent.mkdir(parents=True, exist_ok=True)
+        note = {
+            "docker": self.engine.docker,
+            "project": self._ground.project,
+            "env": self.engine.way(),
+            "beside": list(beside),
+        }
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(note), encoding="utf-8")
+        temporary.replace(path)
+
+    def note_trainer(self) -> None:
+        """Coach started it: it is no container of the stack's project."""
+        if self.place is not None and self._spec.launcher == "coach":
+            self.note(containers.spawned_projects(self.engine, self.place))
 
     def clear(self, place: Place) -> None:
         """Remove what earlier starts of the same run left: they keep ports and memory, and write where we read."""
-        words = ("ps", "--all", "--filter", f"label=fleet.run={place.run}", "--format", f'{{{{.Label "{PROJECT_LABEL}"}}}}')
-        left = set(self.engine.ask(*words).stdout.split())
-        for project in sorted({place.project, *left}):
+        for project in sorted({place.project, *containers.projects_of(self.engine, place.run)}):
             containers.remove_stack(self.engine, replace(place, project=project))
 
     def pull(self, known: Mapping[str, str], device: str) -> dict[str, str]:
@@ -112,19 +123,7 @@ class EngineRoom:
                 return found
             if time.monotonic() > until:
                 raise FleetError("the S3 look-alike did not start", "Its log: history/<prefix>/logs/s3.log on the volume")
-            self._pause(STEP)
-
-    def wait_for(self, answers: Callable[[], object], what: str) -> None:
-        """Until it raises no more. Raises FleetError, InterruptedStart."""
-        until = time.monotonic() + S3_WAIT
-        while True:
-            try:
-                answers()
-                return
-            except FleetError as error:
-                if time.monotonic() > until:
-                    raise FleetError(f"{what} does not answer: {error.message}", "Its log stands above") from None
-                self._pause(STEP)
+            self.pause(STEP)
 
     def running(self) -> list[containers.Container]:
         """The stack's containers, whatever became of them."""
@@ -166,7 +165,7 @@ class EngineRoom:
         child = subprocess.Popen(list(words), env=dict(self._env), stdin=subprocess.DEVNULL, preexec_fn=os.setpgrp)
         try:
             while child.poll() is None:
-                self._pause(STEP / 2)
+                self.pause(STEP / 2)
             return child.returncode
         finally:
             if child.poll() is None:
@@ -177,7 +176,8 @@ class EngineRoom:
                     os.killpg(child.pid, signal.SIGKILL)
                 child.wait()
 
-    def _pause(self, seconds: Seconds) -> None:
+    def pause(self, seconds: Seconds) -> None:
+        """Wait. Raises InterruptedStart if we are asked to stop."""
         if self._stopping():
             raise InterruptedStart
         time.sleep(seconds)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from fleet._training import save_requested
@@ -24,6 +26,8 @@ WAIT: Seconds = 0.25
 LOOK_FOR_TRAINER: Seconds = 1.0
 """The trainer that coach starts is none of compose's: it is looked for so often until it is there."""
 SOURCES: dict[str, Source] = {"s3": "s3", "coach": "coach", "trainer": "trainer", "simulator": "simulator"}
+SPAWNED = re.compile(r"^\S*algo-\d+-\S+\s+\| ")
+"""What coach repeats of its trainer's output, which is followed itself."""
 TRACE = "SIM_TRACE_LOG:"
 """Fifteen lines a second and simulator: they are in the leg's log, and not in the run's."""
 
@@ -115,6 +119,8 @@ class Leg:
                 self.listener.follow(container.service, container.id)
             if container.service == "trainer":
                 self.trainer = container.id
+                with suppress(FleetError, OSError):
+                    self.room.note_trainer()
 
     def _hear(self, heard: Heard) -> None:
         if isinstance(heard, Exited):
@@ -123,6 +129,8 @@ class Leg:
                 self.book.trainer_gone()
                 self.keeper.expect()
             say(f"the {heard.service} ended with exit code {heard.code}")
+            return
+        if heard.service == "coach" and self.trainer is not None and SPAWNED.match(heard.text):
             return
         self._note_line(heard)
         signal = signals.heard(SOURCES[heard.service.partition("-")[0]], heard.text)

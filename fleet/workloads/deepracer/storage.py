@@ -8,9 +8,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING
 
 from fleet.model.errors import FleetError
 from fleet.workloads.deepracer.prefix import S3Place
+
+if TYPE_CHECKING:
+    from obstore.store import S3Credential
 
 VALID = timedelta(minutes=5)
 PAUSE = 0.1
@@ -55,13 +60,12 @@ def _signed(place: S3Place) -> str:
         endpoint=place.endpoint,
         region=place.region,
         # As keys, obstore would take a token of the environment with them, which belongs to others.
-        credential_provider=lambda: {
-            "access_key_id": place.key or "",
-            "secret_access_key": place.secret or "",
-            "token": None,
-            "expires_at": None,
-        },
+        credential_provider=partial(_keys, place.key or "", place.secret or ""),
         virtual_hosted_style_request=False,
         client_options={"allow_http": True},
     )
     return obstore.sign(store, "PUT", "", VALID)
+
+
+def _keys(key: str, secret: str) -> S3Credential:
+    return {"access_key_id": key, "secret_access_key": secret, "token": None, "expires_at": None}

@@ -303,9 +303,9 @@ def test_on_demand_that_trains_is_not_ended_to_wait_for_spot() -> None:
 
 def test_a_table_of_rare_checkpoints_has_few_rows() -> None:
     """One overhead of an hour is four ticks at most: the function in the account has 256 MB for everything."""
-    from fleet.core.deadlines import solve
+    from fleet.core.deadlines import shelf, solve
 
-    solve.table.cache_clear()
+    shelf.table.cache_clear()
     sizes: list[int] = []
     real = solve.solved
 
@@ -315,7 +315,7 @@ def test_a_table_of_rare_checkpoints_has_few_rows() -> None:
         return made
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(solve, "solved", solved)
+        patch.setattr(shelf, "solved", solved)
         for deadline, every in (("12h", "1h"), ("200m", "30m"), ("12h", "5m"), ("200m", "5m")):
             estimate = "8h" if deadline == "12h" else "90m"
             verdict([{"run-created": {"deadline": deadline, "estimate": estimate, "checkpoint": {"every": every}}}], 0)

@@ -16,9 +16,24 @@ __all__ = ["NAME", "example", "judge"]
 WANTED = "reward_function"
 SLOW, TOO_SLOW = 0.010, 1.0 / STEPS_PER_SECOND
 """Seconds for a call: the simulator waits, and after the second it falls behind."""
+ENOUGH = 50
+"""Calls that returned, to speak of them in general."""
 PRINTS, PRINTS_MUCH = 1_000, 64_000
 """Characters in a call; the second fills a gigabyte in a quarter of an hour."""
-IN_THE_IMAGE = {"numpy", "scipy", "shapely", "pandas", "skimage", "matplotlib", "cv2", "PIL", "tensorflow", "h5py", "yaml"}
+IN_THE_IMAGE = {
+    "numpy",
+    "scipy",
+    "shapely",
+    "pandas",
+    "skimage",
+    "matplotlib",
+    "cv2",
+    "PIL",
+    "tensorflow",
+    "h5py",
+    "yaml",
+    "pytz",
+}
 """Libraries of today's simulator, from its environment file."""
 _DEFINE = "Define `def reward_function(params):`, which returns a float."
 _FLOAT = "Return a float on every way through the function: `return float(reward)`."
@@ -33,15 +48,23 @@ _REFUSED = {
 }
 
 
-def judge(outcome: Outcome, samples: Samples, order: Sequence[tuple[int, int]], stack: str) -> Iterator[Finding]:
+def judge(outcome: Outcome, samples: Samples, order: Sequence[tuple[int, int]]) -> Iterator[Finding]:
     """Everything but what comparing calls tells."""
     refused = {(one.get("line")) for one in outcome.refused}
     yield from (_refused(one) for one in outcome.refused)
+    absent = {(trouble.missing or "").partition(".")[0] for trouble in outcome.troubles}
+    known = IN_THE_IMAGE | absent
+    yield from (_imports(name, line) for name, line in outcome.imports.items() if name not in known)
+    if outcome.newer is not None:
+        told = f"2019's simulator has Python 3.5: {outcome.newer[1]}"
+        yield Finding(
+            "reward-python", told, "Write it as Python 3.5 has it (no f-strings).", NAME, outcome.newer[0], "warning"
+        )
     if outcome.functions is not None:
         yield _named(outcome.functions)
     for trouble in outcome.troubles:
         if not (trouble.type == "PermissionError" and trouble.line in refused):  # said already, and better
-            yield _troubled(trouble, samples, order, stack)
+            yield _troubled(trouble, samples, order)
     yield from _ended(outcome, samples, order)
     yield from _measured(outcome)
 
@@ -69,25 +92,30 @@ def _refused(one: dict[str, Any]) -> Finding:
     )
 
 
+def _imports(name: str, line: int) -> Finding:
+    told = f"it imports {name}, which this computer has, and the simulator as far as fleet knows does not"
+    return Finding("reward-import", told, "Leave it out, or make sure that the image has it.", NAME, line, "warning")
+
+
 def _named(functions: dict[str, int]) -> Finding:
     near = nearest(WANTED, functions) if functions else "it defines none at all"
-    lines = [line for name, line in functions.items() if f"{name!r}" in near]
+    lines = [line for name, line in functions.items() if f"{name!r}" in near or len(functions) == 1]
     return Finding("reward-name", f"there is no function {WANTED}: {near}", _DEFINE, NAME, lines[0] if lines else None)
 
 
-def _troubled(trouble: Trouble, samples: Samples, order: Sequence[tuple[int, int]], stack: str) -> Finding:
+def _troubled(trouble: Trouble, samples: Samples, order: Sequence[tuple[int, int]]) -> Finding:
     where = _first(trouble, samples, order)
-    code, told, remedy, severity = _words(trouble, stack)
+    code, told, remedy, severity = _words(trouble)
     return Finding(f"reward-{code}", f"{told}{where}", remedy, NAME, trouble.line, severity)
 
 
-def _words(trouble: Trouble, stack: str) -> tuple[str, str, str, Severity]:
+def _words(trouble: Trouble) -> tuple[str, str, str, Severity]:
     """Code, message, remedy, severity."""
     kind, text = trouble.kind, trouble.text
     if kind == "syntax":
         return "syntax", f"this is no Python: {text}", "Correct the line.", "error"
     if kind == "import":
-        return _import(trouble, stack)
+        return _import(trouble)
     if kind == "signature":
         return "signature", f"it cannot be called with params alone: {text}", _DEFINE, "error"
     if kind == "exception":
@@ -109,11 +137,11 @@ def _words(trouble: Trouble, stack: str) -> tuple[str, str, str, Severity]:
     return "changes-params", told, "Today's simulator hands out a copy, 2019's does not: copy what you change.", "warning"
 
 
-def _import(trouble: Trouble, stack: str) -> tuple[str, str, str, Severity]:
+def _import(trouble: Trouble) -> tuple[str, str, str, Severity]:
     top = (trouble.missing or "").partition(".")[0]
-    if top and stack == "today" and top in IN_THE_IMAGE:
-        told = f"it imports {top}, which the simulator has and this computer does not: it could not be tried"
-        return "import", told, f"pip install {top}, and check again.", "error"
+    if top in IN_THE_IMAGE:
+        told = f"it imports {top}, which the simulator has and this computer does not: the function could not be tried"
+        return "not-tried", told, f"pip install {top} beside fleet, and check again.", "warning"
     if top:
         return "import", f"it imports {top}, which the simulator does not have", "Leave it out.", "error"
     return "import", f"it fails when it is imported: {trouble.type}: {trouble.text}", "Correct the line.", "error"
@@ -156,7 +184,7 @@ def _ended(outcome: Outcome, samples: Samples, order: Sequence[tuple[int, int]])
 def _measured(outcome: Outcome) -> Iterator[Finding]:
     calls = len(outcome.rewards)
     mean = outcome.seconds / calls if calls else 0.0
-    if mean > SLOW and outcome.end != "too-long":
+    if mean > SLOW and outcome.end == "done" and calls >= ENOUGH:
         told = (
             f"a call takes {mean * 1000:.0f} ms; the simulator makes {STEPS_PER_SECOND} steps a second, and waits for each"
         )
@@ -170,6 +198,6 @@ def _measured(outcome: Outcome) -> Iterator[Finding]:
             "reward-output", told, "Print less, or nothing: SIM_TRACE_LOG has every step.", NAME, severity=severity
         )
     finite = {reward for reward in outcome.rewards.values() if math.isfinite(reward)}
-    if calls >= 100 and len(finite) == 1 and not outcome.troubles:
+    if calls >= ENOUGH and len(finite) == 1 and not outcome.troubles:
         told = f"every call returned {finite.pop():g}: there is nothing to learn"
         yield Finding("reward-constant", told, "Let the reward depend on params.", NAME, severity="warning")

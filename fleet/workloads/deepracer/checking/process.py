@@ -64,16 +64,21 @@ class Trouble:
 class Outcome:
     """What came of it."""
 
+    asked: int
+    """Calls that were to be made."""
     end: Literal["done", "hung", "too-long", "died", "no-memory"] = "died"
     rewards: dict[int, float] = field(default_factory=dict)
     """By the call's place in the order."""
     seconds: float = 0.0
     """In all calls together."""
-    slowest: float = 0.0
     troubles: list[Trouble] = field(default_factory=list)
     refused: list[dict[str, Any]] = field(default_factory=list)
     functions: dict[str, int] | None = None
     """Names and lines, if the wanted one is missing."""
+    imports: dict[str, int] = field(default_factory=dict)
+    """What the file imports and Python does not bring, with lines."""
+    newer: tuple[int | None, str] | None = None
+    """Where it needs a newer Python than the stack's."""
     loaded: bool = False
     confined: dict[str, Any] = field(default_factory=dict)
     printed: int = 0
@@ -89,13 +94,18 @@ class Outcome:
         return max([-1, *self.rewards, *(trouble.first for trouble in self.troubles)])
 
 
-def call_all(source: str, samples: Samples, order: Sequence[tuple[int, int]], limits: Limits) -> Outcome:
-    """Call it with parameter sets in this order: pairs of an episode and a row. Never raises for what the function does."""
-    outcome = Outcome()
+def call_all(
+    source: str, samples: Samples, order: Sequence[tuple[int, int]], limits: Limits, python: tuple[int, int] | None = None
+) -> Outcome:
+    """Call it with parameter sets in this order: pairs of an episode and a row. Never raises for what the function does.
+
+    ``python`` is the version that the file has to be written for, if it is an old one.
+    """
+    outcome = Outcome(len(order))
     reader, writer = os.pipe()
     with tempfile.TemporaryFile() as job, contextlib.ExitStack() as stack:
         stack.callback(os.close, reader)
-        _write_job(job, source, samples, order, limits)
+        _write_job(job, source, samples, order, limits, python)
         try:
             process = subprocess.Popen(
                 [sys.executable, "-I", "-B", "-c", _PROGRAM, str(_root()), str(writer), str(os.getpid())],
@@ -132,8 +142,16 @@ def _environment() -> dict[str, str]:
     return {"PATH": os.defpath, "LANG": "C.UTF-8", **dict.fromkeys(_THREADS, "1"), **kept}
 
 
-def _write_job(file: IO[bytes], source: str, samples: Samples, order: Sequence[tuple[int, int]], limits: Limits) -> None:
+def _write_job(
+    file: IO[bytes],
+    source: str,
+    samples: Samples,
+    order: Sequence[tuple[int, int]],
+    limits: Limits,
+    python: tuple[int, int] | None,
+) -> None:
     job = {
+        "python": python,
         "source": source,
         "keys": samples.keys,
         "waypoints": [track.centre.points.tolist() for track in samples.tracks],
@@ -151,7 +169,7 @@ def _listen(reader: int, process: subprocess.Popen[bytes], outcome: Outcome, lim
     begun = heard = time.monotonic()
     rest = b""
     taken = 0
-    while outcome.end != "done":
+    while outcome.end == "died":  # until something else is told
         patience = limits.call if outcome.loaded else limits.load
         now = time.monotonic()
         wait = min(heard + patience, begun + limits.total) - now
@@ -198,13 +216,16 @@ def _ask_where(reader: int, process: subprocess.Popen[bytes], outcome: Outcome) 
             return
 
 
-def _hear(line: str, outcome: Outcome) -> None:
+def _hear(line: str, outcome: Outcome) -> None:  # noqa: C901 - one branch for each letter
+    """One line of sandbox/run.py's; its docstring says what the letters mean."""
     letter, _, words = line.partition(" ")
     if letter == "C":
-        at, reward, seconds = words.split()
+        at, reward, told = words.split()
+        seconds = float(told)
+        if not 0 <= int(at) < outcome.asked or not 0.0 <= seconds < 1e6:
+            raise ValueError("no call of ours")
         outcome.rewards[int(at)] = float(reward)
-        outcome.seconds += float(seconds)
-        outcome.slowest = max(outcome.slowest, float(seconds))
+        outcome.seconds += seconds
     elif letter == "X":
         at, number = words.split()
         trouble = outcome.troubles[int(number)]
@@ -222,6 +243,11 @@ def _hear(line: str, outcome: Outcome) -> None:
         outcome.confined = json.loads(words)
     elif letter == "N":
         outcome.functions = {str(name): int(at) for name, at in json.loads(words).items()}
+    elif letter == "L":
+        outcome.imports = {str(name): int(at) for name, at in json.loads(words).items()}
+    elif letter == "V":
+        told = json.loads(words)
+        outcome.newer = told["line"], str(told["text"])
     elif letter == "I":
         outcome.loaded = True
     elif letter == "M":

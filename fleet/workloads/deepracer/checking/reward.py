@@ -47,8 +47,12 @@ class Tried:
     """Rewards of the episodes that are drawn, in their order; not a number where there was none."""
 
 
-def attempt(source: str, samples: Samples, limits: Limits, drawn: Sequence[int] = (), stack: str = "today") -> Tried:
-    """Call the function with all samples, and say what is wrong with it. ``drawn`` are numbers of episodes for a picture."""
+def attempt(
+    source: str, samples: Samples, limits: Limits, drawn: Sequence[int] = (), python: tuple[int, int] | None = None
+) -> Tried:
+    """Call the function with all samples, and say what is wrong with it. ``drawn`` are numbers of episodes for a picture,
+    ``python`` the version that it has to be written for, if that is an old one.
+    """
     driven = [number for number in range(len(samples.episodes)) if number not in set(drawn)]
     first = _episodes(samples, driven)
     chance = random.Random(1)  # noqa: S311
@@ -56,11 +60,11 @@ def attempt(source: str, samples: Samples, limits: Limits, drawn: Sequence[int] 
     single = chance.sample(first, min(SINGLE, len(first)))
     picture = _episodes(samples, drawn)
     order = [*first, *picture, *again, *single]
-    outcome = call_all(source, samples, order, limits)
-    findings = [*judging.judge(outcome, samples, order, stack), *_memory(outcome, samples, order, len(first), len(single))]
+    outcome = call_all(source, samples, order, limits, python)
     begin = len(first)
+    findings = [*judging.judge(outcome, samples, order), *_memory(outcome, samples, order, len(first), len(single))]
     return Tried(
-        figures(outcome),
+        figures(outcome, range(begin, begin + len(picture))),
         tuple(findings),
         confinement(outcome),
         tuple(outcome.rewards.get(at, math.nan) for at in range(begin, begin + len(picture))),
@@ -71,12 +75,12 @@ def _episodes(samples: Samples, numbers: Sequence[int]) -> Order:
     return [(number, row) for number in numbers for row in range(len(samples.episodes[number].rows))]
 
 
-def figures(outcome: Outcome) -> Figures:
-    """Counts, times, and the range of what was returned."""
-    finite = [reward for reward in outcome.rewards.values() if math.isfinite(reward)]
-    calls = len(outcome.rewards)
-    seconds = outcome.seconds / calls if calls else None
-    return Figures(calls, seconds, min(finite, default=None), max(finite, default=None))
+def figures(outcome: Outcome, picture: range = range(0)) -> Figures:
+    """Counts, times, and the range of what was returned; a picture's calls are not of the sample."""
+    sampled = [reward for at, reward in outcome.rewards.items() if at not in picture]
+    finite = [reward for reward in sampled if math.isfinite(reward)]
+    seconds = outcome.seconds / len(outcome.rewards) if outcome.rewards else None
+    return Figures(len(sampled), seconds, min(finite, default=None), max(finite, default=None))
 
 
 def confinement(outcome: Outcome) -> str:

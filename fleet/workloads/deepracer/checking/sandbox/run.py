@@ -2,12 +2,14 @@
 
 ``H`` what confines it · ``N`` names of functions, if the one that is wanted is missing · ``I`` imported
 ``C`` a call: place, reward, seconds · ``K`` a kind of trouble, when first met · ``X`` a call that ended in trouble
+``L`` what it imports that Python does not bring, with lines · ``V`` where it needs a newer Python than the simulator has
 ``B`` something that was refused · ``M`` no memory is left · ``E`` the end: characters printed, and the most in one call
 What ``faulthandler`` writes on a signal stands between them.
 """
 
 from __future__ import annotations
 
+import ast
 import faulthandler
 import io
 import json
@@ -76,13 +78,33 @@ class Counted(io.TextIOBase):
         return len(text)
 
 
-def load(source: str, pipe: Pipe) -> Callable[[Params], Any] | None:
+def look(source: str, pipe: Pipe, python: list[int] | None) -> None:
+    """What the text alone says: libraries, and whether an old Python could read it."""
+    tree = ast.parse(source)
+    found: dict[str, int] = {}
+    for node in ast.walk(tree):
+        names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+        for name in names:
+            found.setdefault(name.partition(".")[0], node.lineno)  # type: ignore[attr-defined]
+    pipe.write("L", json.dumps({name: line for name, line in found.items() if name not in sys.stdlib_module_names}))
+    if python is not None:
+        try:
+            ast.parse(source, feature_version=(python[0], python[1]))
+        except SyntaxError as error:
+            pipe.write("V", json.dumps({"line": error.lineno, "text": _text(error)}))
+        except ValueError:  # this Python no longer knows that one
+            return
+
+
+def load(source: str, pipe: Pipe, python: list[int] | None) -> Callable[[Params], Any] | None:
     """The user's function; None if there is none, and it is said why."""
     module = types.ModuleType(WANTED)
     module.__file__ = NAME
     sys.modules[WANTED] = module
     try:
         code = compile(source, NAME, "exec", dont_inherit=True)
+        look(source, pipe, python)
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
         pipe.trouble(-1, kind="syntax", type=type(error).__name__, text=_text(error), line=getattr(error, "lineno", None))
         return None
@@ -254,7 +276,7 @@ def run(number: int, parent: int) -> None:
     pipe.write("H", json.dumps({"network": network, "filter": filtered}))
     watch.install()
     begun = time.perf_counter()
-    function = load(job["source"], pipe)
+    function = load(job["source"], pipe, job["python"])
     pipe.write("I", f"{time.perf_counter() - begun:.6f}")
     if function is not None:
         out.count = 0  # what is printed once, on import, fills no log
