@@ -18,7 +18,11 @@ from fleet.model.errors import FleetError
 FORMAT = 1
 """Changes with what is done to the packages here."""
 STARTER, ROUND, PROGRAM, SITE = "fleet", "round", "start.py", "site"
-BESIDE = {"_userdata": "userdata", "_examples/racer": "examples/racer"}
+BESIDE = {
+    "_userdata": "userdata",
+    "_examples/racer": "examples/racer",
+    "_examples/deepracer": "examples/deepracer",
+}
 """What a wheel carries inside the package lies beside it in a checkout."""
 PATH = "/usr/local/bin:/usr/bin:/bin"
 """For what fleet starts there; cron's own is shorter."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,6 +22,29 @@ class Format(str, Enum):
     OLD = "2019"
     TODAY = "today"
     AUTO = "auto"
+
+
+@deepracer.command("check")
+def deepracer_check(
+    folder: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="The folder that holds fleet.yaml; else this one.", show_default=False)
+    ] = Path(),
+    plot: Annotated[
+        Path | None, typer.Option("--plot", help="Draw the reward over the track into this file (.png, .svg, .pdf).")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option("--against", help="Compare with this model (a folder, s3://…), not with `pretrained`.")
+    ] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Fetch no track; a circuit stands in for one.")] = False,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Try the reward function, and check actions, hyperparameters and tracks, before any money is spent; 1 if not ready.
+
+    Example: fleet deepracer check shanghai-1 --plot reward.png
+    """
+    from fleet.cli.deepracer_check import check
+
+    raise typer.Exit(check(folder, plot, against, offline=offline, as_json=output is Output.JSON))
 
 
 @deepracer.command("repair")

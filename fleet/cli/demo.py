@@ -96,13 +96,13 @@ def _job(iterations: int | None) -> tuple[Job, Path]:
     return job.model_copy(update={"envs": envs}), folder
 
 
-def example_folder() -> Path:
-    """The racer example: inside an installed wheel, or beside the package in a checkout."""
+def example_folder(name: str = "racer") -> Path:
+    """An example: inside an installed wheel, or beside the package in a checkout."""
     package = Path(__file__).resolve().parents[1]
-    for folder in (package / "_examples" / "racer", package.parent / "examples" / "racer"):
+    for folder in (package / "_examples" / name, package.parent / "examples" / name):
         if (folder / "fleet.yaml").is_file():
             return folder
-    raise FleetError("the racer example is missing from this installation", "Reinstall fleet.")
+    raise FleetError(f"the {name} example is missing from this installation", "Reinstall fleet.")
 
 
 @contextlib.contextmanager

@@ -642,6 +642,47 @@ class RepairObject(TypedDict):
     """Where it lies now."""
 
 
+class ModelProblemObject(TypedDict):
+    """Something that is wrong with a model, or could be better."""
+
+    code: str
+    """Short words with hyphens that stay what they are, such as `reward-exception`."""
+    severity: Literal["error", "warning"]
+    """Only errors keep a model from being ready."""
+    file: str | None
+    """A file of the model's folder; null: it stands in none."""
+    line: int | None
+    """Counted from 1; null: the file as a whole."""
+    message: str
+    """What is so."""
+    remedy: str
+    """What to do about it."""
+
+
+class RewardObject(TypedDict):
+    """What calling the reward function measured."""
+
+    calls: int
+    """Calls that returned a number."""
+    seconds_per_call: float | None
+    """On this computer; null: no call did."""
+    min: float | None
+    """The least finite reward that was returned; null: there was none."""
+    max: float | None
+    """The greatest finite reward; null: there was none."""
+
+
+class DeepRacerCheckObject(TypedDict):
+    """Whether a model is ready to be trained. On a resume the diff of what changes goes to standard error."""
+
+    ok: bool
+    """There is no error; the exit code is 0."""
+    problems: list[ModelProblemObject]
+    """Errors first."""
+    reward: RewardObject
+    """How the reward function did."""
+
+
 class DeepRacerRepairObject(TypedDict):
     """What a model needs, or needed, to load again. Names are relative to its prefix; without `--apply` nothing was done."""
 
@@ -769,7 +810,7 @@ class DeepRacerStatusObject(TypedDict):
     """What cannot be told from here."""
 
 
-class DeepRacerCheckObject(TypedDict):
+class DeepRacerLineObject(TypedDict):
     """One thing that was looked at."""
 
     check: str
@@ -787,7 +828,7 @@ class DeepRacerDoctorObject(TypedDict):
 
     where: str
     """`this computer`, the machine's id, or `no machine`."""
-    checks: list[DeepRacerCheckObject]
+    checks: list[DeepRacerLineObject]
     """In an order in which what fails first explains what fails after."""
     paste: str | None
     """With `--paste`: the block of text, without secrets."""
@@ -825,7 +866,7 @@ class InitObject(TypedDict):
     """A job file that was written."""
 
     kind: str
-    """`command`, `racer` or `stack`."""
+    """`command`, `racer`, `stack` or `deepracer`."""
     file: str
     """The job file."""
 

@@ -16,8 +16,13 @@ from fleet.cli.reach_commands import FromOption
 def init(
     kind: Annotated[
         str,
-        typer.Argument(metavar="[KIND]", help="racer, command or stack; or aws: set an account up.", autocompletion=kinds),
+        typer.Argument(
+            metavar="[KIND]", help="racer, command, stack or deepracer; or aws: set an account up.", autocompletion=kinds
+        ),
     ] = "command",
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="deepracer: the run's name, and that of a new folder.")
+    ] = None,
     into: Annotated[Path, typer.Option("--into", help="The folder to write to.")] = Path(),
     force: Annotated[bool, typer.Option("--force", help="Replace a job file that is there.")] = False,
     region: Annotated[
@@ -37,12 +42,14 @@ def init(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="aws: do not ask.")] = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Write a job file with comments (a plain command, the racing car, a docker stack), or set an AWS account up.
+    """Write a job file with comments (a command, the racing car, a docker stack, DeepRacer), or set an AWS account up.
 
-    Example: fleet init command. Example: fleet init aws --region us-east-1
+    Example: fleet init command. Example: fleet init deepracer shanghai-1. Example: fleet init aws --region us-east-1
     """
     as_json = output is Output.JSON
     if kind == "aws":
+        if name is not None:
+            raise typer.BadParameter(f"{name!r}: `fleet init aws` takes no name")
         from fleet.cli.init_aws import set_up
 
         raise typer.Exit(set_up(region or [], bucket, vpc or [], key, public_ip=public_ip, yes=yes, as_json=as_json))
@@ -51,7 +58,7 @@ def init(
         raise typer.BadParameter(f"{', '.join(strange)}: only `fleet init aws` takes this")
     from fleet.cli.init import write
 
-    raise typer.Exit(write(kind, into, force=force, as_json=as_json))
+    raise typer.Exit(write(kind, into, name, force=force, as_json=as_json))
 
 
 @app.command()

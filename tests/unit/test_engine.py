@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet.engine import Engine, asked, find_engine
+from fleet.engine import Engine, asked, find_engine, remove_noted
 from fleet.model.errors import FleetError
 from tests.fake_docker import FakeDocker
 
@@ -72,3 +72,11 @@ def test_a_command_that_hangs_is_given_up(docker: FakeDocker) -> None:
     docker.answer("info", do="exec sleep 30")
     with pytest.raises(FleetError, match="does not answer within"):
         asked([f"{docker.folder}/docker", "info"], docker.env, 0.2)
+
+
+def test_what_a_stack_started_beside_itself_goes_after_it(docker: FakeDocker) -> None:
+    noted = {"docker": str(docker.folder / "docker"), "env": {}, "project": "fleet-a-1"}
+    remove_noted({**noted, "beside": ["tmpabc"]}, docker.env)
+    listed = list(dict.fromkeys(call.rpartition("=")[2] for call in docker.called("ps --all --quiet")))
+    assert listed == ["fleet-a-1", "tmpabc"]
+    remove_noted(noted, docker.env)  # of a stack of the user's own

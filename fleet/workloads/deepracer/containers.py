@@ -13,8 +13,8 @@ from fleet.model.stackfile import project_name
 from fleet.workloads.compose import Compose
 from fleet.workloads.deepracer.place import NETWORK, S3_PORT, Place
 
-SERVICE_LABEL = "com.docker.compose.service"
 FOLDER_LABEL = "com.docker.compose.project.working_dir"
+SERVICE_LABEL = "com.docker.compose.service"
 TRAINER_MARK = "-algo-"
 """In the name of every container that the SageMaker SDK starts."""
 DEVICES_SINCE = (1, 28, 0)

@@ -144,12 +144,12 @@ def _stepped(state: Health, signal: Signal, now: float) -> Health:
 def _waits(waits: Mapping[str, Wait], signal: Signal, now: float) -> dict[str, Wait]:
     """Waits begin with their first line, and end with what they wait for, or once nobody complains any more.
 
-    A simulator that drives in circles is silent between its complaints: only the trainer ends that.
+    A simulator that drives in circles is silent between its complaints: only a new set ends that, or the trainer's voice.
     """
     kept = {key: wait for key, wait in waits.items() if key == "trainer-dead" or now - wait.last <= GAP}
-    if signal.source == "trainer" and signal.kind in _TRAINS:
+    if signal.kind == "restored" or (signal.source == "trainer" and signal.kind in _TRAINS):
         kept = {}
-    elif signal.kind in ("restored", "sim-trace"):
+    elif signal.kind == "sim-trace":
         kept = {key: wait for key, wait in kept.items() if key == "trainer-dead"}
     code = _WAIT_OF.get(signal.kind)
     if code is not None:

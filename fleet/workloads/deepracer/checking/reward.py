@@ -61,10 +61,10 @@ def attempt(
     picture = _episodes(samples, drawn)
     order = [*first, *picture, *again, *single]
     outcome = call_all(source, samples, order, limits, python)
-    findings = [*judging.judge(outcome, samples, order), *_memory(outcome, samples, order, len(first), len(single))]
     begin = len(first)
+    findings = [*judging.judge(outcome, samples, order), *_memory(outcome, samples, order, len(first), len(single))]
     return Tried(
-        figures(outcome),
+        figures(outcome, range(begin, begin + len(picture))),
         tuple(findings),
         confinement(outcome),
         tuple(outcome.rewards.get(at, math.nan) for at in range(begin, begin + len(picture))),
@@ -75,12 +75,12 @@ def _episodes(samples: Samples, numbers: Sequence[int]) -> Order:
     return [(number, row) for number in numbers for row in range(len(samples.episodes[number].rows))]
 
 
-def figures(outcome: Outcome) -> Figures:
-    """Counts, times, and the range of what was returned."""
-    finite = [reward for reward in outcome.rewards.values() if math.isfinite(reward)]
-    calls = len(outcome.rewards)
-    seconds = outcome.seconds / calls if calls else None
-    return Figures(calls, seconds, min(finite, default=None), max(finite, default=None))
+def figures(outcome: Outcome, picture: range = range(0)) -> Figures:
+    """Counts, times, and the range of what was returned; a picture's calls are not of the sample."""
+    sampled = [reward for at, reward in outcome.rewards.items() if at not in picture]
+    finite = [reward for reward in sampled if math.isfinite(reward)]
+    seconds = outcome.seconds / len(outcome.rewards) if outcome.rewards else None
+    return Figures(len(sampled), seconds, min(finite, default=None), max(finite, default=None))
 
 
 def confinement(outcome: Outcome) -> str:
