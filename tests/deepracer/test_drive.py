@@ -93,43 +93,37 @@ def test_it_starts_keeps_each_set_and_hands_the_model_over(make: Make) -> None:
     assert "SIM_TRACE_LOG" not in machine.log
 
 
-def test_an_interrupted_run_goes_on_from_its_last_set_and_loses_an_iteration_at_most(make: Make) -> None:
-    """SIGTERM within an iteration; then death without a word, and the same machine again; then a machine without volume."""
-    machine = make({"FAKE_ITERATION": "1"}, until={"iterations": 7})
+def test_a_run_that_was_stopped_and_then_killed_goes_on_from_its_last_set(make: Make) -> None:
+    """SIGTERM within an iteration; death without a word of the next machine's driver, and that machine again."""
+    machine = make({"FAKE_ITERATION": "0.5"}, until={"iterations": 5})
     machine.start()
     machine.until(lambda: machine.saved()[-1:] == [1] and "Training iteration=1" in machine.log)
     machine.terminate()
     assert machine.ended() == 143, machine.log
-    assert machine.left() == []
     first = machine.course
-    assert first.iterations in (1, 2)
-    assert first.leg.ended == "stopped"
-    source = machine.volume / "s3" / "bucket" / first.leg.prefix / "model"
-    before = {path.name: path.read_bytes() for path in source.iterdir()}
+    assert (first.iterations in (1, 2), first.leg.ended) == (True, "stopped")
+    assert machine.left() == []
 
     machine.next()
-    machine.until(lambda: "training goes on" in machine.log and machine.course.done > first.done)
+    machine.until(lambda: machine.course.done > first.done)
     assert re.search(
-        rf"goes on from set {first.iterations}, on the volume .*: (nothing was|at most one iteration) lost", machine.log
+        rf"from set {first.iterations}, on the volume .*: (nothing was|at most one iteration) lost", machine.log
     )
-    print(*re.findall(r"fleet: training goes on.*", machine.log), sep="\n")
-    own = float(re.search(r": ([\d.]+) s fleet's", machine.log)[1])  # type: ignore[index]
-    assert own < 30
-    assert {path.name: path.read_bytes() for path in source.iterdir()} == before
-    reached = machine.course.reached
+    second = machine.course
     machine.kill()
     assert machine.left() != []
+    source = machine.volume / "s3" / "bucket" / second.leg.prefix / "model"
+    before = {path.name: path.read_bytes() for path in source.iterdir()}
 
     machine.start()
-    machine.until(lambda: machine.log.count("goes on from set") == 2)
-    lost = machine.log.rsplit("goes on from set", 1)[1].splitlines()[0]
-    assert int(lost.split(",")[0]) >= reached - 1
-    assert "iterations lost" not in lost, lost
-    machine.until(lambda: machine.log.count("training goes on") >= 2)
     assert machine.ended(60) == 0, machine.log
-    assert machine.course.done >= 7
+    told = machine.log.rsplit("goes on from set", 1)[1].splitlines()[0]
+    assert int(told.split(",")[0]) >= second.iterations
+    assert "iterations lost" not in told
+    assert {path.name: path.read_bytes() for path in source.iterdir()} == before
     assert [leg.attempt for leg in machine.course.legs] == [1, 2, 2]
-    assert len(set(machine.course.prefixes)) == 3
+    assert machine.course.prefixes == [f"{machine.run}-1-1", f"{machine.run}-2-1", f"{machine.run}-2-2"]
+    assert machine.course.done >= 5
     assert whole_checkpoints(machine)[-1] == machine.course.iterations
 
 
@@ -183,7 +177,9 @@ def test_a_reward_function_that_fails_is_named_at_once(make: Make) -> None:
 def test_a_nan_is_gone_back_from_with_a_lower_learning_rate(make: Make) -> None:
     """At set 3, as long as the rate is above 0.0001: 0.0003 and 0.00015 are, 0.000075 is not."""
     machine = make(
-        {"FAKE_NAN": "3", "FAKE_NAN_RATE": "0.0001", "FAKE_ITERATION": "0.1"}, until={"iterations": 3}, nan={"retries": 2, "learning_rate": 0.5}
+        {"FAKE_NAN": "3", "FAKE_NAN_RATE": "0.0001", "FAKE_ITERATION": "0.1"},
+        until={"iterations": 3},
+        nan={"retries": 2, "learning_rate": 0.5},
     )
     machine.start()
     assert machine.ended(60) == 0, machine.log
