@@ -25,6 +25,7 @@ from fleet.model.cloud import Instance, InstanceState, Market, NewVolume, Offer,
 from fleet.model.documents import CheckpointRef, FileEntry, Heartbeat, Manifest
 from fleet.model.errors import FleetError
 from fleet.model.job import Job
+from fleet.workloads.deepracer.cleaning import carry_out
 from fleet.workloads.deepracer.course import Course, Leg
 from fleet.workloads.deepracer.doctor import CHECKS
 from fleet.workloads.deepracer.growth import NOTES
@@ -332,12 +333,11 @@ def test_what_cannot_be_removed_is_said_and_decides_the_exit_code(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lay(tmp_path / "a", range(6))
-    done = deepracer_clean.carry_out
 
     def refuse(action: Any, *more: Any) -> None:
         if "0_Step" in action.names[0]:
             raise FleetError("the disk is read-only")
-        done(action, *more)
+        carry_out(action, *more)
 
     monkeypatch.setattr(deepracer_clean, "carry_out", refuse)
     assert deepracer_clean.clean(str(tmp_path / "a"), apply=True, keep=4, docker=False, as_json=False) == 1
