@@ -180,7 +180,8 @@ class Driver:
         ground, course = self._ground, found.course
         prefix = next_prefix(ground.run, ground.attempt, [*found.names, *course.prefixes])
         if source is not None:
-            copy_repaired(sources.opened(ground, storage, source), storage.open(prefix + FROM), source.n, ground.own)
+            lies = sources.opened(ground, storage, source)
+            copy_repaired(lies, storage.open(prefix + FROM), source.n, ground.own, self._spec.stack)
             if source.origin == "checkpoint":
                 self._history.bring_back(ground.checkpoints / source.place)
         files, place = self._files(prefix, prefix + FROM if source is not None else None, storage, course.learning_rate)
