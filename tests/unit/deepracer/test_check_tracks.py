@@ -21,6 +21,7 @@ from fleet.workloads.deepracer.checking.tracks import Tracks, check_name, read_r
 from tests.unit.deepracer.models import Model, codes
 
 ACTIONS = ((-30.0, 1.0), (0.0, 4.0), (30.0, 0.5))
+UP = np.array([0.0, 0.4])
 CIRCUIT = stand_in("a world")
 
 
@@ -36,7 +37,7 @@ def route(track: Track = CIRCUIT) -> Any:
 
 def square(side: float = 2.0, width: float = 1.0) -> Track:
     corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]], dtype=np.float64) - 0.5
-    return Track("square", *(Line(corners * size) for size in (side, side - width, side + width)))
+    return Track("square", Line(corners * side), Line(corners * (side - width)), Line(corners * (side + width)))
 
 
 def test_places_on_a_square_are_seen_as_the_simulator_tells_them() -> None:
@@ -69,8 +70,9 @@ def test_a_place_beside_the_centre_line_is_found_where_it_was_put(share: float, 
 
 
 def test_what_is_sampled_holds_every_parameter_and_every_way_an_episode_goes() -> None:
-    for race, count in OBJECTS.items():
-        made = sample([CIRCUIT], Drive(ACTIONS, race), 1500)
+    races: tuple[Any, ...] = tuple(OBJECTS)
+    for race in races:
+        made, count = sample([CIRCUIT], Drive(ACTIONS, race), 1500), OBJECTS[race]
         columns = {key: [row[at] for one in made.episodes for row in one.rows] for at, key in enumerate(made.keys)}
         assert set(columns) == set(KEYS)
         for key in ("all_wheels_on_track", "is_crashed", "is_offtrack", "is_reversed", "is_left_of_center"):
@@ -121,7 +123,7 @@ def test_the_stack_of_2019_tells_less_and_counts_steps_whole() -> None:
 
 def test_an_open_track_is_driven_to_its_end_in_both_directions() -> None:
     straight = np.linspace([0.0, 0.0], [6.0, 0.0], 12)
-    track = Track("straight", Line(straight), Line(straight + [0, 0.4]), Line(straight - [0, 0.4]))
+    track = Track("straight", Line(straight), Line(straight + UP), Line(straight - UP))
     assert not track.closed
     made = sample([track], Drive(ACTIONS), 500)
     gone = [row[KEYS.index("projection_distance")] for one in made.episodes for row in one.rows]
@@ -205,7 +207,7 @@ def test_a_cache_that_cannot_be_written_is_no_reason_to_fail(tmp_path: Path, mon
     ],
 )
 def test_a_route_that_is_none_is_refused_and_never_unpickled(tmp_path: Path, data: bytes) -> None:
-    with pytest.raises((ValueError, EOFError)):
+    with pytest.raises(ValueError, match="."):
         read_route(data)
     (tmp_path / "tracks").mkdir()
     (tmp_path / "tracks" / "mine.npy").write_bytes(data)
