@@ -39,6 +39,7 @@ from fleet.workloads.deepracer.sources import Found
 from fleet.workloads.deepracer.spec import HYPERPARAMETERS, METADATA, REWARD, DeepRacer
 from fleet.workloads.deepracer.steer import EndLeg
 from fleet.workloads.deepracer.storage import make_bucket
+from fleet.workloads.deepracer.tending import Caretaker
 
 MODEL = "model"
 """Below the workdir: what the job's ``outputs`` name."""
@@ -180,7 +181,8 @@ class Driver:
         ground, course = self._ground, found.course
         prefix = next_prefix(ground.run, ground.attempt, [*found.names, *course.prefixes])
         if source is not None:
-            copy_repaired(sources.opened(ground, storage, source), storage.open(prefix + FROM), source.n, ground.own)
+            lies = sources.opened(ground, storage, source)
+            copy_repaired(lies, storage.open(prefix + FROM), source.n, ground.own, self._spec.stack)
             if source.origin == "checkpoint":
                 self._history.bring_back(ground.checkpoints / source.place)
         files, place = self._files(prefix, prefix + FROM if source is not None else None, storage, course.learning_rate)
@@ -225,8 +227,20 @@ class Driver:
         started = time.monotonic()
         keeper = Keeper(storage.open(prefix), ground.checkpoints, ready.beside, book, self._history)
         listener = Listener(self._room.engine)
-        health = begin(self._spec, started)
-        leg = Leg(self._spec, self._room, listener, book, keeper, self._history, health, self._stop, self._began, started)
+        engine = self._room.engine if ground.is_own else None
+        leg = Leg(
+            spec=self._spec,
+            room=self._room,
+            listener=listener,
+            book=book,
+            keeper=keeper,
+            history=self._history,
+            health=begin(self._spec, started),
+            stop=self._stop,
+            caretaker=Caretaker(ground.volume, storage, self._spec, say, engine),
+            began=self._began,
+            started=started,
+        )
         try:
             self._catch_up(ready, storage, book)
             ending = leg.run()

@@ -32,10 +32,10 @@ DEADLINES: Mapping[str, float] = {
     "trainer-dead": 3600,
     "quiet": 900,
     "no-iteration": 7200,
+    "settle": 5,
 }
-"""Seconds. Of the steps of the start: since the step before. The simulator itself gives up after 1200 without an address."""
-SETTLE = 5.0
-"""So long a consequence is held back: its cause may stand in a log that is read a moment later."""
+"""Seconds. Of the steps of the start: since the step before. The simulator itself gives up after 1200 without an address.
+``settle``: so long a consequence is held back, since its cause may stand in a log that is read a moment later."""
 GAP = 60.0
 """Lines that are repeated at least so often tell of one wait."""
 _ERRORS = frozenset(
@@ -98,7 +98,7 @@ class Health:
         causes = [fault for _, fault in self.found if fault.rank == CAUSE]
         if causes:
             return causes[0]
-        stood = [fault for at, fault in self.found if now - at >= SETTLE]
+        stood = [fault for at, fault in self.found if now - at >= self.deadlines["settle"]]
         return stood[0] if stood else self._late(now)
 
     def _late(self, now: float) -> Fault | None:

@@ -18,7 +18,7 @@ from fleet.model.errors import NotFoundError
 from fleet.workloads.deepracer.course import COURSE, parse_course
 from fleet.workloads.deepracer.pointers import JSON, Pointers, committed, read_pointers
 from fleet.workloads.deepracer.prefix import Prefix, Stat, open_folder
-from fleet.workloads.deepracer.repair import LOCK, eras_of, plan_repair
+from fleet.workloads.deepracer.repair import LOCK, Format, eras_of, plan_repair
 from fleet.workloads.deepracer.resume import Kept
 from fleet.workloads.deepracer.sets import MODEL, SUFFIXES, ModelSet, frozen_graphs, sets_of, whole_sets
 
@@ -59,10 +59,10 @@ def limited(listing: Mapping[str, Stat], n: int) -> dict[str, Stat]:
     return {name: stat for name, stat in listing.items() if name not in beyond}
 
 
-def copy_repaired(source: Prefix, target: Prefix, n: int, own: Path) -> ModelSet:
+def copy_repaired(source: Prefix, target: Prefix, n: int, own: Path, era: Format = "auto") -> ModelSet:
     """Lay set ``n`` of a prefix into an empty one, with its pointers repaired; the source stays as it is.
 
-    ``own``: a folder for what is on its way. Raises NotFoundError if the set is not whole there.
+    ``own``: a folder for what is on its way. ``era``: whose loader will read it. Raises NotFoundError.
     """
     listing = source.list()
     pointers = read_pointers(source, listing)
@@ -77,7 +77,7 @@ def copy_repaired(source: Prefix, target: Prefix, n: int, own: Path) -> ModelSet
             target.send(name, passing)
     finally:
         passing.unlink(missing_ok=True)
-    for name, data in _pointers(listing, found, pointers).items():
+    for name, data in _pointers(listing, found, pointers, era).items():
         target.write(name, data)
     return found
 
@@ -171,16 +171,16 @@ def _names(found: ModelSet) -> list[str]:
     return [f"{MODEL}{found.stem}{suffix}" for suffix in SUFFIXES]
 
 
-def _pointers(listing: Mapping[str, Stat], found: ModelSet, pointers: Pointers) -> dict[str, bytes]:
+def _pointers(listing: Mapping[str, Stat], found: ModelSet, pointers: Pointers, era: Format = "auto") -> dict[str, bytes]:
     """What names the set in a prefix that holds no other: as repair writes it, and what it finds right as it is.
 
     Today's loader looks into the JSON, which the trainer writes with the first evaluation: it is made if there is none yet.
     """
     of_sets = {name for one in sets_of(listing) for name in one.names}.difference(_names(found))
     alone = {name: stat for name, stat in listing.items() if name not in of_sets}
-    if "today" in eras_of(listing):
+    if "today" in eras_of(listing, era):
         pointers = replace(pointers, raw={JSON: b"", **pointers.raw})
-    repair = plan_repair(alone, replace(pointers, note=None))
+    repair = plan_repair(alone, replace(pointers, note=None), format=era)
     return {**pointers.raw, **repair.written}
 
 

@@ -14,7 +14,7 @@ from tests.deepracer.images import real_logs
 TRACES = {
     2019: "SIM_TRACE_LOG:0,1,3.0512,0.6829,-0.0040,0.00,0.00,0,1.0000,False,True,0.7992,0,17.67,1555730996.3144288",
     2022: "SIM_TRACE_LOG:4,17,0.61,0.46,131.56,10.00,2.00,3,0.0,False,True,0.42,0,17.71,20.034,prepare,0.00",
-    2026: "[launch-1] [agent-9] SIM_TRACE_LOG:3,2,0.2,-2.1,179.9,15.0,1.5,8,0.0,False,True,0.2,0,60,36.7,prepare,0.00,0,17.7",
+    2026: "[launch-1] [agent-9] SIM_TRACE_LOG:3,2,0.2,-2.1,179.9,15.0,1.5,8,0.0,False,True,0.2,0,60,36.7,prepare,0.0,0,17.7",
 }
 EPISODE = "Training> Name=main_level/agent, Worker=0, Episode=20, Total reward=49.63, Steps=3038, Training iteration=1"
 POLICY = (

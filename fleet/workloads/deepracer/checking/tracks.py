@@ -112,7 +112,10 @@ def read_route(data: bytes) -> Floats:
     """A route from a file's bytes. Raises ValueError, saying what is wrong, and never unpickles."""
     if len(data) > MOST_BYTES:
         raise ValueError("it is too large")
-    route = np.load(io.BytesIO(data), allow_pickle=False)
+    try:
+        route = np.load(io.BytesIO(data), allow_pickle=False)
+    except (EOFError, MemoryError, OverflowError, TypeError) as error:
+        raise ValueError(f"it cannot be read: {error}") from None
     if not isinstance(route, np.ndarray) or route.ndim != 2 or route.shape[1] < 6 or route.dtype.kind not in "fi":
         raise ValueError("it holds something else than rows of six numbers")
     if not 3 <= len(route) <= MOST_POINTS:
