@@ -90,8 +90,14 @@ def test_the_machine_is_looked_at_and_of_others_nothing(tmp_path: Path, engine: 
     for name, rows in printed.items():
         (tmp_path / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
     docker = engine(
-        f"""case "$1" in ps) cat {tmp_path}/ps;; images) cat {tmp_path}/images;;
-inspect) case "$*" in *LogPath*c2*) exit 1;; *LogPath*) echo {log};; *.Image*) echo sha256:a/deepracer-simapp2;; *) echo {tmp_path}/sagemaker/mounted/x;; esac;; esac"""
+        f"""case "$*" in
+ps*) cat {tmp_path}/ps;;
+images*) cat {tmp_path}/images;;
+inspect*LogPath*c2*) exit 1;;
+inspect*LogPath*) echo {log};;
+inspect*.Image*) echo sha256:a/deepracer-simapp2;;
+inspect*) echo {tmp_path}/sagemaker/mounted/x;;
+esac"""
     )
     machine = look_at_machine(docker, (), 4e9, tmp_path / "sagemaker")
     assert list(machine.logs) == [str(log)]
