@@ -22,7 +22,7 @@ from fleet.model import events as ev
 from fleet.model import layout
 from fleet.model.base import canonical_json
 from fleet.model.cloud import Instance, InstanceState, Market, NewVolume, Offer, Volume, VolumeState
-from fleet.model.documents import CheckpointRef, FileEntry, Heartbeat, Manifest
+from fleet.model.documents import CheckpointRef, FileEntry, Heartbeat, Manifest, Resumed
 from fleet.model.errors import FleetError
 from fleet.model.job import Job
 from fleet.workloads.deepracer.cleaning import carry_out
@@ -156,6 +156,16 @@ def test_a_run_on_this_computer_is_read_from_its_volume(local: Path, capsys: pyt
     assert found["unseen"] == []
 
 
+def test_where_metrics_are_behind_what_fleet_itself_measured_counts(local: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    controller, run = opened_run(None, "racer")
+    now = controller.objects.now()
+    resumed = Resumed(ref=None, source="volume", step=2, reached=5, lost_steps=3, lost_seconds=95.0, at=now)
+    assert controller.record([ev.AttemptResumed(at=now, run_id=run.run_id, attempt=2, resumed=resumed)])
+    deepracer_status.show("racer", None, as_json=True)
+    (lost,) = told(capsys, "deepracer-status")["lost"]
+    assert (lost["attempt"], lost["iterations_count"], lost["episodes"], lost["seconds"]) == (1, 3.0, None, 95.0)
+
+
 def test_for_people_it_is_a_screen_with_the_course_of_reward_and_progress(
     local: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -284,7 +294,9 @@ def test_what_the_machine_is_to_do_is_the_jobs_word(workload: dict[str, Any], gp
     controller = recorded({"kind": "deepracer", **workload})
     controller, run = opened_run(None, "racer")
     wish = deepracer_doctor.wish_of(deepracer_sources.look(controller, run))
-    assert wish == Wish(gpu=gpu, workers=workload.get("workers", 1), training=True, training_seconds=wish.training_seconds)
+    assert wish == Wish(
+        gpu=gpu, workers=workload.get("workers", 1), run=RUN, training=True, training_seconds=wish.training_seconds
+    )
 
 
 # --- clean
