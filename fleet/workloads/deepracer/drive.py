@@ -61,7 +61,11 @@ def main(options: Mapping[str, object], env: Mapping[str, str]) -> int:
         return STOPPED
     except FleetError as error:
         say(str(error))
-        return FAILED
+    except BrokenPipeError:
+        pass  # nobody hears us any more
+    except OSError as error:
+        say(f"{error.filename or 'the disk'}: {error.strerror or error}")
+    return FAILED
 
 
 @dataclass(frozen=True)
@@ -156,8 +160,7 @@ class Driver:
         if not leg.nan:
             leg.keeper.look(hurry=True)
         leg.book.ended(ending.how)
-        with suppress(StoreError, OSError):
-            leg.keeper.take_history()
+        leg.keeper.take_history()
 
     # --- after a leg
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from fleet.model.errors import FleetError, NotFoundError
 from fleet.workloads.deepracer import nan, sources
 from fleet.workloads.deepracer.book import say
 from fleet.workloads.deepracer.containers import gpu_by
@@ -17,8 +18,8 @@ from fleet.workloads.deepracer.images import Device
 from fleet.workloads.deepracer.mirror import copy_repaired
 from fleet.workloads.deepracer.params import PARAMS, files_of
 from fleet.workloads.deepracer.place import Place, s3_endpoint
-from fleet.workloads.deepracer.prefix import open_s3
-from fleet.workloads.deepracer.resume import FROM, Candidate, loss, next_prefix
+from fleet.workloads.deepracer.prefix import Prefix, open_s3
+from fleet.workloads.deepracer.resume import FROM, Candidate, actions_of, loss, next_prefix
 from fleet.workloads.deepracer.sources import Found
 from fleet.workloads.deepracer.spec import HYPERPARAMETERS, METADATA, REWARD, DeepRacer
 from fleet.workloads.deepracer.storage import make_bucket
@@ -113,6 +114,7 @@ class Preparation:
         prefix = next_prefix(ground.run, ground.attempt, [*found.names, *course.prefixes])
         if source is not None:
             lies = sources.opened(ground, storage, source)
+            self._refuse_other_actions(lies)
             copy_repaired(lies, storage.open(prefix + FROM), source.n, ground.own, self.spec.stack)
             if source.origin == "checkpoint":
                 self.history.bring_back(ground.checkpoints / source.place)
@@ -125,6 +127,19 @@ class Preparation:
         beside = {name: files[key] for key, name in names.items() if key in files}
         self._tell_source(course, source)
         return Prepared(place, beside, source, found)
+
+    def _refuse_other_actions(self, source: Prefix) -> None:
+        """Everything else may change; a network has as many outputs as it has, and its trainer would fail late."""
+        try:
+            before = actions_of(source.read(f"model/{METADATA}"))
+            now = actions_of((self.ground.workdir / METADATA).read_bytes())
+        except (NotFoundError, OSError):
+            return
+        if before is not None and now is not None and before != now:
+            raise FleetError(
+                f"{METADATA} has {now} actions, the model that training goes on from has {before}",
+                f"The number never changes: take the model's own file ({source.where}), or begin anew without pretrained.",
+            )
 
     def files(
         self, prefix: str, pretrained: str | None, storage: Storage, rate: float | None

@@ -218,3 +218,21 @@ def test_a_model_is_handed_over_in_todays_layout_and_replaces_an_older_one(scene
         "metrics/TrainingMetrics.json",
     }
     assert not (folder / "old").exists()
+
+
+def test_a_full_disk_ends_no_training(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    scene.save(2)
+    monkeypatch.setattr("fleet.workloads.deepracer.mirror.os.fsync", full)
+    assert not scene.keeper.look()
+    scene.hear("Uploaded 3 files for checkpoint 1")
+    out = capsys.readouterr().out
+    assert "the newest set could not be kept, training goes on: [Errno 28] No space left" in out
+    assert "the run's course could not be noted, training goes on" in out
+    assert list(scene.checkpoints.iterdir()) == []
+    monkeypatch.undo()
+    assert scene.keeper.look()
