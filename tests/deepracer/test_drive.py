@@ -165,31 +165,22 @@ def test_a_reward_function_that_fails_is_named_at_once(make: Make) -> None:
     assert machine.left() == []
 
 
-def test_a_nan_is_gone_back_from_with_a_lower_learning_rate(make: Make) -> None:
-    """At set 3, as long as the rate is above 0.0001: 0.0003 and 0.00015 are, 0.000075 is not."""
-    machine = make(
-        {"FAKE_NAN": "3", "FAKE_NAN_RATE": "0.0001", "FAKE_ITERATION": "0.1"},
-        until={"iterations": 3},
-        nan={"retries": 2, "learning_rate": 0.5},
-    )
-    machine.start()
-    assert machine.ended(60) == 0, machine.log
-    course = machine.course
-    assert (course.nan_retries, course.learning_rate, len(course.legs)) == (2, 0.000075, 3)
-    assert "retry 1 of 2" in machine.log
-    assert "with a learning rate of 7.5e-05 instead of 0.00015 (retry 2 of 2)" in machine.log
-    assert course.done >= 3
-    assert machine.left() == []
-    given = json.loads((machine.workdir / "model" / "ip" / "hyperparameters.json").read_text())
-    assert given == {"batch_size": 64, "lr": 0.000075, "num_episodes_between_training": 2}
-
-
-def test_a_nan_without_a_retry_left_ends_the_run(make: Make) -> None:
-    machine = make({"FAKE_NAN": "2", "FAKE_ITERATION": "0.1"}, nan={"retries": 0})
+def test_after_a_nan_a_set_before_is_gone_on_from_with_a_lower_learning_rate_and_a_second_nan_ends_the_run(
+    make: Make,
+) -> None:
+    machine = make({"FAKE_NAN": "3", "FAKE_ITERATION": "0.1"}, nan={"retries": 1, "learning_rate": 0.5})
     machine.start()
     assert machine.ended(60) == 1, machine.log
-    assert "the loss is no number (NaN) and workload.nan.retries is 0 [nan]" in machine.log
-    assert whole_checkpoints(machine) == [1]
+    course = machine.course
+    assert (course.nan_retries, course.learning_rate, len(course.legs)) == (1, 0.00015, 2)
+    assert re.search(r"training goes on from set [01], .* 0\.00015 instead of 0\.0003 \(retry 1 of 1\)", machine.log)
+    assert "Entropy=2.620, training epoch=0, learning_rate=0.00015" in machine.log
+    assert "the loss is no number (NaN) after going back once [nan]" in machine.log
+    assert all(n < 3 for n in whole_checkpoints(machine))
+    given = json.loads((machine.volume / "s3" / "bucket" / "custom_files" / "hyperparameters.json").read_text())
+    assert given == {"batch_size": 64, "lr": 0.00015, "num_episodes_between_training": 2}
+    assert json.loads((machine.workdir / "hyperparameters.json").read_text())["lr"] == 0.0003
+    assert machine.left() == []
 
 
 @pytest.mark.parametrize("word", ["Creating", "coach \\|"])

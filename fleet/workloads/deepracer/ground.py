@@ -46,7 +46,7 @@ class Ground:
 
     @property
     def is_own(self) -> bool:
-        """The machine is the run's alone; under ``local`` it is the user's computer, with containers and images of others."""
+        """The machine is the run's alone; under ``local`` it is the user's computer, with others' containers and images."""
         return self.env.get("FLEET_ROOT") == "/"
 
     def stop_by(self, asked: Seconds) -> Seconds:

@@ -150,7 +150,8 @@ class Leg:
             say(f"training goes on {all_of_it:.1f} s after the start: {own:.1f} s fleet's, the rest the containers' own")
 
     def _note_line(self, heard: Line) -> None:
-        self.history.log(self.book.course.leg.prefix, heard.service, heard.text)
+        with suppress(OSError):  # a full disk must not end the training
+            self.history.log(self.book.course.leg.prefix, heard.service, heard.text)
         if TRACE not in heard.text and heard.text.strip():
             print(f"{heard.service} | {heard.text}", flush=True)
 

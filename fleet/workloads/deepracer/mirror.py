@@ -26,6 +26,8 @@ KEPT = 2
 """Checkpoints that lie in the folder; fleet's bucket has those before."""
 FRESH: Seconds = 60.0
 """A lock is waited for so long: behind it the trainer still writes the set's frozen graph."""
+GRAPH: Seconds = 5.0
+"""So long it is waited for otherwise: 2019's trainer writes it when its lock is gone."""
 TEMPORARY = ".tmp-"
 """Begins the names that neither fleet nor a resume looks at."""
 BESIDE = ("model/model_metadata.json", "ip/hyperparameters.json")
@@ -43,7 +45,9 @@ def to_keep(
     if found is None or found.n <= newest:
         return None
     lock = listing.get(LOCK)
-    done = lock is None or found.n in frozen_graphs(listing) or not 0 <= now - lock.modified < FRESH
+    locked = lock is not None and 0 <= now - lock.modified < FRESH
+    just_now = 0 <= now - found.modified < GRAPH
+    done = found.n in frozen_graphs(listing) or not (locked or just_now)
     return found if hurry or done else None
 
 

@@ -12,6 +12,7 @@ from fleet.model.errors import NotFoundError, StoreError
 from fleet.store.checkpoints import Scanner
 from fleet.workloads.deepracer.course import Course
 from fleet.workloads.deepracer.mirror import FRESH, copy_repaired, keep, kept_in, to_keep, usable
+from fleet.workloads.deepracer.mirror import GRAPH as GRAPH_WAIT
 from fleet.workloads.deepracer.pointers import COACH, JSON, TEXT, Era, Pointers, read_pointers
 from fleet.workloads.deepracer.prefix import Stat, open_folder
 from fleet.workloads.deepracer.repair import LOCK
@@ -29,6 +30,10 @@ def pointing(n: int, y: int = 40) -> Pointers:
 
 def number(found: ModelSet | None) -> int | None:
     return found.n if found else None
+
+
+def just_made(n: int) -> dict[str, Stat]:
+    return {name: Stat(10, 1000.0) for name in listing(n)}
 
 
 LOCKED = {LOCK: Stat(0, 1000.0)}
@@ -49,6 +54,11 @@ GRAPH = {"model/model_3.pb": Stat(5, 1000.0)}
         (listing(3) | LOCKED | GRAPH, pointing(3), 2, 1001.0, False, 3),
         (listing(3) | LOCKED, pointing(3), 2, 1000.0 + FRESH, False, 3),  # a stale lock holds nobody up
         (listing(3) | LOCKED, pointing(3), 2, 900.0, False, 3),  # one of a clock that was set back
+        (just_made(3), pointing(3), 2, 1001.0, False, None),  # 2019: unlocked before its graph is there
+        (just_made(3), pointing(3), 2, 1001.0, True, 3),
+        (just_made(3) | GRAPH, pointing(3), 2, 1001.0, False, 3),
+        (just_made(3), pointing(3), 2, 1000.0 + GRAPH_WAIT, False, 3),  # one that writes none
+        (just_made(3), pointing(3), 2, 900.0, False, 3),
         ({**listing(3), "model/3_Step-40.ckpt.meta": Stat(0, 1.0)}, pointing(3), 2, 1001.0, True, None),
     ],
 )
