@@ -207,7 +207,7 @@ def test_a_cache_that_cannot_be_written_is_no_reason_to_fail(tmp_path: Path, mon
     ],
 )
 def test_a_route_that_is_none_is_refused_and_never_unpickled(tmp_path: Path, data: bytes) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         read_route(data)
     (tmp_path / "tracks").mkdir()
     (tmp_path / "tracks" / "mine.npy").write_bytes(data)
