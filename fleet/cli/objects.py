@@ -672,7 +672,7 @@ class RewardObject(TypedDict):
     """The greatest finite reward; null: there was none."""
 
 
-class DeepRacerCheckObject(TypedDict):
+class DeepRacerCheckedObject(TypedDict):
     """Whether a model is ready to be trained. On a resume the diff of what changes goes to standard error."""
 
     ok: bool

@@ -75,7 +75,9 @@ def test_a_command_that_hangs_is_given_up(docker: FakeDocker) -> None:
 
 
 def test_what_a_stack_started_beside_itself_is_known_by_the_folder_of_its_compose_file(docker: FakeDocker) -> None:
-    rows = "spawned\\t/machine/sagemaker/tmp1\nanother\\t/machine/sagemaker-2/tmp1\nspawned\\t/machine/sagemaker/tmp2\nbare\n"
+    rows = (
+        "spawned\\t/machine/sagemaker/tmp1\nanother\\t/machine/sagemaker-2/tmp1\nspawned\\t/machine/sagemaker/tmp2\nbare\n"
+    )
     docker.answer("ps --all --filter label=com.docker.compose.project.working_dir *", do=f'printf "{rows}"')
     noted = {"docker": str(docker.folder / "docker"), "env": {"PATH": str(docker.folder)}, "project": "fleet-a-1"}
     remove_noted({**noted, "folders": ["/machine/sagemaker"]})

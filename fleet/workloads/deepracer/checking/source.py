@@ -123,10 +123,15 @@ def _diff(old_name: str, new_name: str, old: str, new: str) -> list[str]:
 
 
 def _normal(text: str) -> str:
+    """A line for each key, and for each action."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return text
-    if isinstance(value, dict) and isinstance(value.get("action_space"), list):
-        value["action_space"] = [json.dumps(action, sort_keys=True) for action in value["action_space"]]  # a line each
-    return json.dumps(value, indent=1, sort_keys=True)
+    lines = []
+    for key, one in sorted(value.items()) if isinstance(value, dict) else [("", value)]:
+        parts = enumerate(one) if isinstance(one, list) and key == "action_space" else ()
+        lines += [f"{key}[{place}]: {json.dumps(part, sort_keys=True)}" for place, part in parts]
+        if not lines or not lines[-1].startswith(f"{key}["):
+            lines.append(f"{key}: {json.dumps(one, sort_keys=True)}")
+    return "\n".join(lines)
