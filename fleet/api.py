@@ -42,6 +42,7 @@ from fleet.model.events import Event
 from fleet.model.job import Job, Resources
 from fleet.model.units import parse_money
 from fleet.store.scripts import missing_scripts
+from fleet.workloads.before import refuse_hopeless
 
 JobLike = Job | str | Path | Mapping[str, Any]
 """A job, a job file or a folder that holds one, or the job file's fields."""
@@ -155,6 +156,7 @@ def up(job: JobLike, *, wait: bool = True, on_event: OnEvent = _nothing) -> RunV
     wanted, folder = _job(job)
     for told in missing_scripts(wanted, folder):
         warnings.warn(told, stacklevel=2)
+    refuse_hopeless(wanted, folder, (), warnings.warn)
     home = open_home()
     url = bucket_for(home, wanted)
     controller = open_fleet(home, url, create=True)

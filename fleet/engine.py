@@ -6,7 +6,6 @@ the engine's socket, since it knows contexts, remote engines and Docker Desktop.
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import time
@@ -25,8 +24,6 @@ LOOK = 20.0
 REMOVE = 60.0
 PROJECT_LABEL = "com.docker.compose.project"
 """Compose v1 and v2 put it on every container, network and volume that they make."""
-FOLDER_LABEL = "com.docker.compose.project.working_dir"
-"""The folder of the compose file, on every container."""
 ROUNDS = 20
 SETTLE = 0.3
 """A request that its client did not live to see answered may still make a container for so long."""
@@ -96,14 +93,6 @@ class Engine:
         hint = f"{self.docker} ps --all --filter label={PROJECT_LABEL}={project}"
         raise FleetError(f"the project {project} could not be removed from the docker engine: {told}", f"Look: {hint}")
 
-    def remove_below(self, folder: str) -> None:
-        """Remove the projects whose compose files lay below a folder: what a stack's own containers started beside it."""
-        form = f'{{{{.Label "{PROJECT_LABEL}"}}}}\t{{{{.Label "{FOLDER_LABEL}"}}}}'
-        answer = self.ask("ps", "--all", "--filter", f"label={FOLDER_LABEL}", "--format", form)
-        rows = [line.split("\t") for line in answer.stdout.splitlines()]
-        for project in sorted({row[0] for row in rows if len(row) == 2 and row[1].startswith(f"{folder}/")}):
-            self.remove(project, settle=0)
-
     def _named(self, look: Sequence[str], project: str) -> list[str]:
         answer = self.ask(*look, "--quiet", "--filter", f"label={PROJECT_LABEL}={project}")
         if answer.returncode != 0:
@@ -121,23 +110,23 @@ class Engine:
         return told
 
 
-def remove_noted(note: Mapping[str, Any]) -> None:
-    """Remove all that a note (``ENGINE_NOTE``) leads to: its project, and what that started below ``folders``.
-
-    Raises FleetError naming what is left; LookupError, TypeError or AttributeError for what is no note.
-    """
-    engine = Engine(str(note["docker"]), {**os.environ, **note["env"]})
-    engine.remove(str(note["project"]))
-    for folder in note.get("folders", ()):
-        engine.remove_below(str(folder))
-
-
 def find_engine(env: Mapping[str, str], folder: Path | None = None) -> Engine:
     """The engine that the environment leads to. Raises FleetError without the docker command."""
     docker = shutil.which("docker", path=env.get("PATH"))
     if docker is None:
         raise FleetError("there is no docker command on this computer", INSTALL)
     return Engine(docker, env, folder)
+
+
+def remove_noted(note: Mapping[str, Any], env: Mapping[str, str]) -> None:
+    """Remove what a machine's note tells of: its project, then those ``beside`` it, which its containers started.
+
+    Raises FleetError naming what is left; LookupError, TypeError, ValueError for what is no note.
+    """
+    engine = Engine(str(note["docker"]), {**env, **note["env"]})
+    engine.remove(str(note["project"]))
+    for project in note.get("beside", ()):
+        engine.remove(str(project))
 
 
 def asked(

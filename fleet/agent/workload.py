@@ -13,6 +13,7 @@ import os
 import shlex
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from fleet.engine import ENGINE_NOTE, remove_noted
 from fleet.model.base import Seconds, canonical_json
 from fleet.model.documents import BootDocument
 from fleet.model.errors import FleetError
+from fleet.workloads.stopping import note_stop
 
 OPTIONS = "workload.json"
 """On the machine's own disk: what the job says under ``workload:``."""
@@ -74,7 +76,9 @@ class WorkloadProcess:
         return self._child.lines()
 
     def ask_to_stop(self, within: Seconds) -> None:
-        """SIGTERM to the driver, which asks its containers."""
+        """SIGTERM to the driver, which asks its containers, and learns how long it has."""
+        with contextlib.suppress(OSError):  # a full disk: it then takes a usual time for granted
+            note_stop(self._note.parent.parent, time.time() + within)
         self._child.ask_to_stop(within)
 
     def kill(self) -> None:
@@ -97,7 +101,7 @@ class WorkloadProcess:
     def _clean(self) -> None:
         try:
             note = json.loads(self._note.read_text(encoding="utf-8"))
-            remove_noted(note)
+            remove_noted(note, os.environ)
         except FleetError as error:
             self._log.write(f"fleet: {error}\n".encode())
         except (OSError, ValueError, LookupError, TypeError, AttributeError):

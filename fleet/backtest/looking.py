@@ -10,6 +10,7 @@ from fleet.core.keeping import judge
 from fleet.core.observed import Observed
 from fleet.core.pace import pace_of
 from fleet.core.placement import Nothing, place
+from fleet.core.plan.keeping import market_beside
 from fleet.core.rhythm import wants_machine
 from fleet.core.state import AttemptState, FleetState, RunState
 from fleet.model.base import Seconds
@@ -27,15 +28,16 @@ def next_look(state: FleetState, observed: Observed, ways: Ways) -> Seconds:
 
 
 def _of_run(state: FleetState, run: RunState, observed: Observed, ways: Ways) -> Iterator[Seconds]:
-    now, waits = observed.now, False
+    now, waits, beside = observed.now, False, None
     if run.job.deadline is not None and run.ended_at is None:
         verdict = judge(state, run, observed)
         if verdict is not None:
             waits = verdict.do is Do.WAIT
+            beside = market_beside(run, verdict) if run.serving else None
             yield now + _decides(verdict.latest, ways)
-    if not run.serving and not waits and wants_machine(run, now):
+    if beside is not None or (not run.serving and not waits and wants_machine(run, now)):
         offers = [offer for of_provider in observed.offers.values() for offer in of_provider]
-        found = place(run, offers, state.cooling, now, state.resting)
+        found = place(run, offers, state.cooling, now, state.resting, market=beside)
         yield found.until + 0.001 if isinstance(found, Nothing) and found.until is not None else now + ways.pace
     elif run.pause is not None and run.pause.until is not None and run.pause.until > now:
         yield run.pause.until + 0.001

@@ -20,7 +20,7 @@ from fleet.workloads.deepracer.spec import DeepRacer
 from fleet.workloads.kinds import options_of, read_job
 
 if TYPE_CHECKING:
-    from fleet.cli.objects import DeepRacerCheckedObject
+    from fleet.cli.objects import DeepRacerCheckObject
     from fleet.model.job import Job
 
 _PLACE = re.compile(r"^(?P<file>.+?):(?P<line>\d+):\d+: (?P<told>.*)$")
@@ -112,7 +112,7 @@ def _say(result: CheckResult, findings: list[Finding]) -> None:
         say("Ready to train." if not warnings else f"Ready to train, with {warnings} warning{'s' * (warnings != 1)}.")
 
 
-def _object(result: CheckResult, findings: list[Finding]) -> DeepRacerCheckedObject:
+def _object(result: CheckResult, findings: list[Finding]) -> DeepRacerCheckObject:
     figures = result.reward
     return {
         "ok": not refuses(findings),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fleet.cli.ask import confirm
@@ -71,6 +72,8 @@ def _warn_of_a_young_lock(prefix: Prefix, listing: Mapping[str, Stat]) -> bool:
 def _must_be_a_model(where: str, listing: Mapping[str, Stat]) -> None:
     """What people name by mistake is told from a model that has not much yet. Raises FleetError."""
     if not listing:
+        if Path(where).is_dir():
+            return  # a folder in which only signals were
         raise FleetError(f"there is nothing at {where}", "Name the model's folder or prefix: the one that holds model/.")
     if any(name.startswith(MODEL) and name.endswith("/xl.meta") for name in listing):
         hint = "Name it as s3://bucket/prefix, with AWS_ENDPOINT_URL and MinIO's keys in the environment."

@@ -672,7 +672,7 @@ class RewardObject(TypedDict):
     """The greatest finite reward; null: there was none."""
 
 
-class DeepRacerCheckedObject(TypedDict):
+class DeepRacerCheckObject(TypedDict):
     """Whether a model is ready to be trained. On a resume the diff of what changes goes to standard error."""
 
     ok: bool
@@ -810,7 +810,7 @@ class DeepRacerStatusObject(TypedDict):
     """What cannot be told from here."""
 
 
-class DeepRacerCheckObject(TypedDict):
+class DeepRacerLineObject(TypedDict):
     """One thing that was looked at."""
 
     check: str
@@ -828,7 +828,7 @@ class DeepRacerDoctorObject(TypedDict):
 
     where: str
     """`this computer`, the machine's id, or `no machine`."""
-    checks: list[DeepRacerCheckObject]
+    checks: list[DeepRacerLineObject]
     """In an order in which what fails first explains what fails after."""
     paste: str | None
     """With `--paste`: the block of text, without secrets."""

@@ -10,10 +10,11 @@ from fleet import api
 from fleet.cli.forecast import forecast_object, told_forecast
 from fleet.cli.output import emit
 from fleet.cli.table import print_table
-from fleet.cli.up import warn_of_missing_scripts
+from fleet.cli.up import accelerators_of, tell_warning, warn_of_missing_scripts
 from fleet.cli.views import dollars
 from fleet.control.offering import Plan, Priced
 from fleet.model.units import format_money
+from fleet.workloads.before import refuse_hopeless
 from fleet.workloads.kinds import read_job
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def show(path: Path, *, as_json: bool) -> int:
     job, folder = read_job(path)
     warn_of_missing_scripts(job, folder)
     plan = api.plan(path)
+    refuse_hopeless(job, folder, accelerators_of(plan), tell_warning)
     if as_json:
         emit(plan_object(plan))
         return 0

@@ -50,7 +50,7 @@ PRINTED: Mapping[str, Printed] = {
         ("controller deploy ssh", "controller deploy cron", "controller remove ssh", "controller remove cron"),
     ),
     "repair": Printed(objects.RepairObject, ("journal repair",)),
-    "deepracer-check": Printed(objects.DeepRacerCheckedObject, ("deepracer check",)),
+    "deepracer-check": Printed(objects.DeepRacerCheckObject, ("deepracer check",)),
     "deepracer-repair": Printed(objects.DeepRacerRepairObject, ("deepracer repair",)),
     "deepracer-status": Printed(objects.DeepRacerStatusObject, ("deepracer status",)),
     "deepracer-doctor": Printed(objects.DeepRacerDoctorObject, ("deepracer doctor",)),

@@ -30,6 +30,7 @@ from fleet.core.state import RunState
 from fleet.model.job import Job
 from fleet.model.units import format_duration, format_money
 from fleet.store.scripts import missing_scripts
+from fleet.workloads.before import refuse_hopeless
 from fleet.workloads.kinds import read_job
 
 
@@ -41,7 +42,9 @@ def start(job_path: Path, *, yes: bool, detach: bool, as_json: bool) -> int:
         confirm("Start it all the same?", yes=yes, otherwise="nothing was started")
     home = open_home()
     warn_before_starting(home, job)
-    _confirm(job_path, job, yes=yes)
+    plan = _planned(job_path, job) if not yes or job.workload is not None else None
+    refuse_hopeless(job, folder, accelerators_of(plan), tell_warning)
+    _confirm(job, plan, yes=yes)
     url = bucket_for(home, job)
     timeline = Timeline(to_stderr if as_json else to_stdout)
     controller = open_fleet(home, url, create=True)
@@ -100,17 +103,37 @@ def _launched(run: RunState) -> bool:
     return run.ended_at is not None or bool(there)
 
 
-def _confirm(path: Path, job: Job, *, yes: bool) -> None:
-    """What costs money is shown with its price, and asked about. Machines on this computer cost nothing."""
-    if yes or providers_of(job.resources) == {"local"}:
-        return
+def tell_warning(told: str) -> None:
+    """What speaks against a job, and does not refuse it."""
+    to_stderr(plain(f"fleet: {told}") + "\n")
+
+
+def accelerators_of(plan: Plan | NothingFitsError | None) -> list[str | None]:
+    """What the machines that may serve have; of this computer it is not known."""
+    if not isinstance(plan, Plan):
+        return []
+    return [next(iter(one.offer.accelerators), None) for one in plan.offers if one.offer.provider != "local"]
+
+
+def _planned(path: Path, job: Job) -> Plan | NothingFitsError | None:
+    """What it may run on, where that costs money; None on this computer."""
+    if providers_of(job.resources) == {"local"}:
+        return None
     try:
-        told = spending(api.plan(path))
+        return api.plan(path)
     except NothingFitsError as error:
-        to_stderr(plain(f"fleet: {error.message} now; {error.hint}") + "\n")
+        return error
+
+
+def _confirm(job: Job, plan: Plan | NothingFitsError | None, *, yes: bool) -> None:
+    """What costs money is shown with its price, and asked about. Machines on this computer cost nothing."""
+    if yes or plan is None or providers_of(job.resources) == {"local"}:
+        return
+    if isinstance(plan, NothingFitsError):
+        to_stderr(plain(f"fleet: {plan.message} now; {plan.hint}") + "\n")
         confirm("Start it all the same, and wait?", yes=False, otherwise="nothing was started")
         return
-    to_stderr(plain(told) + "\n")
+    to_stderr(plain(spending(plan)) + "\n")
     confirm("Start it?", yes=False, otherwise="nothing was started", default=True)
 
 

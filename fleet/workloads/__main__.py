@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 
-def main(env: Mapping[str, str]) -> int:
+def main(env: Mapping[str, str] | None = None) -> int:
     """Start the workload by its kind. Its exit code; 2 if there is none to start."""
+    env = os.environ if env is None else env
     name = env.get("FLEET_WORKLOAD", "")
     try:
         options = json.loads(Path(name).read_text(encoding="utf-8"))
@@ -30,4 +31,4 @@ def main(env: Mapping[str, str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(os.environ))
+    sys.exit(main())

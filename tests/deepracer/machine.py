@@ -1,4 +1,4 @@
-"""A machine for the driver alone: its folders and variables as the agent gives them, and the driver as a process of its own."""
+"""A machine for the driver alone: its folders and variables as the agent gives them, and the driver as a process."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from fleet.engine import ENGINE_NOTE
 from fleet.workloads.deepracer.course import Course
-from fleet.workloads.deepracer.ground import STOP_BY
+from fleet.workloads.stopping import note_stop
 from tests.system import engine
 
 HYPERPARAMETERS = {"batch_size": 64, "lr": 0.0003, "num_episodes_between_training": 2}
@@ -77,12 +78,13 @@ class Machine:
             "FLEET_VOLUME": str(self.volume),
             "FLEET_CHECKPOINTS": str(self.checkpoints),
             "FLEET_SAVE_REQUEST": str(self.scratch / "save-request"),
+            "FLEET_ENGINE_NOTE": str(self.scratch / ENGINE_NOTE),
             "FLEET_WORKLOAD": str(self.scratch / "workload.json"),
         }
         with (self.scratch / "log").open("ab") as log:
             words = [sys.executable, "-m", "fleet.workloads"]
             self.process = subprocess.Popen(
-                words, cwd=self.workdir, env=env, stdout=log, stderr=subprocess.STDOUT, process_group=0
+                words, cwd=self.workdir, env=env, stdout=log, stderr=subprocess.STDOUT, preexec_fn=os.setpgrp
             )
 
     def next(self) -> None:
@@ -106,7 +108,7 @@ class Machine:
     def terminate(self, within: float = 20.0) -> None:
         """What the agent does on a notice: SIGTERM to the group, after it said when it kills."""
         assert self.process is not None
-        (self.scratch / STOP_BY).write_text(str(time.time() + within))
+        note_stop(self.scratch, time.time() + within)
         os.killpg(self.process.pid, signal.SIGTERM)
 
     def kill(self) -> None:

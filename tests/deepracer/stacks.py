@@ -77,8 +77,8 @@ class Stack:
     env: Mapping[str, str]
     """In which fleet finds the compose to test with."""
     workdir: Path
-    more: Callable[[dict[str, Any]], None] = lambda file: None
-    """What a test changes in the compose file."""
+    files: dict[str, bytes] = field(default_factory=dict)
+    """What a test puts into the bucket besides."""
     deadlines: Mapping[str, float] = field(default_factory=dict)
     signals: list[Signal] = field(default_factory=list)
     phases: list[str] = field(default_factory=list)
@@ -100,15 +100,13 @@ class Stack:
             folder.mkdir(parents=True, exist_ok=True)
         for name, text in own_files(self.spec, place).items():
             (place.own / name).write_text(text)
-        file = compose_file(self.spec, place)
-        self.more(file)
-        (place.own / FILE).write_text(yaml.safe_dump(file))
+        (place.own / FILE).write_text(yaml.safe_dump(compose_file(self.spec, place)))
         containers.ensure_network(self.engine)
         if self.spec.storage == "instance":
             self.up("s3")
             make_bucket(self.outside(), within=MOST)
         bucket = open_s3(self.outside(), "")
-        for key, data in files_of(self.spec, place, self.workdir).items():
+        for key, data in {**files_of(self.spec, place, self.workdir), **self.files}.items():
             bucket.write(key, data)
         self.health = health.begin(self.spec, time.monotonic(), self.deadlines)
         self.up()

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import re
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from fleet.workloads.deepracer.course import Course
+from fleet.workloads.deepracer.mirror import TEMPORARY
+from fleet.workloads.deepracer.prefix import open_folder
+from fleet.workloads.deepracer.sets import newest_whole
 from tests.deepracer import images
 from tests.deepracer.machine import Machine
 from tests.system import engine
@@ -26,7 +33,7 @@ def make(tmp_path: Path, fakes: images.Fakes, request: pytest.FixtureRequest) ->
     (tmp_path / "bin").mkdir()
 
     def new(fake: dict[str, str] | None = None, **options: object) -> Machine:
-        run = f"drive-{abs(hash(request.node.name)) % 10**8:08d}"
+        run = f"drive-{zlib.crc32(request.node.name.encode()):08x}"
         simapp = images.variant(fakes.simapp, **fake) if fake else fakes.simapp
         given = {"images": {"simapp": simapp, "s3": fakes.s3}, **options}
         made.append(Machine(tmp_path, run, engine.compose_env("v2", tmp_path / "bin"), **given))
@@ -35,6 +42,21 @@ def make(tmp_path: Path, fakes: images.Fakes, request: pytest.FixtureRequest) ->
     yield new
     for machine in made:
         machine.close()
+        assert machine.left() == [], machine.log
+
+
+def whole_checkpoints(machine: Machine) -> list[int]:
+    """The sets in fleet's folder; each is whole, and nothing else lies there."""
+    found = []
+    for path in machine.checkpoints.iterdir():
+        if not path.name.startswith(TEMPORARY):
+            newest = newest_whole(open_folder(path).list())
+            assert newest is not None
+            assert newest.n == int(path.name)
+            assert (path / "model" / ".coach_checkpoint").read_text() == newest.stem
+            assert json.loads((path / "course.json").read_text())["iterations"] == newest.n
+            found.append(newest.n)
+    return sorted(found)
 
 
 def test_it_starts_keeps_each_set_and_hands_the_model_over(make: Make) -> None:
@@ -42,5 +64,150 @@ def test_it_starts_keeps_each_set_and_hands_the_model_over(make: Make) -> None:
     machine.start()
     assert machine.ended() == 0, machine.log
     assert machine.saved() == [1, 2, 3]
-    assert machine.kept() == [2, 3]
+    assert whole_checkpoints(machine) == [2, 3]
+    assert machine.left() == []
+    steps = re.findall(r"^fleet\.progress step=(\d+) total=3", machine.log, re.MULTILINE)
+    assert steps[-1] == "3"
+    assert re.search(r"^fleet\.progress .*reward=\d.* entropy=2\.62", machine.log, re.MULTILINE)
+    model = machine.workdir / "model"
+    names = {path.relative_to(model).as_posix() for path in model.rglob("*") if path.is_file()}
+    assert names >= {
+        "model/.coach_checkpoint",
+        "model/deepracer_checkpoints.json",
+        "model/model_3.pb",
+        "model/model_metadata.json",
+        "model_metadata.json",
+        "reward_function.py",
+        "training_params.yaml",
+        "ip/hyperparameters.json",
+        "metrics/TrainingMetrics.json",
+    }
+    stem = (model / "model" / ".coach_checkpoint").read_text()
+    told = json.loads((model / "model" / "deepracer_checkpoints.json").read_text())
+    assert stem.startswith("3_Step-")
+    assert told["best_checkpoint"]["name"] == told["last_checkpoint"]["name"] == stem
+    history = machine.volume / "history" / machine.course.leg.prefix
+    assert (history / "metrics" / "TrainingMetrics.json").exists()
+    assert (history / "training-simtrace" / "0-iteration.csv").exists()
+    assert "SIM_TRACE_LOG" in (history / "logs" / "simulator.log").read_text()
+    assert "SIM_TRACE_LOG" not in machine.log
+
+
+def test_a_run_that_was_stopped_and_then_killed_goes_on_from_its_last_set(make: Make) -> None:
+    """SIGTERM within an iteration; death without a word of the next machine's driver, and that machine again."""
+    machine = make({"FAKE_ITERATION": "0.5"}, until={"iterations": 5})
+    machine.start()
+    machine.until(lambda: machine.saved()[-1:] == [1] and "Training iteration=1" in machine.log)
+    machine.terminate()
+    assert machine.ended() == 143, machine.log
+    first = machine.course
+    assert (first.iterations in (1, 2), first.leg.ended) == (True, "stopped")
+    assert machine.left() == []
+
+    machine.next()
+    machine.until(lambda: machine.course.done > first.done)
+    assert re.search(
+        rf"from set {first.iterations}, on the volume .*: (nothing was|at most one iteration) lost", machine.log
+    )
+    second = machine.course
+    machine.kill()
+    assert machine.left() != []
+    source = machine.volume / "s3" / "bucket" / second.leg.prefix / "model"
+    before = {path.name: path.read_bytes() for path in source.iterdir()}
+
+    machine.start()
+    assert machine.ended(60) == 0, machine.log
+    told = machine.log.rsplit("goes on from set", 1)[1].splitlines()[0]
+    assert int(told.split(",")[0]) >= second.iterations
+    assert "iterations lost" not in told
+    assert {path.name: path.read_bytes() for path in source.iterdir()} == before
+    assert [leg.attempt for leg in machine.course.legs] == [1, 2, 2]
+    assert machine.course.prefixes == [f"{machine.run}-1-1", f"{machine.run}-2-1", f"{machine.run}-2-2"]
+    assert machine.course.done >= 5
+    assert whole_checkpoints(machine)[-1] == machine.course.iterations
+
+
+def lay_model(folder: Path, stem: str, machine: Machine | None = None) -> None:
+    """A prefix of one whole set, as it is kept or handed over."""
+    (folder / "model").mkdir(parents=True)
+    for suffix in (".index", ".meta", ".data-00000-of-00001"):
+        (folder / "model" / f"{stem}{suffix}").write_text(f"{stem}{suffix}")
+    (folder / "model" / ".coach_checkpoint").write_text(stem)
+    if machine is not None:
+        n = int(stem.split("_")[0])
+        course = Course(run=machine.run).begun(f"{machine.run}-1-1", 1, "nothing", None, 0.0, 0.0)
+        (folder / "course.json").write_text(course.kept(n, 600.0).model_dump_json())
+
+
+def test_a_machine_without_the_volume_goes_on_from_fleets_checkpoint(make: Make) -> None:
+    machine = make(until={"iterations": 6}, pretrained="old")
+    lay_model(machine.workdir / "old", "307_Step-9.ckpt")
+    lay_model(machine.checkpoints / "5", "5_Step-400.ckpt", machine)
+    machine.attempt = 2
+    machine.start()
+    assert machine.ended() == 0, machine.log
+    assert "goes on from set 5, from fleet's checkpoints (5)" in machine.log
+    assert (machine.course.prefixes, machine.course.done) == ([f"{machine.run}-1-1", f"{machine.run}-2-1"], 6)
+    assert (machine.course.iterations, machine.course.leg.first) == (7, 6)  # 6 repeats 5
+    assert machine.course.trained_seconds > 600
+
+
+def test_a_simulator_that_dies_is_named_and_the_pretrained_model_stays_as_it_was(make: Make) -> None:
+    machine = make({"FAKE_SIM_DIE": "309"}, pretrained="old")
+    lay_model(machine.workdir / "old", "307_Step-9.ckpt")
+    before = {path: path.read_bytes() for path in machine.workdir.rglob("*") if path.is_file()}
+    machine.start()
+    assert machine.ended() == 1, machine.log
+    assert "goes on from set 307, the pretrained model (old)" in machine.log
+    assert "fleet: the simulator ended by itself, with exit code 1 [simulator-ended]" in machine.log
+    assert {path: path.read_bytes() for path in machine.workdir.rglob("*") if path.is_file()} == before
+    assert machine.left() == []
+    assert machine.course.base == 307
+    assert whole_checkpoints(machine) == [309]
+
+
+def test_a_reward_function_that_fails_is_named_at_once(make: Make) -> None:
+    machine = make({"FAKE_SIM_DIE": "reward"})
+    machine.start()
+    assert machine.ended() == 1, machine.log
+    assert re.search(r"^fleet: .*name 'speedy' is not defined.* \[reward-error\]", machine.log, re.MULTILINE)
+    assert machine.left() == []
+
+
+def test_a_nan_is_gone_back_from_with_a_lower_learning_rate(make: Make) -> None:
+    """At set 3, as long as the rate is above 0.0001: 0.0003 and 0.00015 are, 0.000075 is not."""
+    machine = make(
+        {"FAKE_NAN": "3", "FAKE_NAN_RATE": "0.0001", "FAKE_ITERATION": "0.1"},
+        until={"iterations": 3},
+        nan={"retries": 2, "learning_rate": 0.5},
+    )
+    machine.start()
+    assert machine.ended(60) == 0, machine.log
+    course = machine.course
+    assert (course.nan_retries, course.learning_rate, len(course.legs)) == (2, 0.000075, 3)
+    assert "retry 1 of 2" in machine.log
+    assert "with a learning rate of 7.5e-05 instead of 0.00015 (retry 2 of 2)" in machine.log
+    assert course.done >= 3
+    assert machine.left() == []
+    given = json.loads((machine.workdir / "model" / "ip" / "hyperparameters.json").read_text())
+    assert given == {"batch_size": 64, "lr": 0.000075, "num_episodes_between_training": 2}
+
+
+def test_a_nan_without_a_retry_left_ends_the_run(make: Make) -> None:
+    machine = make({"FAKE_NAN": "2", "FAKE_ITERATION": "0.1"}, nan={"retries": 0})
+    machine.start()
+    assert machine.ended(60) == 1, machine.log
+    assert "the loss is no number (NaN) and workload.nan.retries is 0 [nan]" in machine.log
+    assert whole_checkpoints(machine) == [1]
+
+
+@pytest.mark.parametrize("word", ["Creating", "coach \\|"])
+def test_whenever_it_is_asked_to_stop_it_does_and_leaves_nothing(make: Make, word: str) -> None:
+    machine = make()
+    machine.start()
+    machine.until(lambda: re.search(word, machine.log))
+    asked = time.monotonic()
+    machine.terminate(within=5)
+    assert machine.ended(15) == 143, machine.log
+    assert time.monotonic() - asked < 10
     assert machine.left() == []

@@ -74,16 +74,9 @@ def test_a_command_that_hangs_is_given_up(docker: FakeDocker) -> None:
         asked([f"{docker.folder}/docker", "info"], docker.env, 0.2)
 
 
-def test_what_a_stack_started_beside_itself_is_known_by_the_folder_of_its_compose_file(docker: FakeDocker) -> None:
-    rows = (
-        "spawned\\t/machine/sagemaker/tmp1\nanother\\t/machine/sagemaker-2/tmp1\nspawned\\t/machine/sagemaker/tmp2\nbare\n"
-    )
-    docker.answer("ps --all --filter label=com.docker.compose.project.working_dir *", do=f'printf "{rows}"')
-    noted = {"docker": str(docker.folder / "docker"), "env": {"PATH": str(docker.folder)}, "project": "fleet-a-1"}
-    remove_noted({**noted, "folders": ["/machine/sagemaker"]})
-    listed = [call.rpartition("=")[2] for call in docker.called("ps --all --quiet")]
-    assert listed[0] == "fleet-a-1"
-    assert set(listed) == {"fleet-a-1", "spawned"}
-    docker.calls()
-    remove_noted(noted)  # a note without folders: of a stack of the user's own
-    assert len(docker.called("working_dir")) == 1
+def test_what_a_stack_started_beside_itself_goes_after_it(docker: FakeDocker) -> None:
+    noted = {"docker": str(docker.folder / "docker"), "env": {}, "project": "fleet-a-1"}
+    remove_noted({**noted, "beside": ["tmpabc"]}, docker.env)
+    listed = list(dict.fromkeys(call.rpartition("=")[2] for call in docker.called("ps --all --quiet")))
+    assert listed == ["fleet-a-1", "tmpabc"]
+    remove_noted(noted, docker.env)  # of a stack of the user's own

@@ -86,6 +86,10 @@ RUN_ELSEWHERE = {
             "cat /etc/fleet-image.json",
         )
     },
+    **dict.fromkeys(
+        ("fleet init deepracer shanghai-1", "fleet deepracer check shanghai-1"),
+        "tests/unit/cli/test_readme.py types them, tests/deepracer/test_up.py trains what they write",
+    ),
     "fleet events RUN": "tests/unit/cli/test_looking.py tells events",
     f"sh scripts/system-programs.sh .venv/bin/python -m pytest -s {BOOTS}": "make test-system",
     "make demo": "tests/system/test_demo.py runs the same `fleet demo`",

@@ -45,6 +45,9 @@ class Question:
     least: Seconds
     """Of the work: with less of it than this the costs of more slack are not told apart."""
     overhead: Seconds
+    """What losing a machine costs at the most: it is kept in reserve."""
+    launch: Seconds
+    """And what it costs on average."""
     restore: Seconds
     price: float
     zones: int
@@ -60,8 +63,8 @@ def nearby(question: Question) -> tuple[Terms, Seconds, Seconds]:
     """The table's terms, horizon and slack."""
     horizon = _rounded_up(question.horizon)
     tick = min(TICK_MOST, max(TICK_LEAST, _up(horizon / TICKS, 60)))
-    tick = max(tick, _up(horizon / TICKS_MOST, 60), _up(question.overhead / TICKS_OF_OVERHEAD, 60))
-    overhead = _launch(question.overhead, tick)
+    tick = max(tick, _up(horizon / TICKS_MOST, 60), _up(question.launch / TICKS_OF_OVERHEAD, 60))
+    overhead = _launch(question.launch, tick)
     restore = RESTORE_LEAST * 2.0 ** max(0, round(math.log2(max(question.restore, 1.0) / RESTORE_LEAST)))
     price = min(1.0, max(PRICE, round(question.price / PRICE) * PRICE))
     slack = max(tick, _up(_rounded_up(max(question.horizon - question.least, horizon / OCTAVE)), tick))

@@ -138,6 +138,7 @@ def judge(state: FleetState, run: RunState, observed: Observed) -> Verdict | Non
         horizon=max(1.0, deadline - run.created_at),
         least=0.5 * work.total,
         overhead=overhead,
+        launch=known.boot + known.restore,
         restore=relief_of(run, known),
         price=min(spots.values()) / min(usual),
         zones=len(spots),

@@ -5,6 +5,7 @@ The agent notes on the machine's own disk where they run, before it makes the fi
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -44,7 +45,7 @@ def try_again(folder: Path) -> None:
 
 def _removed(note: dict[str, Any]) -> str | None:
     try:
-        remove_noted(note)
+        remove_noted(note, os.environ)
     except FleetError as error:
         return str(error)
     return None

@@ -79,7 +79,7 @@ def automatic(
     """What to clean now: nothing up to the threshold; beyond it as little as makes room for a while. Raises StoreError."""
     if used_share <= above:
         return []
-    wanted = (used_share - max(0.0, above - ROOM)) * shutil.disk_usage(volume).total
+    wanted = round((used_share - max(0.0, above - ROOM)) * shutil.disk_usage(volume).total)
     return enough(plan(places, rules, legs=legs, carried=carried, machine=machine), wanted)
 
 

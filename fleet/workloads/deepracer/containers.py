@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from fleet.engine import FOLDER_LABEL, PROJECT_LABEL, REMOVE, Engine, last_line
+from fleet.engine import PROJECT_LABEL, REMOVE, Engine, last_line
 from fleet.model.errors import FleetError
+from fleet.model.stackfile import project_name
 from fleet.workloads.compose import Compose
 from fleet.workloads.deepracer.place import NETWORK, S3_PORT, Place
 
+FOLDER_LABEL = "com.docker.compose.project.working_dir"
 SERVICE_LABEL = "com.docker.compose.service"
 TRAINER_MARK = "-algo-"
 """In the name of every container that the SageMaker SDK starts."""
@@ -63,6 +66,22 @@ def containers(engine: Engine, place: Place) -> list[Container]:
     return [*found, *(_container(one, "trainer") for one in _spawned(engine, place))]
 
 
+def projects_of(engine: Engine, run: str) -> set[str]:
+    """The projects of all attempts of a run that left something here; also where coach's trainer alone is left."""
+    words = ("ps", "--all", "--filter", f"label=fleet.run={run}", "--format", f'{{{{.Label "{PROJECT_LABEL}"}}}}')
+    found = set(engine.ask(*words).stdout.split())
+    ours = re.compile(re.escape(f"RUN_ID={project_name(run, 0)[:-1]}") + r"\d+")
+    for one in _inspected(engine, _ids(engine, f"name={TRAINER_MARK}")):
+        variables = one.get("Config", {}).get("Env") or []
+        found |= {name.removeprefix("RUN_ID=") for name in variables if ours.fullmatch(name)}
+    return found
+
+
+def spawned_projects(engine: Engine, place: Place) -> list[str]:
+    """The compose projects by which coach started the trainer."""
+    return sorted({_labels(one).get(PROJECT_LABEL, "") for one in _spawned(engine, place)} - {""})
+
+
 def remove_trainer(engine: Engine, place: Place) -> None:
     """Remove what coach started, whatever it does, with the network or volumes that its compose made."""
     spawned = _spawned(engine, place)
@@ -71,7 +90,7 @@ def remove_trainer(engine: Engine, place: Place) -> None:
         answer = engine.ask("rm", "--force", "--volumes", *ids, timeout=REMOVE)
         if answer.returncode != 0 and _spawned(engine, place):
             raise FleetError(f"the trainer cannot be removed from the docker engine: {last_line(answer.stderr)}")
-    for project in {_labels(one).get(PROJECT_LABEL, "") for one in spawned} - {""}:
+    for project in sorted({_labels(one).get(PROJECT_LABEL, "") for one in spawned} - {""}):
         engine.remove(project, settle=0)
 
 

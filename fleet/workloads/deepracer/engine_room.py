@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from fleet.engine import PROJECT_LABEL, Engine, EngineAwayError
+from fleet.engine import Engine, EngineAwayError
 from fleet.model.base import Seconds
 from fleet.model.errors import FleetError
 from fleet.workloads.compose import Compose, find_compose
@@ -24,7 +24,7 @@ from fleet.workloads.deepracer.book import say
 from fleet.workloads.deepracer.compose import FILE, compose_file, own_files
 from fleet.workloads.deepracer.ground import Ground
 from fleet.workloads.deepracer.images import image, resolved_digest, roles
-from fleet.workloads.deepracer.place import SAGEMAKER, Place
+from fleet.workloads.deepracer.place import Place
 from fleet.workloads.deepracer.spec import DeepRacer
 
 ENGINE_WAIT: Seconds = 60.0
@@ -61,22 +61,28 @@ class EngineRoom:
                     raise
                 self.pause(1.0)
 
-    def note(self) -> None:
-        """Where the containers run, before there is one: for whoever ends this machine."""
-        self._ground.own.mkdir(parents=True, exist_ok=True)
+    def note(self, beside: Sequence[str] = ()) -> None:
+        """Where the containers run, before there is one: for whoever ends this machine. ``beside``: what coach started."""
+        path = self._ground.note
+        path.parent.mkdir(parents=True, exist_ok=True)
         note = {
             "docker": self.engine.docker,
             "project": self._ground.project,
             "env": self.engine.way(),
-            "folders": [str(self._ground.own / SAGEMAKER)],  # where the trainer's compose file lies that coach starts
+            "beside": list(beside),
         }
-        self._ground.note.write_text(json.dumps(note), encoding="utf-8")
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(note), encoding="utf-8")
+        temporary.replace(path)
+
+    def note_trainer(self) -> None:
+        """Coach started it: it is no container of the stack's project."""
+        if self.place is not None and self._spec.launcher == "coach":
+            self.note(containers.spawned_projects(self.engine, self.place))
 
     def clear(self, place: Place) -> None:
         """Remove what earlier starts of the same run left: they keep ports and memory, and write where we read."""
-        words = ("ps", "--all", "--filter", f"label=fleet.run={place.run}", "--format", f'{{{{.Label "{PROJECT_LABEL}"}}}}')
-        left = set(self.engine.ask(*words).stdout.split())
-        for project in sorted({place.project, *left}):
+        for project in sorted({place.project, *containers.projects_of(self.engine, place.run)}):
             containers.remove_stack(self.engine, replace(place, project=project))
 
     def pull(self, known: Mapping[str, str], device: str) -> dict[str, str]:

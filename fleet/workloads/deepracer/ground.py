@@ -13,13 +13,10 @@ from fleet.model.base import Seconds
 from fleet.model.errors import FleetError
 from fleet.model.stackfile import project_name
 from fleet.workloads.deepracer.prefix import Prefix, S3Place, open_s3, prefixes
+from fleet.workloads.stopping import stop_by
 
 BUCKET = "bucket"
 """The look-alike's only one, by the name that everybody gives it."""
-STOP_BY = "stop-by"
-"""Beside the save request: when fleet kills whoever was asked to stop (seconds since 1970, by this machine's clock)."""
-STOP_WITHIN: Seconds = 60.0
-"""Where nobody says it."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +28,9 @@ class Ground:
     attempt: int
     volume: Path
     checkpoints: Path
-    own: Path
-    """On the machine's own disk: what is generated, and the note by which others end the containers."""
+    note: Path
+    """On the machine's own disk: which engine runs the containers, and under which project, for whoever ends the machine."""
     workdir: Path
-    wish: Path | None
-    """The file by which fleet asks for a checkpoint."""
     labels: Mapping[str, str]
     env: Mapping[str, str]
 
@@ -45,17 +40,13 @@ class Ground:
         return project_name(self.run, self.attempt)
 
     @property
-    def note(self) -> Path:
-        """Which engine runs the containers, and under which project."""
-        return self.own / Path(ENGINE_NOTE).name
+    def own(self) -> Path:
+        """On the machine's own disk, for what is generated."""
+        return self.note.parent
 
     def stop_by(self, asked: Seconds) -> Seconds:
         """When whoever was asked to stop at ``asked`` is killed."""
-        try:
-            said = float((self.own.parent / STOP_BY).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return asked + STOP_WITHIN
-        return said if said > asked else asked + STOP_WITHIN
+        return stop_by(self.own.parent, asked)
 
 
 def ground_of(env: Mapping[str, str], workdir: Path) -> Ground:
@@ -63,8 +54,7 @@ def ground_of(env: Mapping[str, str], workdir: Path) -> Ground:
     missing = [name for name in ("FLEET_RUN_ID", "FLEET_ATTEMPT", "FLEET_VOLUME", "FLEET_CHECKPOINTS") if not env.get(name)]
     if missing:
         raise FleetError(f"{', '.join(missing)} not set: this is started by fleet on a machine", "Start it: fleet up")
-    wish = Path(env["FLEET_SAVE_REQUEST"]) if env.get("FLEET_SAVE_REQUEST") else None
-    scratch = wish.parent if wish is not None else Path(env["FLEET_VOLUME"]) / ".fleet"
+    note = env.get("FLEET_ENGINE_NOTE") or str(Path(env["FLEET_VOLUME"]) / ".fleet" / ENGINE_NOTE)
     run, attempt = env["FLEET_RUN_ID"], int(env["FLEET_ATTEMPT"])
     labels = {"fleet.run": run, "fleet.attempt": str(attempt), "fleet.instance": env.get("FLEET_INSTANCE_ID", "")}
     return Ground(
@@ -72,9 +62,8 @@ def ground_of(env: Mapping[str, str], workdir: Path) -> Ground:
         attempt=attempt,
         volume=Path(env["FLEET_VOLUME"]),
         checkpoints=Path(env["FLEET_CHECKPOINTS"]),
-        own=(scratch / ENGINE_NOTE).parent,
+        note=Path(note),
         workdir=workdir,
-        wish=wish,
         labels=labels,
         env=env,
     )

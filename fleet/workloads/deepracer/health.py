@@ -32,10 +32,10 @@ DEADLINES: Mapping[str, float] = {
     "trainer-dead": 3600,
     "quiet": 900,
     "no-iteration": 7200,
+    "settle": 5,
 }
-"""Seconds. Of the steps of the start: since the step before. The simulator itself gives up after 1200 without an address."""
-SETTLE = 5.0
-"""So long a consequence is held back: its cause may stand in a log that is read a moment later."""
+"""Seconds. Of the steps of the start: since the step before. The simulator itself gives up after 1200 without an address.
+``settle``: so long a consequence is held back, since its cause may stand in a log that is read a moment later."""
 GAP = 60.0
 """Lines that are repeated at least so often tell of one wait."""
 _ERRORS = frozenset(
@@ -98,7 +98,7 @@ class Health:
         causes = [fault for _, fault in self.found if fault.rank == CAUSE]
         if causes:
             return causes[0]
-        stood = [fault for at, fault in self.found if now - at >= SETTLE]
+        stood = [fault for at, fault in self.found if now - at >= self.deadlines["settle"]]
         return stood[0] if stood else self._late(now)
 
     def _late(self, now: float) -> Fault | None:
@@ -144,12 +144,12 @@ def _stepped(state: Health, signal: Signal, now: float) -> Health:
 def _waits(waits: Mapping[str, Wait], signal: Signal, now: float) -> dict[str, Wait]:
     """Waits begin with their first line, and end with what they wait for, or once nobody complains any more.
 
-    A simulator that drives in circles is silent between its complaints: only the trainer ends that.
+    A simulator that drives in circles is silent between its complaints: only a new set ends that, or the trainer's voice.
     """
     kept = {key: wait for key, wait in waits.items() if key == "trainer-dead" or now - wait.last <= GAP}
-    if signal.source == "trainer" and signal.kind in _TRAINS:
+    if signal.kind == "restored" or (signal.source == "trainer" and signal.kind in _TRAINS):
         kept = {}
-    elif signal.kind in ("restored", "sim-trace"):
+    elif signal.kind == "sim-trace":
         kept = {key: wait for key, wait in kept.items() if key == "trainer-dead"}
     code = _WAIT_OF.get(signal.kind)
     if code is not None:

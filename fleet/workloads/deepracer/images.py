@@ -26,8 +26,6 @@ OF_2019: dict[tuple[Role, Device], str] = {
     ("simulator", "gpu"): "crr0004/deepracer_robomaker:console",
 }
 DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
-PULL_MOST = 1800.0
-"""Today's GPU image is 12 GB and more."""
 
 CAPABILITY = {
     "K80": 3.7, "M60": 5.2, "P100": 6.0, "V100": 7.0, "T4": 7.5, "T4g": 7.5, "A100": 8.0, "A10": 8.6, "A10G": 8.6,
@@ -89,15 +87,6 @@ def resolved_digest(engine: Engine, name: str) -> str | None:
     repository = _repository(name)
     found = next((one for one in digests if _repository(str(one)) == repository and pinned(str(one))), None)
     return f"{name}@{found.rpartition('@')[2]}" if found else None
-
-
-def pull(engine: Engine, name: str, *, timeout: float = PULL_MOST) -> None:
-    """Have the image on this machine. Raises FleetError that says why it cannot be had."""
-    if engine.ask("image", "inspect", "--format", "{{.Id}}", name).returncode == 0:
-        return
-    answer = engine.ask("pull", "--quiet", name, timeout=timeout)
-    if answer.returncode != 0:
-        raise FleetError(f"the image {name} cannot be pulled: {last_line(answer.stderr)}", "Try it: docker pull " + name)
 
 
 def _repository(name: str) -> str:

@@ -131,15 +131,17 @@ def _age(one: ModelSet) -> tuple[int, float, int]:
 def plan_prefix(seen: Seen, rules: Rules) -> list[Action]:
     """What of one prefix may go."""
     kept = kept_sets(seen, rules)
-    going = [one for one in sets_of(seen.listing) if one.stem not in kept]
-    return [*_frozen_graphs(seen), *_traces(seen, rules), *(_set(seen, one) for one in going)]
+    found = sets_of(seen.listing)
+    stays = {one.n for one in found if one.stem in kept} | {parsed[0] for stem in kept if (parsed := parse_stem(stem))}
+    going = {one.n: one for one in found if one.stem not in kept}
+    graphs = {n: name for n, name in frozen_graphs(seen.listing).items() if n in going and n not in stays}
+    sets = [_set(seen, one, graphs.get(one.n) if going[one.n] is one else None) for one in found if one.stem not in kept]
+    return [*_frozen_graphs(seen), *_traces(seen, rules), *sets]
 
 
-def _set(seen: Seen, one: ModelSet) -> Action:
+def _set(seen: Seen, one: ModelSet, graph: str | None) -> Action:
     """A set, with its graph for the car: that is of no use without it."""
-    graph = frozen_graphs(seen.listing).get(one.n)
-    twin = any(other.n == one.n and other.stem != one.stem for other in sets_of(seen.listing))
-    more = (graph,) if graph is not None and not twin else ()
+    more = (graph,) if graph is not None else ()
     told = f"set {one.stem}: newer ones are there, and nothing names it" if one.whole else f"what is left of set {one.stem}"
     return Action("set", seen.name, (*one.names, *more), one.size + sum(seen.listing[name].size for name in more), told)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from fleet._training import save_requested
@@ -118,6 +119,8 @@ class Leg:
                 self.listener.follow(container.service, container.id)
             if container.service == "trainer":
                 self.trainer = container.id
+                with suppress(FleetError, OSError):
+                    self.room.note_trainer()
 
     def _hear(self, heard: Heard) -> None:
         if isinstance(heard, Exited):

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from fleet.workloads.deepracer.prefix import S3Place
     from fleet.workloads.deepracer.spec import DeepRacer
 
-SAGEMAKER = "sagemaker"
-"""On the machine's own disk: the folder that the SageMaker SDK writes into."""
 NETWORK = "sagemaker-local"
 """The SageMaker SDK puts the trainer that coach starts into the network of this name, whatever else is said."""
 S3_PORT = 9000
@@ -61,7 +59,7 @@ class Place:
     @property
     def sagemaker(self) -> Path:
         """What the SageMaker SDK writes for the trainer that coach starts; the trainer is known by it."""
-        return self.own / SAGEMAKER
+        return self.own / "sagemaker"
 
     @property
     def custom_files(self) -> str:

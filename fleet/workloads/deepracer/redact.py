@@ -25,6 +25,8 @@ _NAMES = (
 )
 SECRET_NAME = re.compile(rf"{_NAMES}|(?:^|_)key(?:$|_)", re.IGNORECASE)
 """What a variable is called that holds a secret."""
+LONGEST_WORD = 24
+"""Characters."""
 _PEM = re.compile(r"-----BEGIN [A-Z0-9 ]+-----.*?(?:-----END [A-Z0-9 ]+-----|\Z)", re.DOTALL)
 _ACCESS_KEY = re.compile(r"(?:AKIA|ASIA|AROA|AIDA|AGPA|ANPA|ABIA|ACCA)[A-Z0-9]{12,}")
 _KNOWN_TOKENS = re.compile(
@@ -36,7 +38,7 @@ _ASSIGNED = re.compile(
     r"""(?P<value>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|(?P<quote>\\+["']).*?(?P=quote)|[^\s,;&}\])"']+)""",
     re.IGNORECASE,
 )
-_OPTION = re.compile(rf"(--[\w-]*{_NAMES}[\w-]*[ =])(\"[^\"]*\"|'[^']*'|\S+)", re.IGNORECASE)
+_OPTION = re.compile(rf"(--[\w.-]*{_NAMES}[\w.-]*[ =])(\"[^\"]*\"|'[^']*'|\S+)", re.IGNORECASE)
 _BEARER = re.compile(r"\b(Bearer|Basic|Digest)\s+[^\s\"',;]+", re.IGNORECASE)
 _USER_INFO = re.compile(r"(?<=://)[^/\s@\"']+@")
 _QUERY = re.compile(
@@ -102,7 +104,10 @@ def _random(found: re.Match[str]) -> str:
     """Whether a run looks drawn by lot: many changes between kinds of characters, or hexadecimal throughout."""
     run = found[0]
     parts = [part for part in re.split(r"[/_=+-]", run) if part]
-    if all(part.isalpha() and (part.islower() or part.isupper() or part.istitle()) for part in parts):
+    if all(
+        len(part) < LONGEST_WORD and part.isalpha() and (part.islower() or part.isupper() or part.istitle())
+        for part in parts
+    ):
         return run
     if all(len(part) < 16 for part in parts) and not re.search(r"[+=]", run) and not _mixed("".join(parts)):
         return run

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from fleet.workloads.deepracer.pointers import COACH, JSON, TEXT, Era, Pointers
 from fleet.workloads.deepracer.sets import MODEL, SUFFIXES, ModelSet, parse_stem
 
+DATA = SUFFIXES[-1]
+
 if TYPE_CHECKING:
     from fleet.workloads.deepracer.repair import Repair
 
@@ -29,6 +31,7 @@ def told(
         *_sets(found),
         *_pointer(plan, found, pointers, eras),
         *_best(found, aside, pointers, eras),
+        *_short(plan, found),
         *_way_back(plan, back, went, done=done, doomed=doomed),
         *_deeds(plan),
     )
@@ -81,6 +84,15 @@ def _apart(plan: Repair) -> list[str]:
     if was is None or now is None or now[0] - was[0] <= 1:
         return []
     return [f"{now[0] - was[0]} iterations lie between {plan.was} and {plan.committed}: do two trainings share this prefix?"]
+
+
+def _short(plan: Repair, found: Sequence[ModelSet]) -> list[str]:
+    """One model's data files are all of one size. A copy that was cut off is not seen otherwise: only empty ones are."""
+    sizes = {one.stem: one.files[DATA].size for one in found if one.whole}
+    own, most = sizes.get(plan.committed or "", 0), max(sizes.values(), default=0)
+    if own == most:
+        return []
+    return [f"{plan.committed}{DATA} has {own} bytes, another set's {most}: was it cut off?"]
 
 
 def _best(found: Sequence[ModelSet], aside: Sequence[ModelSet], pointers: Pointers, eras: Sequence[Era]) -> list[str]:

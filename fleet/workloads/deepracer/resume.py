@@ -18,6 +18,10 @@ FROM = "-from"
 """Ends the name of the copy that a leg begins from: resuming rewrites its source's pointer; the source stays as it was."""
 
 
+ENDING: Seconds = 2.0
+"""A trainer that was asked to stop takes so long to end, once its last set is saved."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """A checkpoint of fleet's: a folder that is a prefix of one whole set."""
@@ -118,7 +122,7 @@ def loss(course: Course, n: int) -> Loss | None:
     leg = course.leg
     same = leg.first if leg.first is not None and n == leg.source else n  # its trainer's first set is the source's weights
     whole = max(0, course.reached - same)
-    begun = course.reached_seconds > course.reached_since
+    begun = course.reached_seconds > course.reached_since + ENDING
     seconds = max(0.0, course.reached_seconds - course.trained_at(n))
     return Loss(whole + (1 if begun else 0), round(seconds, 1))
 

@@ -70,7 +70,7 @@ _WAITING_IP = re.compile(r"Redis server IP: Time elapsed: (\d+) seconds")
 _FAULT = re.compile(r"FAULT_CODE: (\d+)")
 _TRACE = re.compile(r"SIM_TRACE_LOG:(\d+),(\d+),")
 _EXCEPTION = re.compile(r'\{"simapp_exception": .*\}')
-_RELAYED = re.compile(r"\balgo-\d+-\S+\s*\|")
+_RELAYED = re.compile(r"algo-\d+-\S+\s*\|")
 SET_OF_THREE = 3
 
 

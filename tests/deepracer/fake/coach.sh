@@ -25,7 +25,7 @@ printf '%s' "$hyperparameters" >"$folder/config/hyperparameters.json"
         echo "pretrained_checkpoint=$PRETRAINED_CHECKPOINT"
     fi
 } >"$folder/config/told"
-case ${FAKE_DIE:-} in coach) failed "coach gives up" ;; esac
+case ${FAKE_DIE:-} in coach) exit 1 ;; esac
 runtime=
 if [ -n "${FAKE_RUNTIME:-}" ]; then
     runtime="runtime: $FAKE_RUNTIME"

@@ -143,7 +143,8 @@ def test_money_is_asked_about_where_enter_is_a_yes_and_ctrl_d_a_no(
             return readable
 
     def ask(infra: str, *, yes: bool = False) -> None:
-        up._confirm(Path("fleet.yaml"), Job.model_validate({**JOB, "resources": {"infra": infra}}), yes=yes)
+        job = Job.model_validate({**JOB, "resources": {"infra": infra}})
+        up._confirm(job, None if yes else up._planned(Path("fleet.yaml"), job), yes=yes)
 
     monkeypatch.setattr("builtins.input", say)
     monkeypatch.setattr("fleet.cli.ask.sys.stdin", Input())

@@ -42,11 +42,14 @@ def test_the_readmes_commands_do_what_it_says(shell: Shell) -> None:
         "plan fleet.yaml", "offers fleet.yaml", "up fleet.yaml", "ps", "status mine", "logs -f mine", "stop mine",
         "resume mine", "down mine", "controller run",
         "simulate fleet.yaml --market stormy --estimate 6h --deadline 9h --runs 3",
+        "init deepracer shanghai-1", "deepracer check shanghai-1",
     ]  # fmt: skip
-    plan, offers, up, ps, status, logs, stop, resume, down, controller, simulate = words
+    plan, offers, up, ps, status, logs, stop, resume, down, controller, simulate, init, check = words
     assert "chosen" in shell.run(*plan)[0]
     assert "TRAINING/H" in shell.run(*offers)[0]
     assert "LATE" in shell.run(*simulate)[0]
+    shell.run(*init)
+    shell.run(*check)
     followed = shell.start(*up)
     shell.until(lambda: any(run["step"] for run in shell.runs()))
     assert "training" in shell.run(*ps)[0]

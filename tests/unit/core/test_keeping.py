@@ -307,7 +307,7 @@ def test_a_table_of_rare_checkpoints_has_few_rows() -> None:
 
     shelf.table.cache_clear()
     sizes: list[int] = []
-    real = shelf.solved
+    real = solve.solved
 
     def solved(*words: Any) -> solve.Table:
         made = real(*words)

@@ -265,6 +265,15 @@ def test_a_pointer_far_behind_the_newest_set_is_taken_for_a_sign_of_two_training
     assert any("do two trainings share this prefix" in one for one in plan_of(prefix).words)
 
 
+def test_a_data_file_that_is_shorter_than_the_others_is_named_since_it_may_be_cut_off() -> None:
+    prefix = four()
+    assert not any("cut off" in one for one in plan_of(prefix).words)
+    prefix.write("model/6_Step-60.ckpt.data-00000-of-00001", b"the w")
+    plan = plan_of(prefix)
+    assert plan.committed == "6_Step-60.ckpt"  # by the rules it is whole
+    assert any(one.startswith("6_Step-60.ckpt.data-00000-of-00001 has 5 bytes, another set's") for one in plan.words)
+
+
 class Fragile:
     """A real place whose machine dies before one of its effects."""
 
