@@ -31,7 +31,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         raise OSError("no network in tests")
 
     monkeypatch.setattr("fleet.cli.deepracer_check.download", offline)
-    monkeypatch.setattr(model, "CALLS", 200)
     monkeypatch.setenv("FLEET_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     return tmp_path

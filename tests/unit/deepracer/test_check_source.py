@@ -77,7 +77,7 @@ def test_what_may_change_is_shown_as_a_diff(model: Model) -> None:
     source = Source()
     actions = json.loads((EXAMPLE / METADATA).read_text())["action_space"]
     model.metadata(action_space=[{**actions[0], "speed": 1.25}, *actions[1:]]).hyperparameters(lr=0.0001)
-    model.reward((EXAMPLE / REWARD).read_text().replace("60.0", "45.0"))
+    model.reward((EXAMPLE / REWARD).read_text().replace("/ 60.0", "/ 45.0"))
     result = compared(model, source, tracks=["China_track"])
     assert result.ok
     changed = [line for line in result.changes.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")]
@@ -113,6 +113,12 @@ def test_a_source_that_cannot_be_read_is_an_error_not_an_end(model: Model) -> No
     (error,) = [one for one in compared(model, Gone()).findings if one.severity == "error"]
     assert (error.code, error.remedy) == ("source-unreadable", "Ask for permission.")
     assert "access denied" in error.message
+
+
+def test_a_source_that_is_none_is_an_error(model: Model) -> None:
+    source = Source()
+    source.files = {"unrelated.txt": b"x"}
+    assert codes(compared(model, source)) == ["source-missing"]
 
 
 def test_a_long_diff_is_cut(model: Model) -> None:

@@ -61,6 +61,10 @@ def compare(source: Source, texts: Mapping[str, str], here: Metadata | None, tra
         remedy = error.hint or "Correct workload: pretrained:, or make it readable from here."
         wrong = Finding("source-unreadable", f"{source.where} cannot be read: {error.message}", remedy, "fleet.yaml")
         return Compared((wrong,), "")
+    if not any([*there.values(), trained]):
+        told = f"{source.where} holds nothing of a model: no metadata, no hyperparameters, no reward function"
+        remedy = "Name the prefix that holds model/ (a relative folder is one of the workdir)."
+        return Compared((Finding("source-missing", told, remedy, "fleet.yaml"),), "")
     findings = list(_actions(source, there[METADATA], here))
     lines: list[str] = []
     for name, text in there.items():
