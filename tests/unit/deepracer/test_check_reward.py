@@ -223,6 +223,10 @@ STATES = {
         'global n\nif params["steps"] == 1:\n    n += 1\nreturn float(n)',
         "error",
     ),
+    "remembers the step before, and begins anew with the first that is rewarded": (
+        'global n\nn = 0.0 if params["steps"] == 2 else n + params["speed"]\nreturn float(n)',
+        "warning",
+    ),
     "remembers the step before, and begins anew": (
         'global n\nn = 0.0 if params["steps"] == 1 else n + params["speed"]\nreturn float(n)',
         "warning",
@@ -288,6 +292,8 @@ def test_the_stack_of_2019_has_an_old_python_and_fewer_parameters(model: Model) 
     (old,) = [one for one in result.findings if one.code == "reward-python"]
     assert (old.severity, old.line) == ("warning", 2)
     assert only(tried(model, "return params['track_length']", stack="2019")).code == "reward-exception"
+    error = only(tried(model, "return params['progress'] / params['steps']", stack="2019"))  # they are counted from 0
+    assert "ZeroDivisionError" in error.message
 
 
 def test_the_process_sees_nothing_of_this_one_and_says_how_it_is_held(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:

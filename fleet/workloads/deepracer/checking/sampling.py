@@ -192,8 +192,8 @@ def _episode(
         "heading": ((np.degrees(drawn.heading) + 180.0) % 360.0 - 180.0).tolist(),
         "distance_from_center": seen.aside.tolist(),
         "progress": np.minimum(progress, 100.0).tolist(),
-        # Today's simulator counts steps with a float, whatever its documentation says.
-        "steps": counted.astype(float).tolist() if drive.stack == "today" else counted.tolist(),
+        # Today's simulator counts steps with a float, whatever its documentation says; that of 2019 began with 0.
+        "steps": counted.astype(float).tolist() if drive.stack == "today" else (counted - 1).tolist(),
         "speed": drawn.actions[:, 1].tolist(),
         "steering_angle": drawn.actions[:, 0].tolist(),
         "track_width": seen.width.tolist(),
