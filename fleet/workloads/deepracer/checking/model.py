@@ -14,7 +14,7 @@ from fleet.workloads.deepracer.checking.process import Limits
 from fleet.workloads.deepracer.checking.reading import parse, read_text
 from fleet.workloads.deepracer.checking.source import Compared, Source, compare
 from fleet.workloads.deepracer.checking.track import Floats, Track
-from fleet.workloads.deepracer.checking.tracks import Tracks
+from fleet.workloads.deepracer.checking.tracks import Tracks, usual_cache
 from fleet.workloads.deepracer.findings import Finding, refuses
 from fleet.workloads.deepracer.spec import HYPERPARAMETERS, METADATA, REWARD, DeepRacer
 
@@ -76,7 +76,8 @@ def check_folder(
 ) -> CheckResult:
     """Check the files of a model's folder against what the job says. Raises nothing for what is in them.
 
-    ``routes`` says where tracks come from; ``source`` is the model to go on from; ``draw`` asks for the picture's rewards.
+    ``routes`` says where tracks come from (else from the folder, fleet's home or the network); ``source`` is the model to go
+    on from; ``draw`` asks for the picture's rewards.
     """
     texts, findings = _read(folder)
     found, more = _metadata(texts, spec)
@@ -85,7 +86,7 @@ def check_folder(
     findings += compared.findings
     if REWARD not in texts:
         return CheckResult(_in_order(findings), NOTHING, compared.diff)
-    along = [(routes or Tracks(folder)).find(world) for world in dict.fromkeys(spec.tracks)]
+    along = (routes or Tracks(folder, usual_cache())).find_all(spec.tracks)
     findings += [finding for one in along for finding in one.findings if not _known(finding, findings)]
     drive = sampling.Drive(found.actions if found is not None else USUAL_ACTIONS, spec.race, spec.stack)
     samples = sampling.sample([one.track for one in along], drive, calls)

@@ -24,7 +24,7 @@ from typing import Any
 
 NAME = "reward_function.py"
 WANTED = "reward_function"
-ENOUGH = 200
+ENOUGH = 100
 """So many calls, none of which returned: more tell nothing."""
 _BALLAST = 8 << 20
 _LISTS = ("closest_waypoints", "closest_objects")
