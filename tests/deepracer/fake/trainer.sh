@@ -46,8 +46,10 @@ save() {
     for suffix in index meta data-00000-of-00001; do
         { echo "$stem.$suffix" && head -c "${FAKE_SIZE:-2000}" /dev/urandom; } >"/tmp/set/$stem.$suffix"
     done
-    rclone copyto "/tmp/set/$stem.index" "s3:$bucket/$s3_prefix/model/$stem.index"
-    die "at:$1"
+    if [ "${FAKE_DIE:-}" = "at:$1" ]; then
+        rclone copyto "/tmp/set/$stem.index" "s3:$bucket/$s3_prefix/model/$stem.index"
+        exit 1
+    fi
     rclone copy /tmp/set "s3:$bucket/$s3_prefix/model"
     echo "Uploaded 3 files for checkpoint $1"
     if [ -n "$today" ]; then
