@@ -102,7 +102,7 @@ mkdir -p /tmp/redis
 nc -ll -p 6379 -e /fake/take.sh &
 put "$s3_prefix/ip/ip.json" "{\"IP\": \"$(hostname -i | cut -d ' ' -f 1)\"}"
 echo "[s3] Successfully uploaded ip address to                  s3 bucket $bucket with s3 key $s3_prefix/ip/ip.json."
-put "$s3_prefix/ip/done" done
+put "$s3_prefix/ip/done" "done"
 echo "[s3] Successfully uploaded ip done to                  s3 bucket $bucket with s3 key $s3_prefix/ip/done."
 die after-ip
 n=0
@@ -131,7 +131,7 @@ while true; do
         if [ -n "$leaving" ]; then finish; fi
         usleep 100000
     done
-    for each in 1 2; do
+    for _ in 1 2; do
         episode=$((episode + 1)) steps=$((steps + 20))
         echo "Training> Name=main_level/agent, Worker=0, Episode=$episode, Total reward=$episode.5, Steps=$steps, Training iteration=$n"
     done
