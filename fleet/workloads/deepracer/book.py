@@ -63,6 +63,7 @@ class Book:
         self._metrics: dict[str, float] = {}
         self._rewards: list[float] = []
         self._iteration: int | None = None
+        self._problem = ""
 
     def begins(self, prefix: str, attempt: int, origin: Origin, source: int | None, trained: Seconds) -> None:
         """A new leg."""
@@ -132,7 +133,13 @@ class Book:
 
     def _set(self, course: Course) -> None:
         self.course, self._noted_at = course, time.monotonic()
-        self._history.note(course)
+        try:
+            self._history.note(course)
+            self._problem = ""
+        except OSError as error:  # a full disk must not end the training
+            if str(error) != self._problem:
+                self._problem = str(error)
+                say(f"the run's course could not be noted, training goes on: {error}")
 
     def _tell(self) -> None:
         course, most = self.course, self._until.iterations

@@ -6,7 +6,6 @@ trainer commits, and takes everything down again. Exit codes: 0, trained to the 
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Mapping
@@ -21,24 +20,20 @@ from fleet.model.errors import FleetError, StoreError
 from fleet.workloads.deepracer import nan, sources
 from fleet.workloads.deepracer.alone import alone
 from fleet.workloads.deepracer.book import Book, say
-from fleet.workloads.deepracer.containers import gpu_by
-from fleet.workloads.deepracer.course import Course
-from fleet.workloads.deepracer.engine_room import EngineRoom, InterruptedStart, has_gpu
-from fleet.workloads.deepracer.ground import Ground, Storage, ground_of, look_alike, made_secret, runs_bucket
+from fleet.workloads.deepracer.engine_room import EngineRoom, InterruptedStart
+from fleet.workloads.deepracer.ground import Ground, Storage, ground_of
 from fleet.workloads.deepracer.health import begin
 from fleet.workloads.deepracer.history import HISTORY, History
 from fleet.workloads.deepracer.keeper import Keeper, export, keep_source
 from fleet.workloads.deepracer.leg import Leg, Stop
 from fleet.workloads.deepracer.listen import Listener
-from fleet.workloads.deepracer.mirror import copy_repaired
-from fleet.workloads.deepracer.params import PARAMS, files_of
-from fleet.workloads.deepracer.place import Place, s3_endpoint
-from fleet.workloads.deepracer.prefix import open_s3
-from fleet.workloads.deepracer.resume import FROM, Candidate, loss, must_keep, next_prefix
+from fleet.workloads.deepracer.params import PARAMS
+from fleet.workloads.deepracer.prepare import Preparation, Prepared
+from fleet.workloads.deepracer.resume import FROM, Candidate, must_keep
 from fleet.workloads.deepracer.sources import Found
 from fleet.workloads.deepracer.spec import HYPERPARAMETERS, METADATA, REWARD, DeepRacer
 from fleet.workloads.deepracer.steer import EndLeg
-from fleet.workloads.deepracer.storage import make_bucket
+from fleet.workloads.deepracer.tending import Caretaker
 
 MODEL = "model"
 """Below the workdir: what the job's ``outputs`` name."""
@@ -66,18 +61,11 @@ def main(options: Mapping[str, object], env: Mapping[str, str]) -> int:
         return STOPPED
     except FleetError as error:
         say(str(error))
-        return FAILED
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A leg that can begin."""
-
-    place: Place
-    beside: Mapping[str, bytes]
-    """Texts that go with every set that is kept."""
-    source: Candidate | None
-    found: Found
+    except BrokenPipeError:
+        pass  # nobody hears us any more
+    except OSError as error:
+        say(f"{error.filename or 'the disk'}: {error.strerror or error}")
+    return FAILED
 
 
 @dataclass(frozen=True)
@@ -95,10 +83,8 @@ class Driver:
     def __init__(self, spec: DeepRacer, ground: Ground, stop: Stop, began: Seconds) -> None:
         self._spec, self._ground, self._stop, self._began = spec, ground, stop, began
         self._history = History(ground.volume / HISTORY)
-        device = "gpu" if spec.device == "gpu" or (spec.device == "auto" and has_gpu()) else "cpu"
-        self._device = device
         self._room = EngineRoom(ground, spec, stop.is_asked)
-        self._images: Mapping[str, str] = {}
+        self._ready = Preparation(spec, ground, self._room, self._history)
 
     def live(self) -> int:
         """To the end; no container of it is left then. Raises FleetError, InterruptedStart."""
@@ -110,113 +96,24 @@ class Driver:
 
     def _live(self) -> int:
         noted = self._history.course(self._ground.run)
-        self._room.clear(self._place("start", None))
-        self._images = self._room.pull(noted.images if noted is not None else {}, self._device)
-        storage = self._open_storage()
+        self._room.clear(self._ready.place("start", None))
+        self._ready.images = self._room.pull(noted.images if noted is not None else {}, self._ready.device)
+        storage = self._ready.open_storage()
         while True:
             found = sources.find(self._ground, storage, noted)
-            source = self._source(found)
-            if self._is_done(found.course, source):
+            source = self._ready.source(found)
+            if self._ready.is_done(found.course, source):
                 return self._hand_over(found, storage, source)
-            code = self._after(self._run(self._prepare(found, source, storage), storage), storage)
+            code = self._after(self._run(self._ready.prepare(found, source, storage), storage), storage)
             if code is not None:
                 return code
             noted = self._history.course(self._ground.run)
-
-    # --- before a leg
-
-    def _place(self, prefix: str, pretrained: str | None, base: str = "", hyperparameters: bytes = b"") -> Place:
-        ground, spec = self._ground, self._spec
-        if spec.storage == "instance":
-            s3 = look_alike(s3_endpoint(ground.project), made_secret(ground.own))
-        else:
-            s3 = runs_bucket(ground.env, ground.run).place
-        return Place(
-            project=ground.project,
-            run=ground.run,
-            prefix=base + prefix,
-            pretrained=base + pretrained if pretrained is not None else None,
-            pretrained_checkpoint="last",
-            bucket=s3.bucket,
-            s3=s3,
-            own=ground.own,
-            volume=ground.volume,
-            device="gpu" if self._device == "gpu" else "cpu",
-            labels=ground.labels,
-            gpu_by=gpu_by(self._room.compose),
-            user=f"{os.getuid()}:{os.getgid()}",
-            images=self._images,
-            hyperparameters=nan.parsed(hyperparameters),
-        )
-
-    def _open_storage(self) -> Storage:
-        """The look-alike runs and answers, or the run's own bucket does."""
-        if self._spec.storage == "bucket":
-            return runs_bucket(self._ground.env, self._ground.run)
-        (self._ground.volume / "s3").mkdir(parents=True, exist_ok=True)
-        self._room.up(self._place("start", None), ["s3"])
-        storage = Storage(look_alike(self._room.s3_endpoint(), made_secret(self._ground.own)))
-        make_bucket(storage.place, pause=self._room.pause)
-        return storage
-
-    def _source(self, found: Found) -> Candidate | None:
-        if found.sets:
-            return found.sets[0]
-        if self._spec.pretrained is not None:
-            return sources.pretrained(self._ground, self._spec.pretrained)
-        return None
-
-    def _is_done(self, course: Course, source: Candidate | None) -> bool:
-        """The run had reached its end, and died before it could hand over its model."""
-        if source is None or source.origin == "pretrained":
-            return False
-        probe = course.begun("", 0, source.origin, source.n, course.trained_at(source.n), 0.0)
-        until = self._spec.until
-        enough = until.iterations is not None and probe.done >= until.iterations
-        return enough or (until.duration is not None and probe.trained_seconds >= until.duration)
-
-    def _prepare(self, found: Found, source: Candidate | None, storage: Storage) -> Prepared:
-        """The new prefix, with a repaired copy of the source beside it, and the user's files."""
-        ground, course = self._ground, found.course
-        prefix = next_prefix(ground.run, ground.attempt, [*found.names, *course.prefixes])
-        if source is not None:
-            copy_repaired(sources.opened(ground, storage, source), storage.open(prefix + FROM), source.n, ground.own)
-            if source.origin == "checkpoint":
-                self._history.bring_back(ground.checkpoints / source.place)
-        files, place = self._files(prefix, prefix + FROM if source is not None else None, storage, course.learning_rate)
-        bucket = open_s3(storage.place, "")
-        for key, data in files.items():
-            bucket.write(key, data)
-        names = {f"{place.custom_files}/{name}": name for name in (METADATA, HYPERPARAMETERS)}
-        names |= {f"{place.prefix}/{name}": name for name in (REWARD, PARAMS)}
-        beside = {name: files[key] for key, name in names.items() if key in files}
-        self._tell_source(course, source)
-        return Prepared(place, beside, source, found)
-
-    def _files(
-        self, prefix: str, pretrained: str | None, storage: Storage, rate: float | None
-    ) -> tuple[dict[str, bytes], Place]:
-        """What lies in the bucket before anything starts, with the learning rate in force."""
-        place = self._place(prefix, pretrained, storage.base)
-        files = files_of(self._spec, place, self._ground.workdir)
-        key = f"{place.custom_files}/{HYPERPARAMETERS}"
-        files[key] = nan.with_learning_rate(files[key], rate)
-        return files, self._place(prefix, pretrained, storage.base, files[key])
-
-    def _tell_source(self, course: Course, source: Candidate | None) -> None:
-        if source is None:
-            say("training begins from nothing")
-            return
-        where = {"volume": "on the volume", "checkpoint": "from fleet's checkpoints", "pretrained": "the pretrained model"}
-        lost = loss(course, source.n) if source.origin != "pretrained" else None
-        told = f": {lost.told()}" if lost is not None else ""
-        say(f"training goes on from set {source.n}, {where.get(source.origin, '')} ({source.place}){told}")
 
     # --- a leg
 
     def _run(self, ready: Prepared, storage: Storage) -> Ran:
         found, source, ground = ready.found, ready.source, self._ground
-        course = found.course.model_copy(update={"images": dict(self._images)})
+        course = found.course.model_copy(update={"images": dict(self._ready.images)})
         book = Book(course, self._history, self._spec.until)
         trained = course.trained_at(source.n) if source is not None else 0.0
         prefix = ready.place.prefix.removeprefix(storage.base)
@@ -225,8 +122,20 @@ class Driver:
         started = time.monotonic()
         keeper = Keeper(storage.open(prefix), ground.checkpoints, ready.beside, book, self._history)
         listener = Listener(self._room.engine)
-        health = begin(self._spec, started)
-        leg = Leg(self._spec, self._room, listener, book, keeper, self._history, health, self._stop, self._began, started)
+        engine = self._room.engine if ground.is_own else None
+        leg = Leg(
+            spec=self._spec,
+            room=self._room,
+            listener=listener,
+            book=book,
+            keeper=keeper,
+            history=self._history,
+            health=begin(self._spec, started),
+            stop=self._stop,
+            caretaker=Caretaker(ground.volume, storage, self._spec, say, engine),
+            began=self._began,
+            started=started,
+        )
         try:
             self._catch_up(ready, storage, book)
             ending = leg.run()
@@ -251,8 +160,7 @@ class Driver:
         if not leg.nan:
             leg.keeper.look(hurry=True)
         leg.book.ended(ending.how)
-        with suppress(StoreError, OSError):
-            leg.keeper.take_history()
+        leg.keeper.take_history()
 
     # --- after a leg
 
@@ -289,7 +197,7 @@ class Driver:
         if source is None:
             say("training ended before a first set was kept: there is no model")
             return FAILED
-        files, _ = self._files("final", None, storage, found.course.learning_rate)
+        files, _ = self._ready.files("final", None, storage, found.course.learning_rate)
         beside = {Path(key).name: data for key, data in files.items() if Path(key).name in (METADATA, REWARD, PARAMS)}
         beside |= {"ip/hyperparameters.json": next(data for key, data in files.items() if key.endswith(HYPERPARAMETERS))}
         last = found.course.legs[-1].prefix if found.course.legs else ""

@@ -82,7 +82,7 @@ class EngineRoom:
 
     def clear(self, place: Place) -> None:
         """Remove what earlier starts of the same run left: they keep ports and memory, and write where we read."""
-        for project in sorted({place.project, *containers.projects_of(self.engine, place.run)}):
+        for project in sorted(containers.projects_of(self.engine, place.run)):
             containers.remove_stack(self.engine, replace(place, project=project))
 
     def pull(self, known: Mapping[str, str], device: str) -> dict[str, str]:

@@ -44,6 +44,11 @@ class Ground:
         """On the machine's own disk, for what is generated."""
         return self.note.parent
 
+    @property
+    def is_own(self) -> bool:
+        """The machine is the run's alone; under ``local`` it is the user's computer, with others' containers and images."""
+        return self.env.get("FLEET_ROOT") == "/"
+
     def stop_by(self, asked: Seconds) -> Seconds:
         """When whoever was asked to stop at ``asked`` is killed."""
         return stop_by(self.own.parent, asked)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from fleet.model.base import Seconds
@@ -73,8 +74,9 @@ class Keeper:
         return True
 
     def take_history(self) -> None:
-        """Metrics and traces, as far as they are."""
-        self._history.take(self._book.course.leg.prefix, self._prefix)
+        """Metrics and traces, as far as they are and can be had: once more with the next set."""
+        with suppress(StoreError, OSError):
+            self._history.take(self._book.course.leg.prefix, self._prefix)
 
     @property
     def _newest(self) -> int:

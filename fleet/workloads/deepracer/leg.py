@@ -21,6 +21,7 @@ from fleet.workloads.deepracer.listen import Heard, Line, Listener
 from fleet.workloads.deepracer.signals import Source
 from fleet.workloads.deepracer.spec import DeepRacer
 from fleet.workloads.deepracer.steer import AskTrainer, EndLeg, Exited, Facts, culpable, decide
+from fleet.workloads.deepracer.tending import Caretaker
 
 WAIT: Seconds = 0.25
 LOOK_FOR_TRAINER: Seconds = 1.0
@@ -64,6 +65,7 @@ class Leg:
     history: History
     health: Health
     stop: Stop
+    caretaker: Caretaker
     began: Seconds = field(default_factory=time.monotonic)
     """When the driver set about it, by the monotonic clock."""
     started: Seconds = field(default_factory=time.monotonic)
@@ -89,6 +91,7 @@ class Leg:
                 self.keeper.look(hurry=True)
             self.keeper.look_if_due()
             self.book.note()
+            self.caretaker.look_if_due(self.book.course.legs)
             decision = decide(self._facts(), self.spec.until)
             if isinstance(decision, EndLeg):
                 return decision
@@ -147,7 +150,8 @@ class Leg:
             say(f"training goes on {all_of_it:.1f} s after the start: {own:.1f} s fleet's, the rest the containers' own")
 
     def _note_line(self, heard: Line) -> None:
-        self.history.log(self.book.course.leg.prefix, heard.service, heard.text)
+        with suppress(OSError):  # a full disk must not end the training
+            self.history.log(self.book.course.leg.prefix, heard.service, heard.text)
         if TRACE not in heard.text and heard.text.strip():
             print(f"{heard.service} | {heard.text}", flush=True)
 

@@ -18,7 +18,7 @@ from fleet.model.errors import NotFoundError
 from fleet.workloads.deepracer.course import COURSE, parse_course
 from fleet.workloads.deepracer.pointers import JSON, Pointers, committed, read_pointers
 from fleet.workloads.deepracer.prefix import Prefix, Stat, open_folder
-from fleet.workloads.deepracer.repair import LOCK, eras_of, plan_repair
+from fleet.workloads.deepracer.repair import LOCK, Format, eras_of, plan_repair
 from fleet.workloads.deepracer.resume import Kept
 from fleet.workloads.deepracer.sets import MODEL, SUFFIXES, ModelSet, frozen_graphs, sets_of, whole_sets
 
@@ -26,6 +26,8 @@ KEPT = 2
 """Checkpoints that lie in the folder; fleet's bucket has those before."""
 FRESH: Seconds = 60.0
 """A lock is waited for so long: behind it the trainer still writes the set's frozen graph."""
+GRAPH: Seconds = 5.0
+"""So long it is waited for otherwise: 2019's trainer writes it when its lock is gone."""
 TEMPORARY = ".tmp-"
 """Begins the names that neither fleet nor a resume looks at."""
 BESIDE = ("model/model_metadata.json", "ip/hyperparameters.json")
@@ -43,7 +45,9 @@ def to_keep(
     if found is None or found.n <= newest:
         return None
     lock = listing.get(LOCK)
-    done = lock is None or found.n in frozen_graphs(listing) or not 0 <= now - lock.modified < FRESH
+    locked = lock is not None and 0 <= now - lock.modified < FRESH
+    just_now = 0 <= now - found.modified < GRAPH
+    done = found.n in frozen_graphs(listing) or not (locked or just_now)
     return found if hurry or done else None
 
 
@@ -59,10 +63,10 @@ def limited(listing: Mapping[str, Stat], n: int) -> dict[str, Stat]:
     return {name: stat for name, stat in listing.items() if name not in beyond}
 
 
-def copy_repaired(source: Prefix, target: Prefix, n: int, own: Path) -> ModelSet:
+def copy_repaired(source: Prefix, target: Prefix, n: int, own: Path, era: Format = "auto") -> ModelSet:
     """Lay set ``n`` of a prefix into an empty one, with its pointers repaired; the source stays as it is.
 
-    ``own``: a folder for what is on its way. Raises NotFoundError if the set is not whole there.
+    ``own``: a folder for what is on its way. ``era``: whose loader will read it. Raises NotFoundError.
     """
     listing = source.list()
     pointers = read_pointers(source, listing)
@@ -77,7 +81,7 @@ def copy_repaired(source: Prefix, target: Prefix, n: int, own: Path) -> ModelSet
             target.send(name, passing)
     finally:
         passing.unlink(missing_ok=True)
-    for name, data in _pointers(listing, found, pointers).items():
+    for name, data in _pointers(listing, found, pointers, era).items():
         target.write(name, data)
     return found
 
@@ -171,16 +175,16 @@ def _names(found: ModelSet) -> list[str]:
     return [f"{MODEL}{found.stem}{suffix}" for suffix in SUFFIXES]
 
 
-def _pointers(listing: Mapping[str, Stat], found: ModelSet, pointers: Pointers) -> dict[str, bytes]:
+def _pointers(listing: Mapping[str, Stat], found: ModelSet, pointers: Pointers, era: Format = "auto") -> dict[str, bytes]:
     """What names the set in a prefix that holds no other: as repair writes it, and what it finds right as it is.
 
     Today's loader looks into the JSON, which the trainer writes with the first evaluation: it is made if there is none yet.
     """
     of_sets = {name for one in sets_of(listing) for name in one.names}.difference(_names(found))
     alone = {name: stat for name, stat in listing.items() if name not in of_sets}
-    if "today" in eras_of(listing):
+    if "today" in eras_of(listing, era):
         pointers = replace(pointers, raw={JSON: b"", **pointers.raw})
-    repair = plan_repair(alone, replace(pointers, note=None))
+    repair = plan_repair(alone, replace(pointers, note=None), format=era)
     return {**pointers.raw, **repair.written}
 
 

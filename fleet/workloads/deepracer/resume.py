@@ -7,6 +7,7 @@ descent: not beyond what a later leg began from, and not beyond where a NaN was 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -89,6 +90,15 @@ def next_prefix(run: str, attempt: int, names: Iterable[str]) -> str:
     taken = [_number(name.removesuffix(FROM), run) for name in names]
     k = max((number[1] for number in taken if number is not None and number[0] == attempt), default=0)
     return f"{run}-{attempt}-{k + 1}"
+
+
+def actions_of(metadata: bytes) -> int | None:
+    """How many actions a model_metadata.json numbers; None for a continuous action space, or what cannot be read."""
+    try:
+        found = json.loads(metadata)["action_space"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
+    return len(found) if isinstance(found, list) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,9 @@ FINISH_WITHIN: Seconds = 1800.0
 """When the job's training time is up, the iteration under way may take so long to end."""
 SETTLE: Seconds = 1.5
 """Between the first container's end and the verdict: the others' ends and last words tell the cause."""
-STOP_SHARE = 0.9
-"""Of the time until fleet kills the driver, the trainer may take so much; the rest is for keeping its set."""
+KEEPING: Seconds = 6.0
+"""Before fleet kills the driver, so long is left for keeping the trainer's last set and ending its containers; or half of
+the time, if that is less."""
 TRAINERS = ("trainer", "coach")
 
 
@@ -96,7 +97,7 @@ def decide(facts: Facts, until: Until) -> Decision:
 
 def _stopping(facts: Facts) -> Decision:
     assert facts.stop_asked is not None
-    enough = facts.stop_asked + STOP_SHARE * (facts.stop_by - facts.stop_asked)
+    enough = facts.stop_by - min(KEEPING, (facts.stop_by - facts.stop_asked) / 2)
     if facts.trainer_gone or facts.nan or facts.now >= enough:
         return EndLeg("stopped")
     return GoOn() if facts.asked_trainer else AskTrainer("stop")

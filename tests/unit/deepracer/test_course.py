@@ -53,7 +53,8 @@ def test_a_set_that_only_repeats_its_source_is_no_loss() -> None:
     run = course().begun("racer-1-2-1", 2, "volume", 1, 60.0, 0.0).started(2)
     assert loss(run, 1) == loss(run, 2) == Loss(0, 0.0)
     assert loss(run.seen(2, 80.0), 1) == Loss(1, 20.0)
-    assert loss(run.seen(3, 80.0).seen(3, 81.0), 1) == Loss(2, 21.0)
+    assert loss(run.seen(3, 80.0).seen(3, 81.0), 1) == Loss(1, 21.0)  # it was about to end
+    assert loss(run.seen(3, 80.0).seen(3, 90.0), 1) == Loss(2, 30.0)
 
 
 def test_a_run_that_begins_has_lost_nothing() -> None:

@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.workloads.deepracer.course import Course
-from fleet.workloads.deepracer.resume import FROM, Candidate, Kept, candidates, merged, next_prefix
+from fleet.workloads.deepracer.resume import (
+    FROM,
+    Candidate,
+    Kept,
+    actions_of,
+    candidates,
+    merged,
+    must_keep,
+    next_prefix,
+)
 
 RUN = "racer-1"
 
@@ -157,3 +166,37 @@ def test_a_course_of_a_dead_machine_is_known_by_its_beginning() -> None:
     assert not FIRST.continues(SECOND)
     other = FIRST.model_copy(update={"legs": (FIRST.leg.model_copy(update={"prefix": "racer-1-9-1"}),)})
     assert not SECOND.continues(other)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"action_space": [{"index": 0}, {"index": 1}]}', 2),
+        ('{"action_space": []}', 0),
+        ('{"action_space": {"speed": {"low": 1}}}', None),
+        ('{"version": "4"}', None),
+        ("[]", None),
+        ("", None),
+        ("[" * 5000, None),
+    ],
+)
+def test_actions_are_counted_where_they_are_numbered(text: str, expected: int | None) -> None:
+    assert actions_of(text.encode()) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "kept", "retries", "expected"),
+    [
+        (Candidate("volume", "p", 5), [], 0, True),
+        (Candidate("volume", "p", 5), [Kept("4", 4, FIRST)], 0, True),
+        (Candidate("volume", "p", 5), [Kept("4", 4, FIRST), Kept("5", 5, FIRST)], 0, False),
+        (Candidate("checkpoint", "4", 4), [Kept("4", 4, FIRST), Kept("6", 6, FIRST)], 1, True),  # after a NaN
+        (Candidate("checkpoint", "5", 5), [Kept("5", 5, FIRST)], 1, True),  # the retry is to be remembered
+        (Candidate("checkpoint", "5", 5), [Kept("5", 5, None)], 0, True),
+        (Candidate("pretrained", "old", 307), [], 0, False),
+    ],
+)
+def test_what_a_leg_begins_from_is_kept_unless_fleet_has_it(
+    source: Candidate, kept: list[Kept], retries: int, *, expected: bool
+) -> None:
+    assert must_keep(source, kept, FIRST.model_copy(update={"nan_retries": retries})) == expected

@@ -1,0 +1,160 @@
+"""Before a leg: what it goes on from, its new prefix with a repaired copy of that, and the user's files in the bucket."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fleet.model.errors import FleetError, NotFoundError
+from fleet.workloads.deepracer import nan, sources
+from fleet.workloads.deepracer.book import say
+from fleet.workloads.deepracer.containers import gpu_by
+from fleet.workloads.deepracer.course import Course
+from fleet.workloads.deepracer.engine_room import EngineRoom, has_gpu
+from fleet.workloads.deepracer.ground import Ground, Storage, look_alike, made_secret, runs_bucket
+from fleet.workloads.deepracer.history import History
+from fleet.workloads.deepracer.images import Device
+from fleet.workloads.deepracer.mirror import copy_repaired
+from fleet.workloads.deepracer.params import PARAMS, files_of
+from fleet.workloads.deepracer.place import Place, s3_endpoint
+from fleet.workloads.deepracer.prefix import Prefix, open_s3
+from fleet.workloads.deepracer.resume import FROM, Candidate, actions_of, loss, next_prefix
+from fleet.workloads.deepracer.sources import Found
+from fleet.workloads.deepracer.spec import HYPERPARAMETERS, METADATA, REWARD, DeepRacer
+from fleet.workloads.deepracer.storage import make_bucket
+
+_WHERE = {"volume": "on the volume", "checkpoint": "from fleet's checkpoints", "pretrained": "the pretrained model"}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A leg that can begin."""
+
+    place: Place
+    beside: Mapping[str, bytes]
+    """Texts that go with every set that is kept."""
+    source: Candidate | None
+    found: Found
+
+
+@dataclass
+class Preparation:
+    """Of one driver's legs."""
+
+    spec: DeepRacer
+    ground: Ground
+    room: EngineRoom
+    history: History
+    images: Mapping[str, str] = field(default_factory=dict)
+    """By role, as this machine has them."""
+
+    @property
+    def device(self) -> Device:
+        """What ``auto`` comes to on this machine."""
+        if self.spec.device == "auto":
+            return "gpu" if has_gpu() else "cpu"
+        return self.spec.device
+
+    def place(self, prefix: str, pretrained: str | None, base: str = "", hyperparameters: bytes = b"") -> Place:
+        """The stack's, for a prefix (``base``: below which all lie)."""
+        ground, spec = self.ground, self.spec
+        if spec.storage == "instance":
+            s3 = look_alike(s3_endpoint(ground.project), made_secret(ground.own))
+        else:
+            s3 = runs_bucket(ground.env, ground.run).place
+        return Place(
+            project=ground.project,
+            run=ground.run,
+            prefix=base + prefix,
+            pretrained=base + pretrained if pretrained is not None else None,
+            pretrained_checkpoint="last",
+            bucket=s3.bucket,
+            s3=s3,
+            own=ground.own,
+            volume=ground.volume,
+            device=self.device,
+            labels=ground.labels,
+            gpu_by=gpu_by(self.room.compose),
+            user=f"{os.getuid()}:{os.getgid()}",
+            images=self.images,
+            hyperparameters=nan.parsed(hyperparameters),
+        )
+
+    def open_storage(self) -> Storage:
+        """The look-alike runs and answers, or the run's own bucket does."""
+        if self.spec.storage == "bucket":
+            return runs_bucket(self.ground.env, self.ground.run)
+        (self.ground.volume / "s3").mkdir(parents=True, exist_ok=True)
+        self.room.up(self.place("start", None), ["s3"])
+        storage = Storage(look_alike(self.room.s3_endpoint(), made_secret(self.ground.own)))
+        make_bucket(storage.place, pause=self.room.pause)
+        return storage
+
+    def source(self, found: Found) -> Candidate | None:
+        """What training goes on from; None: nothing."""
+        if found.sets:
+            return found.sets[0]
+        if self.spec.pretrained is not None:
+            return sources.pretrained(self.ground, self.spec.pretrained)
+        return None
+
+    def is_done(self, course: Course, source: Candidate | None) -> bool:
+        """The run had reached its end, and died before it could hand over its model."""
+        if source is None or source.origin == "pretrained":
+            return False
+        probe = course.begun("", 0, source.origin, source.n, course.trained_at(source.n), 0.0)
+        until = self.spec.until
+        enough = until.iterations is not None and probe.done >= until.iterations
+        return enough or (until.duration is not None and probe.trained_seconds >= until.duration)
+
+    def prepare(self, found: Found, source: Candidate | None, storage: Storage) -> Prepared:
+        """The new prefix, with a repaired copy of the source beside it, and the user's files."""
+        ground, course = self.ground, found.course
+        prefix = next_prefix(ground.run, ground.attempt, [*found.names, *course.prefixes])
+        if source is not None:
+            lies = sources.opened(ground, storage, source)
+            self._refuse_other_actions(lies)
+            copy_repaired(lies, storage.open(prefix + FROM), source.n, ground.own, self.spec.stack)
+            if source.origin == "checkpoint":
+                self.history.bring_back(ground.checkpoints / source.place)
+        files, place = self.files(prefix, prefix + FROM if source is not None else None, storage, course.learning_rate)
+        bucket = open_s3(storage.place, "")
+        for key, data in files.items():
+            bucket.write(key, data)
+        names = {f"{place.custom_files}/{name}": name for name in (METADATA, HYPERPARAMETERS)}
+        names |= {f"{place.prefix}/{name}": name for name in (REWARD, PARAMS)}
+        beside = {name: files[key] for key, name in names.items() if key in files}
+        self._tell_source(course, source)
+        return Prepared(place, beside, source, found)
+
+    def _refuse_other_actions(self, source: Prefix) -> None:
+        """Everything else may change; a network has as many outputs as it has, and its trainer would fail late."""
+        try:
+            before = actions_of(source.read(f"model/{METADATA}"))
+            now = actions_of((self.ground.workdir / METADATA).read_bytes())
+        except (NotFoundError, OSError):
+            return
+        if before is not None and now is not None and before != now:
+            raise FleetError(
+                f"{METADATA} has {now} actions, the model that training goes on from has {before}",
+                f"The number never changes: take the model's own file ({source.where}), or begin anew without pretrained.",
+            )
+
+    def files(
+        self, prefix: str, pretrained: str | None, storage: Storage, rate: float | None
+    ) -> tuple[dict[str, bytes], Place]:
+        """What lies in the bucket before anything starts, with the learning rate in force."""
+        place = self.place(prefix, pretrained, storage.base)
+        files = files_of(self.spec, place, self.ground.workdir)
+        key = f"{place.custom_files}/{HYPERPARAMETERS}"
+        files[key] = nan.with_learning_rate(files[key], rate)
+        return files, self.place(prefix, pretrained, storage.base, files[key])
+
+    def _tell_source(self, course: Course, source: Candidate | None) -> None:
+        if source is None:
+            say("training begins from nothing")
+            return
+        lost = loss(course, source.n) if source.origin != "pretrained" else None
+        told = f": {lost.told()}" if lost is not None else ""
+        say(f"training goes on from set {source.n}, {_WHERE[source.origin]} ({source.place}){told}")
