@@ -18,6 +18,7 @@ from fleet.cli.main import app
 from fleet.cli.schemas import schema_of
 from fleet.model.errors import FleetError
 from fleet.model.jobfile import parse_job
+from fleet.workloads.deepracer.checking import model
 from fleet.workloads.deepracer.checking.routes import ROUTES
 from fleet.workloads.deepracer.checking.tracks import stand_in
 from tests.unit.cli.test_json import closed
@@ -31,6 +32,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         raise OSError("no network in tests")
 
     monkeypatch.setattr("fleet.cli.deepracer_check.download", offline)
+    monkeypatch.setattr(model, "CALLS", 100)
     monkeypatch.setenv("FLEET_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -61,7 +63,10 @@ def change(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
-def test_what_init_writes_is_a_job_under_its_name_and_a_model_that_is_ready(folder: Path) -> None:
+def test_what_init_writes_is_a_job_under_its_name_and_a_model_that_is_ready(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model, "CALLS", 5000)
     typed("init", "deepracer", "shanghai-1")
     made = folder / "shanghai-1"
     names = {path.name for path in made.iterdir()}

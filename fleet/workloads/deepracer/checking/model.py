@@ -70,7 +70,7 @@ def check_folder(
     *,
     routes: Tracks | None = None,
     source: Source | None = None,
-    calls: int = CALLS,
+    calls: int | None = None,
     limits: Limits | None = None,
     draw: bool = False,
 ) -> CheckResult:
@@ -89,7 +89,7 @@ def check_folder(
     along = (routes or Tracks(folder, usual_cache())).find_all(spec.tracks)
     findings += [finding for one in along for finding in one.findings if not _known(finding, findings)]
     drive = sampling.Drive(found.actions if found is not None else USUAL_ACTIONS, spec.race, spec.stack)
-    samples = sampling.sample([one.track for one in along], drive, calls)
+    samples = sampling.sample([one.track for one in along], drive, calls or CALLS)
     lanes = _lanes(samples, drive, len(along)) if draw else []
     python = OLD_PYTHON if spec.stack == "2019" else None
     drawn = [number for _, _, numbers in lanes for number in numbers]
