@@ -108,7 +108,7 @@ def training(tmp_path: Path, script: Path) -> Iterator[Path]:
         with contextlib.suppress(psutil.Error):
             if one.environ().get("FLEET_CHECKPOINTS") == f"{folder}/checkpoints":
                 one.kill()
-    process.wait(timeout=10)
+    process.wait(timeout=60)
     process.stdout.close()
 
 
@@ -130,7 +130,7 @@ def drive(tmp_path: Path, key: Path, script: Path) -> Iterator[Callable[..., sub
     yield start
     for one in started:
         one.kill()
-        one.wait(timeout=10)
+        one.wait(timeout=60)
         for stream in (one.stdin, one.stdout, one.stderr):
             if stream is not None:
                 stream.close()

@@ -140,4 +140,4 @@ def agent(key: Path) -> Iterator[str]:
         yield socket_path
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=60)

@@ -242,7 +242,7 @@ def test_a_connection_that_the_user_shares_is_not_taken_for_the_machine(
     assert shared.split()[3] == str(other.port)
     assert talk(machine.reach, "echo $SSH_CONNECTION").stdout.split()[3] == str(machine.port)
     master.terminate()
-    master.wait(timeout=10)
+    master.wait(timeout=60)
 
 
 def test_openssh_refuses_an_impostor_whatever_the_users_configuration_says(sshd: MakeSshd, talk: Talk) -> None:
