@@ -14,6 +14,7 @@ import sys
 import time
 
 from benchmarks.peer import load
+from fleet.backtest.many import alone
 from fleet.backtest.named import NAMES, named_market
 from fleet.backtest.policies import chosen
 from fleet.backtest.whole import in_sim, simulate
@@ -26,6 +27,7 @@ DAY = 86_400
 
 def main() -> None:
     """Print a line for each market and policy, and the whole."""
+    alone()
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     print(f"{runs} run(s) each; {load()}; wanted: {WANTED} fleet-days a minute and core")
     fields = {

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -21,11 +20,11 @@ from multiprocessing import get_context
 
 from benchmarks.deadline_prediction import predicted
 from benchmarks.peer import load
+from fleet.backtest.many import alone
 from fleet.backtest.named import NAMES, named_market
 from fleet.backtest.ways import Ways
 from fleet.backtest.whole import in_sim, simulate
 from fleet.control.controller import uncollected
-from fleet.core.deadlines import table
 from fleet.model.job import Job
 
 FACTORS = (1.1, 1.2, 1.5, 2.0, 3.0)
@@ -33,8 +32,6 @@ HOURS = (6, 8, 12)
 SHARE = 20
 """Runs that a process is handed at once."""
 DAY = 86_400
-MEMORY = 250_000_000
-"""Bytes of tables, in each process."""
 WAYS = Ways(free_if_interrupted_within=0)
 
 
@@ -78,7 +75,7 @@ def job_of(cell: Cell) -> Job:
 
 def done(cell: Cell, seeds: Sequence[int]) -> Sum:
     """Run them here."""
-    table.kept = MEMORY
+    alone()
     job = job_of(cell)
     market, placed, total = named_market(cell.market, job), in_sim(job), Sum()
     assert job.estimate is not None
@@ -125,7 +122,6 @@ def shares(kinds: Sequence[Cell], runs: int) -> Iterator[tuple[Cell, Sequence[in
 def all_of(runs: int, jobs: int, hours: Sequence[int] = HOURS) -> dict[Cell, Sum]:
     """So many runs, spread over the cells and over processes."""
     found: dict[Cell, Sum] = {}
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # of processes that are as many as cores
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
         waiting = [(cell, pool.submit(done, cell, seeds)) for cell, seeds in shares(cells(hours), runs)]
         for cell, one in waiting:

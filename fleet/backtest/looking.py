@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from fleet.backtest.ways import Ways
 from fleet.core.deadlines.model import Do
-from fleet.core.keeping import judge
+from fleet.core.keeping import Verdict, judge
+from fleet.core.keeping.verdict import market_of
 from fleet.core.observed import Observed
 from fleet.core.pace import pace_of
 from fleet.core.placement import Nothing, place
@@ -14,7 +15,10 @@ from fleet.core.plan.keeping import market_beside
 from fleet.core.rhythm import wants_machine
 from fleet.core.state import AttemptState, FleetState, RunState
 from fleet.model.base import Seconds
-from fleet.model.cloud import ExistingVolume
+from fleet.model.cloud import ExistingVolume, Market
+
+DUE: Seconds = 300
+"""Once on-demand is due it is there, or on its way: then no more is to be decided soon."""
 
 
 def next_look(state: FleetState, observed: Observed, ways: Ways) -> Seconds:
@@ -34,7 +38,7 @@ def _of_run(state: FleetState, run: RunState, observed: Observed, ways: Ways) ->
         if verdict is not None:
             waits = verdict.do is Do.WAIT
             beside = market_beside(run, verdict) if run.serving else None
-            yield now + _decides(verdict.latest, ways)
+            yield now + _decides(verdict.latest, ways.quiet if _goes_on(run, verdict) else ways.decides, ways.pace)
     if beside is not None or (not run.serving and not waits and wants_machine(run, now)):
         offers = [offer for of_provider in observed.offers.values() for offer in of_provider]
         found = place(run, offers, state.cooling, now, state.resting, market=beside)
@@ -45,9 +49,17 @@ def _of_run(state: FleetState, run: RunState, observed: Observed, ways: Ways) ->
         yield from _of_attempt(attempt, now, ways)
 
 
-def _decides(latest: Seconds, ways: Ways) -> Seconds:
+def _goes_on(run: RunState, verdict: Verdict) -> bool:
+    """Spot trains, and is to: as long as it does nothing is better, and slack stays what it is."""
+    if verdict.do is not Do.SPOT or len(run.serving) != 1:
+        return False
+    (one,) = run.serving
+    return one.resumed is not None and market_of(one) is Market.SPOT
+
+
+def _decides(latest: Seconds, most: Seconds, pace: Seconds) -> Seconds:
     """Half of the way to the moment at which on-demand must begin: what is left shrinks, and so do the steps."""
-    return min(ways.decides, max(ways.pace, latest / 2)) if latest > 0 else ways.decides
+    return min(most, max(pace, latest / 2)) if latest > 0 else min(most, DUE)
 
 
 def _of_attempt(attempt: AttemptState, now: Seconds, ways: Ways) -> Iterator[Seconds]:

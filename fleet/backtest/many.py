@@ -15,6 +15,7 @@ from fleet.backtest.market import Market
 from fleet.backtest.ways import Ways
 from fleet.backtest.whole import Outcome, simulate
 from fleet.control.controller import uncollected
+from fleet.core.deadlines import table
 from fleet.model.base import Seconds
 from fleet.model.job import Job
 
@@ -22,6 +23,8 @@ ALONE: Seconds = 4.0
 """What takes no longer is done in this process: others take a second to start."""
 SHARE: Seconds = 1.0
 """A process is handed about so much work at once, so that progress shows and Ctrl-C is heard."""
+TABLES = 250_000_000
+"""Bytes of them, in each process."""
 COLLECT_EVERY = 20
 """A run's world is one knot of references; looking for it after each run, or within one, takes longer than the run."""
 
@@ -102,7 +105,15 @@ def _begin(case: Case) -> None:
     """In the new process: Ctrl-C is its parent's to handle."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _case[:] = [case]
+    alone()
     gc.disable()
+
+
+def alone() -> None:
+    """One of as many processes as there are cores: NumPy takes no more than one, if it is not there yet. Tables of deadlines
+    are kept, since the next run asks for the same ones."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    table.kept = max(table.kept, TABLES)
 
 
 def _share(seeds: Sequence[int]) -> list[tuple[int, Outcome]]:

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fleet.cli.output import emit, say
-from fleet.control.home import open_home
 from fleet.model.errors import FleetError, JobError
 from fleet.store.workdir import JOB_FILE
 from fleet.workloads.deepracer.checking.model import CheckResult, check_folder
-from fleet.workloads.deepracer.checking.tracks import Tracks, download
+from fleet.workloads.deepracer.checking.tracks import Tracks, download, usual_cache
 from fleet.workloads.deepracer.findings import Finding, refuses
 from fleet.workloads.deepracer.images import image_problems
 from fleet.workloads.deepracer.prefix import open_prefix
@@ -35,9 +34,9 @@ def check(folder: Path, plot: Path | None, against: str | None, *, offline: bool
 
         must_be_drawable(plot)
     spec, files, found = _job(folder)
-    pretrained = against or spec.pretrained
-    routes = Tracks(files, open_home().cache / "tracks", None if offline else download)
-    source = open_prefix(_from(files, pretrained)) if pretrained else None
+    pretrained = against or (_from(files, spec.pretrained) if spec.pretrained else None)
+    routes = Tracks(files, usual_cache(), None if offline else download)
+    source = open_prefix(pretrained) if pretrained else None
     result = check_folder(files, spec, routes=routes, source=source, draw=plot is not None)
     findings = sorted([*found, *result.findings], key=lambda finding: finding.severity != "error")
     _say(result, findings)
@@ -86,7 +85,7 @@ def _images(spec: DeepRacer, job: Job) -> list[Finding]:
 
 
 def _from(files: Path, pretrained: str) -> str:
-    """A folder is relative to the model's own, as the job has it."""
+    """In a job a folder is relative to the model's own."""
     return pretrained if "://" in pretrained else str(files / Path(pretrained).expanduser())
 
 

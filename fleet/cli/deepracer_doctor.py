@@ -78,6 +78,7 @@ def wish_of(known: Known) -> Wish:
         workers=spec.workers,
         coach=spec.launcher == "coach",
         storage=spec.storage == "instance",
+        run=seen.run.run_id,
         training=training,
         training_seconds=max(0.0, seen.at - since),
     )

@@ -40,7 +40,7 @@ def draw(lanes: Sequence[Lanes], path: Path) -> None:
     for number, one in enumerate(lanes):
         _map(figure, figure.add_subplot(grid[number, 0]), one)
         _profile(figure.add_subplot(grid[number, 1]), one)
-    figure.savefig(path, dpi=130)
+    figure.savefig(path, dpi=130, bbox_inches="tight")
 
 
 def _map(figure: Any, axes: Any, one: Lanes) -> None:

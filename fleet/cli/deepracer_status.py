@@ -87,32 +87,41 @@ def status_object(known: Known) -> DeepRacerStatusObject:
 
 
 def _lost(known: Known) -> list[DeepRacerLostObject]:
-    """What each resume cost; of machines that were taken and left no metrics what fleet itself measured."""
-    found: list[DeepRacerLostObject] = [
-        {
+    """What each resume cost, by the metrics; or what fleet itself measured, where that is more: a machine that was taken may
+    have left no metrics of its last minutes.
+    """
+    measured = {one.attempt: one for one in interruptions(known.seen.run) if one.recovered_by is not None}
+    found: dict[int | str, DeepRacerLostObject] = {}
+    for one in known.whole.lost:
+        taken = measured.get(one.attempt) if one.attempt is not None and _ends_attempt(known, one.prefix) else None
+        more = taken is not None and taken.lost_steps > one.iterations
+        found[one.prefix] = {
             "prefix": one.prefix,
             "attempt": one.attempt,
             "resumed_from": one.resumed_from,
-            "iterations_count": one.iterations,
-            "episodes": one.episodes,
-            "seconds": one.seconds,
+            "iterations_count": float(taken.lost_steps) if taken is not None and more else one.iterations,
+            "episodes": None if more else one.episodes,
+            "seconds": round(taken.lost_seconds, 3) if taken is not None and more else one.seconds,
         }
-        for one in known.whole.lost
-    ]
-    told = {one["attempt"] for one in found}
-    measured: list[DeepRacerLostObject] = [
-        {
-            "prefix": None,
-            "attempt": taken.attempt,
-            "resumed_from": None,
-            "iterations_count": float(taken.lost_steps),
-            "episodes": None,
-            "seconds": round(taken.lost_seconds, 3),
-        }
-        for taken in interruptions(known.seen.run)
-        if taken.attempt not in told and taken.recovered_by is not None
-    ]
-    return sorted([*found, *measured], key=lambda one: one["attempt"] or 0)
+    told = {one["attempt"] for one in found.values()}
+    for attempt, taken in measured.items():
+        if attempt not in told:
+            found[attempt] = {
+                "prefix": None,
+                "attempt": attempt,
+                "resumed_from": None,
+                "iterations_count": float(taken.lost_steps),
+                "episodes": None,
+                "seconds": round(taken.lost_seconds, 3),
+            }
+    return sorted(found.values(), key=lambda one: one["attempt"] or 0)
+
+
+def _ends_attempt(known: Known, prefix: str) -> bool:
+    """Whether it is the last that its machine wrote: within a machine only a loss that is no number ends one."""
+    parts = known.whole.parts
+    own = next(part for part in parts if part.prefix == prefix)
+    return [part.prefix for part in parts if part.attempt == own.attempt][-1] == prefix
 
 
 def _disk(known: Known) -> DeepRacerDiskObject | None:

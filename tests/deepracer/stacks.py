@@ -32,7 +32,7 @@ KEY, SECRET = "fleet", "a-secret-of-tests"
 HYPERPARAMETERS = '{"batch_size": 64, "lr": 0.0003, "num_episodes_between_training": 2}'
 METADATA = '{"action_space": [{"steering_angle": -30, "speed": 1.0, "index": 0}], "version": "4"}'
 REWARD = "def reward_function(params):\n    return 1.0\n"
-MOST = 30.0
+MOST = 60.0
 
 
 def model(folder: Path) -> Path:
@@ -47,7 +47,7 @@ def model(folder: Path) -> Path:
 def place_of(folder: Path, project: str, prefix: str, **more: Any) -> Place:
     """A place on this machine, with the look-alike on it."""
     inside = S3Place("bucket", s3_endpoint(project), KEY, SECRET, "us-east-1")
-    own, volume = folder / f"own-{prefix}", folder / "volume"
+    own, volume = folder / f"own-{prefix.replace('/', '-')}", folder / "volume"
     return Place(
         **{
             "project": project,
@@ -141,7 +141,7 @@ class Stack:
         return replace(self.place.s3, endpoint=address)
 
     def prefix(self, name: str | None = None) -> Prefix:
-        return open_s3(self.outside(), name or self.place.prefix)
+        return open_s3(self.outside(), self.place.prefix if name is None else name)
 
     def kinds(self, source: str) -> list[str]:
         """The kinds of signals from there, each only when it changes."""

@@ -38,7 +38,9 @@ def resolved(kind: str, file: Path, env: dict[str, str]) -> dict[str, Any]:
 @pytest.mark.parametrize("kind", engine.kinds())
 def test_every_variant_is_read_as_it_was_meant(kind: str, tmp_path: Path) -> None:
     env = {"PATH": "/usr/bin:/bin:/usr/local/bin", "HOME": str(tmp_path)}
-    variants = itertools.product(SPECS.items(), DEVICES if kind == "v2" else DEVICES[1:])  # v1 takes a second for each
+    variants = list(itertools.product(SPECS.items(), DEVICES))
+    if kind == "v1":  # it takes a second for each: each stack once, and each way once
+        variants = [variants[index] for index in (1, 2, 4, 8, 9)]
     for (name, spec), (device, way) in variants:
         where = (in_bucket if name == "bucket" else place)(device=device, gpu_by=way, user="1000:1000")
         file = tmp_path / f"{name}-{device}-{way}.yaml"

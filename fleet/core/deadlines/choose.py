@@ -28,8 +28,8 @@ def decide(table: Table, at: Situation, overhead: Seconds | None = None) -> Deci
     Safety does not hang on the table: after a choice, with spot gone and nothing running, on-demand must still make it.
     Where nothing can make it any more, the choice that finishes soonest is taken, and said to be late.
 
-    ``overhead``: exactly, of a table that was solved for about that one. What is safe follows from it; costs are the table's
-    at as much slack beyond an overhead.
+    ``overhead``: at the most, of a table that was solved for what a launch takes on average. What is safe follows from it;
+    costs are the table's at as much slack beyond an overhead.
     """
     overhead = table.terms.overhead if overhead is None else overhead
     spare = table.terms.overhead - overhead
@@ -59,19 +59,21 @@ def _safe(table: Table, at: Situation, overhead: Seconds) -> Iterator[Option]:
     tick, step = terms.tick, at.step
     if slack >= step + overhead:
         yield Do.WAIT, 0.0, tick, 0
-    going = at.rem if at.running is Do.ON_DEMAND else overhead
-    if slack >= going:
+    on, launch = at.running, terms.overhead
+    going = at.rem if on is Do.ON_DEMAND else launch
+    if slack >= (at.rem if on is Do.ON_DEMAND else overhead):
         yield Do.ON_DEMAND, 1.0, min(going, tick), shape.on_demand(_ticks_after(table, going))
     if not at.sky.up:
         return
-    going = at.rem if at.running is Do.SPOT else overhead
-    ready = at.beside is not None and at.beside <= SMALL and at.running is Do.ON_DEMAND
+    going = at.rem if on is Do.SPOT else launch
+    ready = at.beside is not None and at.beside <= SMALL and on is Do.ON_DEMAND
     if ready:
         going = shape.restore
-    if slack >= min(going, step) + overhead or _done(at, going):
+    least = going if ready or on is Do.SPOT else overhead
+    if slack >= min(least, step) + overhead or _done(at, least):
         row = shape.booting if ready else shape.spot(_ticks_after(table, going))
         yield Do.SPOT, terms.price, min(going, tick), row
-    if terms.overlap and at.running is Do.ON_DEMAND and at.rem <= SMALL and not ready and slack >= 0:
+    if terms.overlap and on is Do.ON_DEMAND and at.rem <= SMALL and not ready and slack >= 0:
         yield from _both(table, at, overhead)
 
 

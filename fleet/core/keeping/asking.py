@@ -29,7 +29,7 @@ TICKS_MOST = 500
 """But for so many, however far the deadline is: a table must fit into memory."""
 OCTAVE = 8
 """A table's horizon is one of so many between one and its double."""
-RESTORE_LEAST: Seconds = 30
+RESTORE_LEAST: Seconds = 60
 PRICE = 0.05
 """Between two shares of the price that tables are solved for."""
 SOONER = 0.02

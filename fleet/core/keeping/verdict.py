@@ -148,13 +148,26 @@ def judge(state: FleetState, run: RunState, observed: Observed) -> Verdict | Non
 
 
 def _with_interval(known: Overheads, run: RunState, observed: Observed) -> Overheads:
-    """What a lost machine takes along is half of what lies between two checkpoints, as the one that trains shows it."""
+    """What a lost machine takes along is half of what lies between two checkpoints: as the one that trains shows it, or one
+    before it did. A new machine has made none yet: forgot one that, each would begin with slack that its first checkpoint
+    takes away again."""
+    most = max((_between(one, run) for one in run.attempts.values()), default=0.0)
     carrier = run.carrier
     beat = observed.heartbeat(run.run_id, carrier.number, carrier.instance_id) if carrier is not None else None
-    if carrier is None or carrier.resumed is None or beat is None or not beat.checkpoints or beat.saved is None:
-        return known
-    between = (beat.saved - (carrier.resumed.trained or 0.0)) / beat.checkpoints
-    return replace(known, lost=max(known.lost, between / 2))
+    if carrier is not None and carrier.resumed is not None and beat is not None and beat.checkpoints:
+        most = max(most, ((beat.saved or 0.0) - (carrier.resumed.trained or 0.0)) / beat.checkpoints)
+    return replace(known, lost=max(known.lost, most / 2))
+
+
+def _between(later: AttemptState, run: RunState) -> Seconds:
+    """Between two checkpoints of the machine whose work another one resumed from; 0: it tells nothing."""
+    brought = later.resumed
+    if brought is None or brought.ref is None:
+        return 0.0
+    made = run.attempts.get(brought.ref.attempt)
+    if made is None or made.number == later.number or made.resumed is None:
+        return 0.0
+    return ((brought.trained or 0.0) - (made.resumed.trained or 0.0)) / max(1, brought.ref.seq)
 
 
 def allowed(run: RunState, offers: Sequence[Offer]) -> list[Offer]:

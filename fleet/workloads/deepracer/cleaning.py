@@ -163,7 +163,11 @@ def _newest(path: Path) -> Stat:
 
 def _images(engine: Engine) -> Iterable[Image]:
     """Of the stack alone: others' images are nobody's business."""
-    used = {str(row.get("Image")) for row in _rows(engine, "ps", "--all", "--no-trunc")}
+    rows = _rows(engine, "ps", "--all", "--no-trunc")
+    used = {str(row.get("Image")) for row in rows}
+    ids = [str(row["ID"]) for row in rows if "ID" in row]
+    if ids:  # a container whose image was named by its digest says no tag
+        used |= set(engine.ask("inspect", "--type", "container", "--format", "{{.Image}}", *ids).stdout.split())
     for row in _rows(engine, "images", "--no-trunc"):
         name, identity = f"{row.get('Repository')}:{row.get('Tag')}", str(row.get("ID"))
         if re.search(r"deepracer|sagemaker-rl", name):

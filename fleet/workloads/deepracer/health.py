@@ -89,6 +89,8 @@ class Health:
         if signal.kind == "uploaded":
             state = replace(state, n=signal.n, committed=now)
         found = _fault_of(signal, state.exception)
+        if signal.kind == "credentials" and self.phase == "training":
+            found = None  # of something beside the training, which had them all along; else a container ends over it
         if found is not None and found.code not in {fault.code for _, fault in state.found}:
             state = replace(state, found=(*state.found, (now, found)))
         return replace(state, waits=_waits(state.waits, signal, now))

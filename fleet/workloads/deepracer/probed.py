@@ -53,6 +53,8 @@ class Wish:
     coach: bool = True
     storage: bool = True
     """The stack has an S3 look-alike beside it."""
+    run: str | None = None
+    """The run's id; None: any stack counts."""
     training: bool = False
     """The stack should be at work."""
     training_seconds: float = 0.0

@@ -176,6 +176,11 @@ def _fault(source: Source, line: str) -> Signal | None:
     return Signal("sim-fault", source, code=int(match[1])) if match else None
 
 
+def _memory(source: Source, line: str) -> Signal | None:
+    """TensorFlow says the same words of memory that it merely would have liked to have."""
+    return None if "not a failure" in line else _error("out-of-memory")(source, line)
+
+
 def _exception(source: Source, line: str) -> Signal:
     """The message out of the JSON; the line as it is, if that is broken off."""
     match = _EXCEPTION.search(line)
@@ -209,11 +214,11 @@ _KNOWN: tuple[tuple[str, Callable[[Source, str], Signal | None]], ...] = (
     ("Found a lock file", _error("lock-wait")),
     ("Received SIGTERM. Checkpointing", _plain("stopping")),
     ("Received termination signal from trainer", _plain("terminated")),
-    ("ran out of memory", _error("out-of-memory")),
+    ("ran out of memory", _memory),
     ("OOM when allocating", _error("out-of-memory")),
     ("CUDA_ERROR_OUT_OF_MEMORY", _error("out-of-memory")),
     ("No space left on device", _error("disk-full")),
-    ("Unknown runtime specified nvidia", _error("unknown-runtime")),
+    ("Unknown runtime specified", _error("unknown-runtime")),
     ("nrecognized runtime", _error("unknown-runtime")),
     ("nknown or invalid runtime name", _error("unknown-runtime")),
     ("could not select device driver", _error("unknown-runtime")),

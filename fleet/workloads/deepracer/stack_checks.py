@@ -57,9 +57,12 @@ ROLES = {
 }
 
 
-def role_of(row: Mapping[str, Any]) -> str | None:
-    """What a container is in the stack, by fleet's label or by its name; None: another's."""
+def role_of(row: Mapping[str, Any], run: str | None = None) -> str | None:
+    """What a container is in the stack, by fleet's label or by its name; None: another's, or another run's."""
     labels, name = str(row.get("Labels", "")), str(row.get("Names", ""))
+    whose = re.search(r"fleet\.run=([^,]+)", labels)
+    if run is not None and whose is not None and whose[1] != run:
+        return None
     found = re.search(r"fleet\.role=(\w+)", labels)
     if found is not None:
         return found[1]
@@ -73,7 +76,7 @@ def containers(seen: Probed, wish: Wish) -> Line:
     answer = seen.answer("containers")
     if not answer.good:
         return Line("containers", "cannot tell", answer.last, "")
-    rows = [(role, row) for row in _rows(answer.out) if (role := role_of(row)) is not None]
+    rows = [(role, row) for row in _rows(answer.out) if (role := role_of(row, wish.run)) is not None]
     running = [role for role, row in rows if row.get("State") == "running"]
     wanted = {"s3": int(wish.storage), "coach": int(wish.coach), "trainer": 1, "simulator": wish.workers}
     told = ", ".join(f"{running.count(role)} {role}" for role in wanted if running.count(role)) or "none of the stack's"

@@ -70,14 +70,24 @@ judge() {
     say "[s3] Successfully uploaded deepracer checkpoint to                  s3 bucket $bucket with s3 key $prefix/model/deepracer_checkpoints.json."
 }
 
-traced=0
+traced=0 seen=''
 while true; do
-    if there "$prefix/model/.finished"; then
+    listed=$(rclone lsf "s3:$bucket/$prefix/model" 2>/dev/null)
+    case $listed in *.finished*)
         say "Received termination signal from trainer. Goodbye."
         exit 0
-    fi
-    newest=$(pointer "$prefix")
-    if there "$prefix/model/.lock" || [ "${newest%%_*}" = "$number" ]; then
+        ;;
+    esac
+    newest=-1
+    case $listed in
+    *.lock*) ;;
+    "$seen") newest=$number ;; # a glance is cheaper than a look
+    *)
+        newest=$(pointer "$prefix")
+        seen=$listed
+        ;;
+    esac
+    if [ "$newest" = -1 ] || [ "${newest%%_*}" = "$number" ]; then
         sleep 0.5
         say "Additional evaluation. New Checkpoint: ${newest%%_*}, Last Checkpoint: $number"
         continue

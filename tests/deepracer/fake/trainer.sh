@@ -46,8 +46,10 @@ save() {
     for suffix in index meta data-00000-of-00001; do
         { echo "$stem.$suffix" && head -c "${FAKE_SIZE:-2000}" /dev/urandom; } >"/tmp/set/$stem.$suffix"
     done
-    rclone copyto "/tmp/set/$stem.index" "s3:$bucket/$s3_prefix/model/$stem.index"
-    die "at:$1"
+    if [ "${FAKE_DIE:-}" = "at:$1" ]; then
+        rclone copyto "/tmp/set/$stem.index" "s3:$bucket/$s3_prefix/model/$stem.index"
+        exit 1
+    fi
     rclone copy /tmp/set "s3:$bucket/$s3_prefix/model"
     echo "Uploaded 3 files for checkpoint $1"
     if [ -n "$today" ]; then
@@ -100,7 +102,7 @@ mkdir -p /tmp/redis
 nc -ll -p 6379 -e /fake/take.sh &
 put "$s3_prefix/ip/ip.json" "{\"IP\": \"$(hostname -i | cut -d ' ' -f 1)\"}"
 echo "[s3] Successfully uploaded ip address to                  s3 bucket $bucket with s3 key $s3_prefix/ip/ip.json."
-put "$s3_prefix/ip/done" done
+put "$s3_prefix/ip/done" "done"
 echo "[s3] Successfully uploaded ip done to                  s3 bucket $bucket with s3 key $s3_prefix/ip/done."
 die after-ip
 n=0
@@ -129,7 +131,7 @@ while true; do
         if [ -n "$leaving" ]; then finish; fi
         usleep 100000
     done
-    for each in 1 2; do
+    for _ in 1 2; do
         episode=$((episode + 1)) steps=$((steps + 20))
         echo "Training> Name=main_level/agent, Worker=0, Episode=$episode, Total reward=$episode.5, Steps=$steps, Training iteration=$n"
     done

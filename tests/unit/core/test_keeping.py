@@ -301,8 +301,8 @@ def test_on_demand_that_trains_is_not_ended_to_wait_for_spot() -> None:
     assert found.do is Do.ON_DEMAND
 
 
-def test_a_table_of_rare_checkpoints_has_few_rows() -> None:
-    """One overhead of an hour is four ticks at most: the function in the account has 256 MB for everything."""
+def test_tables_are_few_and_small_however_rare_checkpoints_are() -> None:
+    """What is kept in reserve is no part of a table. The function in the account has 256 MB for everything."""
     from fleet.core.deadlines import shelf, solve
 
     shelf.table.cache_clear()
@@ -319,8 +319,34 @@ def test_a_table_of_rare_checkpoints_has_few_rows() -> None:
         for deadline, every in (("12h", "1h"), ("200m", "30m"), ("12h", "5m"), ("200m", "5m")):
             estimate = "8h" if deadline == "12h" else "90m"
             verdict([{"run-created": {"deadline": deadline, "estimate": estimate, "checkpoint": {"every": every}}}], 0)
-    assert len(sizes) == 4
-    assert max(sizes) < 25_000_000
+    assert len(sizes) == 2
+    assert max(sizes) < 8_000_000
+
+
+def test_slack_is_reckoned_with_the_checkpoints_of_the_machines_before() -> None:
+    """Else each new machine would begin with slack that its first checkpoint takes away: on-demand, spot, on-demand."""
+    brought = {"ref": {"attempt": 1, "seq": 5}, "source": "volume", "trained": 3000.0}
+    again: list[dict[str, Any]] = [
+        *SPOT,
+        {"attempt-gone": {"at": 3300, "saved": 3000.0}},
+        {"launch-intended": {"at": 3300, "attempt": 2}},
+        {"launch-succeeded": {"at": 3300, "attempt": 2}},
+        {"attempt-began": {"at": 3400, "attempt": 2}},
+        {"attempt-resumed": {"at": 3430, "attempt": 2, **brought}},
+    ]
+    trains = {"at": 3600, "attempt": 2, "trained": 3170.0, "saved": 3000.0}
+    assert verdict(again, 3600, heartbeats=[trains]).overhead == pytest.approx(100 + 30 + 600, abs=30)
+
+
+def test_dearer_spot_is_told_as_dearer_though_the_table_is_the_same() -> None:
+    usual = offer("a-small-on-demand").price
+    told = [
+        verdict([CREATED], 0, offers=[f"a-small-spot@{price}", OFFERS[1]]).decision
+        for price in (round(0.33 * usual), round(0.36 * usual))
+    ]
+    assert told[0] is not None
+    assert told[1] is not None
+    assert told[0].cost < told[1].cost
 
 
 @pytest.mark.parametrize(

@@ -183,6 +183,23 @@ def test_without_a_route_a_circuit_stands_in_and_that_is_said(tmp_path: Path) ->
     assert not (tmp_path / "cache").exists()
 
 
+def test_without_a_network_only_the_first_track_is_waited_for() -> None:
+    asked: list[str] = []
+
+    def offline(url: str) -> bytes:
+        asked.append(url)
+        raise OSError("timed out")
+
+    found = Tracks(None, None, offline).find_all(["Oval_track", "China_track", "Oval_track", "Bowtie_track"])
+    assert [one.track.name for one in found] == ["Oval_track", "China_track", "Bowtie_track"]
+    assert len(asked) == 1
+
+
+def test_tracks_are_kept_in_fleets_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLEET_HOME", str(tmp_path))
+    assert tracks.usual_cache() == tmp_path / "cache" / "tracks"
+
+
 def test_a_cache_that_cannot_be_written_is_no_reason_to_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = saved(route())
     monkeypatch.setitem(ROUTES, "Oval_track", hashlib.sha256(data).hexdigest())
@@ -207,7 +224,7 @@ def test_a_cache_that_cannot_be_written_is_no_reason_to_fail(tmp_path: Path, mon
     ],
 )
 def test_a_route_that_is_none_is_refused_and_never_unpickled(tmp_path: Path, data: bytes) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         read_route(data)
     (tmp_path / "tracks").mkdir()
     (tmp_path / "tracks" / "mine.npy").write_bytes(data)

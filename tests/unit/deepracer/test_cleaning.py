@@ -90,17 +90,23 @@ def test_the_machine_is_looked_at_and_of_others_nothing(tmp_path: Path, engine: 
     for name, rows in printed.items():
         (tmp_path / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
     docker = engine(
-        f"""case "$1" in ps) cat {tmp_path}/ps;; images) cat {tmp_path}/images;;
-inspect) case "$*" in *LogPath*c2*) exit 1;; *LogPath*) echo {log};; *) echo {tmp_path}/sagemaker/mounted/x;; esac;; esac"""
+        f"""case "$*" in
+ps*) cat {tmp_path}/ps;;
+images*) cat {tmp_path}/images;;
+inspect*LogPath*c2*) exit 1;;
+inspect*LogPath*) echo {log};;
+inspect*.Image*) echo sha256:a/deepracer-simapp2;;
+inspect*) echo {tmp_path}/sagemaker/mounted/x;;
+esac"""
     )
-    machine = look_at_machine(docker, {"a/deepracer-simapp:2"}, 4e9, tmp_path / "sagemaker")
+    machine = look_at_machine(docker, (), 4e9, tmp_path / "sagemaker")
     assert list(machine.logs) == [str(log)]
     assert [Path(path).name for path in machine.temporary] == ["left"]
     actions = plan_machine(machine)
     assert [(one.kind, one.size) for one in actions] == [("container-log", 60_000_000), ("temporary", actions[1].size)]
     assert [(one.name, one.size, one.used) for one in machine.images] == [
         ("a/deepracer-simapp:1", 4_900_000_000, True),
-        ("a/deepracer-simapp:2", 4_900_000_000, False),
+        ("a/deepracer-simapp:2", 4_900_000_000, True),
         ("a/deepracer-simapp:3", 4_900_000_000, False),
     ]
     for action in actions:

@@ -199,6 +199,12 @@ def test_others_containers_and_more_workers_do_not_count_as_ours() -> None:
     others = [container("web", image="nginx"), container("my-coach-bus", image="app")]
     assert line("containers", seen({"containers": good("\n".join([*RUNNING, *others]))})).found.count("1 coach") == 1
     assert line("containers", seen(), replace(GPU, workers=2)).state == "not ok"
+    theirs = container("fleet-b-1-simulator-1", labels="fleet.role=simulator,fleet.run=b")
+    mine = replace(GPU, workers=2, run="a")
+    assert line("containers", seen({"containers": good("\n".join([*RUNNING, theirs]))}), mine).state == "not ok"
+    assert (
+        line("containers", seen({"containers": good("\n".join([*RUNNING, theirs.replace("=b", "=a")]))}), mine).state == "ok"
+    )
     assert line("containers", seen({"containers": good("\n".join(others))}), IDLE).state == "ok"
 
 

@@ -85,7 +85,6 @@ def test_the_direct_launcher_has_no_coach_and_2019_says_less() -> None:
         ("disk-full", "disk-full"),
         ("unknown-runtime", "unknown-runtime"),
         ("gpu-mismatch", "gpu-mismatch"),
-        ("credentials", "credentials"),
         ("no-bucket", "no-bucket"),
         ("no-network", "no-network"),
         ("no-image", "no-image"),
@@ -97,6 +96,14 @@ def test_an_error_is_a_fault_at_once_with_its_line_and_a_remedy(kind: Kind, code
     assert (fault.code, fault.rank) == (code, CAUSE)
     assert "what it said" in fault.message
     assert fault.remedy
+
+
+def test_refused_credentials_are_a_fault_until_it_trains_with_them() -> None:
+    refused = signal("credentials", text="AccessDenied")
+    fault = begin(TODAY, 0).hear(refused, 1).fault(1)
+    assert fault is not None
+    assert fault.code == "credentials"
+    assert training().hear(refused, 1).fault(1) is None
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,7 @@ def test_a_line_means_what_it_says_whatever_stands_before_it(source: Source, lin
         "s3 failed, retry after 1.0 seconds. Re-try count: 1/5: An error occurred (404) when calling HeadObject: Not Found",
         "Exception when checking for DEEPRACER_JOB_TYPE_ENV 'LOCAL' is not a valid DeepRacerJobType",
         "## agent: Finished evaluation phase. Success rate = 0.0, Avg Total Reward = 12.0",
+        "Allocator (GPU_0_bfc) ran out of memory trying to allocate 2GiB. The caller indicates that this is not a failure",
         "a network with name sagemaker-local exists but was not created by compose.",
     ],
 )

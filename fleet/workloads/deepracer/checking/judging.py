@@ -63,7 +63,7 @@ def judge(outcome: Outcome, samples: Samples, order: Sequence[tuple[int, int]]) 
     if outcome.functions is not None:
         yield _named(outcome.functions)
     for trouble in outcome.troubles:
-        if not (trouble.type == "PermissionError" and trouble.line in refused):  # said already, and better
+        if trouble.line is None or trouble.line not in refused:  # else it is said already, and better
             yield _troubled(trouble, samples, order)
     yield from _ended(outcome, samples, order)
     yield from _measured(outcome)

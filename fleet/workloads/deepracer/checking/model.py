@@ -14,7 +14,7 @@ from fleet.workloads.deepracer.checking.process import Limits
 from fleet.workloads.deepracer.checking.reading import parse, read_text
 from fleet.workloads.deepracer.checking.source import Compared, Source, compare
 from fleet.workloads.deepracer.checking.track import Floats, Track
-from fleet.workloads.deepracer.checking.tracks import Tracks
+from fleet.workloads.deepracer.checking.tracks import Tracks, usual_cache
 from fleet.workloads.deepracer.findings import Finding, refuses
 from fleet.workloads.deepracer.spec import HYPERPARAMETERS, METADATA, REWARD, DeepRacer
 
@@ -70,13 +70,14 @@ def check_folder(
     *,
     routes: Tracks | None = None,
     source: Source | None = None,
-    calls: int = CALLS,
+    calls: int | None = None,
     limits: Limits | None = None,
     draw: bool = False,
 ) -> CheckResult:
     """Check the files of a model's folder against what the job says. Raises nothing for what is in them.
 
-    ``routes`` says where tracks come from; ``source`` is the model to go on from; ``draw`` asks for the picture's rewards.
+    ``routes`` says where tracks come from (else from the folder, fleet's home or the network); ``source`` is the model to go
+    on from; ``draw`` asks for the picture's rewards.
     """
     texts, findings = _read(folder)
     found, more = _metadata(texts, spec)
@@ -85,10 +86,10 @@ def check_folder(
     findings += compared.findings
     if REWARD not in texts:
         return CheckResult(_in_order(findings), NOTHING, compared.diff)
-    along = [(routes or Tracks(folder)).find(world) for world in dict.fromkeys(spec.tracks)]
+    along = (routes or Tracks(folder, usual_cache())).find_all(spec.tracks)
     findings += [finding for one in along for finding in one.findings if not _known(finding, findings)]
     drive = sampling.Drive(found.actions if found is not None else USUAL_ACTIONS, spec.race, spec.stack)
-    samples = sampling.sample([one.track for one in along], drive, calls)
+    samples = sampling.sample([one.track for one in along], drive, calls or CALLS)
     lanes = _lanes(samples, drive, len(along)) if draw else []
     python = OLD_PYTHON if spec.stack == "2019" else None
     drawn = [number for _, _, numbers in lanes for number in numbers]

@@ -35,7 +35,7 @@ _LINE = re.compile(rf'File "{re.escape(NAME)}", line (\d+)')
 class Limits:
     """What a reward function may use."""
 
-    call: float = 2.0
+    call: float = 4.0
     """Seconds without a result after which it hangs."""
     load: float = 10.0
     """Seconds for the import of its file, and of what it imports."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from fleet.workloads.deepracer.checking import judging
 from fleet.workloads.deepracer.checking.process import Limits, Outcome, call_all
-from fleet.workloads.deepracer.checking.sampling import Samples
+from fleet.workloads.deepracer.checking.sampling import KEYS, Samples
 from fleet.workloads.deepracer.findings import Finding
 
 AGAIN = 0.1
@@ -93,13 +93,15 @@ def confinement(outcome: Outcome) -> str:
 
 def _memory(outcome: Outcome, samples: Samples, order: Order, first: int, single: int) -> Iterator[Finding]:
     """Whether the same input gave the same reward."""
-    before = {key: at for at, key in enumerate(order[:first])}
+    # Today's simulator gives no reward for an episode's first step, so a memory may as well begin anew with the second.
+    skipped = {(number, 0) for number in range(len(samples.episodes))} if samples.keys == KEYS else set()
+    before = {key: at for at, key in enumerate(order[:first]) if key not in skipped}
     whole = _differing(outcome, order, before, range(first, len(order) - single))
     alone = _differing(outcome, order, before, range(len(order) - single, len(order)))
     if whole:
         at, earlier = whole[0]
         told = f"the same input gave {outcome.rewards[earlier]:.6g}, and later {outcome.rewards[at]:.6g} "
-        told += f"({judging.example(samples, order[at])}): it remembers earlier episodes, or draws lots"
+        told += f"({judging.example(samples, order[at])}): it remembers earlier episodes, draws lots or asks the clock"
         remedy = (
             "Make the reward depend on params alone; a memory is lost with every interruption, and each worker has its own."
         )
@@ -108,7 +110,7 @@ def _memory(outcome: Outcome, samples: Samples, order: Order, first: int, single
         at, earlier = alone[0]
         told = f"the same input gave {outcome.rewards[earlier]:.6g} after the step before it, and {outcome.rewards[at]:.6g} "
         told += f"alone ({judging.example(samples, order[at])}): it remembers the step before"
-        remedy = "That works as long as the first step (steps == 1) begins anew, which it does."
+        remedy = "That works as long as an episode's first step begins anew, which it does."
         yield Finding("reward-state", told, remedy, judging.NAME, severity="warning")
 
 

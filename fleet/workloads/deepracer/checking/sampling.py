@@ -28,8 +28,8 @@ KEYS = (
 """What today's tells, beside ``waypoints``."""
 HALF_CAR = 0.1
 """Metres from a car's middle to its wheels."""
-LONG_LAP = 400
-"""Steps that a whole lap takes at most here."""
+SHORT_LAP, LONG_LAP = 30, 400
+"""Steps that a whole lap takes at least and at most here."""
 ENDS = ("off-track", "crashed", "turned", "time-up")
 OBJECTS = {"TIME_TRIAL": 0, "OBJECT_AVOIDANCE": 6, "HEAD_TO_BOT": 3}
 BOT_SPEED = 0.2
@@ -88,10 +88,11 @@ def sample(tracks: Sequence[Track], drive: Drive, count: int, seed: int = 1) -> 
     chance = np.random.default_rng(seed)
     made = Samples(drive.keys)
     numbers = [made.add(one) for track in tracks for one in (track, track.turned())]
+    longest = min(max(count // 2 // len(numbers), SHORT_LAP), LONG_LAP)
     for number in numbers:
-        made.episodes.append(_lap(made, number, drive, chance, "complete"))
+        made.episodes.append(_lap(made, number, drive, chance, longest))
     turn = 0
-    while made.count < count:
+    while made.count < count or turn < len(ENDS) * len(numbers):  # every end on every track, however few are asked for
         number = numbers[turn % len(numbers)]
         end = ENDS[turn // len(numbers) % len(ENDS)]
         made.episodes.append(_short(made, number, drive, chance, end, count - made.count))
@@ -132,12 +133,12 @@ def _leftwards(direction: Floats) -> Floats:
     return np.stack([-np.sin(direction), np.cos(direction)], axis=1)
 
 
-def _lap(made: Samples, number: int, drive: Drive, chance: np.random.Generator, end: str) -> Episode:
+def _lap(made: Samples, number: int, drive: Drive, chance: np.random.Generator, longest: int) -> Episode:
     """A whole lap from the track's beginning: the first step of all, and progress up to 100."""
     length = made.tracks[number].centre.length
-    steps = int(min(LONG_LAP, max(60, length / 2.0 * STEPS_PER_SECOND)))
+    steps = int(min(longest, max(SHORT_LAP, length / 2.0 * STEPS_PER_SECOND)))
     gone = np.linspace(0.008, 1.0, steps) * length
-    return _way(made, number, drive, chance, end, gone, 0.0)
+    return _way(made, number, drive, chance, "complete", gone, 0.0)
 
 
 def _short(made: Samples, number: int, drive: Drive, chance: np.random.Generator, end: str, most: int) -> Episode:
@@ -191,8 +192,8 @@ def _episode(
         "heading": ((np.degrees(drawn.heading) + 180.0) % 360.0 - 180.0).tolist(),
         "distance_from_center": seen.aside.tolist(),
         "progress": np.minimum(progress, 100.0).tolist(),
-        # Today's simulator counts steps with a float, whatever its documentation says.
-        "steps": counted.astype(float).tolist() if drive.stack == "today" else counted.tolist(),
+        # Today's simulator counts steps with a float, whatever its documentation says; that of 2019 began with 0.
+        "steps": counted.astype(float).tolist() if drive.stack == "today" else (counted - 1).tolist(),
         "speed": drawn.actions[:, 1].tolist(),
         "steering_angle": drawn.actions[:, 0].tolist(),
         "track_width": seen.width.tolist(),

@@ -61,6 +61,10 @@ def compare(source: Source, texts: Mapping[str, str], here: Metadata | None, tra
         remedy = error.hint or "Correct workload: pretrained:, or make it readable from here."
         wrong = Finding("source-unreadable", f"{source.where} cannot be read: {error.message}", remedy, "fleet.yaml")
         return Compared((wrong,), "")
+    if not any([*there.values(), trained]):
+        told = f"{source.where} holds nothing of a model: no metadata, no hyperparameters, no reward function"
+        remedy = "Name the prefix that holds model/ (a relative folder is one of the workdir)."
+        return Compared((Finding("source-missing", told, remedy, "fleet.yaml"),), "")
     findings = list(_actions(source, there[METADATA], here))
     lines: list[str] = []
     for name, text in there.items():
@@ -123,10 +127,15 @@ def _diff(old_name: str, new_name: str, old: str, new: str) -> list[str]:
 
 
 def _normal(text: str) -> str:
+    """A line for each key, and for each action."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return text
-    if isinstance(value, dict) and isinstance(value.get("action_space"), list):
-        value["action_space"] = [json.dumps(action, sort_keys=True) for action in value["action_space"]]  # a line each
-    return json.dumps(value, indent=1, sort_keys=True)
+    lines = []
+    for key, one in sorted(value.items()) if isinstance(value, dict) else [("", value)]:
+        parts = enumerate(one) if isinstance(one, list) and key == "action_space" else ()
+        lines += [f"{key}[{place}]: {json.dumps(part, sort_keys=True)}" for place, part in parts]
+        if not lines or not lines[-1].startswith(f"{key}["):
+            lines.append(f"{key}: {json.dumps(one, sort_keys=True)}")
+    return "\n".join(lines)

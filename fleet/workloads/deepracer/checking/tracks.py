@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import os
 import secrets
 import urllib.request
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -38,6 +39,14 @@ class Found:
     track: Track
     origin: Literal["folder", "cache", "fetched", "stand-in"]
     findings: tuple[Finding, ...] = ()
+    unreachable: bool = False
+    """The simulator's repository did not answer."""
+
+
+def usual_cache() -> Path:
+    """In fleet's home, beside what else is kept for a quick start."""
+    given = os.environ.get("FLEET_HOME")
+    return (Path(given) if given else Path.home() / ".fleet") / "cache" / "tracks"
 
 
 def download(url: str) -> bytes:
@@ -57,6 +66,15 @@ class Tracks:
     """None: nothing is kept."""
     download: Download | None = download
     """None: nothing is fetched."""
+
+    def find_all(self, worlds: Iterable[str]) -> list[Found]:
+        """Each once. Where one cannot be fetched the others are not tried: without a network each would take its time."""
+        places, found = self, []
+        for world in dict.fromkeys(worlds):
+            found.append(places.find(world))
+            if found[-1].unreachable:
+                places = replace(places, download=None)
+        return found
 
     def find(self, world: str) -> Found:
         """The track of a world; the circuit that stands in if there is none to be had."""
@@ -85,7 +103,8 @@ class Tracks:
         try:
             data = self.download(f"{ADDRESS}/{world}.npy")
         except (OSError, ValueError) as error:
-            return Found(stand_in(world), "stand-in", (_stands_in(world, f"it could not be fetched: {error}"),))
+            said = _stands_in(world, f"it could not be fetched: {error}")
+            return Found(stand_in(world), "stand-in", (said,), unreachable=True)
         if hashlib.sha256(data).hexdigest() != digest:
             return Found(stand_in(world), "stand-in", (_stands_in(world, "what was fetched is not what was published"),))
         if kept is not None:

@@ -9,9 +9,7 @@ What ``faulthandler`` writes on a signal stands between them.
 
 from __future__ import annotations
 
-import ast
 import faulthandler
-import io
 import json
 import math
 import os
@@ -22,125 +20,13 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-NAME = "reward_function.py"
-WANTED = "reward_function"
-ENOUGH = 200
+from fleet.workloads.deepracer.checking.sandbox import guard, limits, seccomp
+from fleet.workloads.deepracer.checking.sandbox.loading import NAME, Params, line_of, load, text_of
+from fleet.workloads.deepracer.checking.sandbox.telling import Counted, Pipe
+
+ENOUGH = 100
 """So many calls, none of which returned: more tell nothing."""
 _BALLAST = 8 << 20
-_LISTS = ("closest_waypoints", "closest_objects")
-Params = dict[str, Any]
-
-
-class Pipe:
-    """Where results go. One write for each: nothing is lost if the process is ended."""
-
-    def __init__(self, number: int) -> None:
-        self._number = number
-        self.known: dict[tuple[object, ...], int] = {}
-        self._refused: set[tuple[object, ...]] = set()
-
-    def write(self, letter: str, *words: object) -> None:
-        """A line."""
-        os.write(self._number, (" ".join([letter, *map(str, words)]) + "\n").encode("utf-8", "replace"))
-
-    def trouble(self, at: int, **what: object) -> None:
-        """A call, or (-1) the import, that ended otherwise than with a number. Its kind is written once."""
-        key = (what["kind"], what.get("type"), what.get("line"))
-        if key not in self.known:
-            self.known[key] = len(self.known)
-            short = {name: value[:300] if isinstance(value, str) else value for name, value in what.items()}
-            self.write("K", self.known[key], json.dumps(short))
-        self.write("X", at, self.known[key])
-
-    def refused(self, kind: str, what: str, line: int | None) -> None:
-        """Something that the guard refused; once for each line."""
-        if (kind, line) not in self._refused:
-            self._refused.add((kind, line))
-            self.write("B", json.dumps({"kind": kind, "what": what[:200], "line": line}))
-
-
-class Counted(io.TextIOBase):
-    """Takes the place of standard output: counts, and keeps nothing."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.count = 0
-        self.most = 0
-        """In one call."""
-
-    def writable(self) -> bool:
-        """It is."""
-        return True
-
-    def write(self, text: str) -> int:
-        """Counted."""
-        self.count += len(text)
-        return len(text)
-
-
-def look(source: str, pipe: Pipe, python: list[int] | None) -> None:
-    """What the text alone says: libraries, and whether an old Python could read it."""
-    tree = ast.parse(source)
-    found: dict[str, int] = {}
-    for node in ast.walk(tree):
-        names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
-        names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
-        for name in names:
-            found.setdefault(name.partition(".")[0], node.lineno)  # type: ignore[attr-defined]
-    pipe.write("L", json.dumps({name: line for name, line in found.items() if name not in sys.stdlib_module_names}))
-    if python is not None:
-        try:
-            ast.parse(source, feature_version=(python[0], python[1]))
-        except SyntaxError as error:
-            pipe.write("V", json.dumps({"line": error.lineno, "text": _text(error)}))
-        except ValueError:  # this Python no longer knows that one
-            return
-
-
-def load(source: str, pipe: Pipe, python: list[int] | None) -> Callable[[Params], Any] | None:
-    """The user's function; None if there is none, and it is said why."""
-    module = types.ModuleType(WANTED)
-    module.__file__ = NAME
-    sys.modules[WANTED] = module
-    try:
-        code = compile(source, NAME, "exec", dont_inherit=True)
-        look(source, pipe, python)
-    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
-        pipe.trouble(-1, kind="syntax", type=type(error).__name__, text=_text(error), line=getattr(error, "lineno", None))
-        return None
-    try:
-        exec(code, module.__dict__)
-    except BaseException as error:
-        missing = error.name if isinstance(error, ModuleNotFoundError) else None
-        pipe.trouble(-1, kind="import", type=type(error).__name__, text=_text(error), line=line_of(error), missing=missing)
-        return None
-    found = module.__dict__.get(WANTED)
-    if callable(found):
-        return found  # type: ignore[no-any-return]
-    made = {
-        name: value.__code__.co_firstlineno
-        for name, value in module.__dict__.items()
-        if isinstance(value, types.FunctionType) and value.__code__.co_filename == NAME
-    }
-    pipe.write("N", json.dumps(made))
-    return None
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return str(error.msg if isinstance(error, SyntaxError) else error)
-    except BaseException:
-        return ""
-
-
-def line_of(error: BaseException) -> int | None:
-    """The innermost line of the user's file that an exception came through."""
-    found, trace = None, error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == NAME:
-            found = trace.tb_lineno
-        trace = trace.tb_next
-    return found
 
 
 def returning_line(function: Callable[[Params], Any], params: Params) -> int | None:
@@ -214,7 +100,7 @@ class Caller:
         line, kind = line_of(error), "exception"
         if line is None and isinstance(error, TypeError):  # it was not even entered
             line, kind = getattr(getattr(self._function, "__code__", None), "co_firstlineno", None), "signature"
-        self._pipe.trouble(at, kind=kind, type=type(error).__name__, text=_text(error), line=line)
+        self._pipe.trouble(at, kind=kind, type=type(error).__name__, text=text_of(error), line=line)
 
     def _judge(self, at: int, episode: int, row: int, value: object, seconds: float) -> None:
         kind = type(value).__name__
@@ -259,8 +145,6 @@ def _is_numpy_number(value: object) -> bool:
 
 def run(number: int, parent: int) -> None:
     """Reads what to do from standard input, locks itself in, and does it."""
-    from fleet.workloads.deepracer.checking.sandbox import guard, limits, seccomp
-
     limits.die_with_parent(parent)
     job = json.load(sys.stdin)
     pipe, out = Pipe(number), Counted()
