@@ -65,7 +65,7 @@ class World:
         return sources.find(self.ground(), cast(Storage, self.bucket), self.history.course(RUN))
 
     def live(self, saves: int, crash: int, looks: set[int]) -> tuple[int, int]:
-        """A machine: a leg whose trainer dies before a write; the keeper looks after some. The newest set whole, and kept."""
+        """A machine: a leg whose trainer dies before a write; the keeper looks after some. The newest whole, and kept."""
         self.attempt += 1
         found = self.find()
         source = found.sets[0] if found.sets else None
