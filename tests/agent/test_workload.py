@@ -95,6 +95,18 @@ def test_one_that_is_killed_takes_its_containers_along(bench: Bench) -> None:
     assert any(PROJECT in words for words in bench.asked)
 
 
+def test_one_that_is_asked_to_stop_learns_how_long_it_has(bench: Bench) -> None:
+    bench.noted()
+    child = bench.start(
+        f"trap 'cat {bench.folder}/stop-by >{bench.folder}/heard; exit 143' TERM; while :; do sleep 0.02; done"
+    )
+    time.sleep(0.2)
+    until = time.time() + 18
+    child.ask_to_stop(18)
+    eventually(lambda: child.poll() == 143)
+    assert float((bench.folder / "heard").read_text()) == pytest.approx(until, abs=1)
+
+
 @pytest.mark.parametrize("note", [None, "", "[]", '{"docker": 3}'])
 def test_one_that_made_nothing_on_the_engine_ends_all_the_same(bench: Bench, note: str | None) -> None:
     if note is not None:

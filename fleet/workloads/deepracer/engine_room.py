@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from fleet.engine import Engine, EngineAwayError
+from fleet.engine import REMOVE, Engine, EngineAwayError, last_line
 from fleet.model.base import Seconds
 from fleet.model.errors import FleetError
 from fleet.workloads.compose import Compose, find_compose
@@ -139,17 +139,18 @@ class EngineRoom:
         threading.Thread(target=kill, name="engine", daemon=True).start()
 
     def end_training(self) -> None:
-        """Remove everything but the storage. Raises FleetError."""
+        """Remove everything but the storage; coach first, it would start another trainer. Raises FleetError."""
         assert self.place is not None
-        rest = [one for one in self.running() if one.service not in ("s3", "trainer")]
-        coach_first = sorted(rest, key=lambda one: one.service != "coach")
-        for ids in ([one.id for one in coach_first if one.service == "coach"], [one.id for one in coach_first]):
-            if ids:
-                self.engine.ask("rm", "--force", "--volumes", *ids, timeout=60)
+        self._end([one for one in self.running() if one.service == "coach"])
         containers.remove_trainer(self.engine, self.place)
-        own = [one.id for one in self.running() if one.service != "s3"]
-        if own:
-            self.engine.ask("rm", "--force", "--volumes", *own, timeout=60)
+        self._end([one for one in self.running() if one.service != "s3"])
+
+    def _end(self, doomed: Sequence[containers.Container]) -> None:
+        ids = [one.id for one in doomed]
+        if ids:
+            answer = self.engine.ask("rm", "--force", "--volumes", *ids, timeout=REMOVE)
+            if answer.returncode != 0:
+                raise FleetError(f"the stack cannot be removed from the docker engine: {last_line(answer.stderr)}")
 
     def remove(self) -> None:
         """Remove everything. What cannot be is said; the note stays, by which others try again."""
