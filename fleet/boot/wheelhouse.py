@@ -86,12 +86,15 @@ def listing(found: Mapping[str, Wheels]) -> str:
 
 
 def own_files(package: Path | None = None) -> Mapping[str, bytes]:
-    """fleet's own files that a machine needs, by their paths: of a checkout and of an installed wheel alike."""
+    """fleet's own files that a machine needs, by their paths: of a checkout and of an installed wheel alike.
+
+    What looks at a workload before it costs anything (``checking``) is not among them.
+    """
     root = package or Path(fleet.__file__).parent
     return {
         f"fleet/{path.relative_to(root).as_posix()}": path.read_bytes()
         for path in sorted(root.rglob("*.py"))
-        if path.relative_to(root).parts[0] not in _ELSEWHERE
+        if path.relative_to(root).parts[0] not in _ELSEWHERE and "checking" not in path.relative_to(root).parts
     }
 
 

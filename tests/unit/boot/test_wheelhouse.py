@@ -112,7 +112,22 @@ def test_fleets_own_files_are_what_a_machine_needs_and_no_more() -> None:
     elsewhere = {"cli", "control", "providers", "boot", "report", "backtest", "_userdata", "_ami", "_examples", "api.py"}
     assert not tops & elsewhere
     assert not any("__pycache__" in path for path in files)
-    assert len(archive(files)) < 250_000
+    assert "fleet/workloads/deepracer/drive.py" in files
+    assert not any("/checking/" in path for path in files)
+    assert len(archive(files)) < 330_000
+
+
+def test_a_machine_can_start_agent_and_driver_from_these_files_alone(tmp_path: Path) -> None:
+    for path, data in own_files().items():
+        target = tmp_path / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+    code = (
+        "import sys; sys.path[:0] = [sys.argv[1]]; import fleet.agent.main, fleet.workloads.__main__, "
+        "fleet.workloads.deepracer.drive; print(fleet.__file__, *(n for n in ('numpy', 'typer') if n in sys.modules))"
+    )
+    answer = subprocess.run([sys.executable, "-I", "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert answer.stdout.split() == [str(tmp_path / "fleet" / "__init__.py")]
 
 
 def test_an_installed_wheel_and_a_checkout_give_the_same_files(tmp_path: Path) -> None:
