@@ -12,11 +12,11 @@ from typing import Any
 
 from fleet.core import deadlines
 from fleet.core.deadlines import solve
-from fleet.core.keeping import verdict
+from fleet.core.keeping import asking
 
 COARSE: dict[Any, dict[str, Any]] = {
     solve: {"FINEST": 60, "EFFORT": 1_000_000},
-    verdict: {"TICKS": 24, "LEVELS": 24, "TICK_MOST": 6 * 3600.0},
+    asking: {"TICKS": 24, "LEVELS": 24, "TICK_MOST": 6 * 3600.0},
     deadlines: {"table": lru_cache(maxsize=2000)(solve.solved)},
 }
 
