@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import median
 
+from fleet.core.pace import pace_of
 from fleet.core.state import AttemptState, FleetState, RunState
 from fleet.model.base import Seconds
 from fleet.model.job import Job
@@ -69,14 +70,22 @@ def of_runs(runs: Iterable[RunState], provider: str | None = None, job: Job | No
 
 
 def _boot(attempt: AttemptState) -> Seconds | None:
-    if attempt.launched_at is None or attempt.began_at is None:
+    if attempt.launched_at is None or attempt.began_at is None or _heard_late(attempt):
         return None
     return max(0.0, attempt.began_at - attempt.launched_at)
 
 
+def _heard_late(attempt: AttemptState) -> bool:
+    """It spoke while nobody watched, and when is not known: whoever had watched would have ended one that was mute for so
+    long. A laptop that was closed for the night must not count as a boot of eight hours."""
+    if attempt.launched_at is None or attempt.began_at is None or attempt.offer is None:
+        return False
+    return attempt.began_at - attempt.launched_at > pace_of(attempt.offer.provider).boot_deadline
+
+
 def _restore(attempt: AttemptState, attempts: Mapping[int, AttemptState]) -> Seconds | None:
     """Of attempts that brought something back: a first one's set-up is another matter."""
-    if attempt.began_at is None or attempt.resumed is None or attempt.predecessor is None:
+    if attempt.began_at is None or attempt.resumed is None or attempt.predecessor is None or _heard_late(attempt):
         return None
     before = attempts.get(attempt.predecessor)
     free = (before.released_at or before.ended_at or 0.0) if before is not None else 0.0  # until then it only waited

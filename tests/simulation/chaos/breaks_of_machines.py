@@ -170,6 +170,22 @@ def spot_comes_back_soon(seed: int) -> list[str]:
         return made.violations
 
 
+def nobody_relieves(seed: int) -> list[str]:
+    """The same, and while spot waits beside on-demand that trains every controller is gone for three hours."""
+    with scene(seed) as made:
+        epoch = made.world.clock()
+        made.world.cloud.market._turns["sim-1b/p2.xlarge"] = [epoch + 30, epoch + 40 * MINUTE, epoch + 1e9]
+        run_id = in_a_hurry(made, 6 * HOUR, 1.2)
+        for laptop in made.world.laptops:
+            laptop.quiet = MINUTE
+        made.reaches(lambda: len(made.run_of(run_id).serving) == 2, 2 * HOUR)
+        made.nobody_watches(3 * HOUR)
+        if not made.phase(run_id, made.run_of(run_id).serving[-1].number).startswith("waiting"):
+            raise AssertionError("the scene never came to what it is about")
+        made.rest()
+        return made.violations
+
+
 def in_a_hurry(made: Scene, work: Seconds, factor: float) -> str:
     """The user starts a run with so much work, and a deadline that is a multiple of it."""
     envs = {"STEPS": str(round(work / MINUTE)), "STEP_SECONDS": str(MINUTE)}
@@ -302,6 +318,10 @@ def before_it_trains(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("fleet.core.plan.launching.market_beside", beside)
 
 
+def never_relieves(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("fleet.core.plan.relieve", lambda *_: iter(()))
+
+
 GONE = "what is recorded as gone is gone"
 
 MUTANTS = (
@@ -347,6 +367,10 @@ MUTANTS = (
     Mutant(
         "beside-before-it-trains", "spot comes beside on-demand that trains", before_it_trains,
         "the machines of a run are the one that it wants and those being replaced", spot_comes_back_soon,
+    ),
+    Mutant(
+        "never-relieved", "a machine that is ready beside another takes over, or ends", never_relieves,
+        "a machine beside another takes over or ends, while somebody watches", nobody_relieves,
     ),
     Mutant(
         "lease-not-armed", "the dead-man switch never reaches past the lease", lease_unarmed,

@@ -40,6 +40,16 @@ def test_another_name_or_provider_says_nothing() -> None:
     assert measured(state, "racer", "sim").boots == 1
 
 
+def test_what_was_heard_late_since_nobody_watched_measures_neither_boot_nor_restore() -> None:
+    boots = (100, 8 * 3600, 100, 8 * 3600)
+    events = [
+        e for n, boot in enumerate(boots, 1) for e in attempt(10 * n, boot=boot, restore=40 if boot == 100 else -8 * 3600)
+    ]
+    found = measured(folded([{"run-created": {}}, *events]), "racer")
+    assert (found.boot, found.boots) == (100, 2)
+    assert (found.restore, found.restores) == (40, 2)
+
+
 def test_without_a_measure_half_of_the_time_between_checkpoints_is_lost() -> None:
     assert measured(folded([]), "racer", job=job({"checkpoint": {"every": 1200}})).lost == 600
 
