@@ -132,7 +132,10 @@ def remove_noted(note: Mapping[str, Any], env: Mapping[str, str]) -> None:
 def asked(
     words: Sequence[str], env: Mapping[str, str], timeout: float | None, folder: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """A program's answer. Raises FleetError if it cannot be started, or does not end within ``timeout`` seconds."""
+    """A program's answer. Raises FleetError if it cannot be started, EngineAwayError if it does not end within ``timeout``.
+
+    An engine that starts by its socket hears its callers at once, and answers when it has read all that lies on its disk.
+    """
     try:
         return subprocess.run(
             list(words),
@@ -147,7 +150,7 @@ def asked(
         )
     except subprocess.TimeoutExpired:
         told = f"{' '.join(words[:3])} does not answer within {timeout or 0:.0f} s"
-        raise FleetError(told, "Is the docker engine starting, or stuck? Try: docker info") from None
+        raise EngineAwayError(told, "Is the docker engine starting, or stuck? Try: docker info") from None
     except OSError as error:
         raise FleetError(f"{words[0]} cannot be started: {error.strerror or error}", INSTALL) from None
 

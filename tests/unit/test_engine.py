@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet.engine import Engine, asked, find_engine, remove_noted
+from fleet.engine import Engine, EngineAwayError, asked, find_engine, remove_noted
 from fleet.model.errors import FleetError
 from tests.fake_docker import FakeDocker
 
@@ -68,9 +68,10 @@ def test_the_way_to_an_engine_holds_no_secret() -> None:
     assert Engine("docker", env).way() == {"DOCKER_HOST": "ssh://there"}
 
 
-def test_a_command_that_hangs_is_given_up(docker: FakeDocker) -> None:
+def test_a_command_that_hangs_is_given_up_and_may_be_tried_again(docker: FakeDocker) -> None:
+    """Its engine may be starting by its socket, and reading what a slow disk holds."""
     docker.answer("info", do="exec sleep 30")
-    with pytest.raises(FleetError, match="does not answer within"):
+    with pytest.raises(EngineAwayError, match="does not answer within"):
         asked([f"{docker.folder}/docker", "info"], docker.env, 0.2)
 
 

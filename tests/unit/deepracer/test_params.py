@@ -138,7 +138,7 @@ def test_in_a_shared_bucket_the_runs_files_stay_among_its_own(workdir: Path) -> 
 
 
 def test_files_that_an_editor_of_windows_wrote_are_read_in_the_containers_too(workdir: Path) -> None:
-    """The checks pass over the mark at their beginning; JSON's reader in the trainer, and fleet's before a commit, do not."""
+    """The checks pass over that mark; JSON's reader in the trainer, and fleet's before a commit, do not."""
     for name in (REWARD, METADATA, HYPERPARAMETERS):
         (workdir / name).write_bytes(codecs.BOM_UTF8 + (workdir / name).read_bytes())
     files = files_of(DeepRacer(), place(), workdir)
