@@ -158,6 +158,7 @@ class Leg:
     def _facts(self) -> Facts:
         asked = self.stop.asked
         fault = self.health.fault(time.monotonic())
+        self._nan = self._nan or (fault is not None and fault.code == "nan")  # a simulator may be the one who says it
         return Facts(
             now=time.time(),
             iterations=self.book.course.done,
@@ -165,7 +166,7 @@ class Leg:
             exited=culpable(self._exited),
             trainer_gone=any(one.service == "trainer" for one in self._exited),
             fault=fault,
-            nan=self._nan or (fault is not None and fault.code == "nan"),
+            nan=self._nan,
             stop_asked=asked,
             stop_by=self.stop.by(asked) if asked is not None else float("inf"),
             finishing=self._finishing,

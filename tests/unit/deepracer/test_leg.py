@@ -197,6 +197,12 @@ def test_nan_ends_the_leg_whatever_else_is_heard(stage: Stage) -> None:
     assert stage.leg.nan
 
 
+def test_a_nan_that_a_simulator_tells_of_by_its_number_is_one_too(stage: Stage) -> None:
+    """What is committed then may be NaN: it is not kept in the end, and not counted among the sets to trust."""
+    assert stage.plays(stage.trainer_comes, Line("simulator", "ERROR: FAULT_CODE: 25")).how == "nan"
+    assert stage.leg.nan
+
+
 def test_what_coach_repeats_of_its_trainer_is_said_once(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     stage.plays(
         Line("coach", f"{MARKED}early words"),
