@@ -81,3 +81,12 @@ def test_what_a_stack_started_beside_itself_goes_after_it(docker: FakeDocker) ->
     listed = list(dict.fromkeys(call.rpartition("=")[2] for call in docker.called("ps --all --quiet")))
     assert listed == ["fleet-a-1", "tmpabc"]
     remove_noted(noted, docker.env)  # of a stack of the user's own
+
+
+def test_what_a_driver_did_not_live_to_note_is_found_by_the_folder_that_it_was_started_from(docker: FakeDocker) -> None:
+    lines = ["tmpabc /scratch/stack/sagemaker/tmpabc", "tmpdef /scratch/stack/sagemaker-2/tmpdef", " ", "fleet-a-1 /home/me"]
+    docker.answer("ps --all --format *", out="\n".join(lines))
+    note = {"docker": str(docker.folder / "docker"), "env": {}, "project": "fleet-a-1", "below": "/scratch/stack/sagemaker"}
+    remove_noted(note, docker.env)
+    listed = list(dict.fromkeys(call.rpartition("=")[2] for call in docker.called("ps --all --quiet")))
+    assert listed == ["fleet-a-1", "tmpabc"]

@@ -7,13 +7,12 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from fleet.engine import PROJECT_LABEL, REMOVE, Engine, last_line
+from fleet.engine import FOLDER_LABEL, PROJECT_LABEL, REMOVE, Engine, last_line
 from fleet.model.errors import FleetError
 from fleet.model.stackfile import project_name
 from fleet.workloads.compose import Compose
 from fleet.workloads.deepracer.place import NETWORK, S3_PORT, Place
 
-FOLDER_LABEL = "com.docker.compose.project.working_dir"
 SERVICE_LABEL = "com.docker.compose.service"
 TRAINER_MARK = "-algo-"
 """In the name of every container that the SageMaker SDK starts."""

@@ -79,6 +79,7 @@ class EngineRoom:
             "project": self._ground.project,
             "env": self.engine.way(),
             "beside": list(beside),
+            "below": str(self._ground.sagemaker),
         }
         temporary = path.with_suffix(".tmp")
         temporary.write_text(json.dumps(note), encoding="utf-8")
