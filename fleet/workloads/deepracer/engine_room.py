@@ -99,7 +99,10 @@ class EngineRoom:
         """Have the images; by which digests, so that later attempts take the same. Raises FleetError, InterruptedStart."""
         found: dict[str, str] = {}
         for role in roles(self._spec):
-            name = known.get(role) or image(self._spec, role, "gpu" if device == "gpu" else "cpu")
+            name = image(self._spec, role, "gpu" if device == "gpu" else "cpu")
+            before = known.get(role, "")
+            if before.partition("@")[0] == name.partition("@")[0]:  # else it was of a machine with, or without, a GPU
+                name = before
             if self.engine.ask("image", "inspect", "--format", "{{.Id}}", name).returncode != 0:
                 self._fetch(name)
             found[role] = resolved_digest(self.engine, name) or name

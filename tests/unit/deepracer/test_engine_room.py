@@ -13,6 +13,7 @@ from fleet.model.errors import FleetError
 from fleet.workloads.deepracer import engine_room
 from fleet.workloads.deepracer.engine_room import EngineRoom, InterruptedStart
 from fleet.workloads.deepracer.ground import ground_of
+from fleet.workloads.deepracer.images import SIMAPP
 from fleet.workloads.deepracer.spec import DeepRacer
 from tests.fake_docker import FakeDocker
 from tests.unit.deepracer.test_ground import ENV
@@ -56,6 +57,16 @@ def test_a_registry_that_falls_silent_does_not_keep_the_machine(
     assert "docker pull does not end within 0 s" in capfd.readouterr().out
 
 
+def test_later_attempts_take_the_first_ones_images_unless_the_machine_is_of_another_kind(
+    docker: FakeDocker, tmp_path: Path
+) -> None:
+    docker.answer("image inspect --format {{.Id}} *", out="sha256:1")
+    of_cpu = f"{SIMAPP}-cpu@sha256:{'1' * 64}"
+    known = {"trainer": of_cpu, "simulator": of_cpu}
+    assert room(docker, tmp_path).pull(known, "cpu") == known
+    assert set(room(docker, tmp_path).pull(known, "gpu").values()) == {f"{SIMAPP}-gpu"}
+
+
 def test_a_wish_to_stop_is_heard_between_two_tries(
     docker: FakeDocker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,7 +81,9 @@ def test_a_wish_to_stop_is_heard_between_two_tries(
 def test_an_engine_that_reads_a_slow_disk_before_it_answers_is_waited_for(
     docker: FakeDocker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(Engine.ask.__kwdefaults__, "timeout", 0.5)
+    defaults = Engine.ask.__kwdefaults__
+    assert defaults is not None
+    monkeypatch.setitem(defaults, "timeout", 0.5)
     mark = tmp_path / "asked"
     docker.answer("version *", out="20.10.24", do=f"if [ ! -e {mark} ]; then : >{mark}; exec sleep 600; fi")
     assert room(docker, tmp_path).compose.engine_version == "20.10.24"
