@@ -22,7 +22,7 @@ from fleet.workloads.deepracer.alone import alone
 from fleet.workloads.deepracer.book import Book, say
 from fleet.workloads.deepracer.engine_room import EngineRoom, InterruptedStart
 from fleet.workloads.deepracer.ground import Ground, Storage, ground_of
-from fleet.workloads.deepracer.health import begin
+from fleet.workloads.deepracer.health import begin, patience
 from fleet.workloads.deepracer.history import HISTORY, History
 from fleet.workloads.deepracer.keeper import Keeper, export, keep_source
 from fleet.workloads.deepracer.leg import Leg, Stop
@@ -134,7 +134,7 @@ class Driver:
             book=book,
             keeper=keeper,
             history=self._history,
-            health=begin(self._spec, started),
+            health=begin(self._spec, started, patience(nan.parsed(ready.beside[HYPERPARAMETERS]))),
             stop=self._stop,
             caretaker=self._caretaker,
             began=self._began,
@@ -191,6 +191,7 @@ class Driver:
         decision = nan.after_nan(found.course, found.sets, self._spec.nan, rate)
         if isinstance(decision, nan.Enough):
             say(f"{decision.message} [nan]\n{decision.remedy}")
+            ran.leg.book.gives_up(decision.source.n if decision.source is not None else None)
             return FAILED
         say(decision.words)
         ran.leg.book.went_bad(decision.source.n if decision.source is not None else None, decision.learning_rate)
