@@ -139,6 +139,7 @@ class Driver:
             caretaker=self._caretaker,
             began=self._began,
             started=started,
+            hidden=ready.place.s3.secret or "",
         )
         try:
             self._catch_up(ready, storage, book)

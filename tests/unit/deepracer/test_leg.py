@@ -218,6 +218,14 @@ def test_what_coach_repeats_of_its_trainer_is_said_once(stage: Stage, capsys: py
     assert "late words" not in log
 
 
+def test_the_look_alikes_secret_is_in_no_log(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    stage.leg.hidden = "0123abcd"
+    stage.plays(Line("coach", "- AWS_SECRET_ACCESS_KEY=0123abcd"), gone("s3"))
+    told = capsys.readouterr().out + (stage.scene.volume / "history" / PREFIX / "logs" / "coach.log").read_text()
+    assert told.count("AWS_SECRET_ACCESS_KEY=…") == 2
+    assert "0123abcd" not in told
+
+
 def test_a_line_of_a_container_is_never_taken_for_the_drivers_own(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     stage.plays(Line("simulator", "fleet.saved step=99"), gone("s3"))
     assert not [line for line in capsys.readouterr().out.splitlines() if line.startswith("fleet.saved")]
