@@ -16,6 +16,7 @@ from fleet.workloads.deepracer.ground import ground_of
 from fleet.workloads.deepracer.images import SIMAPP
 from fleet.workloads.deepracer.spec import DeepRacer
 from tests.fake_docker import FakeDocker
+from tests.unit.deepracer.places import place
 from tests.unit.deepracer.test_ground import ENV
 
 
@@ -87,3 +88,10 @@ def test_an_engine_that_reads_a_slow_disk_before_it_answers_is_waited_for(
     mark = tmp_path / "asked"
     docker.answer("version *", out="20.10.24", do=f"if [ ! -e {mark} ]; then : >{mark}; exec sleep 600; fi")
     assert room(docker, tmp_path).compose.engine_version == "20.10.24"
+
+
+def test_nothing_is_started_beside_leftovers_that_the_engine_did_not_tell_of(docker: FakeDocker, tmp_path: Path) -> None:
+    """A trainer of an earlier start would be taken for the new one: it has the same project."""
+    docker.answer("ps --all --filter label=fleet.run=*", err="Cannot connect", code=1)
+    with pytest.raises(FleetError, match="Cannot connect"):
+        room(docker, tmp_path).clear(place())
