@@ -24,6 +24,8 @@ LOOK = 20.0
 REMOVE = 60.0
 PROJECT_LABEL = "com.docker.compose.project"
 """Compose v1 and v2 put it on every container, network and volume that they make."""
+FOLDER_LABEL = "com.docker.compose.project.working_dir"
+"""Where the compose file lies; an old compose does not say it."""
 ROUNDS = 20
 SETTLE = 0.3
 """A request that its client did not live to see answered may still make a container for so long."""
@@ -93,6 +95,14 @@ class Engine:
         hint = f"{self.docker} ps --all --filter label={PROJECT_LABEL}={project}"
         raise FleetError(f"the project {project} could not be removed from the docker engine: {told}", f"Look: {hint}")
 
+    def projects_below(self, folder: str) -> list[str]:
+        """The compose projects whose files lie below a folder, and which have a container. Raises FleetError."""
+        answer = self.ask("ps", "--all", "--format", f'{{{{.Label "{PROJECT_LABEL}"}}}} {{{{.Label "{FOLDER_LABEL}"}}}}')
+        if answer.returncode != 0:
+            raise FleetError(f"the docker engine does not answer: {last_line(answer.stderr)}")
+        found = (line.partition(" ") for line in answer.stdout.splitlines())
+        return sorted({project for project, _, where in found if project and where.startswith(f"{folder}/")})
+
     def _named(self, look: Sequence[str], project: str) -> list[str]:
         answer = self.ask(*look, "--quiet", "--filter", f"label={PROJECT_LABEL}={project}")
         if answer.returncode != 0:
@@ -119,7 +129,8 @@ def find_engine(env: Mapping[str, str], folder: Path | None = None) -> Engine:
 
 
 def remove_noted(note: Mapping[str, Any], env: Mapping[str, str]) -> None:
-    """Remove what a machine's note tells of: its project, then those ``beside`` it, which its containers started.
+    """Remove what a machine's note tells of: its project, then those ``beside`` it, which its containers started, and
+    those whose files lie ``below`` a folder of its own: what they started just before their driver died is in no list.
 
     Raises FleetError naming what is left; LookupError, TypeError, ValueError for what is no note.
     """
@@ -127,12 +138,18 @@ def remove_noted(note: Mapping[str, Any], env: Mapping[str, str]) -> None:
     engine.remove(str(note["project"]))
     for project in note.get("beside", ()):
         engine.remove(str(project))
+    if note.get("below"):
+        for project in engine.projects_below(str(note["below"])):
+            engine.remove(project)
 
 
 def asked(
     words: Sequence[str], env: Mapping[str, str], timeout: float | None, folder: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """A program's answer. Raises FleetError if it cannot be started, or does not end within ``timeout`` seconds."""
+    """A program's answer. Raises FleetError if it cannot be started, EngineAwayError if it does not end within ``timeout``.
+
+    An engine that starts by its socket hears its callers at once, and answers when it has read all that lies on its disk.
+    """
     try:
         return subprocess.run(
             list(words),
@@ -147,7 +164,7 @@ def asked(
         )
     except subprocess.TimeoutExpired:
         told = f"{' '.join(words[:3])} does not answer within {timeout or 0:.0f} s"
-        raise FleetError(told, "Is the docker engine starting, or stuck? Try: docker info") from None
+        raise EngineAwayError(told, "Is the docker engine starting, or stuck? Try: docker info") from None
     except OSError as error:
         raise FleetError(f"{words[0]} cannot be started: {error.strerror or error}", INSTALL) from None
 

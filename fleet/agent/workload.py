@@ -64,12 +64,18 @@ class WorkloadProcess:
         self._wake, self._log = wake, log
         self._cleaning: threading.Thread | None = None
         self._lock = threading.Lock()
+        self._killed = False
         self._child = ShellProcess(words, folder, env, log, wake, clock)
 
     def poll(self) -> int | None:
-        """The driver's exit code, once its containers are gone too."""
+        """The driver's exit code, once its containers are gone too; of a killed one as soon as it is dead.
+
+        Checkpoints are written by the driver alone. Whoever killed it has little time, and must not wait for a slow engine
+        before what lies there is committed: for the containers there is ``gone``.
+        """
         code = self._child.poll()
-        return code if code is not None and self._cleaned() else None
+        cleaned = code is not None and self._cleaned()
+        return code if cleaned or self._killed else None
 
     def lines(self) -> list[tuple[float, str]]:
         """What the driver printed since the last call."""
@@ -83,6 +89,7 @@ class WorkloadProcess:
 
     def kill(self) -> None:
         """SIGKILL to the driver; its containers are removed, whatever they do."""
+        self._killed = True
         self._child.kill()
         self._cleaned()
 

@@ -37,8 +37,14 @@ def options_of(workload: Mapping[str, Any]) -> DeepRacer:
 
 def check_options(job: Job, _folder: Path, where: Where) -> None:
     """Raise JobError, with the place of each, for options of a workload that it cannot have."""
-    if job.workload is not None:
-        _options(job.workload, where)
+    if job.workload is None:
+        return
+    _options(job.workload, where)
+    if job.checkpoint.format == "marker":
+        told = (
+            f"{where('checkpoint', 'format')}: checkpoint.format: a workload's sets come whole, without a marker beside them"
+        )
+        raise JobError(told, "Leave it out: with `marker` nothing would ever be committed.")
 
 
 def _options(workload: Mapping[str, Any], where: Where) -> DeepRacer:

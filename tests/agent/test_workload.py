@@ -95,6 +95,25 @@ def test_one_that_is_killed_takes_its_containers_along(bench: Bench) -> None:
     assert any(PROJECT in words for words in bench.asked)
 
 
+def test_one_that_was_killed_lets_its_checkpoint_be_committed_while_a_slow_engine_still_removes_its_containers(
+    bench: Bench,
+) -> None:
+    bench.docker.answer("ps --all *", out="abc")
+    bench.docker.answer("rm *", do=f"while [ ! -e {bench.folder}/let-go ]; do sleep 0.05; done")
+    bench.noted()
+    child = bench.start("trap '' TERM; sleep 600")
+    child.ask_to_stop(1)
+    child.kill()
+    eventually(lambda: bool(bench.docker.called("rm ")))
+    try:
+        eventually(lambda: child.poll() == -9)
+        assert not child.gone
+    finally:
+        bench.docker.answer("ps --all *")
+        (bench.folder / "let-go").touch()
+    eventually(lambda: child.gone)
+
+
 def test_one_that_is_asked_to_stop_learns_how_long_it_has(bench: Bench) -> None:
     bench.noted()
     child = bench.start(

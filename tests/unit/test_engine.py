@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet.engine import Engine, asked, find_engine, remove_noted
+from fleet.engine import Engine, EngineAwayError, asked, find_engine, remove_noted
 from fleet.model.errors import FleetError
 from tests.fake_docker import FakeDocker
 
@@ -68,9 +68,10 @@ def test_the_way_to_an_engine_holds_no_secret() -> None:
     assert Engine("docker", env).way() == {"DOCKER_HOST": "ssh://there"}
 
 
-def test_a_command_that_hangs_is_given_up(docker: FakeDocker) -> None:
+def test_a_command_that_hangs_is_given_up_and_may_be_tried_again(docker: FakeDocker) -> None:
+    """Its engine may be starting by its socket, and reading what a slow disk holds."""
     docker.answer("info", do="exec sleep 30")
-    with pytest.raises(FleetError, match="does not answer within"):
+    with pytest.raises(EngineAwayError, match="does not answer within"):
         asked([f"{docker.folder}/docker", "info"], docker.env, 0.2)
 
 
@@ -80,3 +81,12 @@ def test_what_a_stack_started_beside_itself_goes_after_it(docker: FakeDocker) ->
     listed = list(dict.fromkeys(call.rpartition("=")[2] for call in docker.called("ps --all --quiet")))
     assert listed == ["fleet-a-1", "tmpabc"]
     remove_noted(noted, docker.env)  # of a stack of the user's own
+
+
+def test_what_a_driver_did_not_live_to_note_is_found_by_the_folder_that_it_was_started_from(docker: FakeDocker) -> None:
+    lines = ["tmpabc /scratch/stack/sagemaker/tmpabc", "tmpdef /scratch/stack/sagemaker-2/tmpdef", " ", "fleet-a-1 /home/me"]
+    docker.answer("ps --all --format *", out="\n".join(lines))
+    note = {"docker": str(docker.folder / "docker"), "env": {}, "project": "fleet-a-1", "below": "/scratch/stack/sagemaker"}
+    remove_noted(note, docker.env)
+    listed = list(dict.fromkeys(call.rpartition("=")[2] for call in docker.called("ps --all --quiet")))
+    assert listed == ["fleet-a-1", "tmpabc"]

@@ -131,6 +131,10 @@ class Book:
         """NaN."""
         self._set(self.course.went_bad(after, learning_rate))
 
+    def gives_up(self, after: int | None) -> None:
+        """NaN once too often: whoever starts this run again does not begin from what may be none."""
+        self._set(self.course.doubted(after))
+
     def _set(self, course: Course) -> None:
         self.course, self._noted_at = course, time.monotonic()
         try:

@@ -7,13 +7,12 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from fleet.engine import PROJECT_LABEL, REMOVE, Engine, last_line
+from fleet.engine import FOLDER_LABEL, PROJECT_LABEL, REMOVE, Engine, last_line
 from fleet.model.errors import FleetError
 from fleet.model.stackfile import project_name
 from fleet.workloads.compose import Compose
 from fleet.workloads.deepracer.place import NETWORK, S3_PORT, Place
 
-FOLDER_LABEL = "com.docker.compose.project.working_dir"
 SERVICE_LABEL = "com.docker.compose.service"
 TRAINER_MARK = "-algo-"
 """In the name of every container that the SageMaker SDK starts."""
@@ -67,9 +66,15 @@ def containers(engine: Engine, place: Place) -> list[Container]:
 
 
 def projects_of(engine: Engine, run: str) -> set[str]:
-    """The projects of all attempts of a run that left something here; also where coach's trainer alone is left."""
+    """The projects of all attempts of a run that left something here; also where coach's trainer alone is left.
+
+    Raises FleetError if the engine does not say: what is left would be taken for the new stack's own.
+    """
     words = ("ps", "--all", "--filter", f"label=fleet.run={run}", "--format", f'{{{{.Label "{PROJECT_LABEL}"}}}}')
-    found = set(engine.ask(*words).stdout.split())
+    answer = engine.ask(*words)
+    if answer.returncode != 0:
+        raise FleetError(f"the docker engine does not answer: {last_line(answer.stderr)}")
+    found = set(answer.stdout.split())
     ours = re.compile(re.escape(f"RUN_ID={project_name(run, 0)[:-1]}") + r"\d+")
     for one in _inspected(engine, _ids(engine, f"name={TRAINER_MARK}")):
         variables = one.get("Config", {}).get("Env") or []

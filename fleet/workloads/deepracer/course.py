@@ -147,15 +147,18 @@ class Course(_Lenient):
         """The present leg is over."""
         return self._with(self.leg.model_copy(update={"ended": how}))
 
-    def went_bad(self, after: int | None, learning_rate: float | None) -> Course:
-        """NaN: of no leg a set beyond ``after`` is gone on from (None: of none at all), and one retry is used up."""
+    def doubted(self, after: int | None) -> Course:
+        """NaN: of no leg a set beyond ``after`` is gone on from (None: of none at all)."""
         limit = -1 if after is None else after
         legs = tuple(
             leg.model_copy(update={"limit": limit if leg.limit is None else min(limit, leg.limit)}) for leg in self.legs
         )
-        return self.model_copy(
-            update={"legs": legs, "nan_retries": self.nan_retries + 1, "learning_rate": learning_rate or self.learning_rate}
-        )
+        return self.model_copy(update={"legs": legs})
+
+    def went_bad(self, after: int | None, learning_rate: float | None) -> Course:
+        """NaN: training goes back to ``after``, and one retry is used up."""
+        rate = learning_rate or self.learning_rate
+        return self.doubted(after).model_copy(update={"nan_retries": self.nan_retries + 1, "learning_rate": rate})
 
     def trained_at(self, n: int) -> Seconds:
         """How long set ``n`` was trained within this run: as the newest leg knows, else as long as the nearest before it."""

@@ -22,14 +22,15 @@ from fleet.workloads.deepracer.alone import alone
 from fleet.workloads.deepracer.book import Book, say
 from fleet.workloads.deepracer.engine_room import EngineRoom, InterruptedStart
 from fleet.workloads.deepracer.ground import Ground, Storage, ground_of
-from fleet.workloads.deepracer.health import begin
+from fleet.workloads.deepracer.health import begin, patience
 from fleet.workloads.deepracer.history import HISTORY, History
 from fleet.workloads.deepracer.keeper import Keeper, export, keep_source
 from fleet.workloads.deepracer.leg import Leg, Stop
 from fleet.workloads.deepracer.listen import Listener
+from fleet.workloads.deepracer.mirror import kept_in
 from fleet.workloads.deepracer.params import PARAMS
 from fleet.workloads.deepracer.prepare import Preparation, Prepared
-from fleet.workloads.deepracer.resume import FROM, Candidate, must_keep
+from fleet.workloads.deepracer.resume import FROM, Candidate, must_keep, newest_course
 from fleet.workloads.deepracer.sources import Found
 from fleet.workloads.deepracer.spec import HYPERPARAMETERS, METADATA, REWARD, DeepRacer
 from fleet.workloads.deepracer.steer import EndLeg
@@ -97,8 +98,12 @@ class Driver:
     def _live(self) -> int:
         noted = self._history.course(self._ground.run)
         self._room.clear(self._ready.place("start", None))
-        self._ready.images = self._room.pull(noted.images if noted is not None else {}, self._ready.device)
+        known = noted or newest_course(kept_in(self._ground.checkpoints, self._ground.run))
+        self._ready.images = self._room.pull(known.images if known is not None else {}, self._ready.device)
         storage = self._ready.open_storage()
+        engine = self._room.engine if self._ground.is_own else None
+        self._caretaker = Caretaker(self._ground.volume, storage, self._spec, say, engine)
+        self._caretaker.look_if_due(noted.legs if noted is not None else ())  # a full disk has no room for a new leg
         while True:
             found = sources.find(self._ground, storage, noted)
             source = self._ready.source(found)
@@ -122,7 +127,6 @@ class Driver:
         started = time.monotonic()
         keeper = Keeper(storage.open(prefix), ground.checkpoints, ready.beside, book, self._history)
         listener = Listener(self._room.engine)
-        engine = self._room.engine if ground.is_own else None
         leg = Leg(
             spec=self._spec,
             room=self._room,
@@ -130,11 +134,12 @@ class Driver:
             book=book,
             keeper=keeper,
             history=self._history,
-            health=begin(self._spec, started),
+            health=begin(self._spec, started, patience(nan.parsed(ready.beside[HYPERPARAMETERS]))),
             stop=self._stop,
-            caretaker=Caretaker(ground.volume, storage, self._spec, say, engine),
+            caretaker=self._caretaker,
             began=self._began,
             started=started,
+            hidden=ready.place.s3.secret or "",
         )
         try:
             self._catch_up(ready, storage, book)
@@ -187,6 +192,7 @@ class Driver:
         decision = nan.after_nan(found.course, found.sets, self._spec.nan, rate)
         if isinstance(decision, nan.Enough):
             say(f"{decision.message} [nan]\n{decision.remedy}")
+            ran.leg.book.gives_up(decision.source.n if decision.source is not None else None)
             return FAILED
         say(decision.words)
         ran.leg.book.went_bad(decision.source.n if decision.source is not None else None, decision.learning_rate)

@@ -31,6 +31,15 @@ ENGINE_WAIT: Seconds = 60.0
 """Where the volume holds the engine's data, it starts once the volume is there, a moment before us."""
 STEP: Seconds = 0.1
 S3_WAIT: Seconds = 60.0
+PULL_MOST: Seconds = 3600.0
+"""For an image, with all tries: gigabytes take minutes. A registry that falls silent in the middle is waited for by docker
+for ever, on a machine that is paid for."""
+PULL_AGAIN: Sequence[Seconds] = (2.0, 10.0, 30.0)
+"""Pauses between tries: a registry that is away for a moment must not use up the job's restarts."""
+LATE = 124
+"""As ``timeout`` says it."""
+UP_MOST: Seconds = 600.0
+"""The images are there by then."""
 
 
 class InterruptedStart(Exception):  # noqa: N818 - no error: it was asked for
@@ -70,6 +79,7 @@ class EngineRoom:
             "project": self._ground.project,
             "env": self.engine.way(),
             "beside": list(beside),
+            "below": str(self._ground.sagemaker),
         }
         temporary = path.with_suffix(".tmp")
         temporary.write_text(json.dumps(note), encoding="utf-8")
@@ -89,13 +99,27 @@ class EngineRoom:
         """Have the images; by which digests, so that later attempts take the same. Raises FleetError, InterruptedStart."""
         found: dict[str, str] = {}
         for role in roles(self._spec):
-            name = known.get(role) or image(self._spec, role, "gpu" if device == "gpu" else "cpu")
+            name = image(self._spec, role, "gpu" if device == "gpu" else "cpu")
+            before = known.get(role, "")
+            if before.partition("@")[0] == name.partition("@")[0]:  # else it was of a machine with, or without, a GPU
+                name = before
             if self.engine.ask("image", "inspect", "--format", "{{.Id}}", name).returncode != 0:
-                say(f"the image {name} is fetched")
-                if self._run([self.engine.docker, "pull", "--quiet", name]) != 0:
-                    raise FleetError(f"the image {name} cannot be had; docker says why above", f"Try it: docker pull {name}")
+                self._fetch(name)
             found[role] = resolved_digest(self.engine, name) or name
         return found
+
+    def _fetch(self, name: str) -> None:
+        say(f"the image {name} is fetched")
+        until = time.monotonic() + PULL_MOST
+        for again in (*PULL_AGAIN, None):
+            if self._run([self.engine.docker, "pull", "--quiet", name], until - time.monotonic()) == 0:
+                return
+            if again is None or time.monotonic() + again >= until:
+                break
+            ends = time.monotonic() + again
+            while time.monotonic() < ends:
+                self.pause(STEP)
+        raise FleetError(f"the image {name} cannot be had; docker says why above", f"Try it: docker pull {name}")
 
     def up(self, place: Place, services: Sequence[str] = ()) -> None:
         """Start services, all of them if none is named. Raises FleetError, InterruptedStart."""
@@ -110,7 +134,7 @@ class EngineRoom:
         if not place.host_network:
             containers.ensure_network(self.engine)
         words = self.compose.words(place.project, [file], "up", "--detach", *services)
-        if self._run(words) != 0:
+        if self._run(words, UP_MOST) != 0:
             raise FleetError("the stack did not start; compose says why above", "fleet deepracer doctor")
 
     def s3_endpoint(self) -> str:
@@ -161,11 +185,18 @@ class EngineRoom:
         except FleetError as error:
             say(str(error))
 
-    def _run(self, words: Sequence[str]) -> int:
-        """A command in a group of its own, whose output goes into the log: ended if we are asked to stop."""
+    def _run(self, words: Sequence[str], most: Seconds) -> int:
+        """A command in a group of its own, whose output goes into the log: ended if we are asked to stop, or it is late.
+
+        Its exit code; of one that was late, none of its own.
+        """
+        until = time.monotonic() + most
         child = subprocess.Popen(list(words), env=dict(self._env), stdin=subprocess.DEVNULL, preexec_fn=os.setpgrp)
         try:
             while child.poll() is None:
+                if time.monotonic() >= until:
+                    say(f"{Path(words[0]).name} {words[1]} does not end within {most:.0f} s")
+                    return LATE
                 self.pause(STEP / 2)
             return child.returncode
         finally:

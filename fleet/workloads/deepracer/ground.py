@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from fleet.engine import ENGINE_NOTE
 from fleet.model.base import Seconds
 from fleet.model.errors import FleetError
 from fleet.model.stackfile import project_name
+from fleet.workloads.deepracer.place import SAGEMAKER
 from fleet.workloads.deepracer.prefix import Prefix, S3Place, open_s3, prefixes
 from fleet.workloads.stopping import stop_by
 
@@ -43,6 +45,11 @@ class Ground:
     def own(self) -> Path:
         """On the machine's own disk, for what is generated."""
         return self.note.parent
+
+    @property
+    def sagemaker(self) -> Path:
+        """Where coach's launcher writes the compose file of the trainer that it starts."""
+        return self.own / SAGEMAKER
 
     @property
     def is_own(self) -> bool:
@@ -102,10 +109,10 @@ def look_alike(endpoint: str, secret: str) -> S3Place:
 def made_secret(own: Path) -> str:
     """The look-alike's key, made anew for each attempt; only this user reads it."""
     path = own / "s3-key"
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError:
-        text = secrets.token_hex(20)
+    with contextlib.suppress(OSError):
+        if text := path.read_text(encoding="utf-8"):  # a full disk leaves an empty one
+            return text
+    text = secrets.token_hex(20)
     own.mkdir(parents=True, exist_ok=True)
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(fd, "w", encoding="utf-8") as file:

@@ -6,6 +6,7 @@ their slope is what training writes, whatever was cleaned meanwhile. Pure but fo
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from collections.abc import Iterable, Sequence
@@ -90,7 +91,10 @@ def written(files: Iterable[tuple[int, float]], now: float) -> float:
 
 
 def note(volume: Path, now: float, cleaned: int = 0) -> list[Note]:
-    """Note how full the disk is, once in a while; ``cleaned`` bytes were just cleaned away. All notes, with the new one."""
+    """Note how full the disk is, once in a while; ``cleaned`` bytes were just cleaned away. All notes, with the new one.
+
+    On a full disk the note is lost, and nothing else: whoever cleans notes first.
+    """
     notes = noted(volume)
     before = notes[-1] if notes else None
     if before is not None and not cleaned and 0 <= now - before.at < EVERY:
@@ -101,8 +105,9 @@ def note(volume: Path, now: float, cleaned: int = 0) -> list[Note]:
     notes = [*[one for one in notes if one.at < now][-MOST_NOTES + 1 :], fresh]
     temporary = volume / f".{NOTES}.tmp"
     rows = [[one.at, one.used, one.total, one.cleaned] for one in notes]
-    temporary.write_text(json.dumps({"v": 1, "notes": rows}), encoding="utf-8")
-    temporary.replace(volume / NOTES)
+    with contextlib.suppress(OSError):
+        temporary.write_text(json.dumps({"v": 1, "notes": rows}), encoding="utf-8")
+        temporary.replace(volume / NOTES)
     return notes
 
 

@@ -36,6 +36,9 @@ DEADLINES: Mapping[str, float] = {
 }
 """Seconds. Of the steps of the start: since the step before. The simulator itself gives up after 1200 without an address.
 ``settle``: so long a consequence is held back, since its cause may stand in a log that is read a moment later."""
+LONG_EPISODE = 72.0
+"""Seconds, with its share of evaluation and training: two hours for the hundred that AWS allows at most."""
+MOST_EPISODES = 10_000
 GAP = 60.0
 """Lines that are repeated at least so often tell of one wait."""
 _ERRORS = frozenset(
@@ -134,6 +137,14 @@ def begin(spec: DeepRacer, now: float, deadlines: Mapping[str, float] | None = N
     if spec.stack == "2019":
         allowed["saving"] += DEADLINES["training-worker"] + DEADLINES["ip-uploaded"]
     return Health(steps, now, {**allowed, **(deadlines or {})}, last=now)
+
+
+def patience(hyperparameters: Mapping[str, object]) -> dict[str, float]:
+    """Deadlines that a job's own numbers ask for: an iteration of very many episodes is none that hangs."""
+    episodes = hyperparameters.get("num_episodes_between_training")
+    if not isinstance(episodes, int | float) or not 0 < episodes < MOST_EPISODES:
+        return {}
+    return {"no-iteration": max(DEADLINES["no-iteration"], LONG_EPISODE * episodes)}
 
 
 def _stepped(state: Health, signal: Signal, now: float) -> Health:

@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fleet._training import save_requested
 from fleet.model.base import Seconds
@@ -70,6 +70,8 @@ class Leg:
     """When the driver set about it, by the monotonic clock."""
     started: Seconds = field(default_factory=time.monotonic)
     """When its containers were started."""
+    hidden: str = ""
+    """The look-alike's secret: coach's launcher prints what it starts the trainer with."""
     trainer: str | None = None
     """The trainer's container."""
     _exited: list[Exited] = field(default_factory=list)
@@ -135,7 +137,7 @@ class Leg:
             return
         if heard.service == "coach" and self.trainer is not None and SPAWNED.match(heard.text):
             return
-        self._note_line(heard)
+        self._note_line(replace(heard, text=heard.text.replace(self.hidden, "…")) if self.hidden else heard)
         signal = signals.heard(SOURCES[heard.service.partition("-")[0]], heard.text)
         if signal is None:
             return
@@ -158,6 +160,7 @@ class Leg:
     def _facts(self) -> Facts:
         asked = self.stop.asked
         fault = self.health.fault(time.monotonic())
+        self._nan = self._nan or (fault is not None and fault.code == "nan")  # a simulator may be the one who says it
         return Facts(
             now=time.time(),
             iterations=self.book.course.done,
@@ -165,7 +168,7 @@ class Leg:
             exited=culpable(self._exited),
             trainer_gone=any(one.service == "trainer" for one in self._exited),
             fault=fault,
-            nan=self._nan or (fault is not None and fault.code == "nan"),
+            nan=self._nan,
             stop_asked=asked,
             stop_by=self.stop.by(asked) if asked is not None else float("inf"),
             finishing=self._finishing,

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from fleet.model.base import Seconds
 from fleet.model.errors import NotFoundError
+from fleet.store.checkpoints.verify import problem_of
 from fleet.workloads.deepracer.course import COURSE, parse_course
 from fleet.workloads.deepracer.pointers import JSON, Pointers, committed, read_pointers
 from fleet.workloads.deepracer.prefix import Prefix, Stat, open_folder
@@ -101,6 +102,7 @@ def keep(
         for name, data in beside.items():
             _write(making / name, data)
         lay_history(making)
+        _drop_broken(making)
         _sync(making)
         _into_place(making, folder, found.n)
     finally:
@@ -144,6 +146,15 @@ def _fill(prefix: Prefix, found: ModelSet, making: Path) -> bool:
         _write(making / name, data)
     after = prefix.list()
     return all(after.get(name) == listing.get(name) for name in _names(found))
+
+
+def _drop_broken(making: Path) -> None:
+    """Fleet commits nothing with a file in it that is not what its name says: metrics that a power cut made empty must
+    not keep every set to come from the bucket. No resume needs those; the pointers are whole, since they were just made.
+    """
+    for path in making.rglob("*.json"):
+        if problem_of(path, path.name) is not None:
+            path.unlink()
 
 
 def _into_place(making: Path, folder: Path, n: int) -> None:

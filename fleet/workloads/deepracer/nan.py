@@ -35,10 +35,13 @@ class Enough:
 
     message: str
     remedy: str
+    source: Candidate | None = None
+    """From where it would have gone on: whoever starts it again does."""
 
 
 def after_nan(course: Course, sets: Sequence[Candidate], spec: OnNan, rate: float) -> Back | Enough:
     """``sets``: newest first; ``rate``: the learning rate in force."""
+    source = sets[min(spec.back, len(sets) - 1)] if sets else None
     if course.nan_retries >= spec.retries:
         times = "once" if course.nan_retries == 1 else f"{course.nan_retries} times"
         went = f"after going back {times}" if course.nan_retries else "and workload.nan.retries is 0"
@@ -46,8 +49,8 @@ def after_nan(course: Course, sets: Sequence[Candidate], spec: OnNan, rate: floa
             f"the loss is no number (NaN) {went}",
             "Lower the learning rate in hyperparameters.json, keep the reward's values small and finite, or allow more: "
             "workload: {nan: {retries: …, learning_rate: 0.5}}",
+            source,
         )
-    source = sets[min(spec.back, len(sets) - 1)] if sets else None
     lower = max(LEAST_RATE, rate * spec.learning_rate) if spec.learning_rate < 1 else None
     where = f"from set {source.n}, {course.reached - source.n} before the newest" if source else "from where the run began"
     slower = f", with a learning rate of {lower:g} instead of {rate:g}" if lower is not None else ""

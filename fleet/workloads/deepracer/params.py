@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import shlex
 from collections.abc import Mapping
@@ -254,8 +255,9 @@ def params_yaml(said: Mapping[str, str]) -> bytes:
 
 
 def _read(workdir: Path, name: str) -> bytes:
+    """Without the mark that Windows' editors put first: checks pass over it, JSON's readers in the containers do not."""
     try:
-        return (workdir / name).read_bytes()
+        return (workdir / name).read_bytes().removeprefix(codecs.BOM_UTF8)
     except OSError as error:
         hint = "A model's folder has it; `fleet init deepracer NAME` writes an example."
         raise FleetError(f"{name} cannot be read: {error.strerror or error}", hint) from None

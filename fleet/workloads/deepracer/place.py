@@ -19,6 +19,8 @@ S3_PORT = 9000
 MOST_LABEL = 63
 """Characters of a host's name."""
 CUSTOM_FILES = "custom_files"
+SAGEMAKER = "sagemaker"
+"""A folder of the machine's own disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Place:
     @property
     def sagemaker(self) -> Path:
         """What the SageMaker SDK writes for the trainer that coach starts; the trainer is known by it."""
-        return self.own / "sagemaker"
+        return self.own / SAGEMAKER
 
     @property
     def custom_files(self) -> str:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from fleet.model.errors import FleetError, NotFoundError
+from fleet.model.errors import FleetError, NotFoundError, StoreError
 from fleet.workloads.deepracer import nan, sources
 from fleet.workloads.deepracer.book import say
 from fleet.workloads.deepracer.containers import gpu_by
@@ -24,6 +24,8 @@ from fleet.workloads.deepracer.sources import Found
 from fleet.workloads.deepracer.spec import HYPERPARAMETERS, METADATA, REWARD, DeepRacer
 from fleet.workloads.deepracer.storage import make_bucket
 
+FURTHER = 2
+"""Sets before the newest that are taken if it cannot be read: a disk may have lost what its listing still tells of."""
 _WHERE = {"volume": "on the volume", "checkpoint": "from fleet's checkpoints", "pretrained": "the pretrained model"}
 
 
@@ -110,14 +112,10 @@ class Preparation:
 
     def prepare(self, found: Found, source: Candidate | None, storage: Storage) -> Prepared:
         """The new prefix, with a repaired copy of the source beside it, and the user's files."""
-        ground, course = self.ground, found.course
-        prefix = next_prefix(ground.run, ground.attempt, [*found.names, *course.prefixes])
-        if source is not None:
-            lies = sources.opened(ground, storage, source)
-            self._refuse_other_actions(lies)
-            copy_repaired(lies, storage.open(prefix + FROM), source.n, ground.own, self.spec.stack)
-            if source.origin == "checkpoint":
-                self.history.bring_back(ground.checkpoints / source.place)
+        course = found.course
+        prefix, source = self.copied(found, source, storage)
+        if source is not None and source.origin == "checkpoint":
+            self.history.bring_back(self.ground.checkpoints / source.place)
         files, place = self.files(prefix, prefix + FROM if source is not None else None, storage, course.learning_rate)
         bucket = open_s3(storage.place, "")
         for key, data in files.items():
@@ -127,6 +125,28 @@ class Preparation:
         beside = {name: files[key] for key, name in names.items() if key in files}
         self._tell_source(course, source)
         return Prepared(place, beside, source, found)
+
+    def copied(self, found: Found, source: Candidate | None, storage: Storage) -> tuple[str, Candidate | None]:
+        """The new prefix, and what was copied beside it: the newest set, tried twice, else one before it.
+
+        Raises StoreError if none can be read.
+        """
+        further = found.sets[1 : 1 + FURTHER] if found.sets and source == found.sets[0] else []
+        wanted, tried = [source, source, *further], [*found.names, *found.course.prefixes]
+        while True:
+            one = wanted.pop(0)
+            prefix = next_prefix(self.ground.run, self.ground.attempt, tried)
+            try:
+                if one is not None:
+                    lies = sources.opened(self.ground, storage, one)
+                    self._refuse_other_actions(lies)
+                    copy_repaired(lies, storage.open(prefix + FROM), one.n, self.ground.own, self.spec.stack)
+                return prefix, one
+            except StoreError as error:
+                if one is None or not wanted:
+                    raise
+                say(f"set {one.n} cannot be read: {error}")
+                tried.append(prefix)
 
     def _refuse_other_actions(self, source: Prefix) -> None:
         """Everything else may change; a network has as many outputs as it has, and its trainer would fail late."""

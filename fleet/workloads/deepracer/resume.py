@@ -50,7 +50,7 @@ def merged(course: Course | None, kept: Sequence[Kept], prefixes: Iterable[str],
     The volume's, if it knows all that the newest checkpoint knows; else the checkpoint's, since the run went on elsewhere.
     Without a course on the volume the names of its prefixes tell which legs came after.
     """
-    newest = max((one.course for one in kept if one.course is not None), key=_age, default=None)
+    newest = newest_course(kept)
     if course is not None and (newest is None or course.continues(newest)):
         return course
     found = newest or Course(run=run)
@@ -60,6 +60,11 @@ def merged(course: Course | None, kept: Sequence[Kept], prefixes: Iterable[str],
     later = sorted((number, name) for name in prefixes if (number := _number(name, run)) and (not last or number > last))
     unknown = tuple(Leg(prefix=name, attempt=number[0], origin="volume", source=_unbound(found)) for number, name in later)
     return found.model_copy(update={"legs": (*found.legs, *unknown)})
+
+
+def newest_course(kept: Sequence[Kept]) -> Course | None:
+    """What the checkpoints tell of the run, as of the newest."""
+    return max((one.course for one in kept if one.course is not None), key=_age, default=None)
 
 
 def candidates(course: Course, volume: Mapping[str, Sequence[int]], kept: Sequence[Kept]) -> list[Candidate]:

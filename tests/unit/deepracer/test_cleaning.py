@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +15,7 @@ from fleet.engine import Engine
 from fleet.model.errors import FleetError, StoreError
 from fleet.workloads.deepracer.cleaning import automatic, carry_out, look, look_at_machine, plan, size_of
 from fleet.workloads.deepracer.course import Leg
-from fleet.workloads.deepracer.growth import noted
+from fleet.workloads.deepracer.growth import NOTES, noted
 from fleet.workloads.deepracer.janitor import Action, Rules, plan_machine
 from fleet.workloads.deepracer.pointers import COACH
 from fleet.workloads.deepracer.prefix import Prefix, open_folder
@@ -216,3 +218,21 @@ def test_a_caretaker_notes_cleans_and_says_so_and_never_touches_what_is_not_the_
     assert [text for text in said if "does not answer" in text] == [
         "the disk could not be looked after, training goes on: the look-alike does not answer"
     ]
+
+
+def test_a_disk_on_which_nothing_can_be_noted_any_more_is_cleaned(
+    tmp_path: Path, used: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lay(tmp_path / "s3" / "r-1-1", range(20), size=100)
+    caretaker = Caretaker(tmp_path, Places(tmp_path / "s3"), DeepRacer(), lambda _: None, clock=lambda: 1e6)
+    write = Path.write_text
+
+    def full(path: Path, *args: Any, **more: Any) -> int:
+        if NOTES in path.name:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return write(path, *args, **more)
+
+    monkeypatch.setattr(Path, "write_text", full)
+    used(1.0)
+    caretaker.look_if_due([Leg(prefix="r-1-1", attempt=1)])
+    assert len(numbers(tmp_path / "s3" / "r-1-1")) < 20

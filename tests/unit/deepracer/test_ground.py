@@ -63,6 +63,8 @@ def test_the_look_alikes_key_is_its_machines_own_and_nobody_elses_to_read(tmp_pa
     assert made_secret(tmp_path / "b") != first
     assert len(first) >= 20
     assert (tmp_path / "a" / "s3-key").stat().st_mode & 0o077 == 0
+    (tmp_path / "a" / "s3-key").write_text("")  # a full disk
+    assert len(made_secret(tmp_path / "a")) >= 20
 
 
 def test_how_long_is_left_is_told_by_a_file(tmp_path: Path) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.workloads.deepracer import faults
 from fleet.workloads.deepracer.faults import CAUSE
-from fleet.workloads.deepracer.health import DEADLINES, GAP, STEPS, Health, begin
+from fleet.workloads.deepracer.health import DEADLINES, GAP, STEPS, Health, begin, patience
 from fleet.workloads.deepracer.signals import Kind, Signal, Source, exited, heard
 from fleet.workloads.deepracer.spec import DeepRacer
 from tests.deepracer.images import real_logs
@@ -190,6 +192,18 @@ def test_silence_and_sets_that_do_not_come_are_faults_once_it_trains() -> None:
     assert stuck is not None
     assert stuck.code == "no-iteration"
     assert state.hear(signal("uploaded", n=3), now).fault(now + 1) is None
+
+
+def test_an_iteration_of_very_many_episodes_is_none_that_hangs() -> None:
+    assert patience({"num_episodes_between_training": 20}) == {"no-iteration": DEADLINES["no-iteration"]}
+    for nothing in (None, "many", -1, float("inf")):
+        assert patience({"num_episodes_between_training": nothing}) == {}
+    state = replace(training(), deadlines={**DEADLINES, **patience({"num_episodes_between_training": 1000})})
+    now = 0.0
+    while now < 5 * 3600:
+        now += DEADLINES["quiet"] / 2
+        state = state.hear(Signal("episode", "simulator"), now)
+        assert state.fault(now) is None
 
 
 def test_real_logs_are_healthy_to_their_end_where_they_are_at_hand() -> None:

@@ -197,6 +197,12 @@ def test_nan_ends_the_leg_whatever_else_is_heard(stage: Stage) -> None:
     assert stage.leg.nan
 
 
+def test_a_nan_that_a_simulator_tells_of_by_its_number_is_one_too(stage: Stage) -> None:
+    """What is committed then may be NaN: it is not kept in the end, and not counted among the sets to trust."""
+    assert stage.plays(stage.trainer_comes, Line("simulator", "ERROR: FAULT_CODE: 25")).how == "nan"
+    assert stage.leg.nan
+
+
 def test_what_coach_repeats_of_its_trainer_is_said_once(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     stage.plays(
         Line("coach", f"{MARKED}early words"),
@@ -210,6 +216,14 @@ def test_what_coach_repeats_of_its_trainer_is_said_once(stage: Stage, capsys: py
     assert (out.count("early words"), out.count("late words"), out.count("coach's own")) == (1, 1, 1)
     log = (stage.scene.volume / "history" / PREFIX / "logs" / "coach.log").read_text()
     assert "late words" not in log
+
+
+def test_the_look_alikes_secret_is_in_no_log(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    stage.leg.hidden = "0123abcd"
+    stage.plays(Line("coach", "- AWS_SECRET_ACCESS_KEY=0123abcd"), gone("s3"))
+    told = capsys.readouterr().out + (stage.scene.volume / "history" / PREFIX / "logs" / "coach.log").read_text()
+    assert told.count("AWS_SECRET_ACCESS_KEY=…") == 2
+    assert "0123abcd" not in told
 
 
 def test_a_line_of_a_container_is_never_taken_for_the_drivers_own(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:

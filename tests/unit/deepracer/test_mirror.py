@@ -106,6 +106,27 @@ def test_a_checkpoint_is_a_prefix_of_one_whole_set_with_all_that_belongs_to_it(t
     assert (found.name, found.n, found.course) == ("4", 4, Course(run="r-1"))
 
 
+@pytest.mark.parametrize("broken", [b"", b'{"metrics": [', b"\xef\xbb\xbf{}"])
+def test_a_record_that_is_broken_keeps_no_set_from_being_committed(tmp_path: Path, broken: bytes) -> None:
+    """A power cut left metrics of an earlier leg empty on the volume: they would go into every set to come."""
+    folder = tmp_path / "checkpoints"
+
+    def history(making: Path) -> None:
+        for leg, data in {"r-1-1-1": broken, "r-1-2-1": b'{"metrics": []}'}.items():
+            (making / "history" / leg / "metrics").mkdir(parents=True)
+            (making / "history" / leg / "metrics" / "TrainingMetrics.json").write_bytes(data)
+
+    made, _ = trained()
+    assert keep(made, newest_of(made), folder, {}, history)
+    scanner = Scanner(folder, tmp_path / "staging", "rename")
+    staged = scanner.finished(settled=True)
+    assert staged is not None, scanner.problem
+    with staged:
+        names = {file.path for file in staged.files}
+    assert [name for name in names if "history" in name] == ["4/history/r-1-2-1/metrics/TrainingMetrics.json"]
+    assert f"4/{JSON}" in names
+
+
 def test_the_newest_two_stay_and_what_training_went_back_over_goes(tmp_path: Path) -> None:
     for saves in (2, 3, 4, 5):
         assert kept(trained(saves=saves)[0], tmp_path)

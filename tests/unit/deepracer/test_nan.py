@@ -8,7 +8,7 @@ import pytest
 
 from fleet.workloads.deepracer.course import Course
 from fleet.workloads.deepracer.nan import DEFAULT_RATE, Back, Enough, after_nan, learning_rate_of, with_learning_rate
-from fleet.workloads.deepracer.resume import Candidate
+from fleet.workloads.deepracer.resume import Candidate, candidates
 from fleet.workloads.deepracer.spec import OnNan
 
 
@@ -57,6 +57,15 @@ def test_so_often_and_no_more(retries: int, before: int) -> None:
     assert "NaN" in found.message
     assert "learning rate" in found.remedy
     assert ("retries is 0" in found.message) == (before == 0)
+    assert found.source == sets(8)[0]
+
+
+def test_whoever_starts_a_run_again_that_gave_up_does_not_begin_from_what_may_be_nan() -> None:
+    run = course(2)
+    found = run.doubted(8)
+    assert candidates(run, {"r-1-1-1": (7, 8, 9, 10)}, [])[0].n == 10
+    assert candidates(found, {"r-1-1-1": (7, 8, 9, 10)}, [])[0].n == 8
+    assert (found.nan_retries, found.learning_rate) == (2, None)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", '{"lr": null}', '{"lr": "fast"}', "[" * 5000, '{"batch_size": 64}'])

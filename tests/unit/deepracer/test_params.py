@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import shlex
 from pathlib import Path
@@ -18,7 +19,7 @@ from fleet.workloads.deepracer.params import (
     trainer_environment,
     training_params,
 )
-from fleet.workloads.deepracer.spec import DeepRacer
+from fleet.workloads.deepracer.spec import HYPERPARAMETERS, METADATA, REWARD, DeepRacer
 from tests.unit.deepracer.places import in_bucket, place
 
 COACH = {
@@ -134,6 +135,14 @@ def test_the_files_lie_where_the_variables_and_the_parameters_say(workdir: Path)
 
 def test_in_a_shared_bucket_the_runs_files_stay_among_its_own(workdir: Path) -> None:
     assert all(key.startswith("fleet/runs/shanghai-1a2b/") for key in files_of(DeepRacer(), in_bucket(), workdir))
+
+
+def test_files_that_an_editor_of_windows_wrote_are_read_in_the_containers_too(workdir: Path) -> None:
+    """The checks pass over that mark; JSON's reader in the trainer, and fleet's before a commit, do not."""
+    for name in (REWARD, METADATA, HYPERPARAMETERS):
+        (workdir / name).write_bytes(codecs.BOM_UTF8 + (workdir / name).read_bytes())
+    files = files_of(DeepRacer(), place(), workdir)
+    assert not [key for key, data in files.items() if data.startswith(codecs.BOM_UTF8)]
 
 
 def test_2019s_stack_calls_the_reward_function_otherwise_and_has_no_parameters_file(workdir: Path) -> None:

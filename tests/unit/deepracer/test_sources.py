@@ -14,15 +14,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fleet.model.errors import FleetError
+from fleet.model.errors import FleetError, StoreError
 from fleet.workloads.deepracer import sources
 from fleet.workloads.deepracer.book import Book
+from fleet.workloads.deepracer.engine_room import EngineRoom
 from fleet.workloads.deepracer.ground import Ground, Storage, ground_of
 from fleet.workloads.deepracer.history import History
 from fleet.workloads.deepracer.keeper import Keeper, keep_source
 from fleet.workloads.deepracer.mirror import copy_repaired
+from fleet.workloads.deepracer.prepare import Preparation
 from fleet.workloads.deepracer.resume import FROM, must_keep, next_prefix
-from fleet.workloads.deepracer.spec import Until
+from fleet.workloads.deepracer.spec import DeepRacer, Until
 from tests.unit.deepracer.test_ground import ENV
 from tests.unit.deepracer.trainer import Memory, Trainer, load
 
@@ -112,6 +114,41 @@ def test_the_next_leg_begins_from_the_newest_whole_set_or_without_the_volume_fro
         expected = max(kept, 0) if lost else max(whole, 0)
         assert (found.sets[0].n if found.sets else 0) == expected
     shutil.rmtree(world.folder, ignore_errors=True)
+
+
+class Lost(Memory):
+    """A bucket whose disk lost some of what its listing tells of."""
+
+    lost = ""
+
+    def fetch(self, name: str, path: Path) -> None:
+        if self.lost and self.lost in name:
+            raise StoreError("the look-alike answers 503: the file is corrupted")
+        super().fetch(name, path)
+
+
+def test_a_newest_set_that_cannot_be_read_gives_way_to_the_one_before_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = World(tmp_path)
+    world.live(saves=4, crash=1000, looks=set())
+    (name,) = world.bucket.names()
+    lost = world.bucket.prefixes[name] = Lost(files=world.bucket.prefixes[name].files)
+    newest, before = (one.n for one in world.find().sets[:2])
+    world.attempt += 1
+    ready = Preparation(DeepRacer(), world.ground(), cast(EngineRoom, None), world.history)
+    found = world.find()
+
+    lost.lost = f"/{newest}_Step"
+    prefix, source = ready.copied(found, ready.source(found), cast(Storage, world.bucket))
+    assert source is not None
+    assert source.n == before
+    assert (load(world.bucket.open(prefix + FROM).contents, "today") or "").startswith(f"{before}_")
+    assert f"set {newest} cannot be read" in capsys.readouterr().out
+
+    lost.lost = "/"
+    with pytest.raises(StoreError, match="corrupted"):
+        ready.copied(found, ready.source(found), cast(Storage, world.bucket))
 
 
 def test_a_pretrained_folder_gives_its_newest_whole_set_and_one_without_is_refused(tmp_path: Path) -> None:

@@ -43,3 +43,8 @@ def test_each_wrong_option_is_told_with_its_line(tmp_path: Path) -> None:
     assert any(line.startswith("fleet.yaml:7:11: workload.nan.back: ") for line in lines)
     assert any(line.startswith("fleet.yaml:8:9: workload.race: ") for line in lines)
     assert len(lines) == 3
+
+
+def test_a_format_by_which_no_set_would_ever_be_committed_is_refused(tmp_path: Path) -> None:
+    lines = told(tmp_path, "  kind: deepracer\ncheckpoint: {format: marker}\n")
+    assert lines == ["fleet.yaml:5:22: checkpoint.format: a workload's sets come whole, without a marker beside them"]
