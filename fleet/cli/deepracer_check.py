@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from fleet.cli.output import emit, say
 from fleet.model.errors import FleetError, JobError
 from fleet.store.workdir import JOB_FILE
+from fleet.workloads.before import of_machines
 from fleet.workloads.deepracer.checking.model import CheckResult, check_folder
 from fleet.workloads.deepracer.checking.tracks import Tracks, download, usual_cache
 from fleet.workloads.deepracer.findings import Finding, refuses
-from fleet.workloads.deepracer.images import image_problems
 from fleet.workloads.deepracer.prefix import open_prefix
 from fleet.workloads.deepracer.spec import DeepRacer
 from fleet.workloads.kinds import options_of, read_job
@@ -64,7 +64,7 @@ def _job(folder: Path) -> tuple[DeepRacer, Path, list[Finding]]:
         spec = options_of(job.workload)
     except JobError as error:
         return DeepRacer(), folder, [_problem(line, error.hint) for line in error.message.splitlines()]
-    return spec, base / (job.workdir or "."), _images(spec, job)
+    return spec, base / (job.workdir or "."), _images(job)
 
 
 def _problem(told: str, hint: str) -> Finding:
@@ -76,12 +76,9 @@ def _problem(told: str, hint: str) -> Finding:
     return Finding("job", found["told"], remedy, JOB_FILE, int(found["line"]))
 
 
-def _images(spec: DeepRacer, job: Job) -> list[Finding]:
-    """What images and GPU have against each other, where the job names the GPU itself."""
-    asked = job.resources
-    if asked.accelerators is None and (asked.instance_type or asked.any_of):
-        return []
-    return [dataclasses.replace(finding, file=JOB_FILE) for finding in image_problems(spec, asked.accelerators)]
+def _images(job: Job) -> list[Finding]:
+    """What images and the machines that the job names have against each other."""
+    return [dataclasses.replace(finding, file=JOB_FILE) for finding in of_machines(job)]
 
 
 def _from(files: Path, pretrained: str) -> str:
