@@ -175,3 +175,12 @@ def test_warnings_are_told_and_refuse_nothing(folder: Path) -> None:
     (folder / "reward_function.py").write_text("def reward_function(params):\n    return None\n")
     with pytest.raises(FleetError, match=r"reward_function\.py:2"):
         refuse_hopeless(wanted, base, (), told.append)
+
+
+def test_without_a_name_the_folders_own_job_is_meant(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written(folder, "infra: aws, accelerators: K80")
+    for words in ("plan", "up"):
+        assert CliRunner().invoke(app, [words]).exit_code == 2
+    monkeypatch.chdir(folder)
+    for words in ("plan", "up"):
+        assert "K80" in str(CliRunner().invoke(app, [words]).exception)
