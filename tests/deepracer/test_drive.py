@@ -174,18 +174,13 @@ def test_after_a_nan_a_set_before_is_gone_on_from_with_a_lower_learning_rate_and
     course = machine.course
     assert (course.nan_retries, course.learning_rate, len(course.legs)) == (1, 0.00015, 2)
     assert re.search(r"training goes on from set [01], .* 0\.00015 instead of 0\.0003 \(retry 1 of 1\)", machine.log)
-    assert "training epoch=0, learning_rate=0.00015" in machine.log, machine.log
+    assert "Entropy=2.620, training epoch=0, learning_rate=0.00015" in machine.log
     assert "the loss is no number (NaN) after going back once [nan]" in machine.log
     assert all(n < 3 for n in whole_checkpoints(machine))
     given = json.loads((machine.volume / "s3" / "bucket" / "custom_files" / "hyperparameters.json").read_text())
     assert given == {"batch_size": 64, "lr": 0.00015, "num_episodes_between_training": 2}
     assert json.loads((machine.workdir / "hyperparameters.json").read_text())["lr"] == 0.0003
     assert machine.left() == []
-
-    machine.start()  # as the agent does while retries.training allows it: nothing is trained from what the NaN left
-    assert machine.ended() == 1, machine.log
-    assert machine.log.count("the loss is no number (NaN) after going back once [nan]") == 2
-    assert machine.course == course
 
 
 @pytest.mark.parametrize("word", ["Creating", "coach \\|"])

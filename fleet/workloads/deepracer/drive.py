@@ -101,12 +101,6 @@ class Driver:
         storage = self._ready.open_storage()
         while True:
             found = sources.find(self._ground, storage, noted)
-            if nan.is_open(found.course):
-                code = self._go_back(found, Book(found.course, self._history, self._spec.until))
-                if code is not None:
-                    return code
-                noted = self._history.course(self._ground.run)
-                continue
             source = self._ready.source(found)
             if self._ready.is_done(found.course, source):
                 return self._hand_over(found, storage, source)
@@ -165,7 +159,7 @@ class Driver:
         """A last look at what is committed, unless it may be NaN; then the books are closed."""
         if not leg.nan:
             leg.keeper.look(hurry=True)
-        leg.book.ended("nan" if leg.nan else ending.how)
+        leg.book.ended(ending.how)
         leg.keeper.take_history()
 
     # --- after a leg
@@ -183,20 +177,19 @@ class Driver:
         if ending.how == "stopped" and not ran.leg.nan:
             return STOPPED
         self._room.end_training()
-        code = self._go_back(sources.find(self._ground, storage, book.course), book)
+        code = self._go_back(ran, storage)
         return STOPPED if ending.how == "stopped" else code
 
-    def _go_back(self, found: Found, book: Book) -> int | None:
+    def _go_back(self, ran: Ran, storage: Storage) -> int | None:
         """After a NaN: from which set training goes on. The exit code if it does not."""
-        given = nan.learning_rate_of((self._ground.workdir / HYPERPARAMETERS).read_bytes())
-        rate = found.course.learning_rate or given
-        again = found.course.leg.attempt != self._ground.attempt
-        decision = nan.after_nan(found.course, found.sets, self._spec.nan, rate, resumed=again)
+        found = sources.find(self._ground, storage, ran.leg.book.course)
+        rate = nan.learning_rate_of(ran.ready.beside[HYPERPARAMETERS])
+        decision = nan.after_nan(found.course, found.sets, self._spec.nan, rate)
         if isinstance(decision, nan.Enough):
             say(f"{decision.message} [nan]\n{decision.remedy}")
             return FAILED
         say(decision.words)
-        book.went_bad(decision.source.n if decision.source is not None else None, decision.learning_rate)
+        ran.leg.book.went_bad(decision.source.n if decision.source is not None else None, decision.learning_rate)
         return None
 
     def _hand_over(self, found: Found, storage: Storage, source: Candidate | None) -> int:

@@ -37,19 +37,9 @@ class Enough:
     remedy: str
 
 
-def is_open(course: Course) -> bool:
-    """Whether the newest leg ended with a NaN that was not gone back from: no retry was left, or its driver died over it.
-
-    Whoever starts next, as ``retries.training`` has it, must not go on from that leg's sets.
-    """
-    return bool(course.legs) and course.leg.ended == "nan" and course.leg.limit is None
-
-
-def after_nan(
-    course: Course, sets: Sequence[Candidate], spec: OnNan, rate: float, *, resumed: bool = False
-) -> Back | Enough:
-    """``sets``: newest first; ``rate``: the learning rate in force; ``resumed``: once more, since somebody asks for it."""
-    if course.nan_retries >= spec.retries and not resumed:
+def after_nan(course: Course, sets: Sequence[Candidate], spec: OnNan, rate: float) -> Back | Enough:
+    """``sets``: newest first; ``rate``: the learning rate in force."""
+    if course.nan_retries >= spec.retries:
         times = "once" if course.nan_retries == 1 else f"{course.nan_retries} times"
         went = f"after going back {times}" if course.nan_retries else "and workload.nan.retries is 0"
         return Enough(
@@ -61,8 +51,7 @@ def after_nan(
     lower = max(LEAST_RATE, rate * spec.learning_rate) if spec.learning_rate < 1 else None
     where = f"from set {source.n}, {course.reached - source.n} before the newest" if source else "from where the run began"
     slower = f", with a learning rate of {lower:g} instead of {rate:g}" if lower is not None else ""
-    number = course.nan_retries + 1
-    count = f"retry {number} of {spec.retries}" if number <= spec.retries else "once more, as the run was resumed"
+    count = f"retry {course.nan_retries + 1} of {spec.retries}"
     return Back(source, lower, f"the loss is no number (NaN): training goes on {where}{slower} ({count})")
 
 

@@ -7,15 +7,7 @@ import json
 import pytest
 
 from fleet.workloads.deepracer.course import Course
-from fleet.workloads.deepracer.nan import (
-    DEFAULT_RATE,
-    Back,
-    Enough,
-    after_nan,
-    is_open,
-    learning_rate_of,
-    with_learning_rate,
-)
+from fleet.workloads.deepracer.nan import DEFAULT_RATE, Back, Enough, after_nan, learning_rate_of, with_learning_rate
 from fleet.workloads.deepracer.resume import Candidate
 from fleet.workloads.deepracer.spec import OnNan
 
@@ -65,26 +57,6 @@ def test_so_often_and_no_more(retries: int, before: int) -> None:
     assert "NaN" in found.message
     assert "learning rate" in found.remedy
     assert ("retries is 0" in found.message) == (before == 0)
-
-
-def test_a_nan_stays_open_until_it_was_gone_back_from() -> None:
-    assert not is_open(Course(run="r-1"))
-    assert not is_open(course())
-    assert not is_open(course().ended("stopped"))
-    bad = course().ended("nan")
-    assert is_open(bad)
-    assert not is_open(bad.went_bad(8, None))
-    assert not is_open(bad.went_bad(None, None))
-    again = bad.went_bad(8, None).begun("r-1-1-2", 1, "volume", 8, 0.0, 0.0)
-    assert not is_open(again)
-    assert is_open(again.ended("nan"))
-
-
-def test_who_resumes_a_run_that_failed_of_it_has_one_more_try_from_before() -> None:
-    found = after_nan(course(2), sets(10, 9, 8), OnNan(), 0.0003, resumed=True)
-    assert isinstance(found, Back)
-    assert found.source == sets(8)[0]
-    assert found.words.endswith("(once more, as the run was resumed)")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", '{"lr": null}', '{"lr": "fast"}', "[" * 5000, '{"batch_size": 64}'])
