@@ -43,6 +43,7 @@ from fleet.model.job import Job, Resources
 from fleet.model.units import parse_money
 from fleet.store.scripts import missing_scripts
 from fleet.workloads.before import refuse_hopeless
+from fleet.workloads.suited import suited_job
 
 JobLike = Job | str | Path | Mapping[str, Any]
 """A job, a job file or a folder that holds one, or the job file's fields."""
@@ -99,6 +100,7 @@ def offers(
 
 
 def _planned(wanted: Job) -> Plan:
+    wanted = suited_job(wanted)
     refuse_without_engine(wanted)
     home = open_home()
     url = bucket_for(home, wanted)
@@ -157,6 +159,7 @@ def up(job: JobLike, *, wait: bool = True, on_event: OnEvent = _nothing) -> RunV
     for told in missing_scripts(wanted, folder):
         warnings.warn(told, stacklevel=2)
     refuse_hopeless(wanted, folder, (), warnings.warn)
+    wanted = suited_job(wanted)
     home = open_home()
     url = bucket_for(home, wanted)
     controller = open_fleet(home, url, create=True)

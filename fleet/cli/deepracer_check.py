@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from fleet.cli.output import emit, say
 from fleet.model.errors import FleetError, JobError
+from fleet.model.jobfile import place
 from fleet.store.workdir import JOB_FILE
+from fleet.workloads.before import of_machines
 from fleet.workloads.deepracer.checking.model import CheckResult, check_folder
 from fleet.workloads.deepracer.checking.tracks import Tracks, download, usual_cache
 from fleet.workloads.deepracer.findings import Finding, refuses
-from fleet.workloads.deepracer.images import image_problems
 from fleet.workloads.deepracer.prefix import open_prefix
 from fleet.workloads.deepracer.spec import DeepRacer
 from fleet.workloads.kinds import options_of, read_job
@@ -22,11 +23,24 @@ if TYPE_CHECKING:
     from fleet.cli.objects import DeepRacerCheckObject
     from fleet.model.job import Job
 
+_OPTIONS = {
+    "job": "kind",
+    "image": "images",
+    "track": "tracks",
+    "source": "pretrained",
+    "bucket": "storage",
+    "direct": "launcher",
+    "workers": "workers",
+    "race": "race",
+    "no-gpu": "device",
+}
+"""By how codes begin; all others are about machines."""
 _PLACE = re.compile(r"^(?P<file>.+?):(?P<line>\d+):\d+: (?P<told>.*)$")
 
 
 def check(folder: Path, plot: Path | None, against: str | None, *, offline: bool, as_json: bool) -> int:
     """Look at a model's folder, and say what was found; 1 if it should not be trained with."""
+    folder = folder.parent if folder.name == JOB_FILE and folder.is_file() else folder
     if not folder.is_dir():
         raise FleetError(f"there is no folder {folder}", "Name the one that holds fleet.yaml and reward_function.py.")
     if plot is not None:
@@ -38,7 +52,7 @@ def check(folder: Path, plot: Path | None, against: str | None, *, offline: bool
     routes = Tracks(files, usual_cache(), None if offline else download)
     source = open_prefix(pretrained) if pretrained else None
     result = check_folder(files, spec, routes=routes, source=source, draw=plot is not None)
-    findings = sorted([*found, *result.findings], key=lambda finding: finding.severity != "error")
+    findings = sorted(_lined(folder, [*found, *result.findings]), key=lambda finding: finding.severity != "error")
     _say(result, findings)
     if plot is not None and result.lanes:
         from fleet.cli.deepracer_plot import draw
@@ -64,7 +78,30 @@ def _job(folder: Path) -> tuple[DeepRacer, Path, list[Finding]]:
         spec = options_of(job.workload)
     except JobError as error:
         return DeepRacer(), folder, [_problem(line, error.hint) for line in error.message.splitlines()]
-    return spec, base / (job.workdir or "."), _images(spec, job)
+    return spec, base / (job.workdir or "."), _images(job)
+
+
+def _lined(folder: Path, findings: list[Finding]) -> list[Finding]:
+    """What is wrong with the job, with the line of the option that it is about."""
+    try:
+        text = (folder / JOB_FILE).read_text(encoding="utf-8-sig")
+        lines = {option: int(place(text, JOB_FILE, *option).split(":")[1]) for option in map(_option, _codes(findings))}
+    except (OSError, ValueError, JobError):
+        return findings  # there is none, or it is no job file: one of them says so
+    return [
+        dataclasses.replace(one, line=one.line or lines[_option(one.code)]) if one.file == JOB_FILE else one
+        for one in findings
+    ]
+
+
+def _codes(findings: list[Finding]) -> set[str]:
+    return {one.code for one in findings if one.file == JOB_FILE}
+
+
+def _option(code: str) -> tuple[str, ...]:
+    """Where a job says what a finding is about."""
+    found = next((option for begin, option in _OPTIONS.items() if code.startswith(begin)), None)
+    return ("workload", found) if found is not None else ("resources",)
 
 
 def _problem(told: str, hint: str) -> Finding:
@@ -76,12 +113,9 @@ def _problem(told: str, hint: str) -> Finding:
     return Finding("job", found["told"], remedy, JOB_FILE, int(found["line"]))
 
 
-def _images(spec: DeepRacer, job: Job) -> list[Finding]:
-    """What images and GPU have against each other, where the job names the GPU itself."""
-    asked = job.resources
-    if asked.accelerators is None and (asked.instance_type or asked.any_of):
-        return []
-    return [dataclasses.replace(finding, file=JOB_FILE) for finding in image_problems(spec, asked.accelerators)]
+def _images(job: Job) -> list[Finding]:
+    """What images and the machines that the job names have against each other."""
+    return [dataclasses.replace(finding, file=JOB_FILE) for finding in of_machines(job)]
 
 
 def _from(files: Path, pretrained: str) -> str:

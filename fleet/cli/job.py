@@ -7,9 +7,11 @@ from typing import Any
 
 from fleet.model.job import Job
 from fleet.model.jobfile import DURATIONS, MONEY, SIZES
+from fleet.workloads.kinds import KINDS
 
+_DURATION = ("a duration: 90s, 15m, 4h, 7d", r"^\s*(\d+(\.\d+)?\s*(ms|s|m|h|d|w)\s*)+$")
 _WRITTEN = {
-    **dict.fromkeys(DURATIONS, ("a duration: 90s, 15m, 4h, 7d", r"^\s*(\d+(\.\d+)?\s*(ms|s|m|h|d|w)\s*)+$")),
+    **dict.fromkeys(DURATIONS, _DURATION),
     **dict.fromkeys(SIZES, ("a size: 500GB, 2TB", r"^\d+(\.\d+)?\s*([MGT]i?B|[mgt]i?b)$")),
     **dict.fromkeys(MONEY, ("money: $15, $0.30", r"^\$?[\d,]+(\.\d+)?( ?USD)?$")),
 }
@@ -31,7 +33,25 @@ def job_schema() -> dict[str, Any]:
     alternative["max_price"] = schema["$defs"]["Resources"]["properties"]["max_price"]
     for model in (schema["$defs"]["Resources"]["properties"], alternative):
         model["instance_type"] = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+    schema["properties"]["workload"] = _workload(schema["$defs"])
     return schema
+
+
+def _workload(shared: dict[str, Any]) -> dict[str, Any]:
+    """What may stand under ``workload``, by its kind; the parts that it refers to go among the shared ones."""
+    for kind, model in KINDS.items():
+        found = model.model_json_schema()
+        shared |= found.pop("$defs", {})
+        found["required"] = ["kind"]
+        found["properties"]["kind"] = {"const": kind}
+        shared[model.__name__] = found
+    description, pattern = _DURATION
+    until = shared["Until"]["properties"]
+    until["duration"] = {"type": "string", "description": description, "pattern": pattern}
+    stack = shared["DeepRacer"]["properties"]["stack"]
+    del stack["type"]
+    stack["enum"].append(2019)  # unquoted, YAML takes it for a number
+    return {"oneOf": [{"$ref": f"#/$defs/{model.__name__}"} for model in KINDS.values()]}
 
 
 _SECTIONS = {

@@ -61,9 +61,24 @@ def init(
     raise typer.Exit(write(kind, into, name, force=force, as_json=as_json))
 
 
+JobArgument = Annotated[
+    Path | None, typer.Argument(metavar="[JOB]", help="A job file, or a folder that holds fleet.yaml; else this folder.")
+]
+
+
+def _this_or(job: Path | None) -> Path:
+    """The job file that is named, or this folder's."""
+    if job is not None:
+        return job
+    here = Path("fleet.yaml")
+    if not here.is_file():
+        raise typer.BadParameter("there is no fleet.yaml in this folder: name a job file, or its folder")
+    return here
+
+
 @app.command()
 def plan(
-    job: Annotated[Path, typer.Argument(metavar="JOB", help="A job file, or a folder that holds fleet.yaml.")],
+    job: JobArgument = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Show what a job could run on, at which price, and what would be chosen. Nothing is started.
@@ -72,12 +87,12 @@ def plan(
     """
     from fleet.cli.plan import show
 
-    raise typer.Exit(show(job, as_json=output is Output.JSON))
+    raise typer.Exit(show(_this_or(job), as_json=output is Output.JSON))
 
 
 @app.command()
 def up(
-    job: Annotated[Path, typer.Argument(metavar="JOB", help="A job file, or a folder that holds fleet.yaml.")],
+    job: JobArgument = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once the machine is launched.")] = False,
     output: OutputOption = Output.TEXT,
@@ -88,7 +103,7 @@ def up(
     """
     from fleet.cli.up import start
 
-    raise typer.Exit(start(job, yes=yes, detach=detach, as_json=output is Output.JSON))
+    raise typer.Exit(start(_this_or(job), yes=yes, detach=detach, as_json=output is Output.JSON))
 
 
 @app.command()

@@ -28,6 +28,7 @@ from fleet.model.events import Event
 from fleet.model.job import Job
 from fleet.model.units import format_duration, format_money, parse_duration
 from fleet.workloads.kinds import read_job
+from fleet.workloads.suited import suited_job
 
 if TYPE_CHECKING:
     from fleet.backtest.market import Market
@@ -89,7 +90,7 @@ def run(wish: Wish, *, plot: Path | None, timeline: bool, as_json: bool) -> int:
 
 def job_of(wish: Wish) -> Job:
     """The job, with what was said beside it. Raises FleetError for one that cannot be tried."""
-    job, _ = read_job(wish.path)
+    job = suited_job(read_job(wish.path)[0])
     for name, told in (("estimate", wish.estimate), ("deadline", wish.deadline)):
         if told is None:
             continue

@@ -32,6 +32,7 @@ from fleet.model.units import format_duration, format_money
 from fleet.store.scripts import missing_scripts
 from fleet.workloads.before import refuse_hopeless
 from fleet.workloads.kinds import read_job
+from fleet.workloads.suited import suited_job
 
 
 def start(job_path: Path, *, yes: bool, detach: bool, as_json: bool) -> int:
@@ -41,9 +42,10 @@ def start(job_path: Path, *, yes: bool, detach: bool, as_json: bool) -> int:
     if warned:
         confirm("Start it all the same?", yes=yes, otherwise="nothing was started")
     home = open_home()
+    named, job = job, suited_job(job)
     warn_before_starting(home, job)
     plan = _planned(job_path, job) if not yes or job.workload is not None else None
-    refuse_hopeless(job, folder, accelerators_of(plan), tell_warning)
+    refuse_hopeless(named, folder, accelerators_of(plan), tell_warning)
     _confirm(job, plan, yes=yes)
     url = bucket_for(home, job)
     timeline = Timeline(to_stderr if as_json else to_stdout)

@@ -6,7 +6,7 @@ What a kind brings is in a package of its own: its options, what to look at befo
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +53,22 @@ def _options(workload: Mapping[str, Any], where: Where) -> DeepRacer:
     if model is None:
         known = ", ".join(KINDS)
         raise JobError(f"{where('workload', 'kind')}: workload: there is no kind {kind!r}", f"Known are: {known}.")
+    told = [f"{where('workload', *path)}: {'.'.join(('workload', *path))}: {bare}" for path, bare in _without_unit(workload)]
     try:
-        return model.model_validate(workload)
+        found = model.model_validate(workload)
     except ValidationError as error:
-        told = [f"{where('workload', *_named(one['loc']))}: {_words(one, model)}" for one in error.errors()]
-        raise JobError("\n".join(told), f"What it may hold: docs/{kind}.md") from None
+        told += [f"{where('workload', *_named(one['loc']))}: {_words(one, model)}" for one in error.errors()]
+    if told:
+        raise JobError("\n".join(told), f"What it may hold: docs/{kind}.md")
+    return found
+
+
+def _without_unit(workload: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Durations that are bare numbers, as everywhere in a job file: 8 may mean seconds or hours."""
+    until = workload.get("until")
+    value = until.get("duration") if isinstance(until, Mapping) else None
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        yield ("until", "duration"), f"{value} has no unit; write {value}m or {value}h"
 
 
 def _named(path: Iterable[Any]) -> list[str | int]:
@@ -70,5 +81,7 @@ def _words(found: Any, model: type[DeepRacer]) -> str:
         near = difflib.get_close_matches(str(found["loc"][-1]), model.model_fields, n=1)
         said = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(model.model_fields)}"
         return f"{name} is no field; {said}"
+    if found["type"] == "string_type" and isinstance(found["input"], (bool, int, float)):
+        return f"{name}: {found['input']!r} is no text; put it in quotes"
     message = str(found["msg"]).removeprefix("Value error, ")
     return f"{name}: {message} (it is {str(found['input'])[:80]!r})"

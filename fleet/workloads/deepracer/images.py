@@ -39,6 +39,9 @@ NEWEST_2019 = 8.0
 """2019's images bring CUDA 9, whose code ends with capability 7.x: from 8.0 on nothing in them was built for the GPU."""
 ARM = ("T4g",)
 NOT_CUDA = ("Radeon-Pro-V520",)
+ANY = "some GPU"
+"""One that is not known beforehand."""
+_NAMES = {name.casefold(): name for name in (*CAPABILITY, *NOT_CUDA)}
 
 
 def image(spec: DeepRacer, role: Role, device: Device) -> str:
@@ -97,14 +100,17 @@ def _repository(name: str) -> str:
 
 
 def image_problems(spec: DeepRacer, accelerator: str | None) -> list[Finding]:
-    """What is wrong with the images and the GPU (``K80``, ``T4:2``; None: the machine has none)."""
+    """What is wrong with the images and the GPU (``K80``, ``T4:2``; None: the machine has none; ``ANY``)."""
     device = device_of(spec, accelerator)
     gpu = accelerator.partition(":")[0] if accelerator else None
+    gpu = _NAMES.get(gpu.casefold(), gpu) if gpu else None  # offers are matched in any case, too
     return [*_gpu_problems(spec, gpu), *_name_problems(spec, device), *_tags(spec, device)]
 
 
 def _gpu_problems(spec: DeepRacer, gpu: str | None) -> Iterator[Finding]:
     device = device_of(spec, gpu)
+    if gpu == ANY:
+        return
     if gpu in ARM:
         yield Finding(
             "arm", f"{gpu} comes with ARM processors; DeepRacer's images are for x86-64", "Take another: T4, A10G, L4."

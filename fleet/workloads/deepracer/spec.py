@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from fleet.model.base import Frozen
 from fleet.model.units import Duration
@@ -48,6 +48,11 @@ class Until(Frozen):
     """Training time, over the whole run, without boots."""
 
 
+def _in_quotes(value: object) -> object:
+    """YAML takes ``2019`` for a number unless it is quoted, and nobody means one."""
+    return "2019" if type(value) is int and value == 2019 else value
+
+
 class DeepRacer(Frozen):
     """``workload: {kind: deepracer, …}``."""
 
@@ -55,7 +60,7 @@ class DeepRacer(Frozen):
     tracks: tuple[str, ...] = Field(default=("reinvent_base",), min_length=1, max_length=16)
     """Names of worlds; simulator workers take them in turn."""
     race: Literal["TIME_TRIAL", "OBJECT_AVOIDANCE", "HEAD_TO_BOT"] = "TIME_TRIAL"
-    stack: Literal["today", "2019"] = "today"
+    stack: Annotated[Literal["today", "2019"], BeforeValidator(_in_quotes)] = "today"
     device: Literal["auto", "cpu", "gpu"] = "auto"
     workers: int = Field(default=1, ge=1, le=16)
     """Simulators that drive at the same time."""

@@ -131,6 +131,30 @@ def test_a_job_file_that_is_wrong_is_a_problem_with_its_line(folder: Path) -> No
     assert problems(told("mine")) == ["job-missing"]
 
 
+def test_what_the_job_says_wrongly_is_told_with_its_line(folder: Path) -> None:
+    typed("init", "deepracer", "mine")
+    change(folder / "mine" / "fleet.yaml", "[reinvent_base]", "[reinvent_bass]")
+    change(folder / "mine" / "fleet.yaml", "# accelerators: T4 ", "accelerators: K80  ")
+    change(folder / "mine" / "fleet.yaml", "  until: {", "  storage: bucket\n  until: {")
+    lines = (folder / "mine" / "fleet.yaml").read_text().splitlines()
+    for path in ("mine", "mine/fleet.yaml"):
+        found = {one["code"]: lines[one["line"] - 1].split()[0] for one in told(path, code=1)["problems"] if one["line"]}
+        assert found["track-unknown"] == "tracks:"
+        assert found["bucket-needs-direct"] == "storage:"
+        assert found["gpu-too-old"] == "infra:"  # where `resources` begins
+
+
+@pytest.mark.parametrize("data", [b"a: [\n", b"\xff\xfe\x00", b"", b"- 1\n", b"name: \x00\n"])
+def test_a_job_file_that_is_none_is_one_problem_and_the_rest_is_checked_all_the_same(folder: Path, data: bytes) -> None:
+    typed("init", "deepracer", "mine")
+    (folder / "mine" / "fleet.yaml").write_bytes(data)
+    answer = told("mine", code=1)
+    assert [(one["code"], one["file"]) for one in answer["problems"] if one["severity"] == "error"] == [
+        ("job", "fleet.yaml")
+    ]
+    assert answer["reward"]["calls"] > 0
+
+
 def test_the_jobs_folder_tracks_and_gpu_count(folder: Path) -> None:
     typed("init", "deepracer", "mine")
     (folder / "mine" / "model").mkdir()

@@ -136,6 +136,12 @@ def test_memory_that_is_kept_from_call_to_call_ends_somewhere(model: Model) -> N
     assert (error.code, error.line) == ("reward-memory", 3)
 
 
+def test_a_function_that_eats_all_memory_in_every_call_is_ended_after_a_few(model: Model) -> None:
+    body = "eaten = []\nwhile True:\n    eaten.append(bytearray(10_000_000))"
+    error = only(tried(model, body))
+    assert (error.code, error.line, "3 times" in error.message) == ("reward-memory", 4, True)
+
+
 REFUSED = [
     ('open("/etc/passwd").read()', "reads-files"),
     ("open(__file__).read()", "reads-files"),

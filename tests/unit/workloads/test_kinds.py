@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import jsonschema
 import pytest
+import yaml
 
+from fleet.cli.job import job_schema
 from fleet.model.errors import JobError
 from fleet.workloads.kinds import options_of, read_job
 
@@ -48,3 +51,48 @@ def test_each_wrong_option_is_told_with_its_line(tmp_path: Path) -> None:
 def test_a_format_by_which_no_set_would_ever_be_committed_is_refused(tmp_path: Path) -> None:
     lines = told(tmp_path, "  kind: deepracer\ncheckpoint: {format: marker}\n")
     assert lines == ["fleet.yaml:5:22: checkpoint.format: a workload's sets come whole, without a marker beside them"]
+
+
+@pytest.mark.parametrize("written", ["2019", '"2019"'])
+def test_the_year_of_a_stack_needs_no_quotes(written: str) -> None:
+    assert options_of(yaml.safe_load(f"{{kind: deepracer, stack: {written}}}")).stack == "2019"
+
+
+RIGHT = [
+    "kind: deepracer",
+    "{kind: deepracer, tracks: [a, b], workers: 2, until: {iterations: 3, duration: 8h}, nan: {back: 3}}",
+    "{kind: deepracer, stack: 2019, images: {coach: mine}, env: {RTF_OVERRIDE: '1'}, pretrained: old}",
+]
+WRONG = [
+    "{}",
+    "{kind: deepracers}",
+    "{kind: deepracer, track: [a]}",
+    "{kind: deepracer, tracks: []}",
+    "{kind: deepracer, workers: 17}",
+    "{kind: deepracer, stack: 2020}",
+    "{kind: deepracer, until: {duration: 8}}",
+    "{kind: deepracer, until: {duration: soon}}",
+    "{kind: deepracer, nan: {back: 0}}",
+    "{kind: deepracer, images: {sim: mine}}",
+]
+
+
+@pytest.mark.parametrize(("workload", "right"), [(one, True) for one in RIGHT] + [(one, False) for one in WRONG])
+def test_the_schema_of_job_files_knows_a_workloads_options_as_people_write_them(workload: str, right: bool) -> None:
+    schema = job_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    job = {"name": "racer", "workdir": ".", "workload": yaml.safe_load(workload)}
+    assert jsonschema.Draft202012Validator(schema).is_valid(job) is right
+    if right:
+        options_of(job["workload"])
+    else:
+        with pytest.raises(JobError):
+            options_of(job["workload"])
+
+
+def test_numbers_that_may_mean_something_else_are_told_with_what_to_write(tmp_path: Path) -> None:
+    lines = told(tmp_path, "  kind: deepracer\n  until: {duration: 8}\n  env:\n    RTF_OVERRIDE: 1.10\n")
+    assert lines == [
+        "fleet.yaml:5:21: workload.until.duration: 8 has no unit; write 8m or 8h",
+        "fleet.yaml:7:19: workload.env.RTF_OVERRIDE: 1.1 is no text; put it in quotes",
+    ]

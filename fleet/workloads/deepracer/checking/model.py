@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from fleet.store.workdir import JOB_FILE
 from fleet.workloads.deepracer.checking import hyperparameters, metadata, reward, sampling, tracks
 from fleet.workloads.deepracer.checking.metadata import Metadata
 from fleet.workloads.deepracer.checking.process import Limits
@@ -16,6 +17,7 @@ from fleet.workloads.deepracer.checking.source import Compared, Source, compare
 from fleet.workloads.deepracer.checking.track import Floats, Track
 from fleet.workloads.deepracer.checking.tracks import Tracks, usual_cache
 from fleet.workloads.deepracer.findings import Finding, refuses
+from fleet.workloads.deepracer.images import stack_problems
 from fleet.workloads.deepracer.spec import HYPERPARAMETERS, METADATA, REWARD, DeepRacer
 
 CALLS = 5000
@@ -82,6 +84,7 @@ def check_folder(
     texts, findings = _read(folder)
     found, more = _metadata(texts, spec)
     findings += [*more, *_hyperparameters(texts, spec, found), *_tracks(spec)]
+    findings += [replace(one, file=one.file or JOB_FILE) for one in stack_problems(spec)]
     compared = compare(source, texts, found, spec.tracks) if source is not None else Compared((), "")
     findings += compared.findings
     if REWARD not in texts:

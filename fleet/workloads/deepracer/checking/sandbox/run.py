@@ -26,6 +26,8 @@ from fleet.workloads.deepracer.checking.sandbox.telling import Counted, Pipe
 
 ENOUGH = 100
 """So many calls, none of which returned: more tell nothing."""
+STARVED = 3
+"""So many calls that ran out of memory: the next would take as long, and tell no more."""
 _BALLAST = 8 << 20
 
 
@@ -64,6 +66,8 @@ class Caller:
         self._ballast = bytearray(_BALLAST)
         self.returned = False
         """Any call did."""
+        self.starved = 0
+        """Calls that ran out of memory."""
 
     def params(self, episode: int, row: int) -> Params:
         """A set of its own for every call: what one call changes, no other sees."""
@@ -84,6 +88,7 @@ class Caller:
             value = self._function(params)
         except MemoryError as error:
             self._ballast = bytearray()
+            self.starved += 1
             self._pipe.trouble(at, kind="exception", type="MemoryError", text="", line=line_of(error))
             return
         except BaseException as error:
@@ -168,7 +173,7 @@ def run(number: int, parent: int) -> None:
         try:
             for at, (episode, row) in enumerate(job["order"]):
                 caller.call(at, episode, row)
-                if at >= ENOUGH and not caller.returned:
+                if caller.starved >= STARVED or (at >= ENOUGH and not caller.returned):
                     break
         except MemoryError:
             os.write(number, b"M\n")
