@@ -101,7 +101,8 @@ def test_one_that_was_killed_lets_its_checkpoint_be_committed_while_a_slow_engin
     bench.docker.answer("ps --all *", out="abc")
     bench.docker.answer("rm *", do=f"while [ ! -e {bench.folder}/let-go ]; do sleep 0.05; done")
     bench.noted()
-    child = bench.start("trap '' TERM; sleep 600")
+    child = bench.start("trap '' TERM; echo deaf; sleep 600")
+    eventually(lambda: [line for _, line in child.lines()] == ["deaf"])
     child.ask_to_stop(1)
     child.kill()
     eventually(lambda: bool(bench.docker.called("rm ")))
@@ -117,9 +118,9 @@ def test_one_that_was_killed_lets_its_checkpoint_be_committed_while_a_slow_engin
 def test_one_that_is_asked_to_stop_learns_how_long_it_has(bench: Bench) -> None:
     bench.noted()
     child = bench.start(
-        f"trap 'cat {bench.folder}/stop-by >{bench.folder}/heard; exit 143' TERM; while :; do sleep 0.02; done"
+        f"trap 'cat {bench.folder}/stop-by >{bench.folder}/heard; exit 143' TERM; echo hears; while :; do sleep 0.02; done"
     )
-    time.sleep(0.2)
+    eventually(lambda: [line for _, line in child.lines()] == ["hears"])
     until = time.time() + 18
     child.ask_to_stop(18)
     eventually(lambda: child.poll() == 143)
