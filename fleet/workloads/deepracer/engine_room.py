@@ -101,25 +101,32 @@ class EngineRoom:
         for role in roles(self._spec):
             name = image(self._spec, role, "gpu" if device == "gpu" else "cpu")
             before = known.get(role, "")
-            if before.partition("@")[0] == name.partition("@")[0]:  # else it was of a machine with, or without, a GPU
-                name = before
-            if self.engine.ask("image", "inspect", "--format", "{{.Id}}", name).returncode != 0:
-                self._fetch(name)
-            found[role] = resolved_digest(self.engine, name) or name
+            same = before.partition("@")[0] == name.partition("@")[0]  # else it was of a machine with, or without, a GPU
+            found[role] = self._had(before if same else name, name)
         return found
 
-    def _fetch(self, name: str) -> None:
+    def _had(self, before: str, name: str) -> str:
+        """The image that the run had before; registries forget what no tag names any more: then what its tag names now."""
+        for one in dict.fromkeys((before, name)):
+            there = self.engine.ask("image", "inspect", "--format", "{{.Id}}", one).returncode == 0
+            if there or self._fetched(one):
+                return resolved_digest(self.engine, one) or one
+            if one != name:
+                say(f"{one} is not to be had: {name} is taken instead")
+        raise FleetError(f"the image {name} cannot be had; docker says why above", f"Try it: docker pull {name}")
+
+    def _fetched(self, name: str) -> bool:
         say(f"the image {name} is fetched")
         until = time.monotonic() + PULL_MOST
         for again in (*PULL_AGAIN, None):
             if self._run([self.engine.docker, "pull", "--quiet", name], until - time.monotonic()) == 0:
-                return
+                return True
             if again is None or time.monotonic() + again >= until:
                 break
             ends = time.monotonic() + again
             while time.monotonic() < ends:
                 self.pause(STEP)
-        raise FleetError(f"the image {name} cannot be had; docker says why above", f"Try it: docker pull {name}")
+        return False
 
     def up(self, place: Place, services: Sequence[str] = ()) -> None:
         """Start services, all of them if none is named. Raises FleetError, InterruptedStart."""

@@ -68,6 +68,15 @@ def test_later_attempts_take_the_first_ones_images_unless_the_machine_is_of_anot
     assert set(room(docker, tmp_path).pull(known, "gpu").values()) == {f"{SIMAPP}-gpu"}
 
 
+def test_an_image_that_its_registry_forgot_gives_way_to_what_its_tag_names_now(
+    docker: FakeDocker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_room, "PULL_AGAIN", ())
+    forgotten = f"{SIMAPP}-cpu@sha256:{'1' * 64}"
+    docker.answer("pull --quiet *@sha256:*", err="manifest unknown", code=1)
+    assert set(room(docker, tmp_path).pull({"trainer": forgotten}, "cpu").values()) == {f"{SIMAPP}-cpu"}
+
+
 def test_a_wish_to_stop_is_heard_between_two_tries(
     docker: FakeDocker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
