@@ -97,6 +97,7 @@ RUN_ELSEWHERE = {
     "make bench-policy TRACES=../shared/data/spot-traces": "tests/system/test_policy_benchmark.py, on drawn traces",
     "make bench-policy TRACES=../shared/data/spot-traces PLOTS=docs/pictures": "the same",
     "python scripts/calibrate_deadlines.py ../shared/data/spot-traces": "tests/system/test_policy_benchmark.py runs it",
+    "python -m benchmarks.deadline_runs 10000 --jobs 2": "tests/simulation/test_deadline_runs.py runs some of them",
     "make soak MINUTES=60": "tests/simulation/test_chaos.py lets the same happen for a few seeds",
     "python -m tests.simulation.chaos replay 1 --hours 24 --runs 6 --trace": "tests/simulation/test_chaos.py",
     **{
