@@ -53,11 +53,12 @@ def test_a_racer_checks_trains_is_interrupted_and_has_the_model_in_the_end(shell
     out, _ = shell.run("up", "shanghai-1", timeout=150)
     assert "succeeded" in out
     told = shell.runs()[-1]
-    assert (told["attempt"], told["interruptions"], told["step"]) == (3, 2, 6)
+    assert (told["attempt"], told["interruptions"]) == (3, 2)
+    assert told["step"] in (6, 7, 8)  # each machine that came to train saves what it loaded again, under the next N
     assert told["steps_lost"] <= 2  # an iteration at most by the notice, one by the crash
     models = shell.home.path / "bucket" / layout.models("shanghai-1")
     names = {path.relative_to(models).as_posix() for path in models.rglob("*") if path.is_file()}
-    assert "model/model/model_6.pb" in names
+    assert f"model/model/model_{told['step']}.pb" in names
     seen = shell.json("deepracer", "status", "shanghai-1")
     assert seen["iterations"] == 6
     assert engine.left(told["run"]) == []
