@@ -97,6 +97,9 @@ class Driver:
 
     def _live(self) -> int:
         noted = self._history.course(self._ground.run)
+        if noted is not None and nan.gave_up(noted, self._spec.nan, self._ground.attempt):
+            say("the loss was no number (NaN) once too often: nothing is started again; `fleet resume` would")
+            return FAILED
         self._room.clear(self._ready.place("start", None))
         known = noted or newest_course(kept_in(self._ground.checkpoints, self._ground.run))
         self._ready.images = self._room.pull(known.images if known is not None else {}, self._ready.device)

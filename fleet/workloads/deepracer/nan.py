@@ -39,6 +39,15 @@ class Enough:
     """From where it would have gone on: whoever starts it again does."""
 
 
+def gave_up(course: Course, spec: OnNan, attempt: int) -> bool:
+    """Whether this attempt's last start ended with one NaN too many: no restart of it (``retries.training``) trains again.
+
+    A later attempt does: the user's ``fleet resume`` asks for it.
+    """
+    leg = course.legs[-1] if course.legs else None
+    return leg is not None and leg.ended == "nan" and leg.attempt == attempt and course.nan_retries >= spec.retries
+
+
 def after_nan(course: Course, sets: Sequence[Candidate], spec: OnNan, rate: float) -> Back | Enough:
     """``sets``: newest first; ``rate``: the learning rate in force."""
     source = sets[min(spec.back, len(sets) - 1)] if sets else None

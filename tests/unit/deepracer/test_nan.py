@@ -7,7 +7,15 @@ import json
 import pytest
 
 from fleet.workloads.deepracer.course import Course
-from fleet.workloads.deepracer.nan import DEFAULT_RATE, Back, Enough, after_nan, learning_rate_of, with_learning_rate
+from fleet.workloads.deepracer.nan import (
+    DEFAULT_RATE,
+    Back,
+    Enough,
+    after_nan,
+    gave_up,
+    learning_rate_of,
+    with_learning_rate,
+)
 from fleet.workloads.deepracer.resume import Candidate, candidates
 from fleet.workloads.deepracer.spec import OnNan
 
@@ -79,3 +87,12 @@ def test_only_the_learning_rate_is_changed() -> None:
     after = with_learning_rate(before, 0.00015)
     assert json.loads(after) == {"batch_size": 64, "lr": 0.00015, "loss_type": "huber"}
     assert with_learning_rate(before, None) == before
+
+
+def test_a_restart_of_the_machine_that_gave_up_does_not_train_again_but_a_resumed_run_does() -> None:
+    given_up = course(2).ended("nan").doubted(8)
+    assert gave_up(given_up, OnNan(), given_up.leg.attempt)
+    assert not gave_up(given_up, OnNan(), given_up.leg.attempt + 1)
+    assert not gave_up(given_up, OnNan(retries=3), given_up.leg.attempt)
+    assert not gave_up(course(2), OnNan(), given_up.leg.attempt)
+    assert not gave_up(Course(run="r-1"), OnNan(), 1)
