@@ -106,7 +106,7 @@ def test_where_nothing_can_be_seen_nothing_is_guessed_and_nothing_of_the_stack_c
     [
         ("docker", {"engine": missing("docker")}, "not ok", "No such file"),
         ("docker", {"engine": bad("permission denied while trying to connect")}, "not ok", "permission denied"),
-        ("docker", {"hello": bad("docker: lookup registry-1.docker.io: no such host", 125)}, "cannot tell", "no such host"),
+        ("docker", {"hello": bad("docker: lookup registry.example: no such host", 125)}, "cannot tell", "no such host"),
         ("docker", {"hello": Answer(None, "", "docker run does not answer within 60 s")}, "cannot tell", "within 60 s"),
         ("docker", {"hello": bad("OCI runtime create failed: cgroup")}, "not ok", "cgroup"),
         ("compose", {"compose": bad("docker: 'compose' is not a command"), "compose-1": good("1.29.2")}, "ok", "1.29.2"),
