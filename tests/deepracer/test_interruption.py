@@ -30,7 +30,7 @@ def shell(tmp_path: Path) -> Iterator[StackShell]:
 
 
 def job(folder: Path, fakes: images.Fakes) -> str:
-    """A model's folder that trains three iterations of a second each."""
+    """A model's folder: ten iterations of a second each, so that the notice comes first on the quickest machine."""
     folder.mkdir()
     (folder / "hyperparameters.json").write_text(json.dumps(HYPERPARAMETERS))
     (folder / "model_metadata.json").write_text(json.dumps(METADATA))
@@ -42,7 +42,7 @@ def job(folder: Path, fakes: images.Fakes) -> str:
         "resources": {"market": "spot"},
         "volume": {"size": "1GB"},
         "outputs": ["model"],
-        "workload": {"kind": "deepracer", "images": {"simapp": simapp, "s3": fakes.s3}, "until": {"iterations": 3}},
+        "workload": {"kind": "deepracer", "images": {"simapp": simapp, "s3": fakes.s3}, "until": {"iterations": 10}},
     }
     (folder / "fleet.yaml").write_text(yaml.safe_dump(text))
     return str(folder)
@@ -66,4 +66,4 @@ def test_a_notice_costs_one_iteration_at_most_and_the_run_ends_with_its_model(
     model = shell.home.path / "bucket" / layout.models("racer") / "model" / "model"
     stem = (model / ".coach_checkpoint").read_text()
     assert (model / f"{stem}.index").stat().st_size > 0
-    assert int(stem.split("_")[0]) >= 3
+    assert int(stem.split("_")[0]) >= 10
