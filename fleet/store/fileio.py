@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Iterator
@@ -52,3 +53,13 @@ def sync_file_system(folder: Path) -> bool:
         return int(syncfs(fd)) == 0
     finally:
         os.close(fd)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names durable. Where folders cannot be synced, the file system does it or nobody can."""
+    with contextlib.suppress(OSError):
+        fd = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from fleet.model.errors import AlreadyExistsError, NotFoundError, StoreError
-from fleet.store.fileio import pieces_of, write_all
+from fleet.store.fileio import pieces_of, sync_folder, write_all
 from fleet.store.objects import ObjectInfo
 
 _TEMPORARY = ".tmp-"
@@ -171,7 +171,7 @@ class FileObjects:
             finally:
                 os.close(fd)
             yield temporary
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
         finally:
             with contextlib.suppress(FileNotFoundError):
                 temporary.unlink()
@@ -194,7 +194,7 @@ class FileObjects:
         if folder != folder.parent:
             self._make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
-        _sync_folder(folder.parent)
+        sync_folder(folder.parent)
 
 
 def _remove_abandoned(folder: Path) -> bool:
@@ -228,16 +228,6 @@ def _folders_in(entries: Iterable[os.DirEntry[str]]) -> set[str]:
 def _info(key: str, stat: os.stat_result) -> ObjectInfo:
     version = f"{stat.st_mtime_ns}-{stat.st_size}-{stat.st_ino}"
     return ObjectInfo(key=key, size=stat.st_size, version=version, modified=stat.st_mtime)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new name durable. Where folders cannot be synced, the file system does it or nobody can."""
-    with contextlib.suppress(OSError):
-        fd = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fleet.model.errors import AlreadyExistsError, NotFoundError, StoreError
+from fleet.store.fileio import sync_folder
 from fleet.store.files import FileObjects
 from fleet.workloads.deepracer.prefix import Stat
 
@@ -78,14 +79,14 @@ class Folder:
             else:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 source.rename(target)
-                _sync(target.parent)
-            _sync(source.parent)
+                sync_folder(target.parent)
+            sync_folder(source.parent)
 
     def remove(self, name: str) -> None:
         """Absent is fine."""
         with _translated(name), contextlib.suppress(FileNotFoundError, NotADirectoryError):
             (self._root / name).unlink()
-            _sync((self._root / name).parent)
+            sync_folder((self._root / name).parent)
 
     def fetch(self, name: str, path: Path) -> None:
         """Copy it to a file: the whole of it, or nothing."""
@@ -110,16 +111,6 @@ def whole_file(path: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
-
-
-def _sync(folder: Path) -> None:
-    """Make names durable. Where folders cannot be synced, the file system does it or nobody can."""
-    with contextlib.suppress(OSError):
-        fd = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
 
 
 @contextlib.contextmanager

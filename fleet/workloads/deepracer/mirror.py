@@ -5,7 +5,6 @@ A folder appears under its name at once and whole, and never changes: what holds
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import shutil
@@ -16,6 +15,7 @@ from pathlib import Path
 from fleet.model.base import Seconds
 from fleet.model.errors import NotFoundError
 from fleet.store.checkpoints.verify import problem_of
+from fleet.store.fileio import sync_folder
 from fleet.workloads.deepracer.course import COURSE, parse_course
 from fleet.workloads.deepracer.pointers import JSON, Pointers, committed, read_pointers
 from fleet.workloads.deepracer.prefix import Prefix, Stat, open_folder
@@ -162,7 +162,7 @@ def _into_place(making: Path, folder: Path, n: int) -> None:
     target = folder / str(n)
     _put_away([target] if target.exists() else [], folder)
     making.rename(target)
-    _sync_folder(folder)
+    sync_folder(folder)
     numbers = sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit())
     before = [one for one in numbers if one < n]
     _put_away([folder / str(one) for one in numbers if one > n or one in before[: 1 - KEPT]], folder)
@@ -218,14 +218,5 @@ def _sync(folder: Path) -> None:
             with path.open("rb") as file:
                 os.fsync(file.fileno())
         else:
-            _sync_folder(path)
-    _sync_folder(folder)
-
-
-def _sync_folder(path: Path) -> None:
-    with contextlib.suppress(OSError):  # some file systems know no such thing
-        fd = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+            sync_folder(path)
+    sync_folder(folder)
