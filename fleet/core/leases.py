@@ -51,11 +51,16 @@ def committed(run: RunState, attempt: AttemptState, now: Seconds, pace: Pace) ->
     offer = attempt.offer or (dearest(attempt.offers, run.job.resources) if attempt.offers else None)
     if offer is None or not attempt.live or attempt.lease_until is None:
         return 0
-    end = attempt.lease_until
-    if attempt.notice is not None and attempt.notice.until is not None:
-        end = min(end, attempt.notice.until + pace.drain_slack)  # the cloud takes it, or we do
     price = worst_price(offer, bid(offer, run.job.resources))
-    return round(max(0.0, end - now) * price / 3600)
+    return round(max(0.0, _ends_by(attempt, pace) - now) * price / 3600)
+
+
+def _ends_by(attempt: AttemptState, pace: Pace) -> Seconds:
+    """When a live attempt with a lease ends without another word from fleet."""
+    assert attempt.lease_until is not None
+    if attempt.notice is not None and attempt.notice.until is not None:
+        return min(attempt.lease_until, attempt.notice.until + pace.drain_slack)  # the cloud takes it, or we do
+    return attempt.lease_until
 
 
 def at_most(run: RunState, now: Seconds, pace: Pace) -> RunState:
@@ -106,7 +111,8 @@ def grant(
 ) -> Lease | NoLease:
     """The lease for an instance of ``offer``; ``besides`` names the attempt that it renews, whose share it replaces.
 
-    Every disk of the run is paid for meanwhile: those left behind in other zones, and the one that ``new_volume`` makes.
+    Every disk of the run is paid for meanwhile: those left behind in other zones, and the one that ``new_volume`` makes;
+    and for as long as a machine beside it may live, also when that is longer than this one's lease.
     """
     until = now + pace.lease_cap
     limit = time_limit(run, now)
@@ -117,17 +123,30 @@ def grant(
     budget = run.job.budget.run
     if budget is None:
         return Lease(until, None)
-    others = sum(committed(run, a, now, pace) for a in run.live_attempts if a.number != besides)
+    beside = [a for a in run.live_attempts if a.number != besides and a.lease_until is not None]
+    others = sum(committed(run, a, now, pace) for a in beside)
+    anyhow = max((_ends_by(a, pace) - now for a in beside), default=0.0)
     left = budget - run_cost(at_most(run, now, pace), now, billing).total - others
     disks = sum(volume_rate(_size(run, v), v.price) for v in run.volumes.values() if v.held)
     if new_volume or not run.volumes:
         disks += volume_rate(run.job.volume.size, volume_price)
-    rate = worst_price(offer, bid(offer, run.job.resources)) + disks
-    seconds = left * 3600 / rate if rate else pace.lease_cap
+    rate = worst_price(offer, bid(offer, run.job.resources))
+    left -= round(max(0.0, anyhow) * disks / 3600)  # the disks, for as long as a machine beside may live
+    seconds = _lasts(left, rate, disks, max(0.0, anyhow), pace.lease_cap)
     if seconds < pace.lease_least:
         return NoLease("the budget for this run is used up")
     until = min(until, now + seconds)
-    return Lease(until, round((until - now) * rate / 3600))
+    own = until - now
+    return Lease(until, round((own * rate + max(0.0, own - anyhow) * disks) / 3600))
+
+
+def _lasts(left: Micros, rate: Micros, disks: Micros, paid: Seconds, cap: Seconds) -> Seconds:
+    """How long ``left`` pays for a machine, and from ``paid`` seconds on for the disks too."""
+    alone = left * 3600 / rate if rate else paid
+    if alone <= paid:
+        return alone
+    both = rate + disks
+    return paid + (left * 3600 - paid * rate) / both if both else cap
 
 
 def _size(run: RunState, volume: VolumeRecord) -> int:

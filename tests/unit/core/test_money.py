@@ -194,13 +194,23 @@ steps = st.lists(
 
 
 @settings(max_examples=200)
-@given(steps, st.integers(100_000, 20_000_000))
+@given(steps, st.integers(100_000, 20_000_000), st.sampled_from([0, 20, 500]))
 def test_shares_and_what_is_spent_never_add_up_to_more_than_the_budget(
-    story: list[tuple[float, str, int]], budget: int
+    story: list[tuple[float, str, int]], budget: int, gigabytes: int
 ) -> None:
-    """Whatever is launched, renewed, ended and repriced: if every controller died now, the budget would still hold."""
+    """Whatever is launched, renewed, ended and repriced: if every controller died now, the budget would still hold.
+
+    With the disk, for as long as a machine lives; what it costs once none does is the user's word.
+    """
     now, attempts = 0.0, dict[int, AttemptState]()
     billing = {"sim": Billing()}
+    kept = VolumeRecord(volume_id="v", provider="sim", region="r", zone="z", size_gb=gigabytes, price=80_000, created_at=0.0)
+    disk = {"v": kept} if gigabytes else {}
+
+    def with_disk(**job: object) -> RunState:
+        made = run(*attempts.values(), volume={"size": f"{max(gigabytes, 1)}GB"}, **job)
+        return made.model_copy(update={"volumes": disk, "volume_id": "v" if disk else None})
+
     for wait, act, price in story:
         now += wait
         for number, one in attempts.items():
@@ -208,7 +218,7 @@ def test_shares_and_what_is_spent_never_add_up_to_more_than_the_budget(
                 attempts[number] = one.model_copy(
                     update={"phase": "gone", "ended_at": one.lease_until, "ended_by": "itself"}
                 )
-        present = run(*attempts.values(), budget={"run": budget})
+        present = with_disk(budget={"run": budget})
         live = [a for a in attempts.values() if a.live]
         if act == "launch" and len(live) < 2:
             lease = grant(present, offer(), now, CLOUD, billing, 0)
@@ -226,9 +236,13 @@ def test_shares_and_what_is_spent_never_add_up_to_more_than_the_budget(
         elif act in ("end", "taken") and live:
             by = "fleet" if act == "end" else "cloud"
             attempts[live[0].number] = live[0].model_copy(update={"phase": "gone", "ended_at": now, "ended_by": by})
-        after = run(*attempts.values(), budget={"run": budget})
-        spent = run_cost(after, now, billing).compute
+        after = with_disk(budget={"run": budget})
+        if not after.live_attempts:
+            continue
+        spent = run_cost(after, now, billing).total
         may_spend = sum(committed(after, a, now, CLOUD) for a in after.live_attempts)
+        longest = max(a.lease_until or now for a in after.live_attempts) - now
+        may_spend += sum(round(longest * volume_rate(v.size_gb, v.price) / 3600) for v in disk.values())
         assert spent + may_spend <= budget + len(attempts) + 1  # a micro-dollar of rounding for each
 
 
