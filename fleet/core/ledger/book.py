@@ -4,33 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Protocol
 
+from fleet.core.ledger.bucket import of_bucket
 from fleet.core.ledger.charges import Charge, of_run
 from fleet.core.ledger.line import Line
 from fleet.core.state import FleetState, RunState
 from fleet.model.base import Seconds
+from fleet.model.calendar import Span
 from fleet.model.cloud import Billing
 from fleet.model.rates import Rates
 
 
-class Stretch(Protocol):
-    """From a moment up to another, which is not in it any more."""
-
-    @property
-    def start(self) -> Seconds:
-        """The first moment."""
-        ...
-
-    @property
-    def end(self) -> Seconds:
-        """The first moment after it."""
-        ...
-
-
 def ledger(
     state: FleetState,
-    span: Stretch,
+    span: Span,
     now: Seconds,
     billing: Mapping[str, Billing],
     rates: Mapping[str, Rates],
@@ -63,3 +50,5 @@ def _charges(
 ) -> Iterator[Charge]:
     for run in state.runs.values() if runs is None else runs:
         yield from of_run(run, now, billing, rates)
+    if runs is None:
+        yield from of_bucket(state, now, rates)

@@ -87,7 +87,7 @@ def of_attempt(run: RunState, attempt: AttemptState, now: Seconds, billing: Bill
     yield Charge(whole, paid, twin, lambda until: until - start)
     local = rates.at(offer.region)
     sure: Known = "estimated" if attempt.end_estimated else "listed"
-    listed = f"listed price of {local.of}" + ("; nobody saw the machine's end" if attempt.end_estimated else "")
+    listed = f"listed price of {local.listed}" + ("; nobody saw the machine's end" if attempt.end_estimated else "")
     gigabytes = run.job.resources.disk_size or local.root_gb
     if gigabytes and local.root_gb_month:
         line = replace(whole, kind="root-disk", unit="GB-months", price=local.root_gb_month, known=sure, how=listed)
