@@ -14,8 +14,8 @@ from fleet.core.cooling import cooled, rested
 from fleet.core.pace import UNKNOWN_RETRY, pace_of
 from fleet.core.phases import moved
 from fleet.core.sightings import SIGHTINGS, observe
-from fleet.core.storage import measured
 from fleet.core.state import AttemptState, FleetState, Pause, RunState, VolumeRecord
+from fleet.core.storage import measured
 from fleet.model import events as ev
 from fleet.model.cloud import PriceSince
 from fleet.model.errors import ErrorClass

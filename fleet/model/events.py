@@ -15,7 +15,6 @@ from fleet.model.documents import CheckpointRef, Mount, Notice, Outcome, Resumed
 from fleet.model.errors import ErrorClass
 from fleet.model.job import Job
 
-
 MOST_BYTES = 10**18
 """An exabyte in a bucket is a slip."""
 
