@@ -40,7 +40,7 @@ def make(folder: Path, runs: int = 2000, days: int = 90, end: float = 1_795_000_
     fleet_id = ensure_fleet(objects, "money-benchmark").fleet_id
     rng, entries = random.Random(seed), list[Entry]()
     for number in range(runs):
-        entries += _run(number, end - days * DAY + (days - 1) * DAY * number / runs, rng, open_at=number == runs - 1)
+        entries += _run(number, end - days * DAY + (days - 4) * DAY * number / runs, rng, open_at=number == runs - 1)
     entries += [
         (at, [_counted(at, n)]) for n, at in enumerate(end - days * DAY + day * DAY for day in range(days))
     ]  # fmt: skip
@@ -82,7 +82,9 @@ def _offer(kind: str, zone: str, rng: random.Random) -> Offer:
 
 def _run(number: int, begins: float, rng: random.Random, *, open_at: bool) -> Iterator[Entry]:
     run_id, name = f"train-{number % 40}-{number:08x}", f"train-{number % 40}"
-    job = Job.model_validate({"name": name, "run": "python train.py", "resources": {"infra": "aws"}, "volume": {"size": 100}})
+    job = Job.model_validate(
+        {"name": name, "run": "python train.py", "resources": {"infra": "aws"}, "volume": {"size": 100}}
+    )
     yield begins, [ev.RunCreated(at=begins, run_id=run_id, name=name, job=job, mounts={})]
     at = begins + 5
     for attempt in range(1, 1 + rng.choice((2, 3))):

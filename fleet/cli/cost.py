@@ -11,7 +11,7 @@ from fleet.cli.output import emit
 from fleet.cli.plain import plain
 from fleet.cli.table import print_table
 from fleet.cli.views import dollars
-from fleet.control.controller import Controller
+from fleet.control.controller import Controller, uncollected
 from fleet.control.opened import opened, opened_run
 from fleet.control.rates import billing_of, rates_of
 from fleet.control.zone import local_zone
@@ -45,6 +45,11 @@ class Wish:
 
 def show(wish: Wish, bucket: str | None, *, as_json: bool) -> int:
     """Print what was paid. Reads only."""
+    with uncollected():  # much is made here, and all of it kept
+        return _show(wish, bucket, as_json=as_json)
+
+
+def _show(wish: Wish, bucket: str | None, *, as_json: bool) -> int:
     place = local_zone()
     by: By = wish.by or ("attempt" if wish.run is not None else "run")
     found: list[Line] = []
@@ -55,6 +60,8 @@ def show(wish: Wish, bucket: str | None, *, as_json: bool) -> int:
         found += _lines(controller, runs, Span(start, FURTHEST), now, by, place)
     now = now or time.time()
     groups, whole = group(found, by, place), total(found)
+    if by in ("type", "zone", "kind"):
+        groups.sort(key=lambda one: one.amount, reverse=True)
     if as_json:
         told = found if wish.lines else []
         emit(_object(start if wish.since is not None else None, now, place, by, groups, whole, told))
@@ -120,7 +127,7 @@ def sum_of(groups: Sequence[Group], key: str) -> Group:
 def _row(one: Group) -> tuple[str, ...]:
     amounts = (one.instances, one.volumes, one.small, one.amount, one.on_demand)
     saved = f"{(one.on_demand - one.amount) / one.on_demand:.0%}" if one.on_demand > 0 else "-"
-    return (one.key, *map(format_money, amounts), saved, format_duration(one.seconds), one.known)
+    return (one.key, *map(format_money, amounts), saved, format_duration(one.seconds) if one.seconds else "-", one.known)
 
 
 def _line_row(one: Line, place: str) -> tuple[str, ...]:
@@ -132,7 +139,7 @@ def _line_row(one: Line, place: str) -> tuple[str, ...]:
         whose,
         where,
         *times,
-        f"{one.quantity:,.4g} {one.unit}",
+        f"{one.quantity:{',.0f' if one.quantity >= 1000 else '.4g'}} {one.unit}",
         format_money(one.amount),
         format_money(one.on_demand),
         one.how,
