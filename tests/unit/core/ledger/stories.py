@@ -63,7 +63,7 @@ def disk_events(name: str, disk: Disk, run_id: str = RUN) -> list[ev.Event]:
 
 def folded(*stories: Sequence[ev.Event], twice: bool = False) -> FleetState:
     """The state after some stories, as they come from a journal; ``twice``: every event was recorded by two controllers."""
-    entries = []
+    entries: list[tuple[int, float, list[ev.Event]]] = []
     for story in stories:
         for event in story:
             raw = [encode(event)] * (2 if twice else 1)
