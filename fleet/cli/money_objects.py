@@ -49,9 +49,9 @@ class CostLineObject(TypedDict):
     """How the machine was bought; null: no machine's."""
     resource: str
     """The id of the instance or volume."""
-    start: float
+    start_at: float
     """Seconds since 1970: from when."""
-    end: float
+    end_at: float
     """Until when."""
     quantity: float
     """How much of it there was."""
@@ -74,9 +74,9 @@ class CostLineObject(TypedDict):
 class CostObject(TypedDict):
     """What was paid."""
 
-    since: float | None
+    since_at: float | None
     """Seconds since 1970: from when; null: from the beginning."""
-    until: float
+    until_at: float
     """Seconds since 1970: when it was asked."""
     zone: str
     """The time zone whose days are meant."""

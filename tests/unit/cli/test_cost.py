@@ -44,7 +44,12 @@ def test_every_run_and_the_total(fleet: FleetState) -> None:
     assert {one["key"]: one["usd"] for one in found["groups"]} == {"old-1": 0.1, "new-1": 0.62}
     total = found["total"]
     assert (total["usd"], total["machines_usd"], total["volumes_usd"], total["on_demand_usd"]) == (0.72, 0.7, 0.02, 2.22)
-    assert (total["machine_seconds"], found["zone"], found["since"], found["lines"]) == (3 * HOUR, "Europe/Berlin", None, [])
+    assert (total["machine_seconds"], found["zone"], found["since_at"], found["lines"]) == (
+        3 * HOUR,
+        "Europe/Berlin",
+        None,
+        [],
+    )
 
 
 def test_the_figures_of_a_run_are_those_of_its_status(fleet: FleetState) -> None:
