@@ -162,7 +162,9 @@ def _prices(run: RunState, attempt: AttemptState, observed: Observed, ended: flo
     history = observed.histories.get((run.run_id, attempt.number))
     known = attempt.prices[-1].price if attempt.prices else None
     if history is None:
-        given_up = ended is not None and observed.now - ended > pace_of(place_of(attempt)[0]).settle
+        # Counted from when its end was learned: whoever comes back after days has all of them to ask for what they missed.
+        learned_at = max(ended, attempt.gone_at or ended) if ended is not None else None
+        given_up = learned_at is not None and observed.now - learned_at > pace_of(place_of(attempt)[0]).settle
         if given_up and attempt.phase == "gone":
             yield ev.PricesFilled(at=observed.now, run_id=run.run_id, attempt=attempt.number, prices=(), until=ended or 0.0)
         return

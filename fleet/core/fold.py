@@ -177,6 +177,7 @@ def _gone(attempt: AttemptState, event: ev.AttemptGone) -> AttemptState | None:
         ended_at=event.ended_at,
         ended_by=event.ended_by,
         end_estimated=event.estimate,
+        gone_at=event.at,
         step=event.step if event.step is not None else attempt.step,
         rate=event.rate,
         saved=event.saved if event.saved is not None else attempt.saved,
@@ -202,7 +203,8 @@ def _prices_filled(attempt: AttemptState, event: ev.PricesFilled) -> AttemptStat
     for point in event.prices:
         if not prices or prices[-1].price != point.price:
             prices.append(point)
-    return attempt.model_copy(update={"prices": tuple(prices), "priced_until": event.until})
+    told = {"prices": tuple(prices), "priced_until": event.until, "unpriced": attempt.unpriced or not event.prices}
+    return attempt.model_copy(update=told)
 
 
 def _released(attempt: AttemptState, event: ev.AttemptReleased) -> AttemptState:
