@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from fleet.cli import objects
+from fleet.cli import money_objects, objects
 from fleet.control.names import nearest
 from fleet.model.errors import FleetError
 
@@ -33,6 +33,7 @@ PRINTED: Mapping[str, Printed] = {
     "simulation": Printed(objects.SimulationObject, ("simulate",)),
     "history": Printed(list[objects.PoolHistoryObject], ("history show",)),
     "history-export": Printed(objects.HistoryExportObject, ("history export",)),
+    "cost": Printed(money_objects.CostObject, ("cost",)),
     "event": Printed(None, ("events", "controller run"), lines=True),
     "log-line": Printed(objects.LogLineObject, ("logs",), lines=True),
     "note": Printed(objects.NoteObject, ("note",)),
@@ -109,7 +110,7 @@ def _documented(shape: Any) -> Any:
     """The shape, its types told to take their fields' docstrings for descriptions."""
     from pydantic import ConfigDict
 
-    for one in vars(objects).values():
+    for one in [*vars(objects).values(), *vars(money_objects).values()]:
         if isinstance(one, type) and hasattr(one, "__total__"):
             one.__pydantic_config__ = ConfigDict(use_attribute_docstrings=True)  # type: ignore[attr-defined]
     return shape

@@ -179,13 +179,13 @@ def _prices(run: RunState, attempt: AttemptState, observed: Observed, ended: flo
 
 
 def _never_priced(run: RunState, attempt: AttemptState, observed: Observed, ended: float) -> bool:
-    """Nobody will tell any more what it was charged: it ended long ago, and was asked about for long enough.
+    """Nobody will tell any more what it was charged: its end was learned long ago, and it was asked about for long enough.
 
-    A controller that was away has not asked yet, and its first call may fail like any other.
+    Whoever comes back after days has all of them to ask for what they missed, and a first call may fail like any other.
     """
     provider = place_of(attempt)[0]
     pace, capabilities = pace_of(provider), observed.capabilities.get(provider)
-    if capabilities is None or observed.now - ended <= pace.settle:
+    if capabilities is None or observed.now - max(ended, attempt.gone_at or ended) <= pace.settle:
         return False
     asked = observed.priced_in_vain_since.get((run.run_id, attempt.number))
     forgotten = not capabilities.price_history or observed.now - ended > KEPT_MOST

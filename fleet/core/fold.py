@@ -15,6 +15,7 @@ from fleet.core.pace import UNKNOWN_RETRY, pace_of
 from fleet.core.phases import moved
 from fleet.core.sightings import SIGHTINGS, observe
 from fleet.core.state import AttemptState, FleetState, Pause, RunState, VolumeRecord
+from fleet.core.storage import measured
 from fleet.model import events as ev
 from fleet.model.cloud import PriceSince
 from fleet.model.errors import ErrorClass
@@ -35,12 +36,15 @@ def fold_all(state: FleetState, entries: Iterable[Folded]) -> FleetState:
     head, latest = state.head, state.at
     runs, names = dict(state.runs), dict(state.names)
     cooling, resting, orphans = dict(state.cooling), dict(state.resting), dict(state.orphans)
-    unsettled, pools = dict(state.unsettled), dict(state.pools)
+    unsettled, pools, storage = dict(state.unsettled), dict(state.pools), state.storage
     for number, at, events in entries:
         head, latest = number, max(at, latest)
         for event in events:
             if isinstance(event, ev.OrphanIntended):
                 orphans.setdefault(event.instance_id, event.at)
+                continue
+            if isinstance(event, ev.StorageMeasured):
+                storage = measured(storage, event)
                 continue
             if isinstance(event, ev.RunCreated):
                 runs.setdefault(event.run_id, _created(event))
@@ -67,6 +71,7 @@ def fold_all(state: FleetState, entries: Iterable[Folded]) -> FleetState:
         "resting": resting,
         "orphans": orphans,
         "pools": pools,
+        "storage": storage,
     }
     return state.model_copy(update={"head": head, "at": latest, **changed})
 
@@ -172,6 +177,7 @@ def _gone(attempt: AttemptState, event: ev.AttemptGone) -> AttemptState | None:
         ended_at=event.ended_at,
         ended_by=event.ended_by,
         end_estimated=event.estimate,
+        gone_at=event.at,
         step=event.step if event.step is not None else attempt.step,
         rate=event.rate,
         saved=event.saved if event.saved is not None else attempt.saved,
@@ -184,8 +190,8 @@ def _examined(attempt: AttemptState, event: ev.BootExamined) -> AttemptState:
 
 
 def _price_changed(attempt: AttemptState, event: ev.PriceChanged) -> AttemptState | None:
-    if attempt.prices and attempt.prices[-1].price == event.price:
-        return None
+    if attempt.prices and attempt.prices[-1].price == event.price and event.at >= attempt.prices[-1].at:
+        return None  # in force already; but a clock that stepped back says that it has been for longer
     return attempt.model_copy(update={"prices": (*attempt.prices, PriceSince(at=event.at, price=event.price))})
 
 
@@ -197,7 +203,8 @@ def _prices_filled(attempt: AttemptState, event: ev.PricesFilled) -> AttemptStat
     for point in event.prices:
         if not prices or prices[-1].price != point.price:
             prices.append(point)
-    return attempt.model_copy(update={"prices": tuple(prices), "priced_until": event.until})
+    told = {"prices": tuple(prices), "priced_until": event.until, "unpriced": attempt.unpriced or not event.prices}
+    return attempt.model_copy(update=told)
 
 
 def _released(attempt: AttemptState, event: ev.AttemptReleased) -> AttemptState:

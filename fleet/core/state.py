@@ -13,7 +13,7 @@ from fleet.model.cloud import EndedBy, ExistingVolume, Market, NewVolume, Offer,
 from fleet.model.documents import Mount, Notice, Outcome, Resumed
 from fleet.model.job import Job
 
-FOLD_VERSION = 10
+FOLD_VERSION = 11
 """Changes whenever the fold's result for the same journal could: snapshots of other versions are not used."""
 
 T = TypeVar("T")
@@ -43,6 +43,8 @@ class AttemptState(Frozen):
     prices: tuple[PriceSince, ...] = ()
     priced_until: Seconds | None = None
     """Up to when ``prices`` come from the provider's own history, without a gap."""
+    unpriced: bool = False
+    """That history was not to be had: ``prices`` are what was seen meanwhile."""
     began_at: Seconds | None = None
     resumed: Resumed | None = None
     rebalance: Notice | None = None
@@ -58,6 +60,8 @@ class AttemptState(Frozen):
     ended_at: Seconds | None = None
     ended_by: EndedBy | None = None
     end_estimated: bool = False
+    gone_at: Seconds | None = None
+    """When its end was learned, which may be long after it."""
     step: int | None = None
     rate: float | None = None
     """Steps per second at the end of its training; None while it lives, or if it reported none."""
@@ -208,6 +212,18 @@ class RunState(Frozen):
         return _once(self, self.attempts, lambda: [attempt for attempt in self.attempts.values() if attempt.live])
 
 
+class StorageRecord(Frozen):
+    """What lay in the bucket when it was counted, and how many requests there had been until then."""
+
+    at: Seconds
+    provider: str
+    region: str
+    bytes: int
+    objects: int
+    put: int
+    get: int
+
+
 class FleetState(Frozen):
     """Everything that the journal says, up to and with entry ``head``."""
 
@@ -227,6 +243,8 @@ class FleetState(Frozen):
     """Instances that no attempt owns, and since when they shall end."""
     pools: dict[str, PoolRecord] = Field(default_factory=dict)
     """What was seen of each pool of machines, by ``provider/region/zone/type``."""
+    storage: tuple[StorageRecord, ...] = ()
+    """What lay in the bucket, day by day, each later than the one before."""
 
     @property
     def busy_runs(self) -> list[RunState]:
