@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from fleet.core.costs import intervals, until
+from fleet.core.costs import cost_until, intervals
 from fleet.core.state import RunState
 from fleet.core.stretches import Beats, Life, Part, Stretch, lives, milliseconds
 from fleet.model.base import Micros, Seconds, Steps
@@ -222,7 +222,7 @@ def _paid(life: Life, window: _Window, now: Seconds, billing: Money) -> list[tup
         *(one.end for one in cut[:-1]),
         max(life.end, milliseconds(charged[-1].end)),
     ]
-    sums = [until(charged, min(max(edge, window.start), window.end)) for edge in edges]
+    sums = [cost_until(charged, min(max(edge, window.start), window.end)) for edge in edges]
     return [(one.part, after - before) for one, before, after in zip(cut, sums, sums[1:], strict=False)]
 
 
