@@ -15,7 +15,7 @@ from fleet.model.calendar import Span
 from fleet.model.units import format_money
 
 if TYPE_CHECKING:
-    from fleet.cli.money_objects import BoughtObject, YieldObject
+    from fleet.cli.bought_objects import BoughtObject, YieldObject
 
 USEFUL: tuple[Part, ...] = ("training",)
 LEAST = 0.005

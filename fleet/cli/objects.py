@@ -10,7 +10,7 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
-from fleet.cli.money_objects import BoughtObject, PerDayObject, WeekObject, YieldObject
+from fleet.cli.bought_objects import BoughtObject, PerDayObject, WeekObject, YieldObject
 
 State = Literal[
     "waiting", "launching", "booting", "running", "waiting-volume", "waiting-predecessor", "restoring", "setup", "training",

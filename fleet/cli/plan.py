@@ -14,13 +14,14 @@ from fleet.cli.table import print_table
 from fleet.cli.up import accelerators_of, tell_warning, warn_of_missing_scripts
 from fleet.cli.views import dollars
 from fleet.control.offering import Plan, Priced
+from fleet.core.plan.volumes import KEEP
 from fleet.model.cloud import Offer
 from fleet.model.units import format_duration, format_money
 from fleet.workloads.before import refuse_hopeless
 from fleet.workloads.kinds import read_job
 
 if TYPE_CHECKING:
-    from fleet.cli.money_objects import PerDayObject
+    from fleet.cli.bought_objects import PerDayObject
     from fleet.cli.objects import OfferObject, PlanObject
 
 HEAD = ("ZONE", "TYPE", "MARKET", "ACCELERATORS", "$/H", "ON-DEMAND", "WITH VOLUME/H", "PER DAY", "1,000 STEPS", "")
@@ -44,9 +45,8 @@ def show(path: Path, *, as_json: bool) -> int:
     for line in told_forecast(plan.forecast) if plan.forecast is not None else ():
         print(line)
     if plan.volume_monthly:
-        keep = plan.job.volume.keep
-        until = f"for {format_duration(keep)} after the end" if keep is not None else "until you delete it"
-        print(f"kept   the volume, {until}, at {monthly} a month")
+        keep = format_duration(plan.job.volume.keep if plan.job.volume.keep is not None else KEEP)
+        print(f"kept   the volume, for {keep} after the end, at {monthly} a month (`volume: {{keep: …}}` says how long)")
     for line in _steps(plan):
         print(f"steps  {line}")
     for one in plan.bought:

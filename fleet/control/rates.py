@@ -11,13 +11,11 @@ from fleet.providers.base import Provider
 
 def rates_of(providers: Mapping[str, Provider]) -> dict[str, Rates]:
     """Of every cloud that asks for them. Read from fleet's own lists: no credentials, no call."""
-    found: dict[str, Rates] = {}
-    if "aws" in providers:
-        from fleet.providers.aws.rates import aws_rates
+    from fleet.providers.aws.rates import aws_rates
 
-        found["aws"] = aws_rates()
+    found = {"aws": aws_rates()}
     for name, rates in found.items():
-        if not providers[name].capabilities.address_price:  # its machines were set up without one
+        if name in providers and not providers[name].capabilities.address_price:  # its machines were set up without one
             found[name] = rates.model_copy(update={"address_hour": 0, "regions": _without_address(rates)})
     return found
 

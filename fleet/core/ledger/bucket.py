@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timezone
 from itertools import pairwise
 
-from fleet.core.ledger.charges import MONTH_MS, NO_RATES, Charge
-from fleet.core.ledger.line import Kind, Known, Line
+from fleet.core.ledger.charges import MONTH_MS, NO_RATES, Charge, Whose
+from fleet.core.ledger.line import Known
 from fleet.core.state import FleetState, StorageRecord
 from fleet.core.storage import MEASURE_EVERY
 from fleet.model.base import Micros, Seconds
@@ -50,8 +49,11 @@ def _storage(counts: Sequence[StorageRecord], mine: Sequence[StorageRecord], now
     def paid(until: Seconds) -> Micros:
         return (used(until) * local.storage_gb_month + per // 2) // per
 
-    whole = _line("storage", last, mine[0].at, max(mine[0].at, marks[-1][1] / 1000), local.storage_gb_month, known, how)
-    return Charge(whole, paid, paid, lambda until: used(until) / per)
+    end = max(mine[0].at, marks[-1][1] / 1000)
+    return Charge(
+        "storage", _whose(last, "bucket"), mine[0].at, end, "GB-months", local.storage_gb_month,
+        paid, None, lambda until: used(until) / per, known, how,
+    )  # fmt: skip
 
 
 def _asked(state: FleetState, counts: Sequence[StorageRecord], place: tuple[str, str], what: str) -> list[Mark]:
@@ -77,33 +79,15 @@ def _requests(last: StorageRecord, what: str, marks: Sequence[Mark], price: Micr
         return (used(until) * price + THOUSAND // 2) // THOUSAND
 
     how = f"estimated from the intervals at which machines and one controller ask; listed price of {local.listed}"
-    whole = _line("requests", last, marks[0][0] / 1000, marks[-1][1] / 1000, price, "estimated", how)
-    return Charge(replace(whole, resource=f"bucket {what}"), paid, paid, lambda until: float(used(until)))
+    start, end = marks[0][0] / 1000, marks[-1][1] / 1000
+    return Charge(
+        "requests", _whose(last, f"bucket {what}"), start, end, "requests", price,
+        paid, None, lambda until: float(used(until)), "estimated", how,
+    )  # fmt: skip
 
 
-def _line(kind: Kind, of: StorageRecord, start: Seconds, end: Seconds, price: Micros, known: Known, how: str) -> Line:
-    return Line(
-        kind=kind,
-        run=None,
-        name="bucket",
-        attempt=None,
-        provider=of.provider,
-        region=of.region,
-        zone="",
-        instance_type="",
-        market=None,
-        resource="bucket",
-        start=start,
-        end=end,
-        quantity=0.0,
-        unit="GB-months" if kind == "storage" else "requests",
-        price=price,
-        amount=0,
-        on_demand=0,
-        known=known,
-        how=how,
-        ended_by=None,
-    )
+def _whose(of: StorageRecord, what: str) -> Whose:
+    return (None, "bucket", None, of.provider, of.region, "", "", None, what)
 
 
 def _ms(at: Seconds) -> int:
