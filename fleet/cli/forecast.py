@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from fleet.cli.views import dollars
 from fleet.core.foretold import Foretold
 from fleet.model.base import Micros, Seconds
-from fleet.model.units import format_money
+from fleet.model.units import format_duration, format_money
 
 if TYPE_CHECKING:
     from fleet.cli.objects import ForecastObject
+
+CENT: Micros = 10_000
 
 
 def told_forecast(found: Foretold) -> Iterator[str]:
@@ -24,7 +26,7 @@ def told_forecast(found: Foretold) -> Iterator[str]:
     often = f"{one.interruptions:.1f} interruptions on average"
     yield f"ends   after {usual}; of ten tries one is done before {early}, one after {long}; {often}"
     if found.like is not None:
-        yield f"since  {found.like} trained {told_hours(found.work)} to its end; the job has no `estimate`"
+        yield f"since  {found.like} trained {format_duration(found.work)} to its end; the job has no `estimate`"
     if one.on_demand_share > 0:
         yield f"uses   on-demand in {one.on_demand_share:.0%} of the tries"
     if found.deadline is not None and found.earliest is not None:
@@ -81,5 +83,5 @@ def told_hours(seconds: Seconds) -> str:
 
 
 def _money(micros: Micros) -> str:
-    """With cents: what is expected is not known better."""
-    return f"${micros / 1e6:.2f}"
+    """With cents: what is expected is not known better. Less than that is told all the same."""
+    return f"${micros / 1e6:.2f}" if micros >= CENT or not micros else format_money(micros)
