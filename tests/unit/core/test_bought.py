@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from fleet.core.bought import PARTS, Shares, by_week, paid, shares, steps, wasted, weeks, yields
 from fleet.core.costs import attempt_cost
-from fleet.core.state import AttemptState, RunState
+from fleet.core.ledger import ledger
+from fleet.core.state import AttemptState, FleetState, RunState
 from fleet.core.stretches import lives
 from fleet.model.calendar import Span, date_text
 from fleet.model.cloud import Billing, Market, NewVolume, PriceSince
@@ -358,6 +359,17 @@ def test_parts_add_up_exactly_whatever_the_journal_says_and_however_time_is_cut(
     kept = [steps(run, span, now, told) for span in spans]
     assert (sum(one or 0 for one in kept) if kept[0] is not None else None) == steps(run, ALL, now, told)
     assert all(one is None or one >= 0 for one in kept)
+
+
+@settings(max_examples=300)
+@given(histories(), moments, billings, st.lists(moments, min_size=2, max_size=2, unique=True))
+def test_the_parts_are_what_the_ledger_says_of_the_machines_in_any_stretch_of_time(
+    run: RunState, now: float, billing: Billing, edges: list[float]
+) -> None:
+    span = Span(*sorted(edges))
+    lines = ledger(FleetState(runs={RUN: run}), span, now, {"sim": billing}, {})
+    paid_for = sum(line.amount for line in lines if line.kind == "instance")
+    assert sum(paid(run, span, now, {"sim": billing}).values()) == paid_for
 
 
 @settings(max_examples=300)
