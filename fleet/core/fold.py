@@ -191,8 +191,8 @@ def _examined(attempt: AttemptState, event: ev.BootExamined) -> AttemptState:
 
 
 def _price_changed(attempt: AttemptState, event: ev.PriceChanged) -> AttemptState | None:
-    if attempt.prices and attempt.prices[-1].price == event.price:
-        return None
+    if attempt.prices and attempt.prices[-1].price == event.price and event.at >= attempt.prices[-1].at:
+        return None  # in force already; but a clock that stepped back says that it has been for longer
     return attempt.model_copy(update={"prices": (*attempt.prices, PriceSince(at=event.at, price=event.price))})
 
 
