@@ -171,7 +171,7 @@ class _Window:
 
     def touches(self, start: int, end: int) -> bool:
         """Whether a life reaches into it, its charge for a minute at least included."""
-        return start < self.end and end + _LEAST_CHARGED > self.start
+        return start <= self.end and end + _LEAST_CHARGED >= self.start
 
 
 _LEAST_CHARGED = 3_600_000

@@ -239,6 +239,11 @@ def test_clocks_that_disagree_make_no_stretch_negative() -> None:
     assert shares(backwards, ALL, NOW).machine == 0
 
 
+def test_a_machine_whose_clocks_left_it_no_time_still_has_its_steps_once_however_time_is_cut() -> None:
+    run = run_of([*FIRST[:3], resumed_at(0.0), {"attempt-gone": {"at": 0, "step": 7, "ended_by": "itself"}}])
+    assert [steps(run, span, NOW) or 0 for span in (ALL, Span(-1e6, 0), Span(0, 1e6))] == [7, 7, 0]
+
+
 def test_types_and_markets_are_told_apart_the_cheapest_steps_first() -> None:
     dear = [
         {"launch-intended": {"attempt": 2, "at": 4000, "offers": ["a-large-on-demand"]}},
