@@ -339,7 +339,7 @@ billings = st.builds(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(histories(), moments, st.none() | beats, billings, st.lists(moments, min_size=2, max_size=5))
 def test_parts_add_up_exactly_whatever_the_journal_says_and_however_time_is_cut(
     run: RunState, now: float, told: Any, billing: Billing, cuts: list[float]
@@ -366,7 +366,7 @@ def test_parts_add_up_exactly_whatever_the_journal_says_and_however_time_is_cut(
     assert all(one is None or one >= 0 for one in kept)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(histories(), moments, billings, st.lists(moments, min_size=2, max_size=2, unique=True))
 def test_the_parts_are_what_the_ledger_says_of_the_machines_in_any_stretch_of_time(
     run: RunState, now: float, billing: Billing, edges: list[float]
@@ -377,7 +377,7 @@ def test_the_parts_are_what_the_ledger_says_of_the_machines_in_any_stretch_of_ti
     assert sum(paid(run, span, now, {"sim": billing}).values()) == paid_for
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(histories(), moments)
 def test_a_run_has_a_machine_or_waits_at_each_moment_of_its_life(run: RunState, now: float) -> None:
     """Against a count of each moment, that shares nothing with how it is reckoned."""
@@ -391,7 +391,7 @@ def test_a_run_has_a_machine_or_waits_at_each_moment_of_its_life(run: RunState, 
     assert round(shares(run, ALL, now).waiting * 1000) == waits
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(histories(), moments)
 def test_stretches_follow_one_another_from_a_machines_launch_to_its_end(run: RunState, now: float) -> None:
     for life in lives(run, now):
