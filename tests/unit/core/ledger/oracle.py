@@ -28,6 +28,8 @@ class Machine:
     """What the provider told afterwards, which replaces what was seen from its first second on."""
     ended: int | None = None
     by: str = "fleet"
+    hold: int = 0
+    """So many seconds from its launch on have one price each: that of the first of them."""
 
     def seconds(self, now: int) -> range:
         """Those that are charged."""
@@ -36,6 +38,8 @@ class Machine:
 
     def price_in(self, second: int) -> int:
         """What it is charged in one second."""
+        if self.hold:
+            second = self.launched + (second - self.launched) // self.hold * self.hold
         if self.history and second >= self.history[0][0]:
             told = self.history
         else:

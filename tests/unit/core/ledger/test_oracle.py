@@ -47,8 +47,8 @@ def disks(draw: st.DrawFn) -> Disk:
     return Disk(made, draw(st.integers(1, 500)), draw(prices), grown, deleted)
 
 
-def lines_of(state: FleetState, now: int, start: float = -1e9, end: float = FURTHEST) -> list[Line]:
-    return ledger(state, Span(start, end), now, BILLING, {})
+def lines_of(state: FleetState, now: int, start: float = -1e9, end: float = FURTHEST, hold: int = 0) -> list[Line]:
+    return ledger(state, Span(start, end), now, {"sim": BILLING["sim"].model_copy(update={"price_holds_seconds": hold})}, {})
 
 
 def amounts(lines: list[Line], kind: str) -> dict[str, int]:
@@ -108,6 +108,14 @@ def test_wherever_time_is_cut_the_parts_add_up_to_the_whole(
     assert sum(one.amount for one in group(at_once, "attempt")) == whole.amount
     assert all(line.amount >= 0 and line.start < line.end for line in at_once)
     assert not any(line.start < cut < line.end for line in at_once for cut in cuts)
+
+
+@settings(max_examples=200, deadline=None)
+@given(machines(), st.integers(1, 4000), st.integers(LONG, 2 * LONG))
+def test_a_provider_may_hold_each_price_for_a_while(machine: Machine, hold: int, now: int) -> None:
+    machine.hold = hold
+    (line,) = lines_of(folded([created()], machine_events(1, machine)), now, hold=hold)
+    assert line.amount == rounded(machine.cost(now))
 
 
 @settings(max_examples=200, deadline=None)
