@@ -53,10 +53,12 @@ def _of_run(state: FleetState, run: RunState, observed: Observed) -> Iterator[Ac
         yield ended  # the next tick sees an ended run, and ends its machines
         return
     yield from relieve(run, verdict, observed)
-    yield from launch(state, run, observed)
+    launches = list(launch(state, run, observed))
+    yield from launches
     yield from hand_over(run, observed)
     yield from grow(run, observed)
-    yield from renew_leases(run, observed)
+    if all(action.intention is None for action in launches):  # what one was just given is not given to another as well
+        yield from renew_leases(run, observed)
     yield from desired(run, observed)
 
 
