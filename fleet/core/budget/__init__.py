@@ -8,6 +8,6 @@ end, together stay within each cap. So they hold with every controller dead.
 from __future__ import annotations
 
 from fleet.core.budget.caps import Cap, caps_of
-from fleet.core.budget.reach import Ask, Later, reach, within
+from fleet.core.budget.reaching import Ask, Later, reach, within
 
 __all__ = ["Ask", "Cap", "Later", "caps_of", "reach", "within"]

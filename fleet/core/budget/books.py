@@ -48,7 +48,7 @@ class Books:
         for run in self.runs:
             for attempt in run.live_attempts:
                 if attempt.lease_until is not None and (run.run_id, attempt.number) != self.besides:
-                    pace = _pace(run, attempt)
+                    pace = pace_for(run, attempt)
                     total += span.shared(self.now, ends_by(attempt, pace)) * _worst(run, attempt)
         return _up(total / 3600)
 
@@ -80,9 +80,12 @@ def _worst(run: RunState, attempt: AttemptState) -> Micros:
     return worst_price(offer, bid(offer, run.job.resources)) if offer is not None else 0
 
 
-def _pace(run: RunState, attempt: AttemptState | None = None) -> Pace:
-    offer = (attempt.offer or attempt.offers[0]) if attempt is not None and attempt.offers else None
-    return pace_of(offer.provider if offer is not None else min(providers_of(run.job.resources)))
+def pace_for(run: RunState, attempt: AttemptState | None = None) -> Pace:
+    """The waiting times where an attempt is, or the newest one; of a run that never had one, where its job allows it."""
+    one = attempt if attempt is not None else run.newest
+    if one is not None and (one.offer is not None or one.offers):
+        return pace_of((one.offer or one.offers[0]).provider)
+    return pace_of(min(providers_of(run.job.resources)))
 
 
 def _up(micros: float) -> Micros:
@@ -100,7 +103,7 @@ def _spent(run: RunState, span: Span, now: Seconds, billing: Mapping[str, Billin
         known = run.__dict__["_spent_in"] = (depends, {})
     found = cast("dict[Span, Micros]", known[1])
     if span not in found:
-        found[span] = run_cost_in(at_most(run, now, _pace(run)), span, now, billing)
+        found[span] = run_cost_in(at_most(run, now, pace_for(run)), span, now, billing)
     return found[span]
 
 

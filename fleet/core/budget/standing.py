@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from fleet.core.allowed import bid, providers_of
-from fleet.core.budget.books import Books
+from fleet.core.allowed import bid
+from fleet.core.budget.books import Books, pace_for
 from fleet.core.budget.caps import Cap, fleet_caps, own_caps
-from fleet.core.budget.reach import launch_least
+from fleet.core.budget.reaching import launch_least
 from fleet.core.costs import attempt_cost_in, run_cost, run_cost_in, volume_rate
 from fleet.core.leases import committed, dearest, ends_by, worst_price
-from fleet.core.pace import Pace, pace_of
 from fleet.core.state import FleetState, RunState
 from fleet.model.base import Micros, Seconds
 from fleet.model.calendar import Span, day_of
@@ -90,7 +89,7 @@ def _of_whole_run(run: RunState, cap: Cap, period: Span, now: Seconds, billing: 
     spent, bound, ahead, longest = run_cost(run, now, billing).total, 0, 0.0, 0.0
     for attempt in run.live_attempts:
         if attempt.lease_until is not None:
-            pace = _pace(run)
+            pace = pace_for(run)
             lasts = max(0.0, ends_by(attempt, pace) - now)
             bound += committed(run, attempt, now, pace)
             ahead += lasts * (attempt.prices[-1].price if attempt.prices else 0) / 3600
@@ -133,11 +132,7 @@ def _least(cap: Cap, runs: Iterable[RunState]) -> Micros:
     for run in runs:
         newest = run.newest
         if newest is not None and newest.offers:
-            offer, pace = newest.offer or dearest(newest.offers, run.job.resources), _pace(run)
+            offer, pace = newest.offer or dearest(newest.offers, run.job.resources), pace_for(run)
             least = pace.lease_least if run.live_attempts or cap.scope == "run" else launch_least(pace)
             needs.append(round(worst_price(offer, bid(offer, run.job.resources)) * least / 3600))
     return min(needs, default=0)
-
-
-def _pace(run: RunState) -> Pace:
-    return pace_of(min(providers_of(run.job.resources)))
