@@ -127,6 +127,7 @@ _WORDS: dict[type, Callable[[Any], str]] = {
     ev.VolumeDeleted: lambda e: f"deleted     {e.volume_id}",
     ev.BudgetSet: _budget_set,
     ev.BudgetWarned: _budget_warned,
+    ev.StorageMeasured: lambda e: f"bucket      {e.bytes / 1e9:.1f} GB in {e.objects} objects",
     ev.OrphanIntended: lambda e: f"collecting  {e.instance_id}: {e.reason}",
     ev.RunEnded: lambda e: f"ended       {e.outcome}: {e.reason}",
 }

@@ -52,6 +52,8 @@ class AttemptState(Frozen):
     """When it was told to let go, since the machine beside it is ready."""
     released_at: Seconds | None = None
     outcome: Outcome | None = None
+    finished_at: Seconds | None = None
+    """When that was heard."""
     terminate_at: Seconds | None = None
     terminate_reason: str | None = None
     attach_at: Seconds | None = None
@@ -64,6 +66,10 @@ class AttemptState(Frozen):
     """Steps per second at the end of its training; None while it lives, or if it reported none."""
     saved: Seconds | None = None
     """Seconds of training that the run's newest checkpoint held at its end, as it told."""
+    saved_step: int | None = None
+    """The step of that checkpoint."""
+    trained: Seconds | None = None
+    """Seconds of training that it had come to at its end, over all attempts on its chain; None while it lives."""
     error: str | None = None
     examined: bool = False
     """It never spoke, and what it left behind was kept."""
@@ -165,6 +171,8 @@ class RunState(Frozen):
     """In a row: launches that a cloud did not answer, or throttled."""
     resumed_after: int = 0
     """The newest attempt when the user last resumed the run: what its attempts came to until then counts no more."""
+    breaks: tuple[tuple[Seconds, Seconds], ...] = ()
+    """From when until when it had ended, before its user let it go on."""
     notes: tuple[str, ...] = ()
     """The user's own words, oldest first."""
     ended_at: Seconds | None = None
@@ -231,6 +239,18 @@ class BudgetWarning(Frozen):
     forecast: Micros
 
 
+class StorageRecord(Frozen):
+    """What lay in the bucket when it was counted, and how many requests there had been until then."""
+
+    at: Seconds
+    provider: str
+    region: str
+    bytes: int
+    objects: int
+    put: int
+    get: int
+
+
 class FleetState(Frozen):
     """Everything that the journal says, up to and with entry ``head``."""
 
@@ -254,6 +274,8 @@ class FleetState(Frozen):
     """The caps of the whole fleet; None: it has none."""
     warned: dict[str, BudgetWarning] = Field(default_factory=dict)
     """The warnings of budgets: of each once for a period and a cap. Those of long ago are forgotten."""
+    storage: tuple[StorageRecord, ...] = ()
+    """What lay in the bucket, day by day, each later than the one before."""
 
     @property
     def busy_runs(self) -> list[RunState]:

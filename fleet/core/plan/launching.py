@@ -157,7 +157,8 @@ def _lease(state: FleetState, run: RunState, placement: Placement, observed: Obs
     """What the budgets pay for, whichever of the offers the launch becomes."""
     offer = dearest(placement.offers, run.job.resources)
     billing = {name: c.billing for name, c in observed.capabilities.items()}
-    price, new = observed.capabilities[offer.provider].volume_price, isinstance(placement.volume, NewVolume)
+    price = observed.capabilities[offer.provider].volume_price_in(offer.region)
+    new = isinstance(placement.volume, NewVolume)
     lease = grant(run, offer, observed.now, pace_of(offer.provider), billing, price, new_volume=new)
     if isinstance(lease, NoLease):
         return lease

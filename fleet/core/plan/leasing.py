@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fleet.core.actions import Action, Record
-from fleet.core.budget import Ask, reach, within
+from fleet.core.budget import Ask, caps_of, reach, within
 from fleet.core.leases import Lease, grant
 from fleet.core.observed import Observed
 from fleet.core.pace import pace_of
@@ -31,17 +31,21 @@ def renew_leases(state: FleetState, run: RunState, observed: Observed) -> Iterat
         if capabilities is None or left <= 0:
             continue  # what is over is over: its machine is ended by another rule
         billing = {name: c.billing for name, c in observed.capabilities.items()}
-        pace, price = pace_of(attempt.offer.provider), capabilities.volume_price
-        lease = grant(run, attempt.offer, observed.now, pace, billing, price, besides=attempt.number)
-        if not isinstance(lease, Lease):
+        pace = pace_of(attempt.offer.provider)
+        disk = capabilities.volume_price_in(attempt.offer.region)
+        lease = grant(run, attempt.offer, observed.now, pace, billing, disk, besides=attempt.number)
+        worth = max(WORTH * left, pace.again)
+        if not isinstance(lease, Lease) or lease.until - attempt.lease_until <= worth:
             continue
-        found = within(Ask(state, run, attempt.offer, observed.now, billing, price, attempt.number), lease)
-        if isinstance(found, Lease) and found.until - attempt.lease_until > max(WORTH * left, pace.again):
+        found = within(Ask(state, run, attempt.offer, observed.now, billing, disk, attempt.number), lease)
+        if isinstance(found, Lease) and found.until - attempt.lease_until > worth:
             yield _record(run, attempt, found.until, found.share, observed)
 
 
 def shorten_leases(state: FleetState, run: RunState, observed: Observed) -> Iterator[Action]:
     """A shorter lease where days and months pay for less than was promised: long enough to save and leave."""
+    if not caps_of(state, run):
+        return
     for attempt in run.live_attempts:
         offer, until = attempt.offer, attempt.lease_until
         if attempt.phase not in ("launched", "running") or offer is None or until is None:
@@ -50,7 +54,8 @@ def shorten_leases(state: FleetState, run: RunState, observed: Observed) -> Iter
         if capabilities is None or until <= observed.now + pace.lease_least:
             continue
         billing = {name: c.billing for name, c in observed.capabilities.items()}
-        ask = Ask(state, run, offer, observed.now, billing, capabilities.volume_price, attempt.number)
+        disk = capabilities.volume_price_in(offer.region)
+        ask = Ask(state, run, offer, observed.now, billing, disk, attempt.number)
         paid = min((one.until for one in reach(ask, until)), default=until)
         if paid < until - pace.again:
             yield _record(run, attempt, max(paid, observed.now + pace.lease_least), attempt.share, observed)
