@@ -34,6 +34,7 @@ PRINTED: Mapping[str, Printed] = {
     "history": Printed(list[objects.PoolHistoryObject], ("history show",)),
     "history-export": Printed(objects.HistoryExportObject, ("history export",)),
     "cost": Printed(money_objects.CostObject, ("cost",)),
+    "budgets": Printed(list[money_objects.BudgetsObject], ("budget",)),
     "event": Printed(None, ("events", "controller run"), lines=True),
     "log-line": Printed(objects.LogLineObject, ("logs",), lines=True),
     "note": Printed(objects.NoteObject, ("note",)),
@@ -110,7 +111,7 @@ def _documented(shape: Any) -> Any:
     """The shape, its types told to take their fields' docstrings for descriptions."""
     from pydantic import ConfigDict
 
-    for one in vars(objects).values():
+    for one in [*vars(objects).values(), *vars(money_objects).values()]:
         if isinstance(one, type) and hasattr(one, "__total__"):
             one.__pydantic_config__ = ConfigDict(use_attribute_docstrings=True)  # type: ignore[attr-defined]
     return shape
