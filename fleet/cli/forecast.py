@@ -73,7 +73,9 @@ def forecast_object(found: Foretold) -> ForecastObject:
 
 
 def told_hours(seconds: Seconds) -> str:
-    """``35m``, ``7.5h``, ``52h``, ``9d``."""
+    """``20s``, ``35m``, ``7.5h``, ``52h``, ``9d``."""
+    if seconds < 90:
+        return f"{seconds:.0f}s"
     if seconds < 5400:
         return f"{seconds / 60:.0f}m"
     hours = seconds / 3600

@@ -131,6 +131,8 @@ def what_next(seen: RunView, now: float) -> str:
             else f"tries again in {format_duration(pause.until - now)}"
         )
         return f"{waits}: {pause.reason}"
+    if seen.waits:
+        return f"waits: {seen.waits}"
     if attempt is None or not attempt.serving:
         return "a machine is launched by the next controller that looks: `fleet controller run`"
     if attempt.lease_until is not None:

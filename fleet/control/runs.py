@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from fleet.control.budgets import with_zone
 from fleet.control.clouds import refuse_without_setup
 from fleet.control.controller import Controller
 from fleet.control.names import nearest
 from fleet.control.rates import billing_of
 from fleet.control.stacks import refuse_without_engine
 from fleet.core.allowed import providers_of
+from fleet.core.budget.waiting import waits_for_budget
 from fleet.core.costs import RunCost, run_cost
 from fleet.core.keeping import Verdict, judge
 from fleet.core.keeping.forecast import Forecast, forecast
@@ -48,6 +50,7 @@ def start_run(
     """
     from fleet.store.workdir import source_path  # not for those who only look: it brings YAML along
 
+    job = with_zone(job)
     refuse_without_engine(job)
     refuse_without_setup(job, controller.observer.providers)
     _refuse_live(controller.state, job)
@@ -196,6 +199,12 @@ class RunView:
     billing: Mapping[str, Billing] = field(default_factory=dict)
     """How each provider charges."""
     state: FleetState = field(default_factory=FleetState)
+
+    @property
+    def waits(self) -> str:
+        """Which budget for a day or a month lets no machine of it run now; empty: none keeps it from that."""
+        later = waits_for_budget(self.state, self.run, self.at, self.billing)
+        return later.reason if later is not None else ""
 
     @property
     def forecast(self) -> Forecast | None:
