@@ -175,6 +175,8 @@ def _gone(attempt: AttemptState, event: ev.AttemptGone) -> AttemptState | None:
         step=event.step if event.step is not None else attempt.step,
         rate=event.rate,
         saved=event.saved if event.saved is not None else attempt.saved,
+        saved_step=event.saved_step if event.saved_step is not None else attempt.saved_step,
+        trained=event.trained,
     )
 
 
@@ -202,11 +204,13 @@ def _prices_filled(attempt: AttemptState, event: ev.PricesFilled) -> AttemptStat
 
 def _released(attempt: AttemptState, event: ev.AttemptReleased) -> AttemptState:
     told = {"step": event.step or attempt.step, "saved": event.saved if event.saved is not None else attempt.saved}
+    told["saved_step"] = event.checkpoint_step if event.checkpoint_step is not None else attempt.saved_step
     return _phase(attempt, event, released_at=attempt.released_at or event.at, **told)
 
 
 def _finished(attempt: AttemptState, event: ev.AttemptFinished) -> AttemptState:
-    return _phase(attempt, event, outcome=attempt.outcome or event.outcome, step=event.step or attempt.step)
+    known = {"outcome": attempt.outcome or event.outcome, "finished_at": attempt.finished_at or event.at}
+    return _phase(attempt, event, step=event.step or attempt.step, **known)
 
 
 def _terminate_intended(attempt: AttemptState, event: ev.TerminateIntended) -> AttemptState:
@@ -337,6 +341,7 @@ def _run_resumed(run: RunState, event: ev.RunResumed) -> RunState:
             "unknown_errors": 0,
             "hindered": 0,
             "resumed_after": max(run.attempts, default=0),
+            "breaks": (*run.breaks, (run.ended_at, event.at)),
             "ended_at": None,
             "outcome": None,
             "reason": "",

@@ -231,7 +231,7 @@ class AttemptGone(_Event):
     """Confirmed: nothing of this attempt runs any more."""
 
     type: Literal["attempt-gone"] = "attempt-gone"
-    v: Literal[3] = 3
+    v: Literal[4] = 4
     run_id: str
     attempt: int
     ended_at: Seconds
@@ -244,6 +244,10 @@ class AttemptGone(_Event):
     """Steps per second over the last minute of its training, as its last heartbeat told (since version 2)."""
     saved: Seconds | None = None
     """Seconds of training that the run's newest checkpoint holds, as that told (since version 3)."""
+    saved_step: Steps | None = None
+    """The step of that checkpoint (since version 4, as what follows)."""
+    trained: Seconds | None = None
+    """Seconds of training that it had come to, over all attempts on its chain, without what had to be trained again."""
 
 
 class PriceChanged(_Event):
