@@ -49,9 +49,9 @@ def _told(service: NotifyBase, to: Destination, message: Rendered) -> bool:
     if to.scheme in MAILS and message.html:
         images = AppriseAttachment()
         for name, data in message.images.items():
-            images.add(AttachMemory(content=data, name=name, mimetype="image/png"))
+            images.add(AttachMemory(content=data, name=name, mimetype="image/png"))  # type: ignore[no-untyped-call]
         if message.images:
-            service.inline = True  # so that the page names them by cid:
+            vars(service)["inline"] = True  # so that the page names them by cid:
         attach = images if message.images else None
         return bool(service.notify(body=message.html, title=message.subject, body_format=NotifyFormat.HTML, attach=attach))
     room = int(getattr(service, "body_maxlen", 0) or 0)
