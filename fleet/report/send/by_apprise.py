@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,10 @@ WRONG = "Apprise does not understand this destination"
 PAGES = "What such a URL looks like: https://appriseit.com/services/"
 MAILS = ("mailto", "mailtos", "smtp", "smtps")
 """By a mail server. Others that mail (SendGrid, Mailgun, …) are told the text, for none of them shows images alike."""
+_CAUSES = re.compile(
+    r"\[Errno -?\d+\] [^\"')]+|[Rr]ead timed out|[Tt]imed out|certificate verify failed|wrong version number"
+    r"|Connection refused|Name or service not known|Remote end closed connection without response"
+)
 CONNECT, ANSWER = 15.0, 30.0
 """Seconds, of one request. All of it has the sender's own deadline."""
 
@@ -81,7 +86,7 @@ class _Heard(logging.Handler):
         if record.levelno >= logging.WARNING:
             self.warned = told[:300].rstrip(": ")
         elif "Exception: " in told:
-            self.error = told.partition("Exception: ")[2][:300]
+            self.error = _cause(told.partition("Exception: ")[2])
 
     def __enter__(self) -> Self:
         self._log.setLevel(logging.DEBUG)
@@ -91,3 +96,9 @@ class _Heard(logging.Handler):
 
     def __exit__(self, *_: object) -> None:
         self._log.removeHandler(self)
+
+
+def _cause(told: str) -> str:
+    """What really happened, out of an exception that tells every layer that it went through, and the address with it."""
+    found = _CAUSES.findall(told)
+    return found[-1].strip() if found else told[:200]

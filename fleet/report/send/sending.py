@@ -40,22 +40,33 @@ def send(
 
     Secrets in the text are taken out first. Never raises for a destination: a wrong one is a failure as well.
     """
-    message, errands, failures = safe(rendered), list[_Errand](), list[Failure]()
-    ends_at = time.monotonic() + deadline_seconds
-    for url in dict.fromkeys(to):
-        try:
-            errands.append(_Errand(destination(url)))
-        except FleetError as error:
-            failures.append(Failure("a destination", error.message, error.hint))
-    for errand in errands:
-        threading.Thread(target=_run, args=(errand, message, account or Account()), daemon=True).start()
-    for errand in errands:
-        if not errand.over.wait(max(0.0, ends_at - time.monotonic())):
-            why = f"no answer within {deadline_seconds:g} s; whether it arrived is not known"
-            failures.append(Failure(errand.to.shown, why))
-        elif errand.failed is not None:
-            failures.append(errand.failed)
-    return failures
+    return [one for one in send_each(rendered, list(dict.fromkeys(to)), deadline_seconds, account) if one is not None]
+
+
+def send_each(
+    rendered: Rendered, to: Sequence[str], deadline_seconds: float = DEADLINE, account: Account | None = None
+) -> list[Failure | None]:
+    """The same, with what became of each, in their order; None: it was told."""
+    message, ends_at = safe(rendered), time.monotonic() + deadline_seconds
+    begun = [_begin(url, message, account or Account()) for url in to]
+    return [_outcome(one, ends_at, deadline_seconds) for one in begun]
+
+
+def _begin(url: str, message: Rendered, account: Account) -> _Errand | Failure:
+    try:
+        errand = _Errand(destination(url))
+    except FleetError as error:
+        return Failure("a destination", error.message, error.hint)
+    threading.Thread(target=_run, args=(errand, message, account), daemon=True).start()
+    return errand
+
+
+def _outcome(begun: _Errand | Failure, ends_at: float, seconds: float) -> Failure | None:
+    if isinstance(begun, Failure):
+        return begun
+    if not begun.over.wait(max(0.0, ends_at - time.monotonic())):
+        return Failure(begun.to.shown, f"no answer within {seconds:g} s; whether it arrived is not known")
+    return begun.failed
 
 
 def _run(errand: _Errand, message: Rendered, account: Account) -> None:
