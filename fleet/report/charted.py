@@ -45,7 +45,10 @@ def figures(s: Statement) -> Section:
     if kinds:
         told.insert(0, f"Paid for: {kinds}.")
     return Section(
-        "figures", "In sum", tuple(told), Table("The night in sum", ("", "USD", "Compared"), tuple(rows), frozenset((1,)))
+        "figures",
+        "In sum",
+        tuple(told),
+        Table("The night in sum", ("What", "USD", "Compared"), tuple(rows), frozenset((1,))),
     )
 
 
@@ -128,7 +131,8 @@ def prices(s: Statement) -> list[Section]:
     first = Section("prices", "Prices of the types used", _why(s), table)
     drawn = panels[:MOST_PANELS]
     charts = [
-        Section(f"price-{n}", title, (), None, f"price-{n}", alt_of(title, zones)) for n, (title, zones) in enumerate(drawn)
+        Section(f"price-{n}", title, (), None, f"price-{n}", alt_of(title, zones), level=3)
+        for n, (title, zones) in enumerate(drawn)
     ]
     return [first, *charts]
 

@@ -1,4 +1,4 @@
-"""The objects of a report as ``-o json`` prints them, and as the bucket keeps them. Money in dollars, times in seconds since 1970."""
+"""A report as ``-o json`` prints it and the bucket keeps it. Money in dollars, times in seconds since 1970."""
 
 from __future__ import annotations
 

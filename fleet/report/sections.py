@@ -49,7 +49,20 @@ def _compared(s: Statement) -> str:
 
 def sections(s: Statement) -> list[Section]:
     """Everything below the heading, in the order in which it is read. What there is nothing to say of is left out."""
-    found = [figures(s), _runs(s), _interruptions(s), time_shares(s), _waste(s), nights(s), *prices(s), _left(s), _unsent(s)]
+    if s.quiet:
+        found = [_unsent(s)]
+    else:
+        found = [
+            figures(s),
+            _runs(s),
+            _interruptions(s),
+            time_shares(s),
+            _waste(s),
+            _left(s),
+            nights(s),
+            *prices(s),
+            _unsent(s),
+        ]
     return [section for section in found if section is not None]
 
 
@@ -136,4 +149,6 @@ def _unsent(s: Statement) -> Section | None:
     if not s.unsent:
         return None
     rows = tuple((one.date, one.line) for one in s.unsent)
-    return Section("unsent", "Nights whose report could not be sent", table=Table("Earlier nights", ("Night", ""), rows))
+    return Section(
+        "unsent", "Nights whose report could not be sent", table=Table("Earlier nights", ("Night", "In one line"), rows)
+    )

@@ -30,5 +30,7 @@ class Section:
     """What the chart shows, in words."""
     quoted: tuple[tuple[str, str], ...] = ()
     """Whose words, and the words themselves, as they were printed: lines of logs among them."""
+    level: int = 2
+    """Of its title."""
     long: bool = False
     """The table may be folded away where a chart shows it."""
