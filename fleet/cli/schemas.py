@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from fleet.cli import objects
+from fleet.cli import money_objects, objects
 from fleet.control.names import nearest
 from fleet.model.errors import FleetError
 
@@ -33,6 +33,7 @@ PRINTED: Mapping[str, Printed] = {
     "simulation": Printed(objects.SimulationObject, ("simulate",)),
     "history": Printed(list[objects.PoolHistoryObject], ("history show",)),
     "history-export": Printed(objects.HistoryExportObject, ("history export",)),
+    "cost": Printed(money_objects.CostObject, ("cost",)),
     "event": Printed(None, ("events", "controller run"), lines=True),
     "log-line": Printed(objects.LogLineObject, ("logs",), lines=True),
     "note": Printed(objects.NoteObject, ("note",)),

@@ -15,6 +15,7 @@ from fleet.core.pace import UNKNOWN_RETRY, pace_of
 from fleet.core.phases import moved
 from fleet.core.sightings import SIGHTINGS, observe
 from fleet.core.state import AttemptState, FleetState, Pause, RunState, VolumeRecord
+from fleet.core.storage import measured
 from fleet.model import events as ev
 from fleet.model.cloud import PriceSince
 from fleet.model.errors import ErrorClass
@@ -35,12 +36,15 @@ def fold_all(state: FleetState, entries: Iterable[Folded]) -> FleetState:
     head, latest = state.head, state.at
     runs, names = dict(state.runs), dict(state.names)
     cooling, resting, orphans = dict(state.cooling), dict(state.resting), dict(state.orphans)
-    unsettled, pools = dict(state.unsettled), dict(state.pools)
+    unsettled, pools, storage = dict(state.unsettled), dict(state.pools), state.storage
     for number, at, events in entries:
         head, latest = number, max(at, latest)
         for event in events:
             if isinstance(event, ev.OrphanIntended):
                 orphans.setdefault(event.instance_id, event.at)
+                continue
+            if isinstance(event, ev.StorageMeasured):
+                storage = measured(storage, event)
                 continue
             if isinstance(event, ev.RunCreated):
                 runs.setdefault(event.run_id, _created(event))
@@ -67,6 +71,7 @@ def fold_all(state: FleetState, entries: Iterable[Folded]) -> FleetState:
         "resting": resting,
         "orphans": orphans,
         "pools": pools,
+        "storage": storage,
     }
     return state.model_copy(update={"head": head, "at": latest, **changed})
 

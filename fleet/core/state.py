@@ -216,6 +216,18 @@ class RunState(Frozen):
         return _once(self, self.attempts, lambda: [attempt for attempt in self.attempts.values() if attempt.live])
 
 
+class StorageRecord(Frozen):
+    """What lay in the bucket when it was counted, and how many requests there had been until then."""
+
+    at: Seconds
+    provider: str
+    region: str
+    bytes: int
+    objects: int
+    put: int
+    get: int
+
+
 class FleetState(Frozen):
     """Everything that the journal says, up to and with entry ``head``."""
 
@@ -235,6 +247,8 @@ class FleetState(Frozen):
     """Instances that no attempt owns, and since when they shall end."""
     pools: dict[str, PoolRecord] = Field(default_factory=dict)
     """What was seen of each pool of machines, by ``provider/region/zone/type``."""
+    storage: tuple[StorageRecord, ...] = ()
+    """What lay in the bucket, day by day, each later than the one before."""
 
     @property
     def busy_runs(self) -> list[RunState]:

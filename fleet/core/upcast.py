@@ -44,6 +44,7 @@ CURRENT: Mapping[str, int] = {
     "volume-delete-intended": 1,
     "volume-deleted": 1,
     "orphan-intended": 1,
+    "storage-measured": 1,
     "run-ended": 1,
 }
 """The version of each type that this fleet writes."""

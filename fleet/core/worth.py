@@ -19,7 +19,7 @@ from fleet.core.rates import rates_of
 from fleet.core.state import FleetState, RunState, VolumeRecord
 from fleet.core.survival import Hints, Lives, Outlook, Prior, outlook, prior_of
 from fleet.model.base import Micros, Seconds
-from fleet.model.cloud import Market, Offer
+from fleet.model.cloud import Capabilities, Market, Offer
 from fleet.model.job import Job
 
 MOVE_HOURS = 0.25
@@ -80,7 +80,7 @@ class Knowledge:
     hints: Mapping[str, Hints] = field(default_factory=dict)
     """By pool: what the cloud tells."""
     volume_prices: Mapping[str, Micros] = field(default_factory=dict)
-    """By provider, per GB and month."""
+    """By provider, and by ``provider/region`` where that asks something else, per GB and month."""
     addresses: Mapping[str, Micros] = field(default_factory=dict)
     """By provider, per hour: a public address."""
     checkpoint_gb: float = 0.0
@@ -91,6 +91,11 @@ class Knowledge:
     _expected: dict[int, Expected] = field(default_factory=dict)
     """By the offer's identity: all runs of a tick are shown the same ones."""
     _kept: dict[tuple[int, Seconds, Seconds], float] = field(default_factory=dict)
+
+    def disk_price(self, offer: Offer) -> Micros:
+        """Micro-dollars for a GB and month of a disk that is made where an offer is."""
+        usual = self.volume_prices.get(offer.provider, 0)
+        return self.volume_prices.get(f"{offer.provider}/{offer.region}", usual)
 
     def runs_of(self, name: str) -> list[RunState]:
         """All runs of a name."""
@@ -155,11 +160,20 @@ class Knowledge:
         return found
 
 
+def disk_prices(capabilities: Mapping[str, Capabilities]) -> dict[str, Micros]:
+    """What disks cost, as ``Knowledge`` has it, from what each provider says."""
+    found: dict[str, Micros] = {}
+    for name, one in capabilities.items():
+        found[name] = one.volume_price
+        found |= {f"{name}/{region}": price for region, price in one.volume_prices.items()}
+    return found
+
+
 def knowledge(state: FleetState, observed: Observed) -> Knowledge:
     """What one tick knows, made once for all of its runs."""
     made: tuple[object, object, object, Knowledge] | None = state.__dict__.get("_knowledge")
     if made is None or made[0] is not observed or made[1] is not state.runs or made[2] is not state.pools:
-        prices = {name: one.volume_price for name, one in observed.capabilities.items()}
+        prices = disk_prices(observed.capabilities)
         addresses = {name: one.address_price for name, one in observed.capabilities.items()}
         found = Knowledge(state, observed.now, observed.hints, prices, addresses)
         made = state.__dict__["_knowledge"] = (observed, state.runs, state.pools, found)
@@ -201,7 +215,7 @@ def worth(offer: Offer, run: RunState, volume: VolumeRecord | None, known: Knowl
     hourly = offer.price + known.addresses.get(offer.provider, 0)
     if volume is not None and (offer.region, offer.zone) != (volume.region, volume.zone):
         hourly += leaving_price(offer, volume, run.job.volume.keep, known.checkpoint_gb)
-    size, price = run.job.volume.size, known.volume_prices.get(offer.provider, 0)
+    size, price = run.job.volume.size, known.disk_price(offer)
     hourly += volume_rate(volume.size_gb, volume.price) if volume is not None else volume_rate(size, price)
     kept = known.kept(offer, overheads)
     return Worth(

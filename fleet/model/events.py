@@ -15,6 +15,9 @@ from fleet.model.documents import CheckpointRef, Mount, Notice, Outcome, Resumed
 from fleet.model.errors import ErrorClass
 from fleet.model.job import Job
 
+MOST_BYTES = 10**18
+"""An exabyte in a bucket is a slip."""
+
 
 class _Event(Frozen):
     at: Seconds
@@ -386,6 +389,22 @@ class OrphanIntended(_Event):
     reason: str
 
 
+class StorageMeasured(_Event):
+    """What lies in the fleet's bucket, counted by listing it: once a day at most, where lying there is paid for."""
+
+    type: Literal["storage-measured"] = "storage-measured"
+    v: Literal[1] = 1
+    provider: str
+    """Whose bucket it is: ``aws``."""
+    region: str
+    bytes: int = Field(ge=0, le=MOST_BYTES)
+    objects: int = Field(ge=0, le=MOST_BYTES)
+    put: int = Field(ge=0, le=MOST_BYTES)
+    """Requests in the fleet's whole life so far that are charged as writing and listing are: reckoned from what was done."""
+    get: int = Field(ge=0, le=MOST_BYTES)
+    """Those that are charged as reading is."""
+
+
 class RunEnded(_Event):
     """The run is over."""
 
@@ -433,6 +452,7 @@ Event = (
     | VolumeDeleteIntended
     | VolumeDeleted
     | OrphanIntended
+    | StorageMeasured
     | RunEnded
 )
 

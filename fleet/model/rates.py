@@ -36,11 +36,20 @@ class Rates(Frozen):
     """Of data that leaves for the internet."""
     snapshot_gb_month: Micros = 0
     regions: dict[str, dict[str, Micros]] = Field(default_factory=dict)
-    """Where a region asks otherwise: the fields above by their names."""
+    """Where a region asks otherwise: the fields above by their names. Those that ask the same are named as well."""
+    elsewhere: bool = False
+    """The region that was asked for is in no list here: these are another's."""
+
+    @property
+    def listed(self) -> str:
+        """Of when, and of where if that is not sure."""
+        return f"{self.of}{' (of another region)' if self.elsewhere else ''}"
 
     def at(self, region: str) -> Rates:
         """What a region asks."""
-        known = self.__dict__.setdefault("_at", {})
+        known: dict[str, Rates] = self.__dict__.setdefault("_at", {})
         if region not in known:
-            known[region] = self.model_copy(update={**self.regions.get(region, {}), "regions": {}})
-        return known[region]  # type: ignore[no-any-return]
+            own = self.regions.get(region)
+            elsewhere = own is None and bool(self.regions)
+            known[region] = self.model_copy(update={**(own or {}), "regions": {}, "elsewhere": elsewhere})
+        return known[region]

@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
-from typing import Protocol
 
+from fleet.core.ledger.bucket import of_bucket
 from fleet.core.ledger.charges import Charge, of_run
 from fleet.core.ledger.line import Line
 from fleet.core.state import FleetState, RunState
 from fleet.model.base import Seconds
+from fleet.model.calendar import Span
 from fleet.model.cloud import Billing
 from fleet.model.rates import Rates
 
 
-class Stretch(Protocol):
-    """From a moment up to another, which is not in it any more."""
-
-    @property
-    def start(self) -> Seconds:
-        """The first moment."""
-        ...
-
-    @property
-    def end(self) -> Seconds:
-        """The first moment after it."""
-        ...
-
-
 def ledger(
     state: FleetState,
-    span: Stretch,
+    span: Span,
     now: Seconds,
     billing: Mapping[str, Billing],
     rates: Mapping[str, Rates],
@@ -45,21 +32,26 @@ def ledger(
     """
     edges = [span.start, *(at for at in cuts if span.start < at < span.end), span.end]
     found: list[Line] = []
-    for charge in _charges(state, now, billing, rates, runs):
-        if charge.whole.start < span.end and charge.whole.end > span.start:
-            for start, end in pairwise(edges):
-                line = charge.cut(start, end)
+    for charge in _charges(state, span, now, billing, rates, runs):
+        if charge.start < span.end and charge.end > span.start:
+            at = max(0, bisect_right(edges, charge.start) - 1)
+            while at + 1 < len(edges) and edges[at] < charge.end:
+                line = charge.cut(edges[at], edges[at + 1])
                 if line is not None:
                     found.append(line)
+                at += 1
     return found
 
 
 def _charges(
     state: FleetState,
+    span: Span,
     now: Seconds,
     billing: Mapping[str, Billing],
     rates: Mapping[str, Rates],
     runs: Sequence[RunState] | None,
 ) -> Iterator[Charge]:
     for run in state.runs.values() if runs is None else runs:
-        yield from of_run(run, now, billing, rates)
+        yield from of_run(run, span, now, billing, rates)
+    if runs is None:
+        yield from of_bucket(state, now, rates)

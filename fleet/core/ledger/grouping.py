@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone, tzinfo
 from typing import Literal
-from zoneinfo import ZoneInfo
 
 from fleet.core.ledger.line import SMALL, Known, Line
 from fleet.model.base import Micros, Seconds
+from fleet.model.calendar import Span, date_text, day_of, next_day
 
 By = Literal["run", "day", "type", "zone", "kind", "attempt"]
 _SURE: Mapping[Known, int] = {"measured": 0, "listed": 1, "estimated": 2}
@@ -65,16 +64,28 @@ def group(lines: Iterable[Line], by: By, zone: str = "UTC") -> list[Group]:
     return [total(found[name], name) for name in sorted(found, key=lambda name: (first[name], name))]
 
 
+def midnights(span: Span, zone: str) -> list[Seconds]:
+    """Where the days within a span meet, ascending: as ``ledger`` takes its cuts."""
+    found: list[Seconds] = []
+    day = day_of(span.start, zone)
+    while day.end < span.end:
+        found.append(day.end)
+        day = next_day(day, zone)
+    return found
+
+
 def _key(by: By, zone: str) -> Callable[[Line], str]:
-    place: tzinfo = timezone.utc if zone == "UTC" else ZoneInfo(zone)
     keys: dict[By, Callable[[Line], str]] = {
         "run": lambda line: line.run or line.name,
-        "day": lambda line: datetime.fromtimestamp(line.start, place).date().isoformat(),
+        "day": lambda line: date_text(line.start, zone),
         "type": lambda line: line.instance_type or line.kind,
         "zone": lambda line: "/".join(filter(None, (line.provider, line.zone or line.region))),
         "kind": lambda line: line.kind,
-        "attempt": lambda line: (
-            f"{line.run}/{line.attempt}" if line.attempt is not None else f"{line.run or line.name} {line.kind}"
-        ),
+        "attempt": _attempt,
     }
     return keys[by]
+
+
+def _attempt(line: Line) -> str:
+    whose = line.run or line.name
+    return f"{whose} #{line.attempt}" if line.attempt is not None else f"{whose} {line.kind}"
