@@ -46,6 +46,12 @@ def _charge(intervals: list[Interval]) -> Micros:
     return (weighted + _MS_PER_HOUR // 2) // _MS_PER_HOUR
 
 
+def cost_until(charged: list[Interval], moment: int) -> Micros:
+    """Micro-dollars of some intervals up to a moment (milliseconds since 1970), rounded once."""
+    weighted = sum(max(0, min(round(i.end * 1000), moment) - round(i.start * 1000)) * i.price for i in charged)
+    return (weighted + _MS_PER_HOUR // 2) // _MS_PER_HOUR
+
+
 def _milliseconds(start: Seconds, end: Seconds) -> int:
     """Between two moments, each to the millisecond: what is split anywhere adds up to the whole."""
     return round(end * 1000) - round(start * 1000)

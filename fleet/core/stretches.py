@@ -21,8 +21,8 @@ from fleet.model.documents import Heartbeat
 Part = Literal["training", "boot", "restore", "lost", "idle", "leaving"]
 Beats = Mapping[AttemptKey, Heartbeat]
 """The last words of machines that live: how far they are stands in no journal yet."""
-ELSEWHERE = 2.0
-"""Training does not change its speed by this factor: then its steps did not begin at 0."""
+ELSEWHERE = 10.0
+"""More steps than by so many times the speed that was seen: those of a training from nothing did not begin at 0."""
 
 
 @dataclass(frozen=True, slots=True)
