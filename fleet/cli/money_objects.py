@@ -58,8 +58,10 @@ class ReportInstalledObject(TypedDict):
     time_zone: str
     to: list[str]
     """Whom it tells; stars stand for what is secret."""
+    made: bool
+    """False: it was only shown (`--dry-run`)."""
     steps: list[ReportStepObject]
-    """What was done, in order; empty: all was as it should be."""
+    """What was done, or would be, in order; empty: all was as it should be."""
 
 
 class ReportNightObject(TypedDict):
