@@ -8,7 +8,7 @@ import typer
 
 from fleet.cli.app import BucketOption, Commands, Output, OutputOption, app
 
-reports = typer.Typer(cls=Commands, help="What a night cost and bought: shown, sent, and sent every night.")
+reports = typer.Typer(cls=Commands)
 app.add_typer(reports, name="report")
 
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

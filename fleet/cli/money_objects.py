@@ -11,6 +11,7 @@ class UnreachedObject(TypedDict):
     to: str
     """Stars stand for what is secret in it."""
     why: str
+    """What happened."""
     hint: str
     """What to do about it; empty: nothing that is known."""
 
@@ -34,7 +35,9 @@ class ReportTestObject(TypedDict):
     """What came of a test message."""
 
     told: list[str]
+    """Who was reached."""
     failed: list[UnreachedObject]
+    """Who was not."""
 
 
 class ReportStepObject(TypedDict):
@@ -56,6 +59,7 @@ class ReportInstalledObject(TypedDict):
     at: str
     """`02:00`; empty once it is removed."""
     time_zone: str
+    """Its IANA name: the time is in it."""
     to: list[str]
     """Whom it tells; stars stand for what is secret."""
     made: bool
@@ -68,8 +72,11 @@ class ReportNightObject(TypedDict):
     """What became of one night's report."""
 
     bucket: str
+    """The fleet's."""
     night: str
+    """Its date, in the user's time zone."""
     told: list[str]
+    """Who was told of it."""
     waiting: list[str]
     """Those who are told with the next one."""
     why: str
@@ -80,6 +87,7 @@ class ReportStatusObject(TypedDict):
     """Whether and how the report is sent every night."""
 
     installed: list[ReportPlaceObject]
+    """Where it is called from; empty: nowhere."""
     to: list[str]
     """Whom this computer tells; stars stand for what is secret."""
     nights: list[ReportNightObject]
@@ -90,5 +98,6 @@ class ReportPlaceObject(TypedDict):
     """One place that calls it each night."""
 
     on: Literal["systemd", "launchd", "cron", "account"]
+    """Who calls it."""
     where: str
     """A path, the line in the crontab, or what it is called in the account."""
