@@ -144,7 +144,7 @@ def _days(since: float, until: float, zone: str) -> list[tuple[float, str]]:
     """Where the time axis is marked: seven local midnights at most."""
     step = max(1, round((until - since) / 86400 / 7))
     day = datetime.fromtimestamp(day_of(since, zone).end + 1, ZoneInfo(zone)).date()
-    found = []
+    found: list[tuple[float, str]] = []
     while True:
         at = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).timestamp()
         if at > until:
