@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import typer
 
 from fleet.cli.app import BucketOption, Commands, Output, OutputOption, app
 from fleet.cli.complete import run_names
+from fleet.cli.output import CHOSEN
 
 
 class By(str, Enum):
@@ -50,7 +52,31 @@ def cost(
     raise typer.Exit(show(wish, bucket, as_json=output is Output.JSON))
 
 
-reports = typer.Typer(cls=Commands)
+YESTERDAY = "yesterday"
+
+
+class ReportCommands(Commands):
+    """``--night`` stands alone for yesterday, or before a date."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """An option takes a value or none, never both: where there is none, say which is meant."""
+        told = list(args)
+        for place, word in enumerate(told):
+            if word == "--night" and (place + 1 == len(told) or told[place + 1].startswith("-")):
+                told[place] = f"--night={YESTERDAY}"
+        return super().parse_args(ctx, told)
+
+
+class Form(str, Enum):
+    """How a report is written."""
+
+    TEXT = "text"
+    MARKDOWN = "md"
+    JSON = "json"
+    CSV = "csv"
+
+
+reports = typer.Typer(cls=ReportCommands)
 app.add_typer(reports, name="report")
 
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -62,27 +88,48 @@ QuietNightsOption = Annotated[
 ]
 
 
+def _form(value: Form) -> Form:
+    CHOSEN.as_json = CHOSEN.as_json or value is Form.JSON
+    return value
+
+
 @reports.callback(invoke_without_command=True)
 def report(
     context: typer.Context,
-    night: Annotated[bool, typer.Option("--night", help="Yesterday, in your time zone.")] = False,
+    night: Annotated[
+        str | None, typer.Option("--night", metavar="[DATE]", help="Which day, in your time zone; alone: yesterday.")
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Write it as one page with charts, that needs nothing else."),
+    ] = None,
+    form: Annotated[
+        Form, typer.Option("--format", help="How to print it: text, md (Markdown), json or csv.", callback=_form)
+    ] = Form.TEXT,
     send: Annotated[bool, typer.Option("--send", help="Send it, with those that could not be sent; once a night.")] = False,
     quiet_nights: QuietNightsOption = "line",
     bucket: BucketOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Show what yesterday cost, bought and wasted; or send it, and let it be sent every night.
+    """Show what yesterday, or another day, cost, bought and wasted; or send it, and let it be sent every night.
 
-    Example: fleet report --night --send
+    Example: fleet report --night. Example: fleet report --night 2026-11-25 --html report.html.
+    Example: fleet report --night --format csv. Example: fleet report --night --send
     """
     if context.invoked_subcommand is not None:
         return
-    if not night:
-        raise typer.BadParameter("say which: --night is yesterday")
     if send:
+        if html is not None or form is not Form.TEXT or night not in (None, YESTERDAY):
+            raise typer.BadParameter(
+                "--send sends yesterday's, in every form: it goes with neither --html, --format nor a date"
+            )
         from fleet.cli.report_send import send_night
 
         raise typer.Exit(send_night(bucket, quiet_nights, as_json=output is Output.JSON))
+    from fleet.cli.report import show
+
+    chosen = Form.JSON if output is Output.JSON else form
+    raise typer.Exit(show(None if night in (None, YESTERDAY) else night, html, chosen.value, bucket))
 
 
 @reports.command("install")

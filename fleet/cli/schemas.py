@@ -9,6 +9,7 @@ from typing import Any, get_args
 from fleet.cli import money_objects, objects
 from fleet.control.names import nearest
 from fleet.model.errors import FleetError
+from fleet.report import objects as report_objects
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -68,6 +69,7 @@ PRINTED: Mapping[str, Printed] = {
     "findings": Printed(list[objects.FindingObject], ("doctor",)),
     "demo": Printed(objects.DemoObject, ("demo",)),
     "ticks": Printed(objects.TicksObject, ("simulate",), lines=True),
+    "night": Printed(list[report_objects.NightObject], ("report",)),
     "report-sent": Printed(list[money_objects.ReportSentObject], ("report",)),
     "report-installed": Printed(money_objects.ReportInstalledObject, ("report install", "report uninstall")),
     "report-status": Printed(money_objects.ReportStatusObject, ("report status",)),
@@ -114,7 +116,7 @@ def _documented(shape: Any) -> Any:
     """The shape, its types told to take their fields' docstrings for descriptions."""
     from pydantic import ConfigDict
 
-    for one in [*vars(objects).values(), *vars(money_objects).values()]:
+    for one in [one for module in (objects, money_objects, report_objects) for one in vars(module).values()]:
         if isinstance(one, type) and hasattr(one, "__total__"):
             one.__pydantic_config__ = ConfigDict(use_attribute_docstrings=True)  # type: ignore[attr-defined]
     return shape

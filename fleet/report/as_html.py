@@ -21,6 +21,8 @@ from fleet.report.tables import Section, Table
 from fleet.report.words import subject
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src cid:; base-uri 'none'; form-action 'none'"
+SHORT = 14
+"""Characters of a row's name that stay on one line."""
 _CODE = re.compile(r"`([^`]+)`")
 _NO_CHARTS = "Charts are drawn by matplotlib, which is not installed where this was made: pip install 'fleet[report]'."
 
@@ -95,7 +97,9 @@ def _section(section: Section, charts: Mapping[str, str]) -> str:
     level = section.level
     parts = [f"<h{level}{_style(f'h{level}')}>{text(section.title)}</h{level}>\n", *(_p(line) for line in section.told)]
     if chart:
-        parts.append(f"<div{_style('figure')}>{chart}</div>\n")
+        label = text(f"Chart: {section.title}")
+        # Reached by the keyboard, where it is wider than the screen.
+        parts.append(f'<div role="region" aria-label="{label}" tabindex="0"{_style("figure")}>{chart}</div>\n')
     if section.table is not None:
         folded = section.long and chart
         table = _table(section.table)
@@ -112,7 +116,8 @@ def _table(of: Table) -> str:
         if kind == "head":
             return f'<th scope="col"{_style("th-n" if number else "th")}>{text(words)}</th>'
         if index == 0:
-            return f'<th scope="row"{_style("th-row")}>{text(words)}</th>'
+            style = _style("th-short" if len(words) <= SHORT else "th-row")
+            return f'<th scope="row"{style}>{text(words)}</th>'
         return f"<td{_style('td-n' if number else 'td')}>{text(words) or '-'}</td>"
 
     head = "".join(cell("head", index, words) for index, words in enumerate(of.head))

@@ -64,7 +64,7 @@ def _before(s: Statement) -> str:
 def _known(s: Statement) -> str:
     if not s.totals.night.estimated:
         return "Every amount was measured, or is a listed price."
-    return f"{money(s.totals.night.estimated)} of it is estimated: nobody saw the end of something."
+    return f"{money(s.totals.night.estimated)} of it is estimated: nobody measured it, and no list says it."
 
 
 def time_shares(s: Statement) -> Section | None:
@@ -125,7 +125,7 @@ def prices(s: Statement) -> list[Section]:
     panels = panels_of(s)
     if not panels:
         return []
-    head = ("Type and zone", "Now", "Least", "Mean", "Most", "Bid", "Above the bid", "On demand", "From")
+    head = ("Type and zone", "Now", "Least", "Mean", "Most", "Bid", "Above the bid", "On demand")
     rows = tuple(_history(one) for _, zones in panels for one in zones)
     table = Table("Spot prices of the types used, USD per hour", head, rows, frozenset(range(1, 8)))
     first = Section("prices", "Prices of the types used", _why(s), table)
@@ -139,8 +139,10 @@ def prices(s: Statement) -> list[Section]:
 
 def _why(s: Statement) -> tuple[str, ...]:
     told = ["Dollars per hour. The bid is the most that a job pays; above it no machine can be had."]
-    if any(one.source == "the journal" for one in s.prices):
-        told.append("Where the provider's own history is not at hand, prices are known only while machines ran.")
+    sources = list(dict.fromkeys(one.source for one in s.prices))
+    told.append(f"From {' and '.join(sources)}.")
+    if "the journal" in sources:
+        told.append("The journal knows a price only while a machine ran.")
     return tuple(told)
 
 
@@ -150,7 +152,7 @@ def _history(one: PriceHistory) -> tuple[str, ...]:
     amounts = (seen[-1], min(seen), mean(one.points, one.until), max(seen))
     return (
         f"{one.instance_type}, {one.zone}", *(price(value) for value in amounts), price(one.bid), over,
-        price(one.on_demand), one.source,
+        price(one.on_demand),
     )  # fmt: skip
 
 

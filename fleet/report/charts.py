@@ -5,12 +5,14 @@ In SVG every colour is a variable of the page's: the same drawing does for light
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from fleet.model.calendar import day_of
+from fleet.model.cloud import PriceSince
 from fleet.model.units import format_money
 from fleet.report.charted import MOST_PANELS, kinds_of, panels_of
 from fleet.report.palette import COLOURS, DASHES, HATCHES
@@ -25,6 +27,8 @@ INK, SOFT, GRID, GROUND = "#1f1e1d", "#5c5b59", "#dedcda", "#fffffe"
 """Sentinels too: no series has these. GROUND is what lies behind."""
 WIDTH = 8.6
 """Inches."""
+STRETCHES = 140
+"""Of the time in a chart of prices, that are told apart."""
 MOST_ZONES = len(DASHES)
 """Lines in one chart; the table has the others too."""
 
@@ -116,8 +120,9 @@ def _prices(s: Statement, zones: list[PriceHistory]) -> Figure:
     since = min(one.points[0].at for one in zones)
     until = max(one.until for one in zones)
     for number, one in enumerate(zones[:MOST_ZONES]):
-        times = [point.at for point in one.points] + [one.until]
-        seen = [point.price / 1e6 for point in one.points] + [one.points[-1].price / 1e6]
+        points = thinned(one.points, since, until)
+        times = [point.at for point in points] + [one.until]
+        seen = [point.price / 1e6 for point in points] + [points[-1].price / 1e6]
         axes.step(
             times, seen, where="post", color=COLOURS[number], linestyle=DASHES[number], linewidth=1.7,
             label=f"{one.zone} {price(one.points[-1].price)}",
@@ -128,16 +133,39 @@ def _prices(s: Statement, zones: list[PriceHistory]) -> Figure:
     usual = zones[0].on_demand
     axes.axhline(usual / 1e6, color=SOFT, linewidth=1.2, linestyle=(0, (1, 3)), label=f"on demand {price(usual)}")
     _dollars(axes)
-    spans = [(max(start, since), end - max(start, since)) for one in zones for start, end in one.used if end > since]
-    if spans:
+    ran = together([(max(start, since), end) for one in zones for start, end in one.used if end > since])
+    if ran:
         high = axes.get_ylim()[1]
-        axes.broken_barh(spans, (0, high * 0.03), color=INK, label="machines ran")
+        axes.broken_barh([(start, end - start) for start, end in ran], (0, high * 0.03), color=INK, label="machines ran")
         axes.set_ylim(0, high)
     marks = _days(since, until, s.zone)
     axes.set_xticks([at for at, _ in marks], [told for _, told in marks])
     axes.set_xlim(since, until if until > since else since + 1)
     _legend(axes, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
+
+
+def together(spans: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Stretches of time that touch as one."""
+    found: list[tuple[float, float]] = []
+    for start, end in sorted(spans):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((start, end))
+    return found
+
+
+def thinned(points: Sequence[PriceSince], since: float, until: float) -> Sequence[PriceSince]:
+    """As many as can be seen: of each short stretch the lowest, the highest and the last."""
+    if len(points) <= 3 * STRETCHES:
+        return points
+    width, kept = (until - since) / STRETCHES, dict[float, PriceSince]()
+    for _, some in groupby(points, key=lambda one: (one.at - since) // width):
+        here = list(some)
+        for one in (min(here, key=lambda p: p.price), max(here, key=lambda p: p.price), here[-1]):
+            kept[one.at] = one
+    return sorted(kept.values(), key=lambda one: one.at)
 
 
 def _days(since: float, until: float, zone: str) -> list[tuple[float, str]]:

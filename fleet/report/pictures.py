@@ -25,6 +25,9 @@ _IDS = re.compile(r'(\bid="|\bxlink:href="#|url\(#)')
 _STYLE = re.compile(r"<style\b.*?</style>", re.DOTALL)
 """Would hold for the whole page."""
 _FAMILY = re.compile(r"font-family: [^;\"]*; ?")
+_DIGITS = re.compile(r"(?<![\w.#-])(-?\d+\.\d\d)\d+")
+"""Nobody sees a thousandth of a point."""
+_TAG = re.compile(r"<[^>]+>")
 _ROOT = re.compile(r"<svg\b[^>]*>")
 _LINES = "stroke-linejoin:round;stroke-linecap:butt"
 DOTS = 144
@@ -62,6 +65,7 @@ def _svg(figure: Figure, name: str, alt: str) -> str:
     box = re.search(r'viewBox="([^"]*)"', begin[0])
     inner = re.sub(r"<metadata>.*?</metadata>", "", text[begin.end() :], flags=re.DOTALL)
     inner = _STYLE.sub("", inner)
+    inner = _TAG.sub(lambda tag: _DIGITS.sub(r"\1", tag[0]), inner)  # never in what people read
     inner = _IDS.sub(rf"\1{name}-", inner)
     inner = _COLOUR.sub(lambda found: f"var({_VARIABLES[found[0].lower()]})", inner)
     inner = "\n".join(_words(inner))

@@ -12,6 +12,10 @@ from fleet.report.words import NOTHING, clock, count, day, lasted, money, percen
 __all__ = ["Heading", "Section", "Table", "heading", "sections"]
 
 
+MOST_RUNS = 40
+"""In tables; the others stand in CSV and JSON."""
+
+
 @dataclass(frozen=True, slots=True)
 class Heading:
     """What stands above everything else."""
@@ -50,11 +54,11 @@ def _compared(s: Statement) -> str:
 def sections(s: Statement) -> list[Section]:
     """Everything below the heading, in the order in which it is read. What there is nothing to say of is left out."""
     if s.quiet:
-        found = [_unsent(s)]
+        found: list[Section | None] = [_unsent(s)]
     else:
         found = [
             figures(s),
-            _runs(s),
+            *_runs(s),
             _interruptions(s),
             time_shares(s),
             _waste(s),
@@ -66,15 +70,27 @@ def sections(s: Statement) -> list[Section]:
     return [section for section in found if section is not None]
 
 
-def _runs(s: Statement) -> Section | None:
+def _runs(s: Statement) -> list[Section | None]:
+    """What each cost and bought, and what it ran on; the dearest, where there are many."""
     if not s.runs:
-        return None
-    head = (
-        "Run", "State", "Paid", "On demand", "So far", "Steps", "Per 1,000", "Training", "Launches", "Taken back", "Ran on",
+        return []
+    head = ("Run", "State", "Paid", "On demand", "So far", "Steps", "Per 1,000", "Training")
+    shown, others = s.runs[:MOST_RUNS], s.runs[MOST_RUNS:]
+    rows = [_run(run) for run in shown]
+    if others:
+        rest = money(sum(run.paid for run in others)), money(sum(run.on_demand for run in others))
+        rows.append((f"{len(others):,} others", "", *rest, "", "", "", ""))
+    quoted = tuple((f"{run.name} ({run.outcome})", run.reason) for run in shown if run.reason)
+    ran = [run for run in shown if run.machines or run.waiting]
+    machines = Table(
+        "What each run ran on", ("Run", "Launches", "Taken back", "Waited", "On"), tuple(_machines(run) for run in ran),
+        frozenset((1, 2, 3)),
     )  # fmt: skip
-    table = Table("Each run in this night", head, tuple(_run(run) for run in s.runs), frozenset(range(2, 10)))
-    quoted = tuple((f"{run.name} ({run.outcome})", run.reason) for run in s.runs if run.reason)
-    return Section("runs", "Runs", table=table, quoted=quoted)
+    cost = Table("Each run in this night", head, tuple(rows), frozenset(range(2, 8)))
+    return [
+        Section("runs", "Runs", table=cost, quoted=quoted),
+        Section("machines", "Machines of each run", table=machines, level=3) if ran else None,
+    ]
 
 
 def _run(run: RunNight) -> tuple[str, ...]:
@@ -90,10 +106,12 @@ def _run(run: RunNight) -> tuple[str, ...]:
         f"{run.steps:,}" if run.steps else NOTHING,
         money(run.per_thousand),
         percent(training, machine),
-        str(run.launches),
-        str(run.interruptions),
-        "; ".join(run.machines) or "no machine",
     )
+
+
+def _machines(run: RunNight) -> tuple[str, ...]:
+    waited = lasted(run.waiting) if run.waiting else NOTHING
+    return run.name, str(run.launches), str(run.interruptions), waited, "; ".join(run.machines) or "no machine"
 
 
 def _interruptions(s: Statement) -> Section | None:

@@ -29,7 +29,7 @@ STYLES: Mapping[str, str] = {
     "ul": "margin:0;padding:0 0 0 18px",
     "li": f"margin:2px 0;color:{_INK}",
     "code": f"font-family:{_FIXED};font-size:13px;color:{_INK}",
-    "figure": "margin:8px 0",
+    "figure": "margin:8px 0;overflow-x:auto",
     "img": f"display:block;width:100%;max-width:{PANEL}px;height:auto;border:0",
     "summary": f"margin:4px 0;color:{_SOFT};font-size:13px;cursor:pointer",
     "scroll": "overflow-x:auto;margin:6px 0",
@@ -37,8 +37,9 @@ STYLES: Mapping[str, str] = {
     "caption": f"text-align:left;color:{_SOFT};font-size:13px;padding:0 0 4px",
     "th": f"{_CELL};text-align:left;font-weight:600;color:{_SOFT};vertical-align:bottom",
     "th-n": f"{_CELL};{_NUMBER};font-weight:600;color:{_SOFT};vertical-align:bottom",
-    "th-row": f"{_CELL};text-align:left;font-weight:600;color:{_INK};overflow-wrap:anywhere;min-width:5em",
-    "td": f"{_CELL};color:{_INK};overflow-wrap:anywhere;min-width:5em",
+    "th-row": f"{_CELL};text-align:left;font-weight:600;color:{_INK};overflow-wrap:break-word;max-width:18em",
+    "th-short": f"{_CELL};text-align:left;font-weight:600;color:{_INK};white-space:nowrap",
+    "td": f"{_CELL};color:{_INK};overflow-wrap:break-word;min-width:6em;max-width:24em",
     "td-n": f"{_CELL};{_NUMBER};color:{_INK}",
     "pre": (
         f"margin:4px 0;padding:8px 12px;background:{_TINT};color:{_INK};font:12px/1.45 {_FIXED};"
@@ -69,8 +70,8 @@ def _dark() -> str:
 HEAD = (
     ":root{color-scheme:light dark}"
     + _variables(_INK, _SOFT, _GRID, _GROUND, COLOURS)
-    + ".chart{display:block;width:100%;height:auto}"
-    + ".scroll:focus-visible{outline:2px solid var(--ink)}"
+    + ".chart{display:block;width:100%;min-width:540px;height:auto}"
+    + ".scroll:focus-visible,.figure:focus-visible{outline:2px solid var(--ink)}"
     + "@media(prefers-color-scheme:dark){"
     + _variables(_DARK_INK, _DARK_SOFT, _DARK_GRID, _DARK_GROUND, DARK)
     + _dark()
