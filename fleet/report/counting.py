@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fleet.core.costs import volume_rate
+from fleet.core.costs import HOURS_PER_MONTH
 from fleet.core.ledger import Line
 from fleet.core.state import FleetState
 from fleet.model.base import Micros, Seconds
@@ -38,8 +38,8 @@ def forecast(
     """The month so far, and what it comes to: from what the last days cost (``recent``), and from what exists already."""
     paid = sum(line.amount for line in lines if month.start <= line.start < month.end)
     left = max(0.0, month.end - until)
-    kept = sum(volume_rate(v.size_gb, v.price) for run in state.runs.values() for v in run.volumes.values() if v.held)
-    low = paid + round(kept * left / 3600)
+    kept = sum(v.size_gb * v.price for run in state.runs.values() for v in run.volumes.values() if v.held)
+    low = paid + round(kept * left / (HOURS_PER_MONTH * 3600))
     days = left / DAY
     likely = max(low, paid + round(days * sum(recent) / len(recent))) if recent else low
     high = max(likely, paid + round(days * max(recent))) if recent else likely

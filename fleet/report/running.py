@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from fleet.core.bought import WORDS, Shares, steps
@@ -18,6 +19,7 @@ from fleet.workloads.deepracer.redact import redact, secrets_of
 MOST_LINES = 20
 """Of what a failed training printed last."""
 MOST_CHARACTERS = 2000
+_CODE = re.compile(r"[A-Z][A-Za-z]+(\.[A-Z][A-Za-z]+)*")
 WAITS = "waits for you"
 GOES_ON = "going on"
 
@@ -95,19 +97,19 @@ def taken(run: RunState, night: Span) -> Iterator[Taken]:
 
 def _reason(run: RunState, night: Span, *, over: bool) -> str:
     """Why it ended in the night or waits, and what a training that failed printed last; never what is secret."""
-    told: list[str] = []
-    if over and run.outcome != "succeeded" and run.ended_at is not None and night.holds(run.ended_at):
-        told.append(run.reason)
-        told += [a.outcome.message for a in run.attempts.values() if a.outcome is not None and a.outcome.kind == "failed"][
-            -1:
-        ]
-    elif not over and run.waits_for_user and run.pause is not None:
-        told.append(run.pause.reason)
-    kept: list[str] = []
-    for words in told:
-        if words and not any(words in other for other in kept):
-            kept.append(words)
-    return shown("\n".join(kept), secrets_of(run.job.envs))
+    known = secrets_of(run.job.envs)
+    if not over:
+        waits = run.pause.reason if run.waits_for_user and run.pause is not None else ""
+        code, colon, message = waits.partition(": ")
+        if _CODE.fullmatch(code):  # a cloud's own word for it, as UnauthorizedOperation: that holds no secret
+            return f"{code}{colon}{shown(message, known)}"
+        return shown(waits, known)
+    if run.outcome == "succeeded" or run.ended_at is None or not night.holds(run.ended_at):
+        return ""
+    failures = [a.outcome.message for a in run.attempts.values() if a.outcome is not None and a.outcome.kind == "failed"]
+    last = failures[-1] if failures else ""
+    told = [run.reason] if last in run.reason else [last] if run.reason in last else [run.reason, last]
+    return shown("\n".join(told), known)
 
 
 def shown(words: str, known: set[str]) -> str:
