@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+from fleet.model.base import Micros
 from fleet.report.running import WAITS
 from fleet.report.statement import RunNight, Statement
 from fleet.report.words import above, count, money, month, percent, price, whole
@@ -117,16 +118,17 @@ def volumes(s: Statement) -> Iterator[str]:
 
 
 def low_bid(s: Statement) -> Iterator[str]:
-    """A bid below the price: nothing can be had then."""
-    found = [(above(one.points, one.until, one.bid), one) for one in s.prices if one.bid is not None and one.points]
-    by_type: dict[str, list[float]] = {}
-    for share, one in found:
-        by_type.setdefault(one.instance_type, []).append(share)
-    for share, one in found:
-        if min(by_type[one.instance_type]) >= TOO_LOW and one.bid is not None:
+    """A bid below the price, in every zone: nothing can be had then."""
+    by_type: dict[str, list[tuple[float, Micros]]] = {}
+    for one in s.prices:
+        if one.bid is not None and one.points:
+            by_type.setdefault(one.instance_type, []).append((above(one.points, one.until, one.bid), one.bid))
+    for kind, zones in by_type.items():
+        share, bid = min(zones)
+        if share >= TOO_LOW:
             yield (
-                f"The bid of {price(one.bid)} was below the price of {one.instance_type} {percent(share, 1)} of the time: "
-                "raise max_price, or allow another type."
+                f"The bid of {price(bid)} was below the price of {kind} for {percent(share, 1)} of the time even where it is "
+                "cheapest: raise max_price, or allow another type."
             )
 
 
