@@ -127,8 +127,8 @@ def low_bid(s: Statement) -> Iterator[str]:
         share, bid = min(zones)
         if share >= TOO_LOW:
             yield (
-                f"The bid of {price(bid)} was below the price of {kind} for {percent(share, 1)} of the time even where it is "
-                "cheapest: raise max_price, or allow another type."
+                f"The bid of {price(bid)} was below the price of {kind} for {percent(share, 1)} of the time even where it "
+                "is cheapest: raise max_price, or allow another type."
             )
 
 
