@@ -199,3 +199,36 @@ def report_test(output: OutputOption = Output.TEXT) -> None:
     from fleet.cli.report_send import send_test
 
     raise typer.Exit(send_test(as_json=output is Output.JSON))
+
+
+class BudgetAction(str, Enum):
+    """What to do with budgets."""
+
+    SHOW = "show"
+    SET = "set"
+    CLEAR = "clear"
+
+
+@app.command()
+def budget(
+    action: Annotated[
+        BudgetAction, typer.Argument(metavar="[show|set|clear]", help="Look (the usual), cap the whole fleet, or uncap it.")
+    ] = BudgetAction.SHOW,
+    day: Annotated[
+        str | None, typer.Option("--day", metavar="MONEY", help="What all runs and disks may cost in a day: 5, or '$5'.")
+    ] = None,
+    month: Annotated[str | None, typer.Option("--month", metavar="MONEY", help="And in a calendar month.")] = None,
+    time_zone: Annotated[
+        str | None,
+        typer.Option("--time-zone", metavar="ZONE", help="Whose days and months: Europe/Berlin; else this computer's."),
+    ] = None,
+    bucket: BucketOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Show what is left of every budget and what it will come to; cap what the whole fleet spends in a day and a month.
+
+    Example: fleet budget set --day 5 --month 60. Example: fleet budget -o json. Example: fleet budget clear
+    """
+    from fleet.cli.budget import run
+
+    raise typer.Exit(run(action.value, day, month, time_zone, bucket, as_json=output is Output.JSON))

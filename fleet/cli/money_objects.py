@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import Literal
+
+from typing_extensions import TypedDict
 
 
 class CostGroupObject(TypedDict):
@@ -163,3 +165,49 @@ class ReportPlaceObject(TypedDict):
     """Who calls it."""
     where: str
     """A path, the line in the crontab, or what it is called in the account."""
+
+
+class BudgetObject(TypedDict):
+    """A budget in its present day or month, or that of a whole run."""
+
+    scope: Literal["run", "day", "month", "fleet-day", "fleet-month"]
+    """What it is for: a whole run, a run's or the whole fleet's day or month."""
+    run: str | None
+    """Null: the whole fleet's."""
+    starts_at: float
+    """When its day or month began; of a whole run: when that was created."""
+    ends_at: float | None
+    """When its day or month ends; null: it is a whole run's."""
+    time_zone: str | None
+    """Whose days and months; null: it is a whole run's."""
+    cap_usd: float
+    """What may be spent."""
+    spent_usd: float
+    """Until now."""
+    leases_usd: float
+    """What machines may still spend of it by the leases that they have, at the highest prices that they can come to."""
+    disks_usd: float
+    """What disks come to in the rest of it."""
+    left_usd: float
+    """What other machines could be given."""
+    forecast_usd: float
+    """What it comes to if all goes on as it does: more than the cap means that machines save and stop before."""
+    used_percent: Literal[0, 80, 100]
+    """100: it pays for no other machine; 80: four fifths are spent, or the disks'."""
+    warned_percent: int
+    """What its user was warned of."""
+
+
+class BudgetsObject(TypedDict):
+    """The budgets of a fleet and of its runs that are not over."""
+
+    bucket: str
+    """The fleet's."""
+    day_usd: float | None
+    """What the whole fleet may spend in a day; null: no cap."""
+    month_usd: float | None
+    """What it may spend in a calendar month; null: no cap."""
+    time_zone: str | None
+    """Whose days and months; null: nothing caps the whole fleet."""
+    budgets: list[BudgetObject]
+    """Of the fleet, then of each run."""

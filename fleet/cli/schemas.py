@@ -35,6 +35,7 @@ PRINTED: Mapping[str, Printed] = {
     "history": Printed(list[objects.PoolHistoryObject], ("history show",)),
     "history-export": Printed(objects.HistoryExportObject, ("history export",)),
     "cost": Printed(money_objects.CostObject, ("cost",)),
+    "budgets": Printed(list[money_objects.BudgetsObject], ("budget",)),
     "event": Printed(None, ("events", "controller run"), lines=True),
     "log-line": Printed(objects.LogLineObject, ("logs",), lines=True),
     "note": Printed(objects.NoteObject, ("note",)),

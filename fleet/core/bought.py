@@ -18,6 +18,10 @@ from fleet.model.base import Micros, Seconds, Steps
 from fleet.model.calendar import Span, date_text, day_of, next_day
 from fleet.model.cloud import Billing, Market
 
+__all__ = [
+    "PARTS", "WORDS", "Beats", "Part", "Shares", "Yield", "by_week", "paid", "shares", "steps", "wasted", "weeks", "yields",
+]  # fmt: skip
+
 PARTS: tuple[Part, ...] = ("training", "boot", "restore", "lost", "idle", "leaving")
 WORDS: Mapping[Part, str] = {
     "training": "training",

@@ -8,6 +8,7 @@ from typing import cast
 
 from fleet.core.state import AttemptState, RunState, VolumeRecord
 from fleet.model.base import Micros, Seconds
+from fleet.model.calendar import Span
 from fleet.model.cloud import Billing
 
 HOURS_PER_MONTH = 730
@@ -144,3 +145,29 @@ def run_cost(run: RunState, now: Seconds, billing: Mapping[str, Billing]) -> Run
     volumes = sum(volume_cost(volume, now) for volume in run.volumes.values())
     rate += sum(volume_rate(v.size_gb, v.price) for v in run.volumes.values() if v.held)
     return RunCost(compute=compute, volumes=volumes, on_demand=on_demand + volumes, rate=rate)
+
+
+def attempt_cost_in(attempt: AttemptState, span: Span, now: Seconds, billing: Billing) -> Micros:
+    """What of a machine's cost until ``now`` falls into a span: the parts of any division of time add up to the whole."""
+    if attempt.ended_at is not None and attempt.ended_at + billing.minimum_seconds <= span.start:
+        return 0
+    known = intervals(attempt, now, billing)
+    return _charge(_until(known, span.end)) - _charge(_until(known, span.start))
+
+
+def _until(known: list[Interval], end: Seconds) -> list[Interval]:
+    return [Interval(i.start, min(i.end, end), i.price) for i in known if i.start < end]
+
+
+def volume_cost_in(volume: VolumeRecord, span: Span, now: Seconds) -> Micros:
+    """What of a disk's cost until ``now`` falls into a span."""
+    return volume_cost(volume, min(now, span.end)) - volume_cost(volume, min(now, span.start))
+
+
+def run_cost_in(run: RunState, span: Span, now: Seconds, billing: Mapping[str, Billing]) -> Micros:
+    """What of a run's cost until ``now``, disks included, falls into a span."""
+    machines = sum(
+        attempt_cost_in(a, span, now, billing.get(a.offer.provider, Billing()) if a.offer else Billing())
+        for a in run.attempts.values()
+    )
+    return machines + sum(volume_cost_in(volume, span, now) for volume in run.volumes.values())

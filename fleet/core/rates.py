@@ -15,7 +15,7 @@ RECENT = 50
 LONG: Seconds = 60
 """Over a training of less than this no average is taken."""
 ELSEWHERE = 2.0
-"""An average so many times the last minute's is not believed of a training from nothing: its steps may not have begun at 0."""
+"""Of a training from nothing no average so many times its last minute is believed: its steps may not have begun at 0."""
 
 Kind = tuple[str, str]
 """Provider and instance type."""

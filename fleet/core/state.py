@@ -11,6 +11,7 @@ from fleet.core.pools import PoolRecord
 from fleet.model.base import Frozen, Micros, Seconds
 from fleet.model.cloud import EndedBy, ExistingVolume, Market, NewVolume, Offer, PriceSince
 from fleet.model.documents import Mount, Notice, Outcome, Resumed
+from fleet.model.events import BudgetScope
 from fleet.model.job import Job
 
 FOLD_VERSION = 11
@@ -216,6 +217,28 @@ class RunState(Frozen):
         return _once(self, self.attempts, lambda: [attempt for attempt in self.attempts.values() if attempt.live])
 
 
+class FleetBudget(Frozen):
+    """What the whole fleet may spend, all runs and their disks together."""
+
+    day: Micros | None
+    month: Micros | None
+    time_zone: str
+    set_at: Seconds
+
+
+class BudgetWarning(Frozen):
+    """That a budget was 80 % used, or used up."""
+
+    at: Seconds
+    scope: BudgetScope
+    run_id: str | None
+    period_start: Seconds
+    share: int
+    spent: Micros
+    cap: Micros
+    forecast: Micros
+
+
 class StorageRecord(Frozen):
     """What lay in the bucket when it was counted, and how many requests there had been until then."""
 
@@ -247,6 +270,10 @@ class FleetState(Frozen):
     """Instances that no attempt owns, and since when they shall end."""
     pools: dict[str, PoolRecord] = Field(default_factory=dict)
     """What was seen of each pool of machines, by ``provider/region/zone/type``."""
+    budget: FleetBudget | None = None
+    """The caps of the whole fleet; None: it has none."""
+    warned: dict[str, BudgetWarning] = Field(default_factory=dict)
+    """The warnings of budgets: of each once for a period and a cap. Those of long ago are forgotten."""
     storage: tuple[StorageRecord, ...] = ()
     """What lay in the bucket, day by day, each later than the one before."""
 
