@@ -110,6 +110,7 @@ _WORDS: dict[type, Callable[[Any], str]] = {
     ev.VolumeGrown: lambda e: f"volume      {e.volume_id} has {e.size_gb} GB now",
     ev.VolumeDeleteIntended: lambda e: f"deleting    {e.volume_id}: {e.reason}",
     ev.VolumeDeleted: lambda e: f"deleted     {e.volume_id}",
+    ev.StorageMeasured: lambda e: f"bucket      {e.bytes / 1e9:.1f} GB in {e.objects} objects",
     ev.OrphanIntended: lambda e: f"collecting  {e.instance_id}: {e.reason}",
     ev.RunEnded: lambda e: f"ended       {e.outcome}: {e.reason}",
 }

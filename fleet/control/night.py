@@ -1,18 +1,40 @@
-"""One night of one fleet, ready to be told: what is sent is made here, by whoever sends it."""
+"""One night of one fleet, ready to be told: what a statement needs is read here, by whoever shows or sends it."""
 
 from __future__ import annotations
 
-import html
-import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date, datetime, time
 
 from fleet.control.controller import Controller
-from fleet.core.costs import run_cost
-from fleet.model.calendar import Span, date_text, day_of, night_before, zone
+from fleet.control.inventory import unowned
+from fleet.control.rates import billing_of, rates_of
+from fleet.model.base import Micros, Seconds
+from fleet.model.calendar import Span, date_text, day_of, night_before, previous_day, zone
 from fleet.model.errors import FleetError
-from fleet.model.units import format_money
-from fleet.report.send import Rendered
+from fleet.report.pricing import pools_used
+from fleet.report.reading import Pool, Read, Trail
+from fleet.report.rendering import pages, rendered
 from fleet.report.send.nights import Make, Night
+from fleet.report.statement import Left, Statement
+from fleet.report.stating import DAYS, statement
+
+log = logging.getLogger("fleet.control")
+
+MOST_ASKED = 12
+"""Pools whose prices over time are asked for; those of others are told from the journal."""
+RECENT: Seconds = 2 * 86_400
+"""What lies about now is told of a night that ended no longer ago."""
+_WHOSE = {"aws": "EC2's price history"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Caps:
+    """The whole fleet's budgets."""
+
+    day: Micros | None = None
+    month: Micros | None = None
 
 
 def last_night(now: float, time_zone: str) -> str:
@@ -35,19 +57,61 @@ def maker(controller: Controller, time_zone: str) -> Make:
 
 
 def night_of(controller: Controller, night: str, time_zone: str) -> Night:
-    """One night: what its runs cost, a line each."""
-    span, now = span_of(night, time_zone), controller.objects.now()
-    billing = {name: one.capabilities.billing for name, one in controller.observer.providers.items()}
-    runs = []
-    for run in controller.state.runs.values():
-        if run.created_at < span.end and (run.ended_at is None or run.ended_at >= span.start):
-            until = run_cost(run, min(now, span.end), billing).total
-            runs.append((run.name, until - run_cost(run, span.start, billing).total))
-    total = sum(paid for _, paid in runs)
-    brief = f"{night}: {format_money(total)} for {len(runs)} run{'' if len(runs) == 1 else 's'}" if runs else ""
-    brief = brief or f"{night}: nothing ran"
-    text = "\n".join([brief, *(f"{name}: {format_money(paid)}" for name, paid in runs)]) + "\n"
-    page = f"<!DOCTYPE html><meta charset=utf-8><title>fleet</title><pre>{html.escape(text)}</pre>\n"
-    told = json.dumps({"night": night, "runs": [{"name": name, "usd": paid / 1e6} for name, paid in runs]})
-    rendered = Rendered(f"fleet, {brief}", text, page, short=f"fleet, {brief}")
-    return Night(night, rendered, {"html": page, "md": text, "json": told}, quiet=not runs)
+    """One night in every form in which it is told and kept."""
+    made = statement_of(controller, night, time_zone)
+    return Night(made.date, rendered(made), pages(made), quiet=made.quiet)
+
+
+def statement_of(controller: Controller, night: str, time_zone: str, *, look: bool = True) -> Statement:
+    """One night as data. With ``look`` clouds are asked for prices and for what lies about; whatever cannot be had is
+    told from the journal, or left out. Raises FleetError for a night that has not begun.
+    """
+    span, now, state = span_of(night, time_zone), controller.objects.now(), controller.state
+    if span.start > now:
+        raise FleetError(f"{night} has not begun", "Name a day that has, for example yesterday's.")
+    controller.observer.read_beats(state)
+    beats = {
+        (run.run_id, attempt.number): beat
+        for run in state.runs.values()
+        for attempt in run.live_attempts
+        if (beat := controller.observer.beat(run.run_id, attempt.number)) is not None
+    }
+    recent = look and now - span.end < RECENT
+    caps = getattr(state, "budget", None) or _Caps()
+    read = Read(
+        billing=billing_of(controller.observer.providers),
+        rates=rates_of(controller.observer.providers),
+        prices=dict(_trails(controller, span, now, time_zone)) if look else {},
+        beats=beats,
+        strays=tuple(_strays(controller)) if recent else (),
+        day_cap=caps.day,
+        month_cap=caps.month,
+    )
+    return statement(state, span, now, time_zone, read, fleet=controller.objects.url)
+
+
+def _trails(controller: Controller, night: Span, now: Seconds, time_zone: str) -> Iterator[tuple[Pool, Trail]]:
+    """What clouds tell of their prices over the weeks before the night's end."""
+    first = night
+    for _ in range(DAYS - 1):
+        first = previous_day(first, time_zone)
+    window = Span(first.start, min(now, night.end))
+    for pool, offer in list(pools_used(controller.state, window, now).items())[:MOST_ASKED]:
+        provider = controller.observer.providers.get(pool[0])
+        if provider is None or not provider.capabilities.price_history:
+            continue
+        try:
+            points = tuple(provider.price_history(offer, window.start, window.end))
+        except FleetError as error:
+            log.warning("fleet: prices of %s over time could not be had: %s", offer.key, error.message)
+            continue
+        yield pool, Trail(points, _WHOSE.get(pool[0], f"{pool[0]}'s price history"))
+
+
+def _strays(controller: Controller) -> Iterator[Left]:
+    try:
+        for one in unowned(controller):
+            where = f"{one.provider}/{one.region}"
+            yield Left(one.kind, one.id, where, "", one.monthly, None, one.why, "fleet gc --delete")
+    except FleetError as error:
+        log.warning("fleet: what lies about could not be looked for: %s", error.message)

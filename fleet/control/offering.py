@@ -13,7 +13,7 @@ from fleet.core.placement import Placement, place
 from fleet.core.rates import measured_rates, work_price
 from fleet.core.state import FleetState, RunState
 from fleet.core.survival import Hints
-from fleet.core.worth import Knowledge, Worth, worth
+from fleet.core.worth import Knowledge, Worth, disk_prices, worth
 from fleet.model.base import Micros
 from fleet.model.cloud import Offer
 from fleet.model.errors import FleetError
@@ -101,20 +101,20 @@ def offering(state: FleetState, providers: Iterable[Provider], job: Job, now: fl
     if not allowed:
         raise NothingFitsError(f"no offer fits {described(job.resources)}", "Loosen resources, or raise max_price.")
     run = _next_run(state, job, now)
-    prices = {name: known[name].capabilities.volume_price for name in {o.provider for o in offers}}
-    addresses = {name: known[name].capabilities.address_price for name in prices}
+    capabilities = {name: known[name].capabilities for name in {o.provider for o in offers}}
+    prices = disk_prices(capabilities)
+    addresses = {name: one.address_price for name, one in capabilities.items()}
     knows = Knowledge(state, now, hinting(offers), prices, addresses)
     placement = place(run, offers, state.cooling, now, state.resting, knows)
-    first = placement.offers[0].key if isinstance(placement, Placement) else ""
+    chosen = placement.offers[0] if isinstance(placement, Placement) else None
     tried = {o.key for o in placement.offers} if isinstance(placement, Placement) else set()
-    price = max(prices[o.provider] for o in allowed)
-    disk = volume_rate(job.volume.size, price)
+    price = knows.disk_price(chosen) if chosen is not None else max(knows.disk_price(o) for o in allowed)
     rates = measured_rates(state, job.name)
     rows = tuple(
         Priced(
             offer=o,
-            hourly=o.price + disk,
-            chosen=o.key == first,
+            hourly=o.price + volume_rate(job.volume.size, knows.disk_price(o)),
+            chosen=chosen is not None and o.key == chosen.key,
             cooling=o.key not in tried and _left_alone(state, o, now),
             rate=rates.get((o.provider, o.instance_type)),
             worth=worth(o, run, run.volumes.get(run.volume_id or ""), knows),

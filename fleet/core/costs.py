@@ -46,6 +46,12 @@ def _charge(intervals: list[Interval]) -> Micros:
     return (weighted + _MS_PER_HOUR // 2) // _MS_PER_HOUR
 
 
+def cost_until(charged: list[Interval], moment: int) -> Micros:
+    """Micro-dollars of some intervals up to a moment (milliseconds since 1970), rounded once."""
+    weighted = sum(max(0, min(round(i.end * 1000), moment) - round(i.start * 1000)) * i.price for i in charged)
+    return (weighted + _MS_PER_HOUR // 2) // _MS_PER_HOUR
+
+
 def _milliseconds(start: Seconds, end: Seconds) -> int:
     """Between two moments, each to the millisecond: what is split anywhere adds up to the whole."""
     return round(end * 1000) - round(start * 1000)
@@ -61,11 +67,15 @@ def intervals(attempt: AttemptState, now: Seconds, billing: Billing) -> list[Int
     if interrupted and end - start <= billing.free_if_interrupted_within:
         return []
     end = max(end, start + billing.minimum_seconds)
-    found = []
-    for index, since in enumerate(attempt.prices):
-        until = attempt.prices[index + 1].at if index + 1 < len(attempt.prices) else end
-        if min(until, end) > since.at:
-            found.append(Interval(since.at, min(until, end), since.price))
+    found: list[Interval] = []
+    until = end
+    # What was recorded later is in force from its own time on, also where a clock has stepped back meanwhile.
+    for since in reversed(attempt.prices):
+        begins = max(since.at, start)
+        if until > begins:
+            found.append(Interval(begins, until, since.price))
+        until = min(until, begins)
+    found.reverse()
     return found
 
 
@@ -102,11 +112,15 @@ def volume_rate(size_gb: int, price: Micros) -> Micros:
 
 def volume_cost(volume: VolumeRecord, now: Seconds) -> Micros:
     """What a disk has cost its run: from its making (or coming) until its deletion (or going to another run) or ``now``."""
-    end = min(at for at in (volume.deleted_at, volume.passed_at, now) if at is not None)
-    stretches = (*volume.earlier, (volume.since, end))
     per_month_ms = HOURS_PER_MONTH * _MS_PER_HOUR
-    used = sum(_gb_milliseconds(volume, since, until) for since, until in stretches)
-    return (used * volume.price + per_month_ms // 2) // per_month_ms
+    return (volume_use(volume, now) * volume.price + per_month_ms // 2) // per_month_ms
+
+
+def volume_use(volume: VolumeRecord, now: Seconds) -> int:
+    """How many GB for how many milliseconds a run has had a disk until ``now``."""
+    end = min(at for at in (volume.deleted_at, volume.passed_at, now) if at is not None)
+    stretches = (*((since, min(until, now)) for since, until in volume.earlier), (volume.since, end))
+    return sum(_gb_milliseconds(volume, since, until) for since, until in stretches)
 
 
 def _gb_milliseconds(volume: VolumeRecord, since: Seconds, until: Seconds) -> int:

@@ -15,6 +15,7 @@ from fleet.core.pace import UNKNOWN_RETRY, pace_of
 from fleet.core.phases import moved
 from fleet.core.sightings import SIGHTINGS, observe
 from fleet.core.state import AttemptState, FleetState, Pause, RunState, VolumeRecord
+from fleet.core.storage import measured
 from fleet.model import events as ev
 from fleet.model.cloud import PriceSince
 from fleet.model.errors import ErrorClass
@@ -35,12 +36,15 @@ def fold_all(state: FleetState, entries: Iterable[Folded]) -> FleetState:
     head, latest = state.head, state.at
     runs, names = dict(state.runs), dict(state.names)
     cooling, resting, orphans = dict(state.cooling), dict(state.resting), dict(state.orphans)
-    unsettled, pools = dict(state.unsettled), dict(state.pools)
+    unsettled, pools, storage = dict(state.unsettled), dict(state.pools), state.storage
     for number, at, events in entries:
         head, latest = number, max(at, latest)
         for event in events:
             if isinstance(event, ev.OrphanIntended):
                 orphans.setdefault(event.instance_id, event.at)
+                continue
+            if isinstance(event, ev.StorageMeasured):
+                storage = measured(storage, event)
                 continue
             if isinstance(event, ev.RunCreated):
                 runs.setdefault(event.run_id, _created(event))
@@ -67,6 +71,7 @@ def fold_all(state: FleetState, entries: Iterable[Folded]) -> FleetState:
         "resting": resting,
         "orphans": orphans,
         "pools": pools,
+        "storage": storage,
     }
     return state.model_copy(update={"head": head, "at": latest, **changed})
 
@@ -175,6 +180,8 @@ def _gone(attempt: AttemptState, event: ev.AttemptGone) -> AttemptState | None:
         step=event.step if event.step is not None else attempt.step,
         rate=event.rate,
         saved=event.saved if event.saved is not None else attempt.saved,
+        saved_step=event.saved_step if event.saved_step is not None else attempt.saved_step,
+        trained=event.trained,
     )
 
 
@@ -202,11 +209,13 @@ def _prices_filled(attempt: AttemptState, event: ev.PricesFilled) -> AttemptStat
 
 def _released(attempt: AttemptState, event: ev.AttemptReleased) -> AttemptState:
     told = {"step": event.step or attempt.step, "saved": event.saved if event.saved is not None else attempt.saved}
+    told["saved_step"] = event.checkpoint_step if event.checkpoint_step is not None else attempt.saved_step
     return _phase(attempt, event, released_at=attempt.released_at or event.at, **told)
 
 
 def _finished(attempt: AttemptState, event: ev.AttemptFinished) -> AttemptState:
-    return _phase(attempt, event, outcome=attempt.outcome or event.outcome, step=event.step or attempt.step)
+    known = {"outcome": attempt.outcome or event.outcome, "finished_at": attempt.finished_at or event.at}
+    return _phase(attempt, event, step=event.step or attempt.step, **known)
 
 
 def _terminate_intended(attempt: AttemptState, event: ev.TerminateIntended) -> AttemptState:
@@ -337,6 +346,7 @@ def _run_resumed(run: RunState, event: ev.RunResumed) -> RunState:
             "unknown_errors": 0,
             "hindered": 0,
             "resumed_after": max(run.attempts, default=0),
+            "breaks": (*run.breaks, (run.ended_at, event.at)),
             "ended_at": None,
             "outcome": None,
             "reason": "",

@@ -73,7 +73,7 @@ def foretell(run: RunState, allowed: Sequence[Offer], rest: Iterable[Offer], kno
     spot = [(found, offer) for found, offer in ranked if offer.market is Market.SPOT]
     on_demand = [(found, offer) for found, offer in ranked if offer.market is not Market.SPOT]
     overheads = known.overheads(job, ranked[0][1].provider)
-    disk = volume_rate(job.volume.size, known.volume_prices.get(ranked[0][1].provider, 0))
+    disk = volume_rate(job.volume.size, known.disk_price(ranked[0][1]))
     usual = ranked[0][1].on_demand_price
     elsewhere = _elsewhere(run, ranked[0][0], rest, known)
     ends = deadline_at(job, known.now)

@@ -30,7 +30,7 @@ CURRENT: Mapping[str, int] = {
     "attempt-finished": 1,
     "terminate-intended": 1,
     "boot-examined": 1,
-    "attempt-gone": 3,
+    "attempt-gone": 4,
     "price-changed": 1,
     "prices-filled": 1,
     "lease-extended": 1,
@@ -44,6 +44,7 @@ CURRENT: Mapping[str, int] = {
     "volume-delete-intended": 1,
     "volume-deleted": 1,
     "orphan-intended": 1,
+    "storage-measured": 1,
     "run-ended": 1,
 }
 """The version of each type that this fleet writes."""
@@ -58,6 +59,7 @@ UPCASTS: Mapping[tuple[str, int], Callable[[Raw], Raw]] = {
     ("attempt-released", 1): lambda raw: {**raw, "saved": None},
     ("attempt-gone", 1): lambda raw: {**raw, "rate": None},
     ("attempt-gone", 2): lambda raw: {**raw, "saved": None},
+    ("attempt-gone", 3): lambda raw: {**raw, "saved_step": None, "trained": None},
 }
 """(type, version) → the same event one version later."""
 

@@ -15,6 +15,9 @@ from fleet.model.documents import CheckpointRef, Mount, Notice, Outcome, Resumed
 from fleet.model.errors import ErrorClass
 from fleet.model.job import Job
 
+MOST_BYTES = 10**18
+"""An exabyte in a bucket is a slip."""
+
 
 class _Event(Frozen):
     at: Seconds
@@ -231,7 +234,7 @@ class AttemptGone(_Event):
     """Confirmed: nothing of this attempt runs any more."""
 
     type: Literal["attempt-gone"] = "attempt-gone"
-    v: Literal[3] = 3
+    v: Literal[4] = 4
     run_id: str
     attempt: int
     ended_at: Seconds
@@ -244,6 +247,10 @@ class AttemptGone(_Event):
     """Steps per second over the last minute of its training, as its last heartbeat told (since version 2)."""
     saved: Seconds | None = None
     """Seconds of training that the run's newest checkpoint holds, as that told (since version 3)."""
+    saved_step: Steps | None = None
+    """The step of that checkpoint (since version 4, as what follows)."""
+    trained: Seconds | None = None
+    """Seconds of training that it had come to, over all attempts on its chain, without what had to be trained again."""
 
 
 class PriceChanged(_Event):
@@ -382,6 +389,22 @@ class OrphanIntended(_Event):
     reason: str
 
 
+class StorageMeasured(_Event):
+    """What lies in the fleet's bucket, counted by listing it: once a day at most, where lying there is paid for."""
+
+    type: Literal["storage-measured"] = "storage-measured"
+    v: Literal[1] = 1
+    provider: str
+    """Whose bucket it is: ``aws``."""
+    region: str
+    bytes: int = Field(ge=0, le=MOST_BYTES)
+    objects: int = Field(ge=0, le=MOST_BYTES)
+    put: int = Field(ge=0, le=MOST_BYTES)
+    """Requests in the fleet's whole life so far that are charged as writing and listing are: reckoned from what was done."""
+    get: int = Field(ge=0, le=MOST_BYTES)
+    """Those that are charged as reading is."""
+
+
 class RunEnded(_Event):
     """The run is over."""
 
@@ -429,6 +452,7 @@ Event = (
     | VolumeDeleteIntended
     | VolumeDeleted
     | OrphanIntended
+    | StorageMeasured
     | RunEnded
 )
 

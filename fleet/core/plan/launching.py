@@ -159,7 +159,7 @@ def _lease(run: RunState, placement: Placement, observed: Observed) -> Lease | N
         observed.now,
         pace_of(offer.provider),
         {name: c.billing for name, c in observed.capabilities.items()},
-        observed.capabilities[offer.provider].volume_price,
+        observed.capabilities[offer.provider].volume_price_in(offer.region),
         new_volume=isinstance(placement.volume, NewVolume),
     )
 

@@ -29,7 +29,8 @@ def renew_leases(run: RunState, observed: Observed) -> Iterator[Action]:
             continue  # what is over is over: its machine is ended by another rule
         billing = {name: c.billing for name, c in observed.capabilities.items()}
         pace = pace_of(attempt.offer.provider)
-        lease = grant(run, attempt.offer, observed.now, pace, billing, capabilities.volume_price, besides=attempt.number)
+        disk = capabilities.volume_price_in(attempt.offer.region)
+        lease = grant(run, attempt.offer, observed.now, pace, billing, disk, besides=attempt.number)
         if not isinstance(lease, Lease) or lease.until - attempt.lease_until <= max(WORTH * left, pace.again):
             continue
         yield Record(
