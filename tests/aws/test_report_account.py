@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from typing import Any
 
 import pytest
 
 from fleet.control import aws_function, function
 from fleet.control.function import CallFailedError, handler
+from fleet.control.function_report import within
 from fleet.control.home import Home
+from fleet.control.night import last_night
 from fleet.model.errors import FleetError
 from fleet.providers.aws.session import aws_client
 from fleet.providers.aws.setup_policy import setup_policy
@@ -177,3 +180,16 @@ def test_who_is_not_reached_makes_the_call_count_as_failed_and_is_told_by_the_ne
 def test_an_event_that_names_nobody_fails_with_what_to_do(called: Home, detail: Any) -> None:
     with pytest.raises((CallFailedError, FleetError), match="fleet report install --on account"):
         handler({**REPORT, "detail": detail}, None)
+
+
+def test_clouds_that_do_not_answer_in_time_are_told_without(called: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    keeper, over = function.open_keeper(os.environ), threading.Event()
+
+    def hang(_controller: object) -> list[Any]:
+        over.wait(60)
+        return []
+
+    monkeypatch.setattr("fleet.control.night.unowned", hang)
+    night = within(0.3, keeper.controller, "UTC")(last_night(keeper.controller.objects.now(), "UTC"))
+    over.set()
+    assert night.rendered.text

@@ -12,7 +12,7 @@ from threading import Barrier, Lock
 import pytest
 
 from fleet.report.send import Failure, Rendered
-from fleet.report.send.kept import FRESH, claim, tries_of
+from fleet.report.send.kept import FRESH, claim, tries_of, unsent
 from fleet.report.send.nights import Night, QuietNights, Told, deliver
 from fleet.store.objects import Objects
 from fleet.store.opening import open_objects
@@ -196,3 +196,26 @@ def test_a_document_that_cannot_be_read_stops_nobody(world: World) -> None:
 def test_without_destinations_the_pages_are_kept_all_the_same(world: World) -> None:
     assert world.night("2026-11-25", []) == [Told("2026-11-25", ())]
     assert world.objects.get("reports/2026-11-25.md") == b"# 2026-11-25"
+
+
+def test_who_still_waits_is_named_until_they_are_told(world: World) -> None:
+    world.down = {CHAT}
+    world.night("2026-11-24")
+    said = [("2026-11-24", "could not be sent to slack://***: it is down")]
+    assert unsent(world.objects, "2026-11-25", world.now) == said
+    assert unsent(world.objects, "2026-11-24", world.now) == []
+    world.down.clear()
+    world.night("2026-11-25")
+    assert unsent(world.objects, "2026-11-26", world.now) == []
+
+
+def test_a_night_that_everybody_was_told_of_is_not_made_again(world: World) -> None:
+    world.night("2026-11-25")
+    made: list[str] = []
+
+    def make(night: str) -> Night:
+        made.append(night)
+        return world.make(night)
+
+    assert deliver(world.objects, "2026-11-25", [MAIL], make) == [Told("2026-11-25", ())]
+    assert made == []
