@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -36,7 +37,7 @@ def send_night(bucket: str | None, quiet_nights: QuietNights, *, as_json: bool) 
     left_out: dict[str, FleetError] = {}
     found: list[ReportSentObject] = []
     fleets = list(opened(bucket, left_out=left_out))
-    makers = [maker(controller, zone) for controller in fleets]
+    makers: list[Make] = [functools.cache(maker(controller, zone)) for controller in fleets]
     spoken = _spoken(fleets, makers, zone)
     for number, (controller, make) in enumerate(zip(fleets, makers, strict=True)):
         quiet = quiet_nights if number in spoken else "silent"

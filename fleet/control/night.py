@@ -16,8 +16,9 @@ from fleet.model.errors import FleetError
 from fleet.report.pricing import pools_used
 from fleet.report.reading import Pool, Read, Trail
 from fleet.report.rendering import pages, rendered
+from fleet.report.send.kept import unsent
 from fleet.report.send.nights import Make, Night
-from fleet.report.statement import Left, Statement
+from fleet.report.statement import Earlier, Left, Statement
 from fleet.report.stating import DAYS, statement
 
 log = logging.getLogger("fleet.control")
@@ -51,14 +52,14 @@ def span_of(night: str, time_zone: str) -> Span:
     return day_of(noon.timestamp(), time_zone)
 
 
-def maker(controller: Controller, time_zone: str) -> Make:
+def maker(controller: Controller, time_zone: str, *, look: bool = True) -> Make:
     """Makes any night's report of a fleet, from its journal."""
-    return lambda night: night_of(controller, night, time_zone)
+    return lambda night: night_of(controller, night, time_zone, look=look)
 
 
-def night_of(controller: Controller, night: str, time_zone: str) -> Night:
+def night_of(controller: Controller, night: str, time_zone: str, *, look: bool = True) -> Night:
     """One night in every form in which it is told and kept."""
-    made = statement_of(controller, night, time_zone)
+    made = statement_of(controller, night, time_zone, look=look)
     return Night(made.date, rendered(made), pages(made), quiet=made.quiet)
 
 
@@ -87,7 +88,8 @@ def statement_of(controller: Controller, night: str, time_zone: str, *, look: bo
         day_cap=caps.day,
         month_cap=caps.month,
     )
-    return statement(state, span, now, time_zone, read, fleet=controller.objects.url)
+    waiting = [Earlier(one, why) for one, why in unsent(controller.objects, night, now)]
+    return statement(state, span, now, time_zone, read, fleet=controller.objects.url, unsent=waiting)
 
 
 def _trails(controller: Controller, night: Span, now: Seconds, time_zone: str) -> Iterator[tuple[Pool, Trail]]:

@@ -23,6 +23,8 @@ REPORTS = "reports/"
 SENT = "reports/sent/"
 FRESH: Seconds = 900
 """So long somebody who began to send may still be at it; after that they are taken for gone."""
+MOST_UNSENT = 31
+"""So many nights are named that somebody waits for."""
 MOST_TRIES = 40
 """Of one night."""
 _KEY = re.compile(rf"{SENT}(\d{{4}}-\d{{2}}-\d{{2}})(?:\.(\d{{1,3}}))?\.json")
@@ -98,6 +100,18 @@ def tries_of(objects: Objects) -> dict[str, Tries]:
         night: Tries(night, tuple(one for _, one in sorted(tries.items()) if one is not None), max(tries) + 1)
         for night, tries in sorted(found.items())
     }
+
+
+def unsent(objects: Objects, before: str, now: Seconds) -> list[tuple[str, str]]:
+    """Earlier nights that somebody still waits for, the oldest first, each with why."""
+    found = []
+    for night, tries in tries_of(objects).items():
+        waiting = tries.open(dict.fromkeys(name for one in tries.tries for name in one.to), now)
+        if night < before and waiting:
+            why = {missed.to: missed.why for one in tries.tries for missed in one.failed}
+            told = "; ".join(f"{name}: {why.get(name, 'whoever began to send it did not end')}" for name in waiting)
+            found.append((night, f"could not be sent to {told}"))
+    return found[-MOST_UNSENT:]
 
 
 def _read(objects: Objects, key: str) -> Try | None:

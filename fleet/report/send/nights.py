@@ -109,6 +109,9 @@ def deliver(
 def _deliver_one(
     objects: Objects, night: str, named: Mapping[str, str], make: Make, quiet: QuietNights, tell: Sender, *, again: bool
 ) -> Told | None:  # fmt: skip
+    tries = tries_of(objects).get(night)
+    if tries is not None and named and not tries.open(list(named), objects.now()):
+        return None if again else Told(night, ())  # somebody told everybody, and kept the pages
     made = make(night)
     keep_pages(objects, night, {kind: _safe(kind, text) for kind, text in made.pages.items()})
     silent = made.quiet and quiet == "silent"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -38,12 +39,12 @@ def with_left(*kinds: str, monthly: int | None = 40_000_000) -> Change:
     return lambda s: replace(s, left=some)
 
 
-def with_month(**fields: int | None) -> Change:
+def with_month(**fields: Any) -> Change:
     return lambda s: replace(s, totals=replace(s.totals, month=replace(s.totals.month, **fields)))
 
 
-def with_run(**fields: object) -> Change:
-    return lambda s: replace(s, runs=(replace(s.runs[0], **fields),))  # type: ignore[arg-type]
+def with_run(**fields: Any) -> Change:
+    return lambda s: replace(s, runs=(replace(s.runs[0], **fields),))
 
 
 def with_share(what: str, seconds: float) -> Change:

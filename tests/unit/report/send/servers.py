@@ -62,7 +62,7 @@ class _Smtp(socketserver.StreamRequestHandler):
         lines = []
         while (line := self.rfile.readline()) not in (b".\r\n", b""):
             lines.append(line[1:] if line.startswith(b"..") else line)
-        return cast(EmailMessage, email.message_from_bytes(b"".join(lines), policy=email.policy.default))
+        return email.message_from_bytes(b"".join(lines), policy=email.policy.default)
 
     def _say(self, text: str) -> None:
         self.wfile.write(f"{text}\r\n".encode())
