@@ -90,6 +90,104 @@ class CostObject(TypedDict):
     """Empty unless asked for by --lines."""
 
 
+class UnreachedObject(TypedDict):
+    """A destination that was not reached."""
+
+    to: str
+    """Stars stand for what is secret in it."""
+    why: str
+    """What happened."""
+    hint: str
+    """What to do about it; empty: nothing that is known."""
+
+
+class ReportSentObject(TypedDict):
+    """What came of sending one night's report of one fleet."""
+
+    bucket: str
+    """The fleet's."""
+    night: str
+    """Its date, in the user's time zone: `2026-11-25`."""
+    told: list[str]
+    """Who was told just now."""
+    failed: list[UnreachedObject]
+    """They are told with the next one."""
+    silent: bool
+    """Nothing ran, and nothing is sent of such nights."""
+
+
+class ReportTestObject(TypedDict):
+    """What came of a test message."""
+
+    told: list[str]
+    """Who was reached."""
+    failed: list[UnreachedObject]
+    """Who was not."""
+
+
+class ReportStepObject(TypedDict):
+    """One thing that was done so that the report is sent every night, or no more."""
+
+    action: Literal["write", "run", "line", "remove"]
+    """`run`: the command was run; `line`: it was added to the crontab."""
+    where: str
+    """A path, the command, or what it is called in the account."""
+    told: str
+    """What it is for."""
+
+
+class ReportInstalledObject(TypedDict):
+    """The nightly report as it was installed, or taken away."""
+
+    on: list[Literal["systemd", "launchd", "cron", "account"]]
+    """Where it is called from; of `report uninstall`: was."""
+    at: str
+    """`02:00`; empty once it is removed."""
+    time_zone: str
+    """Its IANA name: the time is in it."""
+    to: list[str]
+    """Whom it tells; stars stand for what is secret."""
+    made: bool
+    """False: it was only shown (`--dry-run`)."""
+    steps: list[ReportStepObject]
+    """What was done, or would be, in order; empty: all was as it should be."""
+
+
+class ReportNightObject(TypedDict):
+    """What became of one night's report."""
+
+    bucket: str
+    """The fleet's."""
+    night: str
+    """Its date, in the user's time zone."""
+    told: list[str]
+    """Who was told of it."""
+    waiting: list[str]
+    """Those who are told with the next one."""
+    why: str
+    """Of the last that was not reached."""
+
+
+class ReportStatusObject(TypedDict):
+    """Whether and how the report is sent every night."""
+
+    installed: list[ReportPlaceObject]
+    """Where it is called from; empty: nowhere."""
+    to: list[str]
+    """Whom this computer tells; stars stand for what is secret."""
+    nights: list[ReportNightObject]
+    """The last ones, of every fleet that is known here."""
+
+
+class ReportPlaceObject(TypedDict):
+    """One place that calls it each night."""
+
+    on: Literal["systemd", "launchd", "cron", "account"]
+    """Who calls it."""
+    where: str
+    """A path, the line in the crontab, or what it is called in the account."""
+
+
 class BudgetObject(TypedDict):
     """A budget in its present day or month, or that of a whole run."""
 
