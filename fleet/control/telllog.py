@@ -1,8 +1,8 @@
 """What a destination was told, kept where everybody who might tell it looks: documents with numbers, created exclusively.
 
-Whoever wants to tell something first creates the next document, which says so. Of several only one can; the others read it and
-see what is left to tell. In the bucket that holds among all controllers, in the home folder (for what is told while the bucket
-is out of reach) among those of one home.
+Whoever wants to tell something first creates the next document, which says so. Of several only one can; the others read it
+and see what is left to tell. In the bucket that holds among all controllers; in the home folder, for what is told while the
+bucket is out of reach, among those of one home.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ import contextlib
 import hashlib
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
+from fleet.core.notify import Message
 from fleet.model import layout
 from fleet.model.base import Seconds, document_bytes
 from fleet.model.errors import AlreadyExistsError, NotFoundError, StoreError
@@ -49,16 +51,16 @@ class TellLog:
     """The newest document's, as far as is known."""
     _read_at: Seconds = float("-inf")
     _tidied_at: Seconds = float("-inf")
-    _tried: Log | None = None
-    """What was to be created, and nobody knows whether it was."""
+    _tried: tuple[str, Sequence[Message]] | None = None
+    """What was to be created, and nobody knows whether it was: its nonce, and what is to be sent if so."""
 
     @property
     def folder(self) -> str:
         """In the bucket."""
         return folder_of(self.to)
 
-    def refresh(self, now: Seconds) -> Log | None:
-        """Read the newest. What this one itself created without an answer is returned: it is to be sent now.
+    def refresh(self, now: Seconds) -> Sequence[Message]:
+        """Read the newest. If it shows that this one created a document without learning of it: what is to be sent now.
 
         Raises StoreError, also for a document that cannot be understood: then it is not known what was told.
         """
@@ -68,18 +70,21 @@ class TellLog:
             if newest != self.number:
                 self.number, self.log = newest, self._read(newest) if newest else Log()
             self._read_at = now
-        mine = None
+        mine: Sequence[Message] = ()
         while (found := self._found(self.number + 1)) is not None:
             self.number, self.log = self.number + 1, found
-            if self._tried is not None and found.nonce == self._tried.nonce:
-                mine = found
+            if self._tried is not None and found.nonce == self._tried[0]:
+                mine = self._tried[1]
         self._tried = None
         return mine
 
-    def append(self, log: Log) -> bool:
-        """Create the next. False: another was first, and is known now. Raises StoreError: it may have been created."""
+    def append(self, log: Log, made: Sequence[Message] = ()) -> bool:
+        """Create the next, after which ``made`` is to be sent. False: another was first, and is known now.
+
+        Raises StoreError: it may have been created, which the next ``refresh`` finds out.
+        """
         log = log.model_copy(update={"nonce": secrets.token_hex(8)})
-        self._tried = log
+        self._tried = (log.nonce, made)
         try:
             self.objects.create(layout.notification(self.folder, self.number + 1), document_bytes(log))
         except AlreadyExistsError:

@@ -1,0 +1,116 @@
+"""Telling one destination: what it is to be told is written down first, then sent, and if that fails sent again later."""
+
+from __future__ import annotations
+
+import importlib.util
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from fleet.control.home import Home
+from fleet.control.telllog import TURNS, TellLog
+from fleet.core.notify import Message, failed, messages, wanted
+from fleet.core.thing import Thing
+from fleet.model.base import Seconds
+from fleet.model.errors import FleetError, StoreError
+from fleet.model.notify import Wish
+
+Send = Callable[[str, Message, Seconds], str]
+"""Sends a message to a URL within some seconds; why it could not, or nothing."""
+
+
+def sender(home: Home, bucket: str) -> Send:
+    """Sends for real."""
+
+    def send(url: str, message: Message, seconds: Seconds) -> str:
+        from fleet.report.send import Account, Rendered
+        from fleet.report.send import send as send_to
+
+        body, _, command = message.body.rpartition("\n")
+        short = f"{message.title}. {command}" if body else message.title
+        rendered = Rendered(message.title, message.body, short=short)
+        return "; ".join(map(str, send_to(rendered, [url], seconds, Account(home.aws_profile(bucket)))))
+
+    return send
+
+
+def routes(wish: Wish, home: Home, bucket: str) -> dict[str, str]:
+    """The destinations of a wish that this computer can reach, each with its URL: those of the user's own file here, and
+    those of the account where that is at hand.
+
+    Raises FleetError if the file cannot be read.
+    """
+    from fleet.report.send.destinations import labels, read
+
+    here = labels(read(home.path, "notify"))
+    aws = (bucket.startswith("s3:") or home.aws() is not None) and importlib.util.find_spec("boto3") is not None
+    found: dict[str, str] = {}
+    for to in wish.to:
+        if of_account(to):
+            found |= {to: to} if aws else {}
+        elif to in here:
+            found[to] = here[to]
+    return found
+
+
+def of_account(to: str) -> bool:
+    """Whether AWS tells it: it needs nothing of the user's own file."""
+    return to.startswith(("ses:", "sns:"))
+
+
+@dataclass
+class Teller:
+    """One destination."""
+
+    log: TellLog
+    url: str
+    send: Send
+    by: str
+    say: Callable[[str], None]
+    seconds: Seconds
+    thread: threading.Thread | None = None
+    left: set[str] = field(default_factory=set)
+    """The things that are still to be told, by their keys."""
+
+    def begin(self, things: Sequence[Thing], now: Seconds, wish: Wish) -> None:
+        """In a thread, so that no destination waits for another."""
+        self.left = {one.key for one in things}
+        self.thread = threading.Thread(target=self.tell, args=(things, now, wish), name="notify", daemon=True)
+        self.thread.start()
+
+    def tell(self, things: Sequence[Thing], now: Seconds, wish: Wish) -> None:
+        """Tell what is due. What is not due yet is ``left``; so is everything if that could not be written down."""
+        kinds = wish.to.get(self.log.to, {})
+        try:
+            self._send(self.log.refresh(now), now)
+            for _ in range(TURNS):
+                after, made = messages(self.log.log, things, now, wish, kinds, self.by)
+                if not made or self.log.append(after, made):
+                    break
+            else:
+                return
+        except StoreError as error:
+            self.say(f"notifications for {self.log.to} are held up: {error.message}")
+            return
+        self.left = {one.key for one in things if wanted(one, self.log.log, kinds, now)}
+        self._send(made, now)
+        self.log.tidy(now)
+
+    def _send(self, made: Sequence[Message], now: Seconds) -> None:
+        for message in made:
+            why = self.send(self.url, message, self.seconds)
+            if why:
+                self._failed(message, " ".join(why.split()), now)
+
+    def _failed(self, message: Message, why: str, now: Seconds) -> None:
+        """It is known to all that it is to be sent again; told in the log."""
+        again = False
+        try:
+            for _ in range(TURNS):
+                after, again = failed(self.log.log, message, why, now)
+                if self.log.append(after):
+                    break
+        except FleetError as error:
+            self.say(f"that a notification was not sent could not be written down: {error.message}")
+        more = "it is sent again" if again else "it is given up"
+        self.say(f"not told: {message.title!r}: {why}; {more}")
