@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from fleet.cli import objects
+from fleet.cli import money_objects, objects
 from fleet.control.names import nearest
 from fleet.model.errors import FleetError
 
@@ -63,6 +63,8 @@ PRINTED: Mapping[str, Printed] = {
     "built-image": Printed(objects.BuiltImageObject, ("ami build",)),
     "shared-image": Printed(objects.SharedImageObject, ("ami share",)),
     "pruned-images": Printed(list[objects.PrunedImageObject], ("ami prune",)),
+    "notifications": Printed(list[money_objects.NotificationsObject], ("notify on", "notify off", "notify list")),
+    "notify-test": Printed(list[money_objects.NotifyTestObject], ("notify test",)),
     "policy": Printed(objects.PolicyObject, ("policy aws",)),
     "findings": Printed(list[objects.FindingObject], ("doctor",)),
     "demo": Printed(objects.DemoObject, ("demo",)),
@@ -109,7 +111,7 @@ def _documented(shape: Any) -> Any:
     """The shape, its types told to take their fields' docstrings for descriptions."""
     from pydantic import ConfigDict
 
-    for one in vars(objects).values():
+    for one in (*vars(objects).values(), *vars(money_objects).values()):
         if isinstance(one, type) and hasattr(one, "__total__"):
             one.__pydantic_config__ = ConfigDict(use_attribute_docstrings=True)  # type: ignore[attr-defined]
     return shape
@@ -119,7 +121,7 @@ def _inherit(schema: dict[str, Any]) -> None:
     """A description stands where the field was declared: hand it on to what extends that type."""
     models = {model.get("title"): model for model in [schema, *schema.get("$defs", {}).values()]}
     for title, model in models.items():
-        for base in getattr(getattr(objects, title or "", None), "__orig_bases__", ()):
+        for base in getattr(getattr(objects, title or "", getattr(money_objects, title or "", None)), "__orig_bases__", ()):
             if not hasattr(base, "__total__"):
                 continue
             parent = _generated(base)

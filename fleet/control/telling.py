@@ -29,7 +29,8 @@ def sender(home: Home, bucket: str) -> Send:
         body, _, command = message.body.rpartition("\n")
         short = f"{message.title}. {command}" if body else message.title
         rendered = Rendered(message.title, message.body, short=short)
-        return "; ".join(map(str, send_to(rendered, [url], seconds, Account(home.aws_profile(bucket)))))
+        missed = send_to(rendered, [url], seconds, Account(home.aws_profile(bucket)))
+        return "; ".join(one.why + (f" ({one.hint})" if one.hint else "") for one in missed)
 
     return send
 

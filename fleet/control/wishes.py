@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from pydantic import ValidationError
 
@@ -38,10 +38,15 @@ def change_wish(objects: Objects, change: Callable[[Wish], Wish]) -> Wish:
     return after
 
 
-def turned_on(wish: Wish, kinds: Sequence[Kind], to: Sequence[str], now: Seconds) -> Wish:
-    """With some kinds for some destinations, from now on; those that were wished for already stay as they were."""
+def turned_on(
+    wish: Wish, kinds: Sequence[Kind], to: Sequence[str], now: Seconds, times: Mapping[str, Seconds] | None = None
+) -> Wish:
+    """With some kinds for some destinations, from now on; those that were wished for already stay as they were.
+
+    ``times``: others than there were, by the wish's fields.
+    """
     added = {one: {**dict.fromkeys(kinds, now), **wish.to.get(one, {})} for one in to}
-    return wish.model_copy(update={"to": {**wish.to, **added}})
+    return wish.model_copy(update={"to": {**wish.to, **added}, **(times or {})})
 
 
 def turned_off(wish: Wish, kinds: Sequence[Kind], to: Sequence[str]) -> Wish:
