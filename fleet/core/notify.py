@@ -52,7 +52,7 @@ def wanted(thing: Thing, log: Log, kinds: Kinds, now: Seconds) -> bool:
     since = kinds.get(thing.kind)
     if since is None or thing.key in log.told:
         return False
-    return thing.standing or thing.at >= max(since, log.floor, now - FORGET)
+    return thing.standing or (thing.at >= since and thing.at > max(log.floor, now - FORGET))
 
 
 def messages(
@@ -130,7 +130,9 @@ def _of_kind(
 
 
 def _message(kind: str, title: str, body: str, things: Sequence[Thing]) -> Message:
-    return Message(kind, _cut(title, TITLE), _cut(body, BODY), tuple(one.key for one in things))
+    told, _, command = body.rpartition("\n")
+    body = f"{_cut(told, BODY - len(command) - 1)}\n{command}"
+    return Message(kind, _cut(title, TITLE), body, tuple(one.key for one in things))
 
 
 def _cut(text: str, most: int) -> str:
