@@ -15,6 +15,8 @@ from fleet.model.base import Seconds
 from fleet.model.errors import FleetError, StoreError
 from fleet.model.notify import Wish
 
+MOST = 50
+"""Messages at a time: the next look is another chance."""
 Send = Callable[[str, Message, Seconds], str]
 """Sends a message to a URL within some seconds; why it could not, or nothing."""
 
@@ -72,29 +74,34 @@ class Teller:
     thread: threading.Thread | None = None
     left: set[str] = field(default_factory=set)
     """The things that are still to be told, by their keys."""
+    _unwritten: list[tuple[Message, str]] = field(default_factory=list)
+    """What could not be sent while that could not be written down either."""
 
     def begin(self, things: Sequence[Thing], now: Seconds, wish: Wish) -> None:
         """In a thread, so that no destination waits for another."""
-        self.left = {one.key for one in things}
         self.thread = threading.Thread(target=self.tell, args=(things, now, wish), name="notify", daemon=True)
         self.thread.start()
 
     def tell(self, things: Sequence[Thing], now: Seconds, wish: Wish) -> None:
         """Tell what is due. What is not due yet is ``left``; so is everything if that could not be written down."""
-        kinds = wish.to.get(self.log.to, {})
+        kinds, self.left = wish.to.get(self.log.to, {}), {one.key for one in things}
         try:
             self._send(self.log.refresh(now), now)
-            for _ in range(TURNS):
-                after, made = messages(self.log.log, things, now, wish, kinds, self.by)
-                if not made or self.log.append(after, made):
+            unwritten, self._unwritten = self._unwritten, []
+            for message, why in unwritten:
+                self._failed(message, why, now)
+            for _ in range(MOST):
+                # One by one: whoever dies with a message leaves the others to be told by the next.
+                after, made = messages(self.log.log, things, now, wish, kinds, self.by, most=1)
+                if not made:
                     break
-            else:
-                return
+                if self.log.append(after, made):
+                    self._send(made, now)
+                self.left = {one.key for one in things if wanted(one, self.log.log, kinds, now)}
         except StoreError as error:
             self.say(f"notifications for {self.log.to} are held up: {error.message}")
             return
         self.left = {one.key for one in things if wanted(one, self.log.log, kinds, now)}
-        self._send(made, now)
         self.log.tidy(now)
 
     def _send(self, made: Sequence[Message], now: Seconds) -> None:
@@ -105,13 +112,15 @@ class Teller:
 
     def _failed(self, message: Message, why: str, now: Seconds) -> None:
         """It is known to all that it is to be sent again; told in the log."""
-        again = False
         try:
             for _ in range(TURNS):
                 after, again = failed(self.log.log, message, why, now)
                 if self.log.append(after):
-                    break
-        except FleetError as error:
-            self.say(f"that a notification was not sent could not be written down: {error.message}")
-        more = "it is sent again" if again else "it is given up"
-        self.say(f"not told: {message.title!r}: {why}; {more}")
+                    more = "it is sent again" if again else "it is given up"
+                    self.say(f"not told: {message.title!r}: {why}; {more}")
+                    return
+            error = "others are always first"
+        except FleetError as raised:
+            error = raised.message
+        self._unwritten.append((message, why))
+        self.say(f"not told: {message.title!r}: {why}; that could not be written down yet: {error}")

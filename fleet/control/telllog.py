@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from fleet.core.notify import Message
 from fleet.model import layout
 from fleet.model.base import Seconds, document_bytes
-from fleet.model.errors import AlreadyExistsError, NotFoundError, StoreError
+from fleet.model.errors import NotFoundError, StoreError
 from fleet.model.notify import Log
 from fleet.store.objects import Objects
 
@@ -87,12 +87,14 @@ class TellLog:
         self._tried = (log.nonce, made)
         try:
             self.objects.create(layout.notification(self.folder, self.number + 1), document_bytes(log))
-        except AlreadyExistsError:
-            found = self._read(self.number + 1)
-            self.number, self.log, self._tried = self.number + 1, found, None
-            return found.nonce == log.nonce
-        self.number, self.log, self._tried = self.number + 1, log, None
-        return True
+            found = log
+        except StoreError as error:  # also "it exists": an answer may have been lost, so ask what is there
+            try:
+                found = self._read(self.number + 1)
+            except NotFoundError:
+                raise error from None
+        self.number, self.log, self._tried = self.number + 1, found, None
+        return found.nonce == log.nonce
 
     def tidy(self, now: Seconds) -> None:
         """Remove documents that are old. Failing to is no failure."""

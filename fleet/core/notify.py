@@ -7,7 +7,7 @@ than an hour ago, while nobody was there to tell it, in one summary.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fleet.core.notify_words import several, single, storm, summary
@@ -56,39 +56,44 @@ def wanted(thing: Thing, log: Log, kinds: Kinds, now: Seconds) -> bool:
 
 
 def messages(
-    log: Log, seen: Iterable[Thing], now: Seconds, wish: Wish, kinds: Kinds, by: str = ""
+    log: Log, seen: Iterable[Thing], now: Seconds, wish: Wish, kinds: Kinds, by: str = "", most: int | None = None
 ) -> tuple[Log, list[Message]]:
     """What a destination that wishes for ``kinds`` is to be told now, and what it will have been told then.
 
-    ``seen``: whatever there is to tell; what is not due yet is to be brought again.
+    ``seen``: whatever there is to tell; what is not due yet is to be brought again. ``most``: no more than so many messages.
     """
     ripe = sorted(
         (one for one in seen if wanted(one, log, kinds, now) and _ripe(one, wish, now)),
         key=lambda one: (one.at, one.key),
     )
-    limit = max(OLD, 2 * wish.quiet)
+    limit, last = max(OLD, 2 * wish.quiet), log.last
     old = [one for one in ripe if not one.standing and now - one.at > limit]
-    made, last = _again(log, now), dict(log.last)
+    made = [Message(one.kind, one.title, one.body, tries=one.tries) for one in log.unsent if _due(one, now)]
     if old and not _quiet(last, SUMMARY, now, wish):
         made.append(_message(SUMMARY, *summary(old), old))
-        last[SUMMARY] = now
     fresh = [one for one in ripe if one.standing or now - one.at <= limit]
     for kind in KINDS:
         made += _of_kind(kind, [one for one in fresh if one.kind == kind], last, now, wish)
-    if not made:
-        return log, []
-    at = {one.key: one.at for one in ripe}
-    told = {**log.told, **{key: max(now, at[key]) for message in made for key in message.keys}}
+    made = made[:most]
+    return (_after(log, made, {one.key: one for one in ripe}, now, by), made) if made else (log, [])
+
+
+def _after(log: Log, made: Sequence[Message], things: Mapping[str, Thing], now: Seconds, by: str) -> Log:
+    """What is known once some messages are to be sent."""
+    again = {(one.title, one.body) for one in made if not one.keys}
+    told, last = dict(log.told), {name: then for name, then in log.last.items() if now - then < FORGET}
+    for message in made:
+        for thing in (things[key] for key in message.keys):
+            told[thing.key] = max(now, thing.at)
+            last[SUMMARY if message.kind == SUMMARY else thing.about] = now
     said = tuple(Said(at=now, by=by, title=message.title) for message in made)
-    after = log.model_copy(
-        update={
-            "told": told,
-            "last": {name: then for name, then in last.items() if now - then < FORGET},
-            "unsent": tuple(one for one in log.unsent if not _due(one, now)),
-            "said": (*log.said, *said)[-SHOWN:],
-        }
-    )
-    return _forgotten(after, now), made
+    update = {
+        "told": told,
+        "last": last,
+        "unsent": tuple(one for one in log.unsent if (one.title, one.body) not in again),
+        "said": (*log.said, *said)[-SHOWN:],
+    }
+    return _forgotten(log.model_copy(update=update), now)
 
 
 def failed(log: Log, message: Message, why: str, now: Seconds) -> tuple[Log, bool]:
@@ -110,7 +115,7 @@ def failed(log: Log, message: Message, why: str, now: Seconds) -> tuple[Log, boo
 
 
 def _of_kind(
-    kind: Kind, things: Sequence[Thing], last: dict[str, Seconds], now: Seconds, wish: Wish
+    kind: Kind, things: Sequence[Thing], last: Mapping[str, Seconds], now: Seconds, wish: Wish
 ) -> list[Message]:  # fmt: skip
     """The messages of one kind: one for each run, or one for all of them."""
     groups: dict[str, list[Thing]] = {}
@@ -120,7 +125,6 @@ def _of_kind(
     recent = sum(name.startswith(f"{kind}/") and 0 <= now - then < CALM for name, then in last.items())
     if not groups or recent >= STORM:
         return []
-    last.update(dict.fromkeys(groups, now))
     if recent + len(groups) > STORM:
         together = [one for group in groups.values() for one in group]
         return [_message(kind, *storm(kind, list(groups.values())), together)]
@@ -139,16 +143,12 @@ def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def _again(log: Log, now: Seconds) -> list[Message]:
-    return [Message(one.kind, one.title, one.body, tries=one.tries) for one in log.unsent if _due(one, now)]
-
-
 def _due(unsent: Unsent, now: Seconds) -> bool:
     """Its time has come; or it is so far ahead that a clock was set back since."""
     return not now < unsent.again_at <= now + AGAIN[-1]
 
 
-def _quiet(last: dict[str, Seconds], about: str, now: Seconds, wish: Wish) -> bool:
+def _quiet(last: Mapping[str, Seconds], about: str, now: Seconds, wish: Wish) -> bool:
     """Something of the kind and run was told a moment ago."""
     then = last.get(about)
     return then is not None and 0 <= now - then < wish.quiet
