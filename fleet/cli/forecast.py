@@ -19,10 +19,12 @@ def told_forecast(found: Foretold) -> Iterator[str]:
     one = found.forecast
     low, middle, high = (_money(cost) for cost in one.cost)
     alone = _money(one.on_demand_cost)
-    yield f"costs  {middle} with the volume; of ten tries one is below {low}, one above {high} (on demand {alone})"
+    yield f"costs  {middle} with all of that; of ten tries one is below {low}, one above {high} (on demand {alone})"
     early, usual, long = (told_hours(seconds) for seconds in one.seconds)
     often = f"{one.interruptions:.1f} interruptions on average"
     yield f"ends   after {usual}; of ten tries one is done before {early}, one after {long}; {often}"
+    if found.like is not None:
+        yield f"since  {found.like} trained {told_hours(found.work)} to its end; the job has no `estimate`"
     if one.on_demand_share > 0:
         yield f"uses   on-demand in {one.on_demand_share:.0%} of the tries"
     if found.deadline is not None and found.earliest is not None:
@@ -46,6 +48,7 @@ def forecast_object(found: Foretold) -> ForecastObject:
     one = found.forecast
     return {
         "work_seconds": found.work,
+        "like": found.like,
         "total_usd": [dollars(cost) for cost in one.cost],
         "mean_usd": dollars(one.mean_cost),
         "seconds": [round(seconds, 1) for seconds in one.seconds],

@@ -33,6 +33,7 @@ PRINTED: Mapping[str, Printed] = {
     "simulation": Printed(objects.SimulationObject, ("simulate",)),
     "history": Printed(list[objects.PoolHistoryObject], ("history show",)),
     "history-export": Printed(objects.HistoryExportObject, ("history export",)),
+    "cost": Printed(money_objects.CostObject, ("cost",)),
     "event": Printed(None, ("events", "controller run"), lines=True),
     "log-line": Printed(objects.LogLineObject, ("logs",), lines=True),
     "note": Printed(objects.NoteObject, ("note",)),

@@ -8,6 +8,7 @@ from typing import cast
 
 from fleet.core.state import AttemptState, RunState, VolumeRecord
 from fleet.model.base import Micros, Seconds
+from fleet.model.calendar import Span
 from fleet.model.cloud import Billing
 
 HOURS_PER_MONTH = 730
@@ -46,6 +47,12 @@ def _charge(intervals: list[Interval]) -> Micros:
     return (weighted + _MS_PER_HOUR // 2) // _MS_PER_HOUR
 
 
+def cost_until(charged: list[Interval], moment: int) -> Micros:
+    """Micro-dollars of some intervals up to a moment (milliseconds since 1970), rounded once."""
+    weighted = sum(max(0, min(round(i.end * 1000), moment) - round(i.start * 1000)) * i.price for i in charged)
+    return (weighted + _MS_PER_HOUR // 2) // _MS_PER_HOUR
+
+
 def _milliseconds(start: Seconds, end: Seconds) -> int:
     """Between two moments, each to the millisecond: what is split anywhere adds up to the whole."""
     return round(end * 1000) - round(start * 1000)
@@ -61,11 +68,15 @@ def intervals(attempt: AttemptState, now: Seconds, billing: Billing) -> list[Int
     if interrupted and end - start <= billing.free_if_interrupted_within:
         return []
     end = max(end, start + billing.minimum_seconds)
-    found = []
-    for index, since in enumerate(attempt.prices):
-        until = attempt.prices[index + 1].at if index + 1 < len(attempt.prices) else end
-        if min(until, end) > since.at:
-            found.append(Interval(since.at, min(until, end), since.price))
+    found: list[Interval] = []
+    until = end
+    # What was recorded later is in force from its own time on, also where a clock has stepped back meanwhile.
+    for since in reversed(attempt.prices):
+        begins = max(since.at, start)
+        if until > begins:
+            found.append(Interval(begins, until, since.price))
+        until = min(until, begins)
+    found.reverse()
     return found
 
 
@@ -102,11 +113,15 @@ def volume_rate(size_gb: int, price: Micros) -> Micros:
 
 def volume_cost(volume: VolumeRecord, now: Seconds) -> Micros:
     """What a disk has cost its run: from its making (or coming) until its deletion (or going to another run) or ``now``."""
-    end = min(at for at in (volume.deleted_at, volume.passed_at, now) if at is not None)
-    stretches = (*volume.earlier, (volume.since, end))
     per_month_ms = HOURS_PER_MONTH * _MS_PER_HOUR
-    used = sum(_gb_milliseconds(volume, since, until) for since, until in stretches)
-    return (used * volume.price + per_month_ms // 2) // per_month_ms
+    return (volume_use(volume, now) * volume.price + per_month_ms // 2) // per_month_ms
+
+
+def volume_use(volume: VolumeRecord, now: Seconds) -> int:
+    """How many GB for how many milliseconds a run has had a disk until ``now``."""
+    end = min(at for at in (volume.deleted_at, volume.passed_at, now) if at is not None)
+    stretches = (*((since, min(until, now)) for since, until in volume.earlier), (volume.since, end))
+    return sum(_gb_milliseconds(volume, since, until) for since, until in stretches)
 
 
 def _gb_milliseconds(volume: VolumeRecord, since: Seconds, until: Seconds) -> int:
@@ -130,3 +145,29 @@ def run_cost(run: RunState, now: Seconds, billing: Mapping[str, Billing]) -> Run
     volumes = sum(volume_cost(volume, now) for volume in run.volumes.values())
     rate += sum(volume_rate(v.size_gb, v.price) for v in run.volumes.values() if v.held)
     return RunCost(compute=compute, volumes=volumes, on_demand=on_demand + volumes, rate=rate)
+
+
+def attempt_cost_in(attempt: AttemptState, span: Span, now: Seconds, billing: Billing) -> Micros:
+    """What of a machine's cost until ``now`` falls into a span: the parts of any division of time add up to the whole."""
+    if attempt.ended_at is not None and attempt.ended_at + billing.minimum_seconds <= span.start:
+        return 0
+    known = intervals(attempt, now, billing)
+    return _charge(_until(known, span.end)) - _charge(_until(known, span.start))
+
+
+def _until(known: list[Interval], end: Seconds) -> list[Interval]:
+    return [Interval(i.start, min(i.end, end), i.price) for i in known if i.start < end]
+
+
+def volume_cost_in(volume: VolumeRecord, span: Span, now: Seconds) -> Micros:
+    """What of a disk's cost until ``now`` falls into a span."""
+    return volume_cost(volume, min(now, span.end)) - volume_cost(volume, min(now, span.start))
+
+
+def run_cost_in(run: RunState, span: Span, now: Seconds, billing: Mapping[str, Billing]) -> Micros:
+    """What of a run's cost until ``now``, disks included, falls into a span."""
+    machines = sum(
+        attempt_cost_in(a, span, now, billing.get(a.offer.provider, Billing()) if a.offer else Billing())
+        for a in run.attempts.values()
+    )
+    return machines + sum(volume_cost_in(volume, span, now) for volume in run.volumes.values())

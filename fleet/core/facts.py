@@ -87,8 +87,15 @@ def _never_launched(run: RunState, attempt: AttemptState, observed: Observed) ->
         return  # it lives, and will be seen
     yield ev.LaunchSucceeded(**who, try_no=attempt.try_no, instance=_forgotten(attempt, beat))
     yield from _from_heartbeat(run, attempt, beat, observed.now)
-    told = {"step": beat.step, "rate": beat.rate, "saved": beat.saved}
-    yield ev.AttemptGone(**who, ended_at=beat.at, ended_by="unknown", estimate=True, **told)
+    yield ev.AttemptGone(**who, ended_at=beat.at, ended_by="unknown", estimate=True, **_last_word(beat))
+
+
+def _last_word(beat: Heartbeat | None) -> dict[str, Any]:
+    """How far it had come, as it told; nothing if it never spoke."""
+    if beat is None:
+        return {}
+    far: dict[str, Any] = {"step": beat.step, "rate": beat.rate, "trained": beat.trained}
+    return {**far, "saved": beat.saved, "saved_step": beat.checkpoint_step}
 
 
 def _forgotten(attempt: AttemptState, beat: Heartbeat) -> Instance:
@@ -134,7 +141,7 @@ def _from_cloud(
 ) -> Iterator[ev.Event]:
     """The instance's end, and its price."""
     who = {"at": now, "run_id": run.run_id, "attempt": attempt.number}
-    last_word: dict[str, Any] = {"step": beat.step, "rate": beat.rate, "saved": beat.saved} if beat is not None else {}
+    last_word = _last_word(beat)
     if instance is not None and instance.state in GONE_STATES:
         last = _last_sign(attempt, beat, now)
         ended_at = instance.ended_at if instance.ended_at is not None else last

@@ -227,5 +227,11 @@ class Capabilities(Frozen):
     """Whether a volume can be enlarged."""
     volume_price: Micros
     """Micro-dollars per GB and month."""
+    volume_prices: dict[str, Micros] = Field(default_factory=dict)
+    """The same by region, where a region asks something else."""
     address_price: Micros = 0
     """Micro-dollars per hour of the public address that each machine gets."""
+
+    def volume_price_in(self, region: str) -> Micros:
+        """Micro-dollars per GB and month of a disk in a region."""
+        return self.volume_prices.get(region, self.volume_price)

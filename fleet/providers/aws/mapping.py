@@ -15,9 +15,8 @@ from typing import Any
 
 from fleet.model.base import Micros, Seconds
 from fleet.model.cloud import EndedBy, Instance, InstanceState, Market, Offer, PriceSince, Volume, VolumeState
+from fleet.providers.aws.rates import volume_price
 
-GP3_PRICE = 80_000
-"""Micro-dollars per GB and month (clouds.md: about $0.08)."""
 REQUEST_TAG = "request"
 """Holds the digest of what was asked for, since EC2 does not tell it afterwards. Not shown."""
 VOLUME_TOKEN_TAG = "token"  # noqa: S105  # the name of a tag
@@ -135,7 +134,7 @@ def volume(described: Mapping[str, Any], region: str) -> Volume | None:
         state=state,
         attached_to=held_by,
         created_at=moment(described["CreateTime"]),
-        price=GP3_PRICE,
+        price=volume_price(region),
         tags=tags_of(described, (VOLUME_TOKEN_TAG,)),
     )
 

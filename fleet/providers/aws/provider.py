@@ -46,6 +46,7 @@ from fleet.providers.aws import calls, mapping
 from fleet.providers.aws.images import GONE, Images
 from fleet.providers.aws.launching import Launcher
 from fleet.providers.aws.offers import offers as catalogue
+from fleet.providers.aws.rates import volume_price, volume_prices
 from fleet.providers.aws.rules import CLOSED, of_group, own_rules
 from fleet.providers.aws.volumes import Volumes
 from fleet.providers.base import InTime, always
@@ -60,7 +61,8 @@ CAPABILITIES = Capabilities(
     console=True,
     access_rules=True,
     growing=True,
-    volume_price=mapping.GP3_PRICE,
+    volume_price=volume_price(""),
+    volume_prices=volume_prices(),
     address_price=5_000,
 )
 CONSOLE_BYTES = 65_536

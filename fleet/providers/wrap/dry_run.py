@@ -64,7 +64,7 @@ class DryRun(Wrapper):
             size_gb=volume.size_gb,
             state=VolumeState.AVAILABLE,
             created_at=self._clock(),
-            price=self.capabilities.volume_price,
+            price=self.capabilities.volume_price_in(region),
             tags=dict(tags),
         )
         return self._volumes.setdefault(made.volume_id, made)

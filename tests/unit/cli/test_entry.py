@@ -41,10 +41,10 @@ def test_what_goes_wrong_is_told_as_the_whole_command_line_tells_it(tmp_path: Pa
     assert quick[2].startswith("fleet: ")
 
 
-@pytest.mark.parametrize("words", [["ps"], ["ps", "-o", "json"], ["--help"]])
+@pytest.mark.parametrize("words", [["ps"], ["ps", "-o", "json"], ["cost"], ["--help"]])
 def test_looking_imports_nothing_that_it_does_not_need(tmp_path: Path, words: list[str]) -> None:
     heavy = ["rich", "yaml", "psutil", "pathspec", "obstore", "tenacity", "sqlite3", "fleet.core.plan"]
-    heavy += ["typer", "subprocess"] if words[0] == "ps" else ["pydantic"]
+    heavy += ["typer", "subprocess"] if words[0] != "--help" else ["pydantic"]
     code = (
         "import os, sys, atexit\n"
         "def told(code=0):\n"

@@ -32,7 +32,7 @@ DEADLINE = Foretold(
 def test_cost_and_end_are_told_low_middle_and_high() -> None:
     lines = list(told_forecast(Foretold(48 * HOUR, ONE)))
     assert lines == [
-        "costs  $17.50 with the volume; of ten tries one is below $14.00, one above $30.00 (on demand $48.00)",
+        "costs  $17.50 with all of that; of ten tries one is below $14.00, one above $30.00 (on demand $48.00)",
         "ends   after 51h; of ten tries one is done before 50h, one after 5.8d; 3.2 interruptions on average",
         "uses   on-demand in 25% of the tries",
     ]

@@ -177,6 +177,9 @@ def _plain(kind: str, at: float, attempt: int, fields: dict[str, Any]) -> ev.Eve
         "volume-passed": lambda: ev.VolumePassed(**who, **rest),
         "volume-deleted": lambda: ev.VolumeDeleted(**who, **rest),
         "run-ended": lambda: ev.RunEnded(**who, **{"reason": "", **rest}),
+        "budget-set": lambda: ev.BudgetSet(at=at, **{"day": None, "month": None, "time_zone": "UTC", **rest}),
+        "budget-warned": lambda: ev.BudgetWarned(at=at, **{"run_id": None, "spent": 0, "forecast": 0, **rest}),
+        "lease-extended": lambda: ev.LeaseExtended(**one, **{"share": None, **rest}),
         "orphan-intended": lambda: ev.OrphanIntended(at=at, provider="sim", region="r", reason="", **rest),
     }
     made: ev.Event = makers[kind]()
