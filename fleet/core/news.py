@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fleet.core.budget.caps import caps_of
 from fleet.core.presence import one_line
-from fleet.core.state import AttemptState, FleetState, RunState
+from fleet.core.state import AttemptState, BudgetWarning, FleetState, RunState
 from fleet.core.summary import Interruption, interruptions
 from fleet.core.thing import Thing
-from fleet.model.base import Micros, Seconds
+from fleet.model.base import Seconds
+from fleet.model.notify import Kind
 from fleet.model.units import format_duration, format_money
 
 LEAST: Seconds = 60
@@ -27,12 +29,18 @@ def happened(before: FleetState, after: FleetState) -> Iterator[Thing]:
             who = name_of(after, run)
             yield from _taken(run, who)
             yield from _ended(run, who)
+    if before.warned is not after.warned:
+        for key, warning in after.warned.items():
+            if key not in before.warned:
+                yield spent(after, warning)
 
 
 def standing(after: FleetState, now: Seconds) -> Iterator[Thing]:
     """What is so now, and may pass: runs without a machine."""
     for run in after.busy_runs:
         since = without_machine(run)
+        if since is not None:
+            since = _after_budgets(after, run, since, now)
         if since is None or now - since < LEAST:
             continue
         had = max((one.number for one in run.attempts.values() if one.launched_at is not None), default=0)
@@ -135,22 +143,41 @@ def _ended(run: RunState, who: str) -> Iterator[Thing]:
         # The first line alone: those after it are what training printed, and may hold what is not to be sent anywhere.
         what = f"{run.name} failed: {_short((run.reason.splitlines() or [''])[0])}"
         yield Thing("failed", run.run_id, which, at, run.name, what, f"fleet logs {who}")
-    elif run.outcome == "over-budget":
-        yield used_up(run, who, at)
 
 
-def used_up(run: RunState, who: str, at: Seconds) -> Thing:
-    """A run's own budget, and the command that raises it."""
-    cap = run.job.budget.run
-    told = f" of {format_money(cap)}" if cap is not None else ""
-    what = f"{run.name}: its budget{told} is used up, and it was saved and ended"
-    more = f"fleet resume {who} --budget '{format_money(larger(cap))}'" if cap is not None else f"fleet resume {who}"
-    return Thing("budget-100", run.run_id, f"run/{cap}", at, f"the budget of {run.name}", what, more)
+def _after_budgets(state: FleetState, run: RunState, since: Seconds, now: Seconds) -> Seconds | None:
+    """Since when nothing but the cloud kept machines from it; None: a budget still does, which is told as such."""
+    for cap in caps_of(state, run):
+        for warning in state.warned.values():
+            if (warning.scope, warning.run_id, warning.cap, warning.share) != (cap.scope, cap.run_id, cap.limit, 100):
+                continue
+            end = cap.period(warning.period_start).end
+            if warning.period_start <= now < end:
+                return None
+            since = max(since, min(end, now))
+    return since
 
 
-def larger(cap: Micros) -> Micros:
-    """What to propose for a budget that is used up: twice as much."""
-    return 2 * cap
+def spent(state: FleetState, warning: BudgetWarning) -> Thing:
+    """A budget of which 80 % are spent, or all, and the command that shows it, or that raises it."""
+    run = state.runs.get(warning.run_id) if warning.run_id is not None else None
+    who, name = (name_of(state, run), run.name) if run is not None else ("", "the fleet")
+    cap, full = format_money(warning.cap), warning.share == 100
+    period = {"run": "", "day": " for a day", "month": " for a month"}[warning.scope.removeprefix("fleet-")]
+    paid, budget = format_money(warning.spent), f"the budget of {cap}{period} of {name}"
+    if not full:
+        what = f"{paid} of {budget} are spent; it comes to {format_money(warning.forecast)} if all goes on as it does"
+    elif warning.scope == "run":
+        what = f"{budget} is used up, {paid} are spent: it is saved and ended"
+    else:
+        until = warning.scope.rpartition("-")[2]
+        what = f"{budget} is used up, {paid} are spent: nothing is launched until the {until} is over"
+    more = f"fleet cost {who}" if run is not None else "fleet budget"
+    if full and warning.scope == "run":
+        more = f"fleet resume {who} --budget '{format_money(2 * warning.cap)}'"
+    kind: Kind = "budget-100" if full else "budget-80"
+    which = f"{warning.scope}/{warning.period_start:.0f}/{warning.cap}"
+    return Thing(kind, warning.run_id or "", which, warning.at, f"the budget of {name}", what, more)
 
 
 def _machine(attempt: AttemptState) -> str:

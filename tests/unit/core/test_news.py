@@ -10,6 +10,8 @@ from fleet.core.fold import fold
 from fleet.core.news import blind, happened, standing
 from fleet.core.state import FleetState
 from fleet.core.thing import Thing
+from fleet.model import events as ev
+from fleet.model.calendar import day_of
 from tests.unit.core.world import event, folded
 
 LIVE: list[dict[str, Any]] = [
@@ -27,6 +29,7 @@ NEXT: list[dict[str, Any]] = [
     {"attempt-began": {"at": 800, "attempt": 2}},
     {"attempt-resumed": {"at": 845, "attempt": 2, "lost_steps": 7, "lost_seconds": 31.0}},
 ]
+ZONE = "Europe/Berlin"
 POOR = {"run-created": {"at": 0, "budget": {"run": 10_000_000}}}
 
 
@@ -55,10 +58,7 @@ def told(*events: dict[str, Any]) -> list[tuple[str, str]]:
         ),
         ([*LIVE, {"run-ended": {"at": 900, "outcome": "failed"}}], [("failed/racer-1/900", "fleet logs racer")]),
         ([*LIVE, {"run-ended": {"at": 900, "outcome": "stopped"}}], []),
-        (
-            [POOR, {"run-ended": {"at": 900, "outcome": "over-budget"}}],
-            [("budget-100/racer-1/run/10000000", "fleet resume racer --budget '$20.00'")],
-        ),
+        ([POOR, {"run-ended": {"at": 900, "outcome": "over-budget"}}], []),  # its warning tells it
         (
             [*LIVE, {"terminate-intended": {"at": 600}}, {"attempt-gone": {"at": 650, "ended_by": "fleet"}}],
             [],
@@ -104,6 +104,63 @@ def test_a_run_whose_name_has_a_newer_one_is_named_by_its_id() -> None:
     newer = event({"run-created": {"at": 1000}}).model_copy(update={"run_id": "racer-2"})
     state = fold(folded(NOTICED), 99, 1000, [newer])
     assert [one.next for one in happened(FleetState(), state)] == ["fleet status racer-1"]
+
+
+def warned(scope: Any, share: Any, at: float = 800.0, run_id: str | None = "racer-1", start: float = 0.0) -> ev.Event:
+    return ev.BudgetWarned(
+        at=at, scope=scope, run_id=run_id, period_start=start, share=share, spent=8_120_000, cap=10_000_000,
+        forecast=12_300_000,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("event", "key", "what", "next_command"),
+    [
+        (
+            warned("run", 80),
+            "budget-80/racer-1/run/0/10000000",
+            "$8.12 of the budget of $10.00 of racer are spent; it comes to $12.30 if all goes on as it does",
+            "fleet cost racer",
+        ),
+        (
+            warned("run", 100),
+            "budget-100/racer-1/run/0/10000000",
+            "the budget of $10.00 of racer is used up, $8.12 are spent: it is saved and ended",
+            "fleet resume racer --budget '$20.00'",
+        ),
+        (
+            warned("month", 100),
+            "budget-100/racer-1/month/0/10000000",
+            "the budget of $10.00 for a month of racer is used up, $8.12 are spent: nothing is launched until the month is over",
+            "fleet cost racer",
+        ),
+        (
+            warned("fleet-day", 100, run_id=None),
+            "budget-100//fleet-day/0/10000000",
+            "the budget of $10.00 for a day of the fleet is used up, $8.12 are spent: nothing is launched until the day is over",
+            "fleet budget",
+        ),
+    ],
+)
+def test_a_budget_is_told_with_the_command_that_shows_or_raises_it(
+    event: ev.Event, key: str, what: str, next_command: str
+) -> None:
+    before = folded([POOR])
+    after = fold(before, before.head + 1, 800, [event])
+    (found,) = happened(before, after)
+    assert (found.key, found.what, found.next, found.at) == (key, what, next_command, 800)
+    assert list(happened(after, fold(after, 99, 900, [event]))) == []
+
+
+def test_while_a_days_budget_holds_a_run_back_it_does_not_wait_for_the_cloud() -> None:
+    state = folded([{"run-created": {"at": 0}}])
+    capped = ev.BudgetSet(at=10, day=10_000_000, month=None, time_zone=ZONE)
+    day = day_of(800, ZONE)
+    state = fold(state, 9, 800, [capped, warned("fleet-day", 100, run_id=None, start=day.start)])
+    assert list(standing(state, day.end - 1)) == []
+    assert list(standing(state, day.end + 59)) == []
+    (after,) = standing(state, day.end + 60)
+    assert after.at == day.end
 
 
 @pytest.mark.parametrize(
