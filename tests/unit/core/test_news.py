@@ -30,6 +30,7 @@ NEXT: list[dict[str, Any]] = [
     {"attempt-resumed": {"at": 845, "attempt": 2, "lost_steps": 7, "lost_seconds": 31.0}},
 ]
 ZONE = "Europe/Berlin"
+NOTHING = "nothing is launched until"
 POOR = {"run-created": {"at": 0, "budget": {"run": 10_000_000}}}
 
 
@@ -131,13 +132,13 @@ def warned(scope: Any, share: Any, at: float = 800.0, run_id: str | None = "race
         (
             warned("month", 100),
             "budget-100/racer-1/month/0/10000000",
-            "the budget of $10.00 for a month of racer is used up, $8.12 are spent: nothing is launched until the month is over",
+            f"the budget of $10.00 for a month of racer is used up, $8.12 are spent: {NOTHING} the month is over",
             "fleet cost racer",
         ),
         (
             warned("fleet-day", 100, run_id=None),
             "budget-100//fleet-day/0/10000000",
-            "the budget of $10.00 for a day of the fleet is used up, $8.12 are spent: nothing is launched until the day is over",
+            f"the budget of $10.00 for a day of the fleet is used up, $8.12 are spent: {NOTHING} the day is over",
             "fleet budget",
         ),
     ],
