@@ -3,17 +3,63 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from fleet.cli.app import BucketOption, Commands, Output, OutputOption, app
 from fleet.cli.complete import run_names, told_kinds
 
-reports = typer.Typer(cls=Commands, help="What a night cost and bought: shown, sent, and sent every night.")
+
+class By(str, Enum):
+    """What costs are put together by."""
+
+    RUN = "run"
+    DAY = "day"
+    TYPE = "type"
+    ZONE = "zone"
+    KIND = "kind"
+    ATTEMPT = "attempt"
+
+
+@app.command()
+def cost(
+    run: Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN]", help="A run's name or id; else the whole fleet.", autocompletion=run_names),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", help="7d, 24h, yesterday, month, 2026-11-01; else from the beginning."),
+    ] = None,
+    by: Annotated[
+        By | None, typer.Option("--by", help="A row for each of these; else by run, and of one run by attempt.")
+    ] = None,
+    lines: Annotated[bool, typer.Option("--lines", help="Every line of the ledger, and how it is known.")] = False,
+    everything: Annotated[bool, typer.Option("--all", "-a", help="Every row, not only the newest 30.")] = False,
+    bucket: BucketOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Show what was paid, and what the same machines would have cost on demand.
+
+    Example: fleet cost --since month --by day. Example: fleet cost racer --lines -o json
+    """
+    from fleet.cli.cost import Wish, show
+
+    wish = Wish(run, since, by.value if by is not None else None, lines, everything)
+    raise typer.Exit(show(wish, bucket, as_json=output is Output.JSON))
+
+
+reports = typer.Typer(cls=Commands)
 app.add_typer(reports, name="report")
 
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+On = Literal["systemd", "launchd", "cron", "account"]
+QuietNightsOption = Annotated[
+    Literal["line", "silent"], typer.Option("--quiet-nights", help="Of a night without runs: one line, or nothing.")
+]
 
 
 @reports.callback(invoke_without_command=True)
@@ -21,6 +67,7 @@ def report(
     context: typer.Context,
     night: Annotated[bool, typer.Option("--night", help="Yesterday, in your time zone.")] = False,
     send: Annotated[bool, typer.Option("--send", help="Send it, with those that could not be sent; once a night.")] = False,
+    quiet_nights: QuietNightsOption = "line",
     bucket: BucketOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
@@ -35,7 +82,76 @@ def report(
     if send:
         from fleet.cli.report_send import send_night
 
-        raise typer.Exit(send_night(bucket, as_json=output is Output.JSON))
+        raise typer.Exit(send_night(bucket, quiet_nights, as_json=output is Output.JSON))
+
+
+@reports.command("install")
+def report_install(
+    at: Annotated[str, typer.Option("--at", metavar="HH:MM", help="When, in your time zone.")] = "02:00",
+    to: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--to",
+            metavar="URL",
+            help="Whom to tell, once or more often: mailto://… slack://… and all that Apprise knows, ses:FROM>TO, sns:ARN; "
+            "- reads them from standard input. Else those that are known.",
+        ),
+    ] = None,
+    on: Annotated[
+        On | None, typer.Option("--on", help="Who calls it; else what this computer has. account: the controller there.")
+    ] = None,
+    quiet_nights: QuietNightsOption = "line",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be made, and make nothing.")] = False,
+    bucket: BucketOption = None,
+    yes: YesOption = False,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Let the report be sent every night, with this computer's timers or by the account; shown and asked about first.
+
+    Example: fleet report install --at 02:00 --to 'ses:fleet@example.com>me@example.com'
+    """
+    from fleet.cli.report_install import install
+
+    as_json = output is Output.JSON
+    raise typer.Exit(install(at, to or (), on, quiet_nights, bucket, yes=yes, as_json=as_json, dry=dry_run))
+
+
+@reports.command("uninstall")
+def report_uninstall(
+    on: Annotated[On | None, typer.Option("--on", help="Only from there; else from everywhere.")] = None,
+    bucket: BucketOption = None,
+    yes: YesOption = False,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Send no report every night any more, and forget whom to tell. Reports that were kept stay in the bucket.
+
+    Example: fleet report uninstall
+    """
+    from fleet.cli.report_install import uninstall
+
+    raise typer.Exit(uninstall(on, bucket, yes=yes, as_json=output is Output.JSON))
+
+
+@reports.command("status")
+def report_status(bucket: BucketOption = None, output: OutputOption = Output.TEXT) -> None:
+    """Tell whether the report is sent every night, to whom, and who still waits for one; exit code 1 if it is not installed.
+
+    Example: fleet report status
+    """
+    from fleet.cli.report_status import status
+
+    raise typer.Exit(status(bucket, as_json=output is Output.JSON))
+
+
+@reports.command("test")
+def report_test(output: OutputOption = Output.TEXT) -> None:
+    """Send a test message to everybody whom the report is sent to; exit code 1 if somebody is not reached.
+
+    Example: fleet report test
+    """
+    from fleet.cli.report_send import send_test
+
+    raise typer.Exit(send_test(as_json=output is Output.JSON))
 
 
 notifications = typer.Typer(
@@ -112,42 +228,3 @@ def notify_test(to: ToOption = None, bucket: BucketOption = None, output: Output
     from fleet.cli.notify import test
 
     raise typer.Exit(test(to, bucket, as_json=output is Output.JSON))
-
-
-class By(str, Enum):
-    """What costs are put together by."""
-
-    RUN = "run"
-    DAY = "day"
-    TYPE = "type"
-    ZONE = "zone"
-    KIND = "kind"
-    ATTEMPT = "attempt"
-
-
-@app.command()
-def cost(
-    run: Annotated[
-        str | None,
-        typer.Argument(metavar="[RUN]", help="A run's name or id; else the whole fleet.", autocompletion=run_names),
-    ] = None,
-    since: Annotated[
-        str | None,
-        typer.Option("--since", help="7d, 24h, yesterday, month, 2026-11-01; else from the beginning."),
-    ] = None,
-    by: Annotated[
-        By | None, typer.Option("--by", help="A row for each of these; else by run, and of one run by attempt.")
-    ] = None,
-    lines: Annotated[bool, typer.Option("--lines", help="Every line of the ledger, and how it is known.")] = False,
-    everything: Annotated[bool, typer.Option("--all", "-a", help="Every row, not only the newest 30.")] = False,
-    bucket: BucketOption = None,
-    output: OutputOption = Output.TEXT,
-) -> None:
-    """Show what was paid, and what the same machines would have cost on demand.
-
-    Example: fleet cost --since month --by day. Example: fleet cost racer --lines -o json
-    """
-    from fleet.cli.cost import Wish, show
-
-    wish = Wish(run, since, by.value if by is not None else None, lines, everything)
-    raise typer.Exit(show(wish, bucket, as_json=output is Output.JSON))

@@ -1,8 +1,9 @@
 """The controller as a function in the user's account: each call is one ``controller run --once``.
 
-It is called by two schedules (each minute while something lives, each hour always) and by EC2's events, all of them
-asynchronously. An event is a hint: the function looks, and believes what it sees. What it learned by looking twice is kept
-for as long as its process is; after any error the next call begins anew.
+It is called by two schedules (each minute while something lives, each hour always), by a third that asks for the nightly
+report if that was installed so, and by EC2's events, all of them asynchronously. An event is a hint: the function looks, and
+believes what it sees. What it learned by looking twice is kept for as long as its process is; after any error the next call
+begins anew.
 
 It counts as failed, and so rings the alarm, if it could not do its work: the bucket or the schedule cannot be reached, the
 journal is broken, a region's machines, a cloud's prices or the agents' words cannot be seen. So it does, after all its other
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 
 BUCKET, HOME, NAME = "FLEET_BUCKET", "FLEET_HOME", "AWS_LAMBDA_FUNCTION_NAME"
 """The environment: the bucket's URL; a folder that may be written to; and, by Lambda itself, how the function is called."""
+REPORT = "fleet.report"
+"""The source of the event that asks for the nightly report."""
 MINUTE, HOUR = 60.0, 3600.0
 """Calls are so far apart while something lives, and otherwise."""
 FOLLOW_EVERY = 1.0
@@ -206,6 +209,11 @@ def handler(event: object, context: Any) -> dict[str, Any]:
     anew = True
     try:
         keeper = _kept()
+        if isinstance(event, Mapping) and event.get("source") == REPORT:
+            from fleet.control.function_report import tell  # most calls are about machines
+
+            anew = False
+            return tell(keeper.controller, event, lambda: ends_at - time.monotonic())
         answer = keeper.call(hint_of(event), lambda: ends_at - time.monotonic())
         # It began before its deployment was recorded: whoever knows the schedule is to switch it off.
         anew = keeper.awake is None and not answer["lively"]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from email.message import EmailMessage
+from email.policy import SMTP
 from email.utils import formatdate, make_msgid
 from typing import TYPE_CHECKING
 
-from fleet.model.errors import FleetError
+from fleet.model.errors import FleetError, ProviderError
 from fleet.report.send.rendered import Rendered
 
 if TYPE_CHECKING:
@@ -17,21 +18,26 @@ MOST_SUBJECT = 100
 """Characters that SNS takes, of ASCII."""
 MOST_SMS = 1400
 """Characters: SNS cuts a text message into pieces, and drops what is longer than 1,600."""
+ANYWHERE = SMTP.clone(cte_type="7bit")
+"""Every server takes it so."""
 DENIED = "SES must know the sender, and you must be allowed ses:SendEmail and ses:SendRawEmail; SNS: sns:Publish."
+UNKNOWN = (
+    "SES in {region} must know the sender (aws sesv2 create-email-identity --email-identity {sender}), and those told too \
+while the account is in SES's sandbox."
+)
 NO_AWS = "pip install 'fleet[aws]'"
 
 
 def by_ses(mail: Mail, message: Rendered, profile: str | None, region: str) -> None:
     """Send a mail. Raises FleetError."""
-    calls = _calls(profile)
-    calls(
-        "sesv2",
-        mail.region or _region(region, profile),
-        "send_email",
-        FromEmailAddress=mail.sender,
-        Destination={"ToAddresses": list(mail.to)},
-        Content={"Raw": {"Data": mime(mail, message).as_bytes()}},
-    )
+    calls, where = _calls(profile), mail.region or _region(region, profile)
+    content = {"Raw": {"Data": mime(mail, message).as_bytes(policy=ANYWHERE)}}
+    to = {"ToAddresses": list(mail.to)}
+    try:
+        calls("sesv2", where, "send_email", FromEmailAddress=mail.sender, Destination=to, Content=content)
+    except ProviderError as error:
+        error.hint = error.hint or UNKNOWN.format(sender=mail.sender, region=where)
+        raise
 
 
 def by_sns(topic: str, message: Rendered, profile: str | None) -> None:

@@ -87,6 +87,7 @@ def deliver(
     gaps: bool = False,
     sender: Sender | None = None,
     account: Account | None = None,
+    seconds: float = DEADLINE,
 ) -> list[Told]:
     """Keep the night's report in the bucket, and tell each of ``urls`` of it and of earlier ones that it waits for.
 
@@ -94,7 +95,7 @@ def deliver(
     that another computer would send again within a quarter of an hour.
     """
     named = labels(urls)
-    tell = sender or (lambda message, to: send_each(message, to, DEADLINE, account))
+    tell = sender or (lambda message, to: send_each(message, to, seconds, account))
     known, now = tries_of(objects), objects.now()
     told = []
     for day in earlier(known, night, list(named), now, gaps=gaps):
