@@ -13,8 +13,8 @@ from fleet.cli.table import print_table
 from fleet.control.controller import Controller
 from fleet.control.home import Home, open_home
 from fleet.control.names import nearest
+from fleet.control.notify_account import let_account_tell, may_not_tell
 from fleet.control.opened import opened
-from fleet.control.setups import aws_function
 from fleet.control.telling import of_account, routes, sender
 from fleet.control.telllog import TellLog
 from fleet.control.wishes import change_wish, read_wish, turned_off, turned_on
@@ -61,7 +61,7 @@ def turn_on(
         keep(home.path, "notify", here)
     for controller in controllers:
         on = partial(turned_on, kinds=chosen, to=names, now=controller.objects.now(), times=times)
-        change_wish(controller.objects, on)
+        _changed(home, controller, change_wish(controller.objects, on))
     return _tell(home, controllers, as_json=as_json)
 
 
@@ -74,7 +74,7 @@ def turn_off(kinds: Sequence[str], to: Sequence[str] | None, bucket: str | None,
         if name not in known:
             raise FleetError(f"{name} is told nothing", "`fleet notify list` shows who is.")
     for controller in controllers:
-        change_wish(controller.objects, partial(turned_off, kinds=chosen, to=names))
+        _changed(home, controller, change_wish(controller.objects, partial(turned_off, kinds=chosen, to=names)))
     _forget(home, names)
     return _tell(home, controllers, as_json=as_json)
 
@@ -179,6 +179,13 @@ def _name(given: str, known: Mapping[str, str]) -> str:
     return next((name for name, url in known.items() if url == found.url), found.shown)
 
 
+def _changed(home: Home, controller: Controller, wish: Wish) -> None:
+    """What that means for the controller in the account."""
+    told = let_account_tell(home, controller.objects, wish)
+    if told:
+        say(told)
+
+
 def _forget(home: Home, names: Iterable[str]) -> None:
     """The URLs of those that no fleet known here tells anything any more."""
     told = {to for controller in _fleets(None) for to in (read_wish(controller.objects) or Wish()).to}
@@ -208,7 +215,7 @@ def _object(home: Home, controller: Controller) -> NotificationsObject:
         "no_capacity_seconds": wish.no_capacity,
         "blind_seconds": wish.blind,
         "quiet_seconds": wish.quiet,
-        "notes": _notes(controller, wish, here),
+        "notes": _notes(home, controller, wish, here),
     }
 
 
@@ -225,13 +232,13 @@ def _destination(controller: Controller, wish: Wish, to: str, *, here: bool) -> 
     }
 
 
-def _notes(controller: Controller, wish: Wish, here: Mapping[str, str]) -> list[str]:
+def _notes(home: Home, controller: Controller, wish: Wish, here: Mapping[str, str]) -> list[str]:
     """What will not work as it may be meant."""
     told = "cannot be reached from this computer: a controller that can tells it"
     notes = [f"{to} {told}" for to in wish.to if to not in here]
-    alone = wish.to and controller.objects.url.startswith("s3:") and not any(of_account(to) for to in wish.to)
-    if alone and aws_function(controller.objects) is not None:
-        notes.append("the controller in the account reaches ses: and sns: only: name one of them with --to")
+    told = may_not_tell(home, controller.objects, wish)
+    if told:
+        notes.append(told)
     return notes
 
 
