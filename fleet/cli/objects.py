@@ -10,6 +10,8 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
+from fleet.cli.bought_objects import BoughtObject, PerDayObject, WeekObject, YieldObject
+
 State = Literal[
     "waiting", "launching", "booting", "running", "waiting-volume", "waiting-predecessor", "restoring", "setup", "training",
     "draining", "released", "fenced", "stopping", "succeeded", "failed", "stopped", "over-budget",
@@ -148,6 +150,8 @@ class StatusObject(RunObject):
     """Your own words, oldest first."""
     interrupted: list[InterruptionObject]
     """Oldest first."""
+    bought: BoughtObject
+    """What its time and money went into, and what they got."""
     watchers: list[WatcherObject]
     """Programs on this computer that keep this fleet's runs alive. `fleet controller list` tells of all, everywhere."""
 
@@ -222,9 +226,11 @@ class ForecastObject(TypedDict):
     """What the whole training is expected to come to. Of ten tries one is below the low figure, one above the high one."""
 
     work_seconds: float
-    """The job's `estimate`."""
+    """The job's `estimate`; without one what the run took that `like` names."""
+    like: str | None
+    """The newest run of the job's name that got to its end, whose training is reckoned with; null: the job's `estimate`."""
     total_usd: list[float]
-    """Low, middle, high; with the volume."""
+    """Low, middle, high; with the volume, the machine's public address and its root disk."""
     mean_usd: float
     """On average."""
     seconds: list[float]
@@ -258,8 +264,14 @@ class PlanObject(TypedDict):
     """What of the job's wishes is nowhere on offer and what serves instead, and which prices could not be had."""
     makes: MadeObject
     """What comes with the machine."""
+    per_day: PerDayObject
+    """What a day of the chosen offer (of the cheapest, if none is chosen) costs, item by item."""
     forecast: ForecastObject | None
-    """What the whole comes to; null: the job has no `estimate`."""
+    """What the whole comes to; null: the job has no `estimate`, and no run of its name has got to its end."""
+    bought: list[YieldObject]
+    """What machines of earlier runs of the job's name came to over the last six weeks, the cheapest steps first."""
+    weeks: list[WeekObject]
+    """The same by week, oldest first; without weeks in which none ran."""
 
 
 class RankedObject(TypedDict):

@@ -7,17 +7,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fleet import api
+from fleet.cli.bought import told_yield, yield_object
 from fleet.cli.forecast import forecast_object, told_forecast
 from fleet.cli.output import emit
 from fleet.cli.table import print_table
 from fleet.cli.up import accelerators_of, tell_warning, warn_of_missing_scripts
 from fleet.cli.views import dollars
 from fleet.control.offering import Plan, Priced
-from fleet.model.units import format_money
+from fleet.core.plan.volumes import KEEP
+from fleet.model.cloud import Offer
+from fleet.model.units import format_duration, format_money
 from fleet.workloads.before import refuse_hopeless
 from fleet.workloads.kinds import read_job
 
 if TYPE_CHECKING:
+    from fleet.cli.bought_objects import PerDayObject
     from fleet.cli.objects import OfferObject, PlanObject
 
 HEAD = ("ZONE", "TYPE", "MARKET", "ACCELERATORS", "$/H", "ON-DEMAND", "WITH VOLUME/H", "PER DAY", "1,000 STEPS", "")
@@ -37,10 +41,16 @@ def show(path: Path, *, as_json: bool) -> int:
     print(f"\nwhy    {plan.why}")
     size, monthly = plan.job.volume.size, format_money(plan.volume_monthly)
     print(f"makes  a machine, and a volume of {size} GB ({monthly} a month); state goes to {plan.bucket}")
+    print(f"day    {told_day(plan)}")
     for line in told_forecast(plan.forecast) if plan.forecast is not None else ():
         print(line)
+    if plan.volume_monthly:
+        keep = format_duration(plan.job.volume.keep if plan.job.volume.keep is not None else KEEP)
+        print(f"kept   the volume, for {keep} after the end, at {monthly} a month (`volume: {{keep: …}}` says how long)")
     for line in _steps(plan):
         print(f"steps  {line}")
+    for one in plan.bought:
+        print(f"bought {told_yield(one)}")
     for line in plan.notes:
         print(f"note   {line}")
     print(f"\nStart it: fleet up {path}")
@@ -60,6 +70,22 @@ def _steps(plan: Plan) -> Iterator[str]:
         yield f"1,000 cost {there} on {kind}, {here} on the chosen one; to choose it: instance_type: {kind}"
 
 
+def told_day(plan: Plan) -> str:
+    """What a day costs while a machine runs, item by item."""
+    beside, offer = plan.beside, _offer(plan)
+    items = [("machine", offer.price), ("volume", beside.volume), ("public address", beside.address)]
+    items.append((f"root disk of {beside.root_gb} GB", beside.root_disk))
+    told = ", ".join(f"{what} {format_money(24 * hourly)}" for what, hourly in items if hourly)
+    listed = f" (address and root disk as listed on {beside.listed})" if beside.listed else ""
+    total = format_money(24 * (offer.price + beside.hourly))
+    return f"{total} on {offer.instance_type} {offer.market.value}: {told or 'nothing'}{listed}"
+
+
+def _offer(plan: Plan) -> Offer:
+    """The chosen one; the cheapest, if none is."""
+    return next((one.offer for one in plan.offers if one.chosen), plan.offers[0].offer)
+
+
 def plan_object(plan: Plan) -> PlanObject:
     """The plan as ``-o json`` prints it."""
     return {
@@ -71,7 +97,25 @@ def plan_object(plan: Plan) -> PlanObject:
             "volume_usd_per_month": dollars(plan.volume_monthly),
             "bucket": plan.bucket,
         },
+        "per_day": _per_day(plan),
         "forecast": forecast_object(plan.forecast) if plan.forecast is not None else None,
+        "bought": [yield_object(one) for one in plan.bought],
+        "weeks": [
+            {"start_at": week.start, "end_at": week.end, "types": [yield_object(one) for one in some]}
+            for week, some in plan.weeks
+        ],
+    }
+
+
+def _per_day(plan: Plan) -> PerDayObject:
+    beside, offer = plan.beside, _offer(plan)
+    return {
+        "machine_usd": dollars(24 * offer.price),
+        "volume_usd": dollars(24 * beside.volume),
+        "address_usd": dollars(24 * beside.address),
+        "root_disk_usd": dollars(24 * beside.root_disk),
+        "total_usd": dollars(24 * (offer.price + beside.hourly)),
+        "listed": beside.listed,
     }
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from fleet.cli.attending import others, watched
+from fleet.cli.bought import bought_object, bought_of, told_bought
 from fleet.cli.deadlines import deadline_line, deadline_object
 from fleet.cli.output import emit
 from fleet.cli.plain import plain
@@ -67,6 +68,7 @@ def status_object(seen: RunView, alive: list[Watcher]) -> StatusObject:
             }
             for i in interruptions(seen.run)
         ],
+        "bought": bought_object(bought_of(seen)),
         "watchers": [{"process": w.process, "command": w.command, "started_at": w.started_at} for w in alive],
     }
 
@@ -85,6 +87,8 @@ def _print_head(seen: RunView, told: StatusObject) -> None:
         print(plain(f"says      {told['message']}"))
     spent, instead = format_money(cost.total), format_money(cost.on_demand)
     print(f"spent     {spent} (on demand {instead}), now {format_money(cost.rate)}/h")
+    for word, text in told_bought(bought_of(seen)):
+        print(f"{word:<8}  {text}")
     lost, taken = format_duration(told["seconds_lost"]), told["interruptions"]
     print(f"lost      {told['steps_lost']} steps, {lost} in {taken} interruption(s), {told['recoveries']} recovered from")
     print(plain(f"next      {told['next']}"))
@@ -127,6 +131,8 @@ def what_next(seen: RunView, now: float) -> str:
             else f"tries again in {format_duration(pause.until - now)}"
         )
         return f"{waits}: {pause.reason}"
+    if seen.waits:
+        return f"waits: {seen.waits}"
     if attempt is None or not attempt.serving:
         return "a machine is launched by the next controller that looks: `fleet controller run`"
     if attempt.lease_until is not None:

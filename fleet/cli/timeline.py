@@ -77,6 +77,21 @@ def _finished(event: ev.AttemptFinished) -> str:
     return f"finished    {outcome.kind}{code}"
 
 
+def _budget_set(event: ev.BudgetSet) -> str:
+    caps = [f"{format_money(cap)} a {name}" for cap, name in ((event.day, "day"), (event.month, "month")) if cap is not None]
+    return (
+        f"budget      of the whole fleet: {' and '.join(caps)} ({event.time_zone})" if caps else "budget      none any more"
+    )
+
+
+def _budget_warned(event: ev.BudgetWarned) -> str:
+    told = "used up" if event.share == 100 else f"{event.share} % used"
+    what = {"run": "of the run", "day": "for a day", "month": "for a month"}[event.scope.removeprefix("fleet-")]
+    whose = "the fleet's budget" if event.run_id is None else "the budget"
+    spent = f"{format_money(event.spent)} of {format_money(event.cap)} spent, {format_money(event.forecast)} expected"
+    return f"budget      {whose} {what} is {told}: {spent}"
+
+
 _WORDS: dict[type, Callable[[Any], str]] = {
     ev.RunCreated: lambda e: f"created     run {e.run_id}",
     ev.RunResumed: lambda e: (
@@ -110,6 +125,8 @@ _WORDS: dict[type, Callable[[Any], str]] = {
     ev.VolumeGrown: lambda e: f"volume      {e.volume_id} has {e.size_gb} GB now",
     ev.VolumeDeleteIntended: lambda e: f"deleting    {e.volume_id}: {e.reason}",
     ev.VolumeDeleted: lambda e: f"deleted     {e.volume_id}",
+    ev.BudgetSet: _budget_set,
+    ev.BudgetWarned: _budget_warned,
     ev.StorageMeasured: lambda e: f"bucket      {e.bytes / 1e9:.1f} GB in {e.objects} objects",
     ev.OrphanIntended: lambda e: f"collecting  {e.instance_id}: {e.reason}",
     ev.RunEnded: lambda e: f"ended       {e.outcome}: {e.reason}",

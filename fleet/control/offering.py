@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from fleet.control.rates import billing_of, rates_of
+from fleet.control.zone import local_zone
 from fleet.core.allowed import described, fitting, providers_of
+from fleet.core.bought import Yield, by_week, yields
 from fleet.core.costs import volume_rate
 from fleet.core.foretold import Foretold, anywhere, foretell
 from fleet.core.named import holder_of
@@ -14,11 +17,15 @@ from fleet.core.rates import measured_rates, work_price
 from fleet.core.state import FleetState, RunState
 from fleet.core.survival import Hints
 from fleet.core.worth import Knowledge, Worth, disk_prices, worth
-from fleet.model.base import Micros
+from fleet.model.base import Micros, Seconds
+from fleet.model.calendar import Span
 from fleet.model.cloud import Offer
 from fleet.model.errors import FleetError
 from fleet.model.job import Job
 from fleet.providers.base import Provider
+
+LATELY: Seconds = 42 * 86400
+"""What was bought in the last six weeks says what is to be expected; before, it may have been another model."""
 
 
 class NothingFitsError(FleetError):
@@ -54,6 +61,30 @@ class Priced:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """What is paid for besides the machine while it runs, micro-dollars per hour, by the prices where it would run."""
+
+    volume: Micros
+    address: Micros
+    """Its public address; 0: it has none, or none is paid for."""
+    root_disk: Micros
+    """The machine's own disk; 0: it comes with the machine."""
+    root_gb: int
+    listed: str = ""
+    """Of when these prices are; empty: there is no list."""
+
+    @property
+    def machine(self) -> Micros:
+        """What comes and goes with the machine."""
+        return self.address + self.root_disk
+
+    @property
+    def hourly(self) -> Micros:
+        """Everything, with the volume."""
+        return self.volume + self.machine
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What `fleet up` would do first."""
 
@@ -67,6 +98,12 @@ class Plan:
     """Where state would go."""
     forecast: Foretold | None = None
     """What the whole comes to; None: the job does not say how long it trains."""
+    beside: Beside = Beside(0, 0, 0, 0)
+    """What comes on top of the chosen offer; of the cheapest, if none is chosen."""
+    bought: tuple[Yield, ...] = ()
+    """What earlier runs of the job's name came to, by type and market, over the last weeks."""
+    weeks: tuple[tuple[Span, tuple[Yield, ...]], ...] = ()
+    """The same by week, oldest first."""
     notes: tuple[str, ...] = ()
     """What of the job's wishes is nowhere on offer and what serves instead, and which prices could not be had."""
 
@@ -124,5 +161,35 @@ def offering(state: FleetState, providers: Iterable[Provider], job: Job, now: fl
     )
     why = placement.why if isinstance(placement, Placement) else placement.reason
     rest = [o for o in offers if o not in allowed and fitting(o, anywhere(job.resources))]
-    foretold = foretell(run, allowed, rest, knows)
-    return Plan(rows, why, job.volume.size * price, job, forecast=foretold)
+    beside = _beside(chosen or allowed[0], job, knows, known)
+    foretold = foretell(run, allowed, rest, knows, beside.machine)
+    plan = Plan(rows, why, job.volume.size * price, job, forecast=foretold, beside=beside)
+    return _with_bought(plan, knows.runs_of(job.name), now, known)
+
+
+def _beside(offer: Offer, job: Job, knows: Knowledge, known: Mapping[str, Provider]) -> Beside:
+    """What is paid for besides an offer's machine: by the provider's list, else by what it says of itself."""
+    volume = volume_rate(job.volume.size, knows.disk_price(offer))
+    rates = rates_of({offer.provider: known[offer.provider]}).get(offer.provider)
+    if rates is None:
+        return Beside(volume, knows.addresses.get(offer.provider, 0), 0, 0)
+    local = rates.at(offer.region)
+    size = job.resources.disk_size or local.root_gb
+    return Beside(volume, local.address_hour, volume_rate(size, local.root_gb_month), size, local.listed)
+
+
+def _with_bought(plan: Plan, runs: Iterable[RunState], now: float, known: Mapping[str, Provider]) -> Plan:
+    """What the last weeks came to, on this user's calendar."""
+    span, zone = Span(now - LATELY, now), local_zone()
+    recent = [_without_living(run) for run in runs if run.ended_at is None or run.ended_at > span.start]
+    if not recent:
+        return plan
+    billing = billing_of(known)
+    weekly = tuple((week, tuple(some)) for week, some in by_week(recent, span, zone, now, billing))
+    return replace(plan, bought=tuple(yields(recent, span, now, billing)), weeks=weekly)
+
+
+def _without_living(run: RunState) -> RunState:
+    """How far a machine that lives has come is not known here: what was paid for it would be held against nothing."""
+    ended = {number: attempt for number, attempt in run.attempts.items() if attempt.ended_at is not None}
+    return run if len(ended) == len(run.attempts) else run.model_copy(update={"attempts": ended})

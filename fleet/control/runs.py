@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from fleet.control.budgets import with_zone
 from fleet.control.clouds import refuse_without_setup
 from fleet.control.controller import Controller
 from fleet.control.names import nearest
+from fleet.control.rates import billing_of
 from fleet.control.stacks import refuse_without_engine
 from fleet.core.allowed import providers_of
+from fleet.core.budget.waiting import waits_for_budget
 from fleet.core.costs import RunCost, run_cost
 from fleet.core.keeping import Verdict, judge
 from fleet.core.keeping.forecast import Forecast, forecast
@@ -25,7 +28,7 @@ from fleet.core.pace import pace_of
 from fleet.core.state import AttemptState, FleetState, RunState
 from fleet.model import layout
 from fleet.model.base import Micros, Seconds
-from fleet.model.cloud import Offer
+from fleet.model.cloud import Billing, Offer
 from fleet.model.documents import Heartbeat, Mount
 from fleet.model.errors import FleetError
 from fleet.model.events import NoteAdded, RunCreated, RunResumed, StopRequested
@@ -47,6 +50,7 @@ def start_run(
     """
     from fleet.store.workdir import source_path  # not for those who only look: it brings YAML along
 
+    job = with_zone(job)
     refuse_without_engine(job)
     refuse_without_setup(job, controller.observer.providers)
     _refuse_live(controller.state, job)
@@ -192,7 +196,15 @@ class RunView:
     """Its name means this run: there is no newer one."""
     beats: Mapping[AttemptKey, Heartbeat] = field(default_factory=dict)
     """The last words of all its machines."""
+    billing: Mapping[str, Billing] = field(default_factory=dict)
+    """How each provider charges."""
     state: FleetState = field(default_factory=FleetState)
+
+    @property
+    def waits(self) -> str:
+        """Which budget for a day or a month lets no machine of it run now; empty: none keeps it from that."""
+        later = waits_for_budget(self.state, self.run, self.at, self.billing)
+        return later.reason if later is not None else ""
 
     @property
     def forecast(self) -> Forecast | None:
@@ -223,10 +235,10 @@ class RunView:
 
 def view(controller: Controller, run: RunState) -> RunView:
     """A run with the last word of the attempt that carries it and its cost until now."""
-    billing = {name: p.capabilities.billing for name, p in controller.observer.providers.items()}
+    billing = billing_of(controller.observer.providers)
     attempt = run.carrier
     heard = {n: controller.observer.beat(run.run_id, n) for n in run.attempts}
     beats = {(run.run_id, n): beat for n, beat in heard.items() if beat is not None}
     beat = heard.get(attempt.number) if attempt else None
     now, named = controller.objects.now(), controller.state.names.get(run.name) == run.run_id
-    return RunView(run, attempt, beat, run_cost(run, now, billing), now, named, beats, controller.state)
+    return RunView(run, attempt, beat, run_cost(run, now, billing), now, named, beats, billing, controller.state)

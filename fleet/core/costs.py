@@ -8,6 +8,7 @@ from typing import cast
 
 from fleet.core.state import AttemptState, RunState, VolumeRecord
 from fleet.model.base import Micros, Seconds
+from fleet.model.calendar import Span
 from fleet.model.cloud import Billing
 
 HOURS_PER_MONTH = 730
@@ -43,6 +44,12 @@ class RunCost:
 def _charge(intervals: list[Interval]) -> Micros:
     """Micro-dollars of some intervals, rounded half up once at the end."""
     weighted = sum(max(0, _milliseconds(i.start, i.end)) * i.price for i in intervals)
+    return (weighted + _MS_PER_HOUR // 2) // _MS_PER_HOUR
+
+
+def cost_until(charged: list[Interval], moment: int) -> Micros:
+    """Micro-dollars of some intervals up to a moment (milliseconds since 1970), rounded once."""
+    weighted = sum(max(0, min(round(i.end * 1000), moment) - round(i.start * 1000)) * i.price for i in charged)
     return (weighted + _MS_PER_HOUR // 2) // _MS_PER_HOUR
 
 
@@ -151,3 +158,39 @@ def run_cost(run: RunState, now: Seconds, billing: Mapping[str, Billing]) -> Run
     volumes = sum(volume_cost(volume, now) for volume in run.volumes.values())
     rate += sum(volume_rate(v.size_gb, v.price) for v in run.volumes.values() if v.held)
     return RunCost(compute=compute, volumes=volumes, on_demand=on_demand + volumes, rate=rate)
+
+
+def attempt_cost_in(attempt: AttemptState, span: Span, now: Seconds, billing: Billing) -> Micros:
+    """What of a machine's cost until ``now`` falls into a span: the parts of any division of time add up to the whole."""
+    if attempt.ended_at is not None and attempt.ended_at + billing.minimum_seconds <= span.start:
+        return 0
+    if attempt.ended_at is None:
+        return _within(intervals(attempt, now, billing), span)
+    depends = (attempt.prices, attempt.launched_at, attempt.ended_at, attempt.ended_by, billing)
+    known = attempt.__dict__.get("_costs_in")  # a copy with other fields takes it along
+    if known is None or known[0] != depends:
+        known = attempt.__dict__["_costs_in"] = (depends, {})
+    found = cast("dict[Span, Micros]", known[1])
+    if span not in found:
+        found[span] = _within(intervals(attempt, now, billing), span)
+    return found[span]
+
+
+def _within(charged: list[Interval], span: Span) -> Micros:
+    return cost_until(charged, round(span.end * 1000)) - cost_until(charged, round(span.start * 1000))
+
+
+def volume_cost_in(volume: VolumeRecord, span: Span, now: Seconds) -> Micros:
+    """What of a disk's cost until ``now`` falls into a span."""
+    if any(at is not None and at <= span.start for at in (volume.deleted_at, volume.passed_at)):
+        return 0
+    return volume_cost(volume, min(now, span.end)) - volume_cost(volume, min(now, span.start))
+
+
+def run_cost_in(run: RunState, span: Span, now: Seconds, billing: Mapping[str, Billing]) -> Micros:
+    """What of a run's cost until ``now``, disks included, falls into a span."""
+    machines = sum(
+        attempt_cost_in(a, span, now, billing.get(a.offer.provider, Billing()) if a.offer else Billing())
+        for a in run.attempts.values()
+    )
+    return machines + sum(volume_cost_in(volume, span, now) for volume in run.volumes.values())

@@ -16,6 +16,10 @@ from fleet.model.documents import Heartbeat
 
 VANISHED: Seconds = 3600
 """A volume that no listing shows for so long is gone. What is written off wrongly is taken up again once it is seen."""
+ASKED_LEAST: Seconds = 3600
+"""For so long one controller asks what a machine was charged before it gives up."""
+KEPT_MOST: Seconds = 90 * 86_400
+"""No cloud remembers its prices longer (EC2 tells those of the last 90 days)."""
 
 
 def facts(state: FleetState, observed: Observed) -> list[ev.Event]:
@@ -92,8 +96,15 @@ def _never_launched(run: RunState, attempt: AttemptState, observed: Observed) ->
         return  # it lives, and will be seen
     yield ev.LaunchSucceeded(**who, try_no=attempt.try_no, instance=_forgotten(attempt, beat))
     yield from _from_heartbeat(run, attempt, beat, observed.now)
-    told = {"step": beat.step, "rate": beat.rate, "saved": beat.saved}
-    yield ev.AttemptGone(**who, ended_at=beat.at, ended_by="unknown", estimate=True, **told)
+    yield ev.AttemptGone(**who, ended_at=beat.at, ended_by="unknown", estimate=True, **_last_word(beat))
+
+
+def _last_word(beat: Heartbeat | None) -> dict[str, Any]:
+    """How far it had come, as it told; nothing if it never spoke."""
+    if beat is None:
+        return {}
+    far: dict[str, Any] = {"step": beat.step, "rate": beat.rate, "trained": beat.trained}
+    return {**far, "saved": beat.saved, "saved_step": beat.checkpoint_step}
 
 
 def _forgotten(attempt: AttemptState, beat: Heartbeat) -> Instance:
@@ -139,7 +150,7 @@ def _from_cloud(
 ) -> Iterator[ev.Event]:
     """The instance's end, and its price."""
     who = {"at": now, "run_id": run.run_id, "attempt": attempt.number}
-    last_word: dict[str, Any] = {"step": beat.step, "rate": beat.rate, "saved": beat.saved} if beat is not None else {}
+    last_word = _last_word(beat)
     if instance is not None and instance.state in GONE_STATES:
         last = _last_sign(attempt, beat, now)
         ended_at = instance.ended_at if instance.ended_at is not None else last
@@ -167,10 +178,7 @@ def _prices(run: RunState, attempt: AttemptState, observed: Observed, ended: flo
     history = observed.histories.get((run.run_id, attempt.number))
     known = attempt.prices[-1].price if attempt.prices else None
     if history is None:
-        # Counted from when its end was learned: whoever comes back after days has all of them to ask for what they missed.
-        learned_at = max(ended, attempt.gone_at or ended) if ended is not None else None
-        given_up = learned_at is not None and observed.now - learned_at > pace_of(place_of(attempt)[0]).settle
-        if given_up and attempt.phase == "gone":
+        if ended is not None and attempt.phase == "gone" and _never_priced(run, attempt, observed, ended):
             yield ev.PricesFilled(at=observed.now, run_id=run.run_id, attempt=attempt.number, prices=(), until=ended or 0.0)
         return
     reaches = ended is not None and history.until >= ended
@@ -178,6 +186,20 @@ def _prices(run: RunState, attempt: AttemptState, observed: Observed, ended: flo
         prices = tuple(point for point in history.prices if ended is None or point.at < ended)
         until = min(history.until, ended) if ended is not None else history.until
         yield ev.PricesFilled(at=observed.now, run_id=run.run_id, attempt=attempt.number, prices=prices, until=until)
+
+
+def _never_priced(run: RunState, attempt: AttemptState, observed: Observed, ended: float) -> bool:
+    """Nobody will tell any more what it was charged: its end was learned long ago, and it was asked about for long enough.
+
+    Whoever comes back after days has all of them to ask for what they missed, and a first call may fail like any other.
+    """
+    provider = place_of(attempt)[0]
+    pace, capabilities = pace_of(provider), observed.capabilities.get(provider)
+    if capabilities is None or observed.now - max(ended, attempt.gone_at or ended) <= pace.settle:
+        return False
+    asked = observed.priced_in_vain_since.get((run.run_id, attempt.number))
+    forgotten = not capabilities.price_history or observed.now - ended > KEPT_MOST
+    return forgotten or (asked is not None and observed.now - asked >= min(pace.settle, ASKED_LEAST))
 
 
 def _absence_believed(attempt: AttemptState, lookup: Lookup, now: float, pace: Pace) -> bool:

@@ -14,7 +14,7 @@ from fleet.core.cooling import cooled, rested
 from fleet.core.pace import UNKNOWN_RETRY, pace_of
 from fleet.core.phases import moved
 from fleet.core.sightings import SIGHTINGS, observe
-from fleet.core.state import AttemptState, FleetState, Pause, RunState, VolumeRecord
+from fleet.core.state import AttemptState, BudgetWarning, FleetBudget, FleetState, Pause, RunState, VolumeRecord
 from fleet.core.storage import measured
 from fleet.model import events as ev
 from fleet.model.cloud import PriceSince
@@ -22,6 +22,8 @@ from fleet.model.errors import ErrorClass
 
 MOST_DOUBLINGS = 4
 """A cloud that is overloaded or away is asked more and more seldom, but every few minutes at least."""
+WARNINGS_KEPT = 70 * 86_400.0
+"""Of budgets for days and months: last month's are still told."""
 Folded = tuple[int, float, Sequence[ev.Event]]
 """A journal entry: its number, its time by the bucket's clock, its events."""
 
@@ -37,11 +39,18 @@ def fold_all(state: FleetState, entries: Iterable[Folded]) -> FleetState:
     runs, names = dict(state.runs), dict(state.names)
     cooling, resting, orphans = dict(state.cooling), dict(state.resting), dict(state.orphans)
     unsettled, pools, storage = dict(state.unsettled), dict(state.pools), state.storage
+    budget, warned = state.budget, state.warned
     for number, at, events in entries:
         head, latest = number, max(at, latest)
         for event in events:
             if isinstance(event, ev.OrphanIntended):
                 orphans.setdefault(event.instance_id, event.at)
+                continue
+            if isinstance(event, ev.BudgetSet):
+                budget = _budget(event)
+                continue
+            if isinstance(event, ev.BudgetWarned):
+                warned = _warned(warned, event)
                 continue
             if isinstance(event, ev.StorageMeasured):
                 storage = measured(storage, event)
@@ -71,6 +80,8 @@ def fold_all(state: FleetState, entries: Iterable[Folded]) -> FleetState:
         "resting": resting,
         "orphans": orphans,
         "pools": pools,
+        "budget": budget,
+        "warned": warned,
         "storage": storage,
     }
     return state.model_copy(update={"head": head, "at": latest, **changed})
@@ -90,6 +101,25 @@ def _settle(unsettled: dict[str, tuple[str, int]], run: RunState, number: int) -
         unsettled.pop(key, None)
     elif pace_of(attempt.offer.provider if attempt.offer else "").settle > 0:
         unsettled[key] = (run.run_id, number)
+
+
+def _budget(event: ev.BudgetSet) -> FleetBudget | None:
+    if event.day is None and event.month is None:
+        return None
+    return FleetBudget(day=event.day, month=event.month, time_zone=event.time_zone, set_at=event.at)
+
+
+def warning_key(scope: str, run_id: str | None, period_start: float, cap: int, share: int) -> str:
+    """One for each warning that there can be: a cap that is raised is another one."""
+    return f"{scope}/{run_id or ''}/{period_start:.0f}/{cap}/{share}"
+
+
+def _warned(before: dict[str, BudgetWarning], event: ev.BudgetWarned) -> dict[str, BudgetWarning]:
+    key = warning_key(event.scope, event.run_id, event.period_start, event.cap, event.share)
+    if key in before:
+        return before
+    kept = {k: w for k, w in before.items() if w.scope == "run" or w.period_start >= event.period_start - WARNINGS_KEPT}
+    return {**kept, key: BudgetWarning.model_validate(event.model_dump(exclude={"type", "v"}))}
 
 
 def _created(event: ev.RunCreated) -> RunState:
@@ -181,6 +211,8 @@ def _gone(attempt: AttemptState, event: ev.AttemptGone) -> AttemptState | None:
         step=event.step if event.step is not None else attempt.step,
         rate=event.rate,
         saved=event.saved if event.saved is not None else attempt.saved,
+        saved_step=event.saved_step if event.saved_step is not None else attempt.saved_step,
+        trained=event.trained,
     )
 
 
@@ -209,11 +241,13 @@ def _prices_filled(attempt: AttemptState, event: ev.PricesFilled) -> AttemptStat
 
 def _released(attempt: AttemptState, event: ev.AttemptReleased) -> AttemptState:
     told = {"step": event.step or attempt.step, "saved": event.saved if event.saved is not None else attempt.saved}
+    told["saved_step"] = event.checkpoint_step if event.checkpoint_step is not None else attempt.saved_step
     return _phase(attempt, event, released_at=attempt.released_at or event.at, **told)
 
 
 def _finished(attempt: AttemptState, event: ev.AttemptFinished) -> AttemptState:
-    return _phase(attempt, event, outcome=attempt.outcome or event.outcome, step=event.step or attempt.step)
+    known = {"outcome": attempt.outcome or event.outcome, "finished_at": attempt.finished_at or event.at}
+    return _phase(attempt, event, step=event.step or attempt.step, **known)
 
 
 def _terminate_intended(attempt: AttemptState, event: ev.TerminateIntended) -> AttemptState:
@@ -344,6 +378,7 @@ def _run_resumed(run: RunState, event: ev.RunResumed) -> RunState:
             "unknown_errors": 0,
             "hindered": 0,
             "resumed_after": max(run.attempts, default=0),
+            "breaks": (*run.breaks, (run.ended_at, event.at)),
             "ended_at": None,
             "outcome": None,
             "reason": "",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fleet.core.costs import volume_rate
+from fleet.core.experience import earlier
 from fleet.core.forecast import Buyable, Forecast, forecast
 from fleet.core.keeping.work import deadline_at
 from fleet.core.state import RunState
@@ -47,6 +48,8 @@ class Foretold:
     work: Seconds
     """At full speed."""
     forecast: Forecast
+    like: str | None = None
+    """The run that took so long, since the job does not say; None: it does."""
     deadline: Seconds | None = None
     earliest: Seconds | None = None
     """The earliest deadline that can be kept; None: there is none to keep."""
@@ -63,10 +66,17 @@ def anywhere(resources: Resources) -> Resources:
     return freed.model_copy(update={"any_of": more})
 
 
-def foretell(run: RunState, allowed: Sequence[Offer], rest: Iterable[Offer], known: Knowledge) -> Foretold | None:
-    """What the job comes to on what it allows; ``rest``: what it would allow in other regions. None without an estimate."""
+def foretell(
+    run: RunState, allowed: Sequence[Offer], rest: Iterable[Offer], known: Knowledge, beside: Micros = 0
+) -> Foretold | None:
+    """What the job comes to on what it allows; ``rest``: what it would allow in other regions; ``beside``: what a machine's
+    address and own disk cost per hour.
+
+    How long it trains the job says, else the newest run of its name that got to its end. None: nobody knows.
+    """
     job = run.job
-    if job.estimate is None or job.estimate <= 0 or not allowed:
+    work, like = (job.estimate, None) if job.estimate is not None else _like(job, known)
+    if work is None or work <= 0 or not allowed:
         return None
     volume = run.volumes.get(run.volume_id or "")
     ranked = sorted(((worth(o, run, volume, known), o) for o in allowed), key=lambda pair: (pair[0].per_hour, pair[1].key))
@@ -79,46 +89,50 @@ def foretell(run: RunState, allowed: Sequence[Offer], rest: Iterable[Offer], kno
     ends = deadline_at(job, known.now)
     deadline = ends - known.now if ends is not None else None
     if deadline is not None and spot and on_demand:
-        return _by_deadline(job, spot, usual, disk, elsewhere, known)
-    pools = [_buyable(found, offer) for found, offer in spot[:LOOKED_AT]]
-    fallback = _buyable(*on_demand[0]) if on_demand else None
-    found = forecast(pools, fallback, usual, job.estimate, overheads, disk, deadline=deadline, seed=_seed(job))
-    earliest = job.estimate + overheads.total if deadline is not None else None
-    return Foretold(job.estimate, found, deadline, earliest, elsewhere=elsewhere)
+        found = _by_deadline(job, work, deadline, spot, usual, disk + beside, known)
+        return replace(found, like=like, elsewhere=elsewhere)
+    pools = [_buyable(one, offer, beside) for one, offer in spot[:LOOKED_AT]]
+    fallback = _buyable(*on_demand[0], beside) if on_demand else None
+    told = forecast(pools, fallback, usual + beside, work, overheads, disk, deadline=deadline, seed=_seed(job))
+    earliest = work + overheads.total if deadline is not None else None
+    return Foretold(work, told, like, deadline, earliest, elsewhere=elsewhere)
+
+
+def _like(job: Job, known: Knowledge) -> tuple[Seconds | None, str | None]:
+    """How long the newest run of the job's name trained that got to its end, and which that is."""
+    found = earlier(known.runs_of(job.name), known.speeds(job.name))
+    return (found.work, found.run_id) if found is not None else (None, None)
 
 
 def _by_deadline(
     job: Job,
+    work: Seconds,
+    deadline: Seconds,
     spot: Sequence[tuple[Worth, Offer]],
     usual: Micros,
     disk: Micros,
-    elsewhere: tuple[Elsewhere, ...],
     known: Knowledge,
-) -> Foretold | None:
+) -> Foretold:
     from fleet.core.forecast_deadline import terms_of, with_deadline
 
-    ends = deadline_at(job, known.now)
-    if job.estimate is None or ends is None:
-        return None
-    deadline = ends - known.now
     _, best = spot[0]
     overheads = known.overheads(job, best.provider)
-    earliest = job.estimate + overheads.total
+    earliest = work + overheads.total
     zones = len({(offer.region, offer.zone) for _, offer in spot if offer.region == best.region})
     risk = risk_of(known.record(best), known.prior(best), known.now)
     share = best.price / usual if usual > 0 else 1.0
     terms = terms_of(overheads.total, overheads.restore, min(1.0, share), zones, risk, deadline)
     up = known.outlook(best).chance >= 0.5
-    found, looser = with_deadline(terms, job.estimate, deadline, usual, disk, up=up, seed=_seed(job))
+    found, looser = with_deadline(terms, work, deadline, usual, disk, up=up, seed=_seed(job))
     later = tuple(Later(one.deadline, one.cost) for one in looser)
-    return Foretold(job.estimate, found, deadline, earliest, later, elsewhere)
+    return Foretold(work, found, None, deadline, earliest, later)
 
 
-def _buyable(found: Worth, offer: Offer) -> Buyable:
+def _buyable(found: Worth, offer: Offer, beside: Micros) -> Buyable:
     beyond = found.outlook
     if offer.market is not Market.SPOT:
-        return Buyable(offer.price, found.speed)
-    return Buyable(offer.price, found.speed, beyond.life, beyond.refusal, beyond.chance)
+        return Buyable(offer.price + beside, found.speed)
+    return Buyable(offer.price + beside, found.speed, beyond.life, beyond.refusal, beyond.chance)
 
 
 def _elsewhere(run: RunState, best: Worth, rest: Iterable[Offer], known: Knowledge) -> tuple[Elsewhere, ...]:

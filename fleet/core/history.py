@@ -68,10 +68,10 @@ def history(events: Iterable[ev.Event]) -> list[HistoryRecord]:
     known: dict[tuple[str, int], _Machine] = {}
     found: list[HistoryRecord] = []
     for event in events:
-        number = getattr(event, "attempt", None)
-        if number is None:
+        number, run_id = getattr(event, "attempt", None), getattr(event, "run_id", None)
+        if number is None or run_id is None:
             continue
-        key = (event.run_id, number)  # type: ignore[union-attr]
+        key = (run_id, number)
         known[key], records = _learned(known.get(key, _Machine()), event, key)
         found.extend(records)
     return sorted(found, key=lambda record: record.at)

@@ -52,10 +52,10 @@ def committed(run: RunState, attempt: AttemptState, now: Seconds, pace: Pace) ->
     if offer is None or not attempt.live or attempt.lease_until is None:
         return 0
     price = worst_price(offer, bid(offer, run.job.resources))
-    return round(max(0.0, _ends_by(attempt, pace) - now) * price / 3600)
+    return round(max(0.0, ends_by(attempt, pace) - now) * price / 3600)
 
 
-def _ends_by(attempt: AttemptState, pace: Pace) -> Seconds:
+def ends_by(attempt: AttemptState, pace: Pace) -> Seconds:
     """When a live attempt with a lease ends without another word from fleet."""
     assert attempt.lease_until is not None
     if attempt.notice is not None and attempt.notice.until is not None:
@@ -125,9 +125,9 @@ def grant(
         return Lease(until, None)
     beside = [a for a in run.live_attempts if a.number != besides and a.lease_until is not None]
     others = sum(committed(run, a, now, pace) for a in beside)
-    anyhow = max((_ends_by(a, pace) - now for a in beside), default=0.0)
+    anyhow = max((ends_by(a, pace) - now for a in beside), default=0.0)
     left = budget - run_cost(at_most(run, now, pace), now, billing).total - others
-    disks = sum(volume_rate(_size(run, v), v.price) for v in run.volumes.values() if v.held)
+    disks = sum(volume_rate(paid_size(run, v), v.price) for v in run.volumes.values() if v.held)
     if new_volume or not run.volumes:
         disks += volume_rate(run.job.volume.size, volume_price)
     rate = worst_price(offer, bid(offer, run.job.resources))
@@ -149,7 +149,7 @@ def _lasts(left: Micros, rate: Micros, disks: Micros, paid: Seconds, cap: Second
     return paid + (left * 3600 - paid * rate) / both if both else cap
 
 
-def _size(run: RunState, volume: VolumeRecord) -> int:
+def paid_size(run: RunState, volume: VolumeRecord) -> int:
     """The GB that are paid for: one that came smaller than the job asks for is enlarged, or has been already, unseen."""
     grows = volume.volume_id == run.volume_id or volume.grow_at is not None
     return max(volume.size_gb, run.job.volume.size) if grows else volume.size_gb

@@ -11,6 +11,7 @@ from fleet.core.pools import PoolRecord
 from fleet.model.base import Frozen, Micros, Seconds
 from fleet.model.cloud import EndedBy, ExistingVolume, Market, NewVolume, Offer, PriceSince
 from fleet.model.documents import Mount, Notice, Outcome, Resumed
+from fleet.model.events import BudgetScope
 from fleet.model.job import Job
 
 FOLD_VERSION = 11
@@ -53,6 +54,8 @@ class AttemptState(Frozen):
     """When it was told to let go, since the machine beside it is ready."""
     released_at: Seconds | None = None
     outcome: Outcome | None = None
+    finished_at: Seconds | None = None
+    """When that was heard."""
     terminate_at: Seconds | None = None
     terminate_reason: str | None = None
     attach_at: Seconds | None = None
@@ -67,6 +70,10 @@ class AttemptState(Frozen):
     """Steps per second at the end of its training; None while it lives, or if it reported none."""
     saved: Seconds | None = None
     """Seconds of training that the run's newest checkpoint held at its end, as it told."""
+    saved_step: int | None = None
+    """The step of that checkpoint."""
+    trained: Seconds | None = None
+    """Seconds of training that it had come to at its end, over all attempts on its chain; None while it lives."""
     error: str | None = None
     examined: bool = False
     """It never spoke, and what it left behind was kept."""
@@ -173,6 +180,8 @@ class RunState(Frozen):
     """In a row: launches that a cloud did not answer, or throttled."""
     resumed_after: int = 0
     """The newest attempt when the user last resumed the run: what its attempts came to until then counts no more."""
+    breaks: tuple[tuple[Seconds, Seconds], ...] = ()
+    """From when until when it had ended, before its user let it go on."""
     notes: tuple[str, ...] = ()
     """The user's own words, oldest first."""
     ended_at: Seconds | None = None
@@ -217,6 +226,28 @@ class RunState(Frozen):
         return _once(self, self.attempts, lambda: [attempt for attempt in self.attempts.values() if attempt.live])
 
 
+class FleetBudget(Frozen):
+    """What the whole fleet may spend, all runs and their disks together."""
+
+    day: Micros | None
+    month: Micros | None
+    time_zone: str
+    set_at: Seconds
+
+
+class BudgetWarning(Frozen):
+    """That a budget was 80 % used, or used up."""
+
+    at: Seconds
+    scope: BudgetScope
+    run_id: str | None
+    period_start: Seconds
+    share: int
+    spent: Micros
+    cap: Micros
+    forecast: Micros
+
+
 class StorageRecord(Frozen):
     """What lay in the bucket when it was counted, and how many requests there had been until then."""
 
@@ -248,6 +279,10 @@ class FleetState(Frozen):
     """Instances that no attempt owns, and since when they shall end."""
     pools: dict[str, PoolRecord] = Field(default_factory=dict)
     """What was seen of each pool of machines, by ``provider/region/zone/type``."""
+    budget: FleetBudget | None = None
+    """The caps of the whole fleet; None: it has none."""
+    warned: dict[str, BudgetWarning] = Field(default_factory=dict)
+    """The warnings of budgets: of each once for a period and a cap. Those of long ago are forgotten."""
     storage: tuple[StorageRecord, ...] = ()
     """What lay in the bucket, day by day, each later than the one before."""
 

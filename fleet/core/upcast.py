@@ -13,10 +13,12 @@ from fleet.model.events import AnyEvent, Event
 Raw = dict[str, Any]
 
 CURRENT: Mapping[str, int] = {
-    "run-created": 5,
+    "run-created": 6,
     "stop-requested": 1,
     "run-resumed": 1,
     "note-added": 1,
+    "budget-set": 1,
+    "budget-warned": 1,
     "launch-intended": 2,
     "launch-succeeded": 1,
     "launch-failed": 1,
@@ -30,7 +32,7 @@ CURRENT: Mapping[str, int] = {
     "attempt-finished": 1,
     "terminate-intended": 1,
     "boot-examined": 1,
-    "attempt-gone": 3,
+    "attempt-gone": 4,
     "price-changed": 1,
     "prices-filled": 1,
     "lease-extended": 1,
@@ -54,11 +56,13 @@ UPCASTS: Mapping[tuple[str, int], Callable[[Raw], Raw]] = {
     ("run-created", 2): lambda raw: raw,  # its job has no keep_failed
     ("run-created", 3): lambda raw: raw,  # its job has neither deadline nor estimate: both were refused
     ("run-created", 4): lambda raw: raw,  # its job has no workload
+    ("run-created", 5): lambda raw: raw,  # its budget is for the run only: those for a day and a month were refused
     ("launch-intended", 1): lambda raw: {**raw, "besides": ()},
     ("attempt-resumed", 1): lambda raw: raw,  # what is resumed from does not tell how long it was trained
     ("attempt-released", 1): lambda raw: {**raw, "saved": None},
     ("attempt-gone", 1): lambda raw: {**raw, "rate": None},
     ("attempt-gone", 2): lambda raw: {**raw, "saved": None},
+    ("attempt-gone", 3): lambda raw: {**raw, "saved_step": None, "trained": None},
 }
 """(type, version) → the same event one version later."""
 

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from statistics import median_low
 
 from fleet.core.costs import volume_rate
 from fleet.core.observed import Observed
 from fleet.core.overheads import Overheads, of_runs
 from fleet.core.pools import PoolRecord, pool_name, pool_of
-from fleet.core.rates import rates_of
+from fleet.core.rates import Kind, rates_of, speeds
 from fleet.core.state import FleetState, RunState, VolumeRecord
 from fleet.core.survival import Hints, Lives, Outlook, Prior, outlook, prior_of
 from fleet.model.base import Micros, Seconds
@@ -86,7 +85,8 @@ class Knowledge:
     checkpoint_gb: float = 0.0
     """What goes to another region in a move; 0: not known."""
     _names: dict[str, list[RunState]] | None = None
-    _rates: dict[str, dict[tuple[str, str], float]] = field(default_factory=dict)
+    _rates: dict[str, dict[Kind, float]] = field(default_factory=dict)
+    _speeds: dict[str, dict[Kind, float]] = field(default_factory=dict)
     _overheads: dict[tuple[str, str, Seconds | None], Overheads] = field(default_factory=dict)
     _expected: dict[int, Expected] = field(default_factory=dict)
     """By the offer's identity: all runs of a tick are shown the same ones."""
@@ -105,11 +105,17 @@ class Knowledge:
                 self._names.setdefault(run.name, []).append(run)
         return self._names.get(name, [])
 
-    def rates(self, name: str) -> dict[tuple[str, str], float]:
+    def rates(self, name: str) -> dict[Kind, float]:
         """Steps per second by provider and type."""
         if name not in self._rates:
             self._rates[name] = rates_of(self.runs_of(name))
         return self._rates[name]
+
+    def speeds(self, name: str) -> dict[Kind, float]:
+        """How fast each type is that is known, against the others."""
+        if name not in self._speeds:
+            self._speeds[name] = speeds(self.rates(name))
+        return self._speeds[name]
 
     def overheads(self, job: Job, provider: str) -> Overheads:
         """Of a job's name on a provider."""
@@ -209,9 +215,8 @@ def leaving_price(offer: Offer, volume: VolumeRecord, keep: Seconds | None, chec
 def worth(offer: Offer, run: RunState, volume: VolumeRecord | None, known: Knowledge) -> Worth:
     """What an offer comes to for a run whose volume is where it is."""
     overheads, expected = known.overheads(run.job, offer.provider), known.expected(offer)
-    rates = known.rates(run.name)
-    rate = rates.get((offer.provider, offer.instance_type))
-    speed = rate / median_low(rates.values()) if rate is not None else 1.0
+    faster = known.speeds(run.name).get((offer.provider, offer.instance_type))
+    speed = faster if faster is not None else 1.0
     hourly = offer.price + known.addresses.get(offer.provider, 0)
     if volume is not None and (offer.region, offer.zone) != (volume.region, volume.zone):
         hourly += leaving_price(offer, volume, run.job.volume.keep, known.checkpoint_gb)
@@ -223,7 +228,7 @@ def worth(offer: Offer, run: RunState, volume: VolumeRecord | None, known: Knowl
         hourly=hourly,
         kept=kept,
         speed=speed,
-        speed_known=rate is not None,
+        speed_known=faster is not None,
         outlook=expected.outlook,
         life=expected.life,
         taken_1h=expected.taken_1h,

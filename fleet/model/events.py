@@ -15,6 +15,8 @@ from fleet.model.documents import CheckpointRef, Mount, Notice, Outcome, Resumed
 from fleet.model.errors import ErrorClass
 from fleet.model.job import Job
 
+BudgetScope = Literal["run", "day", "month", "fleet-day", "fleet-month"]
+"""What a budget is for: a run as a whole, a run's or the whole fleet's day or month."""
 MOST_BYTES = 10**18
 """An exabyte in a bucket is a slip."""
 
@@ -28,12 +30,12 @@ class RunCreated(_Event):
     """The user's word: this job shall run."""
 
     type: Literal["run-created"] = "run-created"
-    v: Literal[5] = 5
+    v: Literal[6] = 6
     run_id: str
     name: str
     job: Job
     """With ``keep_failed`` since version 3; since version 4 its ``deadline`` is kept, and may be a time; with ``workload``
-    since version 5."""
+    since version 5; since version 6 its budget's ``day`` and ``month`` are kept, and have a ``time_zone``."""
     workdir_key: str | None = None
     mounts: dict[str, Mount]
     """``file_mounts``, packed (since version 2)."""
@@ -65,6 +67,36 @@ class NoteAdded(_Event):
     v: Literal[1] = 1
     run_id: str
     text: str
+
+
+class BudgetSet(_Event):
+    """The user's word: so much may the whole fleet spend in a day and in a month, all runs and their disks together."""
+
+    type: Literal["budget-set"] = "budget-set"
+    v: Literal[1] = 1
+    day: Micros | None
+    """None: no cap."""
+    month: Micros | None
+    time_zone: str
+    """Whose days and months, as ``Europe/Berlin``."""
+
+
+class BudgetWarned(_Event):
+    """A budget is 80 % used, or used up: once for each period."""
+
+    type: Literal["budget-warned"] = "budget-warned"
+    v: Literal[1] = 1
+    scope: BudgetScope
+    run_id: str | None
+    """None: the budget of the whole fleet."""
+    period_start: Seconds
+    """When the day or month began; a run's budget: when the run was created."""
+    share: Literal[80, 100]
+    spent: Micros
+    """In the period until now."""
+    cap: Micros
+    forecast: Micros
+    """What the period comes to, if all goes on as it does."""
 
 
 class LaunchIntended(_Event):
@@ -234,7 +266,7 @@ class AttemptGone(_Event):
     """Confirmed: nothing of this attempt runs any more."""
 
     type: Literal["attempt-gone"] = "attempt-gone"
-    v: Literal[3] = 3
+    v: Literal[4] = 4
     run_id: str
     attempt: int
     ended_at: Seconds
@@ -247,6 +279,10 @@ class AttemptGone(_Event):
     """Steps per second over the last minute of its training, as its last heartbeat told (since version 2)."""
     saved: Seconds | None = None
     """Seconds of training that the run's newest checkpoint holds, as that told (since version 3)."""
+    saved_step: Steps | None = None
+    """The step of that checkpoint (since version 4, as what follows)."""
+    trained: Seconds | None = None
+    """Seconds of training that it had come to, over all attempts on its chain, without what had to be trained again."""
 
 
 class PriceChanged(_Event):
@@ -273,7 +309,7 @@ class PricesFilled(_Event):
 
 
 class LeaseExtended(_Event):
-    """A longer lease, within the budget."""
+    """Another lease: a longer one within the budgets, or a shorter one where a budget was lowered."""
 
     type: Literal["lease-extended"] = "lease-extended"
     v: Literal[1] = 1
@@ -439,6 +475,8 @@ Event = (
     | StopRequested
     | RunResumed
     | NoteAdded
+    | BudgetSet
+    | BudgetWarned
     | AttemptEvent
     | VolumeMade
     | VolumePassed

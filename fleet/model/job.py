@@ -84,8 +84,13 @@ class Budget(Frozen):
     """Hard caps, disks included. The run is stopped before one is passed."""
 
     run: Money | None = None
+    """For the whole run: it ends before that is passed."""
     day: Money | None = None
+    """For a calendar day: the run waits for the next one."""
     month: Money | None = None
+    """For a calendar month: the run waits for the next one."""
+    time_zone: str | None = None
+    """Whose days and months those are, as ``Europe/Berlin`` (the zone of the computer that ``fleet up`` is called on)."""
 
 
 class Retries(Frozen):

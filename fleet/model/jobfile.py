@@ -41,7 +41,20 @@ ANY_OF: Path = ("resources", "any_of")
 DURATIONS = frozenset({"volume.keep", "checkpoint.every", "deadline", "max_duration", "estimate", "keep_failed"})
 SIZES = frozenset({"volume.size", "resources.disk_size"})
 MONEY = frozenset({"resources.max_price", "budget.run", "budget.day", "budget.month"})
-TEXTS = frozenset({"name", "workdir", "bucket", "setup", "run", "stack", "checkpoint.path", "volume.mount", "volume.name"})
+TEXTS = frozenset(
+    {
+        "name",
+        "workdir",
+        "bucket",
+        "setup",
+        "run",
+        "stack",
+        "checkpoint.path",
+        "volume.mount",
+        "volume.name",
+        "budget.time_zone",
+    }
+)
 
 
 def _is(*allowed: Any) -> Callable[[Any], bool]:
@@ -51,8 +64,6 @@ def _is(*allowed: Any) -> Callable[[Any], bool]:
 NOT_YET: Mapping[str, Callable[[Any], bool]] = {
     "resources.infra": lambda value: str(value).split("/")[0] in ("local", "aws"),
     "num_nodes": _is(1),
-    "budget.day": _is(None),
-    "budget.month": _is(None),
     "bucket": lambda value: value is None or str(value).startswith(("file://", "s3://")),
 }
 """Known fields that do not work in this version, and the values that they may have all the same. Refused, never ignored."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from fleet.model.errors import FleetError
 from fleet.model.units import format_duration, parse_duration, parse_money, parse_size_gb
 
 MOST_SIZE_GB = 64_000
@@ -64,6 +65,7 @@ def contradictions(job: Mapping[str, Any]) -> Iterator[Told]:
     """Fields of a job file's plain values that cancel each other, or that fleet would have to ignore."""
     yield from _checkpoints(job)
     yield from _deadline(job)
+    yield from _budget(job)
     yield from _names(job)
     yield from _places(job)
     for field in ("run", "setup"):
@@ -97,6 +99,22 @@ def _deadline(job: Mapping[str, Any]) -> Iterator[Told]:
     if all(market == "spot" for market in (markets or [usual])):
         told = "spot alone cannot promise the deadline: write `market: spot-first`, or leave the deadline out"
         yield ("resources", "market"), f"resources.market: {told}"
+
+
+def _budget(job: Mapping[str, Any]) -> Iterator[Told]:
+    from fleet.model.calendar import zone  # most jobs name none: it brings all zones along
+
+    budget = _section(job, "budget")
+    name = budget.get("time_zone")
+    if not isinstance(name, str):
+        return
+    try:
+        zone(name)
+    except FleetError as error:
+        yield ("budget", "time_zone"), f"budget.time_zone: {error.message}. {error.hint}"
+    if budget.get("day") is None and budget.get("month") is None:
+        told = "budget.time_zone: says whose days and months are meant, and there is a budget for neither"
+        yield ("budget", "time_zone"), told
 
 
 def _places(job: Mapping[str, Any]) -> Iterator[Told]:

@@ -139,7 +139,9 @@ ONLY_IN_THE_TERMINAL = {
     "init", "destroy aws", "policy aws", "doctor", "exec", "ssh", "forward", "demo", "completion", "schema", "job schema",
     "controller install", "controller uninstall", "controller status", "controller deploy aws", "controller remove aws",
     "controller deploy ssh", "controller deploy cron", "controller remove ssh", "controller remove cron",
-    "ami build", "ami list", "ami share", "ami prune", "simulate", "history show", "history export", "cost",
+    "ami build", "ami list", "ami share", "ami prune", "simulate", "history show", "history export", "cost", "budget",
+    "report", "report install", "report uninstall", "report status", "report test",
+    "notify on", "notify off", "notify list", "notify test",
     "deepracer check", "deepracer repair", "deepracer status", "deepracer doctor", "deepracer clean",
 }  # fmt: skip
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from fleet.core.actions import Action, Launch, Record
 from fleet.core.allowed import described, providers_of
+from fleet.core.budget import Ask, Later, within
 from fleet.core.deadlines.model import Do
 from fleet.core.keeping import Verdict, judge, told
 from fleet.core.keeping.sky import left_alone
@@ -139,10 +140,12 @@ def _next(
         placement = place(run, offers, cooling, observed.now, state.resting, known)
     if isinstance(placement, Nothing):
         return placement.reason
-    lease = _lease(run, placement, observed)
-    if isinstance(lease, NoLease) and len(placement.offers) > 1:
+    lease = _lease(state, run, placement, observed)
+    if not isinstance(lease, Lease) and len(placement.offers) > 1:
         placement = replace(placement, offers=placement.offers[:1])  # what the cheapest may cost can still be paid
-        lease = _lease(run, placement, observed)
+        lease = _lease(state, run, placement, observed)
+    if isinstance(lease, Later):
+        return lease.reason
     if isinstance(lease, NoLease):
         return lease
     if verdict is not None:
@@ -150,18 +153,16 @@ def _next(
     return _intend(state, run, placement, lease, observed)
 
 
-def _lease(run: RunState, placement: Placement, observed: Observed) -> Lease | NoLease:
-    """What the budget pays for, whichever of the offers the launch becomes."""
+def _lease(state: FleetState, run: RunState, placement: Placement, observed: Observed) -> Lease | NoLease | Later:
+    """What the budgets pay for, whichever of the offers the launch becomes."""
     offer = dearest(placement.offers, run.job.resources)
-    return grant(
-        run,
-        offer,
-        observed.now,
-        pace_of(offer.provider),
-        {name: c.billing for name, c in observed.capabilities.items()},
-        observed.capabilities[offer.provider].volume_price_in(offer.region),
-        new_volume=isinstance(placement.volume, NewVolume),
-    )
+    billing = {name: c.billing for name, c in observed.capabilities.items()}
+    price = observed.capabilities[offer.provider].volume_price_in(offer.region)
+    new = isinstance(placement.volume, NewVolume)
+    lease = grant(run, offer, observed.now, pace_of(offer.provider), billing, price, new_volume=new)
+    if isinstance(lease, NoLease):
+        return lease
+    return within(Ask(state, run, offer, observed.now, billing, price, new_volume=new), lease)
 
 
 def _intend(state: FleetState, run: RunState, placement: Placement, lease: Lease, observed: Observed) -> Launch:

@@ -43,6 +43,32 @@ CASES: list[tuple[str, list[dict[str, Any]], dict[tuple[str, str], float]]] = [
 ]
 
 
+def counted(number: int, reached: int, until: float, rate: float | None, **base: Any) -> list[dict[str, Any]]:
+    """One whose training was counted from what it resumed from on."""
+    first, second = attempt(number, "a-small-spot", rate, ended=False)
+    at = number * 100
+    resumed = {"attempt-resumed": {"attempt": number, "at": at + 1, **base}}
+    gone = {"attempt-gone": {"attempt": number, "at": at + 50, "step": reached, "trained": until, "rate": rate}}
+    return [first, second, resumed, gone]
+
+
+FROM: dict[str, Any] = {"ref": {"attempt": 1, "seq": 1}, "source": "bucket", "step": 1000, "trained": 500.0}
+CASES += [
+    ("all of a training counts, not its last minute", counted(1, 2000, 1000.0, 0.1, **FROM), {("sim", "small"): 2.0}),
+    ("what it resumed from is not its own", counted(1, 1600, 800.0, 9.0, **FROM), {("sim", "small"): 2.0}),
+    ("from nothing it began at 0", counted(1, 900, 600.0, 1.0, trained=0.0), {("sim", "small"): 1.5}),
+    ("unless that was plainly elsewhere", counted(1, 90_000, 600.0, 1.0, trained=0.0), {("sim", "small"): 1.0}),
+    ("a short training has no average", counted(1, 900, 59.0, 3.0, trained=0.0), {("sim", "small"): 3.0}),
+    ("steps that went back are none", counted(1, 400, 800.0, 3.0, **FROM), {("sim", "small"): 3.0}),
+    ("nor is time that did", counted(1, 1600, 400.0, 3.0, **FROM), {("sim", "small"): 3.0}),
+    (
+        "what a job did long ago does not count",
+        [e for n in range(1, 140) for e in attempt(n, "a-small-spot", 9.0 if n < 80 else 2.0)],
+        {("sim", "small"): 2.0},
+    ),
+]
+
+
 @pytest.mark.parametrize(("events", "rates"), [pytest.param(e, r, id=about) for about, e, r in CASES])
 def test_rates_are_what_earlier_attempts_reached(events: list[dict[str, Any]], rates: dict[tuple[str, str], float]) -> None:
     assert measured_rates(folded([{"run-created": {}}, *events]), "racer") == pytest.approx(rates)

@@ -178,6 +178,9 @@ def _plain(kind: str, at: float, attempt: int, fields: dict[str, Any]) -> ev.Eve
         "volume-passed": lambda: ev.VolumePassed(**who, **rest),
         "volume-deleted": lambda: ev.VolumeDeleted(**who, **rest),
         "run-ended": lambda: ev.RunEnded(**who, **{"reason": "", **rest}),
+        "budget-set": lambda: ev.BudgetSet(at=at, **{"day": None, "month": None, "time_zone": "UTC", **rest}),
+        "budget-warned": lambda: ev.BudgetWarned(at=at, **{"run_id": None, "spent": 0, "forecast": 0, **rest}),
+        "lease-extended": lambda: ev.LeaseExtended(**one, **{"share": None, **rest}),
         "orphan-intended": lambda: ev.OrphanIntended(at=at, provider="sim", region="r", reason="", **rest),
     }
     made: ev.Event = makers[kind]()
@@ -244,6 +247,7 @@ def observed(world: dict[str, Any], now: float) -> Observed:
         console=world.get("console", False),
         growing=world.get("growing", False),
         volume_price=80_000,
+        price_history=world.get("price_history", False),
     )
     return Observed(
         now=now,
@@ -263,6 +267,7 @@ def observed(world: dict[str, Any], now: float) -> Observed:
         listed_beats=frozenset((RUN, number) for number in world.get("listed_beats", ())),
         offers={"sim": tuple(offer(o) for o in world.get("offers", ["a-small-spot", "b-small-spot"]))},
         capabilities={"sim": capabilities},
+        priced_in_vain_since={(RUN, number): at for number, at in world.get("priced_in_vain_since", {}).items()},
         desired={RUN: Desired(**world["desired"])} if "desired" in world else {},
         access={("sim", "r"): tuple(_rule(one) for one in world["access"])} if "access" in world else {},
         secrets=frozenset(world["secrets"]) if "secrets" in world else None,

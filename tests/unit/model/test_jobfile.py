@@ -98,8 +98,6 @@ max_duration: 12
         "resources: {infra: gcp/us-central1}",
         "num_nodes: 2",
         "file_mounts: {/data: 's3://bucket/data'}",
-        "budget: {day: $3}",
-        "budget: {month: $30}",
         "bucket: gs://mine",
     ],
 )
@@ -188,6 +186,17 @@ def test_a_workload_stands_instead_of_commands_and_says_which_kind_it_is() -> No
     ]
     assert "not both" in problems("name: mine\nworkdir: .\nrun: a\nworkload: {kind: deepracer}\n")[0]
     assert "run or stack or workload" in problems("name: a\nworkdir: .\nrun: a\nstack: b\nworkload: {kind: c}\n")[0]
+
+
+def test_a_budget_may_be_for_a_day_and_a_month_of_a_zone() -> None:
+    job = parse_job("name: mine\nrun: x\nbudget: {day: $3, month: $30, time_zone: Europe/Berlin}\n", "job.yaml")
+    assert (job.budget.day, job.budget.month, job.budget.time_zone) == (3_000_000, 30_000_000, "Europe/Berlin")
+    told = problems("name: mine\nrun: x\nbudget: {day: $3, time_zone: Europe/Berln}\n")
+    assert told == [
+        "job.yaml:3:30: budget.time_zone: 'Europe/Berln' is no time zone. Did you mean Europe/Berlin or Europe/Dublin?"
+    ]
+    assert "a budget for neither" in problems("name: mine\nrun: x\nbudget: {run: $3, time_zone: UTC}\n")[0]
+    assert "is no text" in problems("name: mine\nrun: x\nbudget: {day: $3, time_zone: [a]}\n")[0]
 
 
 def test_a_stack_stands_instead_of_commands_and_lies_in_the_workdir() -> None:

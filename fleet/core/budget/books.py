@@ -1,0 +1,122 @@
+"""What a day or month has cost so far, and what is bound to be spent in it, whatever nobody does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import inf
+from typing import cast
+
+from fleet.core.allowed import bid, providers_of
+from fleet.core.costs import HOURS_PER_MONTH, run_cost_in
+from fleet.core.leases import at_most, dearest, ends_by, paid_size, worst_price
+from fleet.core.pace import Pace, pace_of
+from fleet.core.state import AttemptState, RunState
+from fleet.model.base import Micros, Seconds
+from fleet.model.calendar import Span
+from fleet.model.cloud import Billing, NewVolume
+
+_LONGEST_UNSEEN: Seconds = 2 * 3600
+"""A machine that ended unseen lived on for half an hour at most: after that a run that is over costs nothing more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """Of some runs, at a moment."""
+
+    runs: tuple[RunState, ...]
+    now: Seconds
+    billing: Mapping[str, Billing]
+    volume_price: Micros
+    """Per GB and month, of a disk that is being made and that nobody has seen yet."""
+    besides: tuple[str, int] | None = None
+    """An attempt that does not count: its share is what is asked for."""
+    new_gb: int = 0
+    """GB of a disk that is about to be made."""
+
+    def spent(self, span: Span) -> Micros:
+        """In a span until now, with every end that nobody saw as late as it can have been."""
+        return sum(_spent(run, span, self.now, self.billing) for run in self.runs) if span.start <= self.now else 0
+
+    def matters(self, run: RunState, span: Span) -> bool:
+        """Whether the run may have cost anything since a span began."""
+        return _last_cost(run) > span.start
+
+    def machines(self, span: Span) -> Micros:
+        """What live machines may spend in the rest of a span, at the highest prices that they can come to."""
+        total = 0.0
+        for run in self.runs:
+            for attempt in run.live_attempts:
+                if attempt.lease_until is not None and (run.run_id, attempt.number) != self.besides:
+                    pace = pace_for(run, attempt)
+                    total += span.shared(self.now, ends_by(attempt, pace)) * _worst(run, attempt)
+        return _up(total / 3600)
+
+    def disks(self, span: Span) -> Micros:
+        """What the disks come to in the rest of a span: nobody may be there to delete them."""
+        seconds = span.end - max(span.start, self.now)
+        return _up(seconds * self._disk_rate() / (HOURS_PER_MONTH * 3600))
+
+    def _disk_rate(self) -> int:
+        """Micro-dollars per month."""
+        rate = self.new_gb * self.volume_price
+        for run in self.runs:
+            rate += sum(paid_size(run, volume) * volume.price for volume in run.volumes.values() if volume.held)
+            rate += sum(gb * self.volume_price for gb in _unseen(run))
+        return rate
+
+
+def _unseen(run: RunState) -> Iterable[int]:
+    """GB of the disks that live launches make, and that are not in the journal yet."""
+    for attempt in run.live_attempts:
+        if isinstance(attempt.volume, NewVolume) and attempt.resumed is None:
+            since = attempt.intended_at - _LONGEST_UNSEEN / 24
+            if not any(volume.created_at >= since for volume in run.volumes.values()):
+                yield max(attempt.volume.size_gb, run.job.volume.size)
+
+
+def _worst(run: RunState, attempt: AttemptState) -> Micros:
+    offer = attempt.offer or (dearest(attempt.offers, run.job.resources) if attempt.offers else None)
+    return worst_price(offer, bid(offer, run.job.resources)) if offer is not None else 0
+
+
+def pace_for(run: RunState, attempt: AttemptState | None = None) -> Pace:
+    """The waiting times where an attempt is, or the newest one; of a run that never had one, where its job allows it."""
+    one = attempt if attempt is not None else run.newest
+    if one is not None and (one.offer is not None or one.offers):
+        return pace_of((one.offer or one.offers[0]).provider)
+    return pace_of(min(providers_of(run.job.resources)))
+
+
+def _up(micros: float) -> Micros:
+    """Rounded against oneself, but for what is only the error of a sum of floats."""
+    return -int(-(micros - 1e-6) // 1)
+
+
+def _spent(run: RunState, span: Span, now: Seconds, billing: Mapping[str, Billing]) -> Micros:
+    """Worked out once a tick: every lease of a fleet with a cap asks for it."""
+    if _last_cost(run) <= span.start:
+        return 0
+    known = run.__dict__.get("_spent_in")  # a copy with other fields takes it along
+    if known is None or known[0] is not run.attempts or known[1] is not run.volumes or known[2:4] != (now, billing):
+        known = run.__dict__["_spent_in"] = (run.attempts, run.volumes, now, dict(billing), {})
+    found = cast("dict[Span, Micros]", known[4])
+    if span not in found:
+        found[span] = run_cost_in(at_most(run, now, pace_for(run)), span, now, billing)
+    return found[span]
+
+
+def _last_cost(run: RunState) -> Seconds:
+    """After which moment the run costs nothing more; infinite while it has a machine or a disk."""
+    known = run.__dict__.get("_last_cost")
+    if known is None or known[0] is not run.attempts or known[1] is not run.volumes:
+        known = run.__dict__["_last_cost"] = (run.attempts, run.volumes, _worked_out(run))
+    return cast("Seconds", known[2])
+
+
+def _worked_out(run: RunState) -> Seconds:
+    if run.live_attempts or any(volume.held for volume in run.volumes.values()):
+        return inf
+    ends = [a.ended_at if a.ended_at is not None else a.intended_at for a in run.attempts.values()]
+    gone = [at for v in run.volumes.values() for at in (v.deleted_at, v.passed_at) if at is not None]
+    return max([*ends, *gone], default=-inf) + _LONGEST_UNSEEN
