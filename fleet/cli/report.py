@@ -22,6 +22,8 @@ WIDEST = 140
 
 def show(night: str | None, html: Path | None, form: str, bucket: str | None) -> int:
     """Print a night of every fleet known here (None: yesterday), or write it as a page. Reads only."""
+    if html is not None and html.suffix.lower() not in (".html", ".htm"):
+        raise FleetError(f"--html writes .html, not {html.suffix or html.name!r}", "For example: --html report.html")
     with uncollected():  # much is made here, and all of it kept
         made = _statements(night, bucket)
     if html is not None:
@@ -62,8 +64,6 @@ def write_page(made: Sequence[Statement], path: Path) -> None:
     """One page is one fleet's."""
     from fleet.report.as_html import as_html
 
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise FleetError(f"--html writes .html, not {path.suffix or path.name!r}", "For example: --html report.html")
     if len(made) > 1:
         urls = " and ".join(one.fleet for one in made)
         raise FleetError(f"a page is one fleet's, and there are {len(made)}: {urls}", "Add --bucket with one of them.")

@@ -16,6 +16,7 @@ from fleet.control.observe import Observer
 from fleet.core.fold import Folded, fold, fold_all
 from fleet.core.observed import Observed
 from fleet.core.state import FOLD_VERSION, FleetState
+from fleet.core.storage import due
 from fleet.core.upcast import decode, encode
 from fleet.model.base import Seconds
 from fleet.model.errors import JournalError, NewerVersionError, StoreError
@@ -27,6 +28,7 @@ from fleet.store.objects import Objects
 
 if TYPE_CHECKING:
     from fleet.control.act import Effects
+    from fleet.control.measuring import StorageMeter
     from fleet.core.actions import Action
 
 log = logging.getLogger("fleet.control")
@@ -95,6 +97,13 @@ class Controller:
         from fleet.control.act import Effects
 
         return Effects(self.objects, self.observer.providers)
+
+    @cached_property
+    def meter(self) -> StorageMeter:
+        """What counts the bucket."""
+        from fleet.control.measuring import StorageMeter
+
+        return StorageMeter(self.objects)
 
     def load(self) -> None:
         """Start from the newest snapshot, then read what came after it."""
@@ -170,6 +179,7 @@ class Controller:
             if not self._still_good(action, observed):
                 break
             recorded += self._do(action)
+        recorded += self._measure(observed.now)
         self._snapshot()
         return Tick(observed, tuple(recorded), tuple(actions))
 
@@ -210,6 +220,13 @@ class Controller:
         if isinstance(action, WriteDesired):
             self.observer.wrote_desired(action.run_id, action.desired)
         return outcome if outcome and self.record(outcome) else []
+
+    def _measure(self, now: Seconds) -> list[Event]:
+        """Count the bucket, if it is time."""
+        if not due(self.state, now):
+            return []
+        found = self.meter.look(self.state, now)
+        return [found] if found is not None and self.record([found], still=lambda state: due(state, now)) else []
 
     def _snapshot(self) -> None:
         """Keep the cold start short. A snapshot is a convenience: failing to write one is no failure."""

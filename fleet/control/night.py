@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, datetime, time
 
 from fleet.control.controller import Controller
 from fleet.control.inventory import unowned
 from fleet.control.rates import billing_of, rates_of
-from fleet.model.base import Micros, Seconds
+from fleet.model.base import Seconds
 from fleet.model.calendar import Span, date_text, day_of, night_before, previous_day, zone
 from fleet.model.errors import FleetError
 from fleet.report.pricing import pools_used
@@ -28,14 +27,6 @@ MOST_ASKED = 12
 RECENT: Seconds = 2 * 86_400
 """What lies about now is told of a night that ended no longer ago."""
 _WHOSE = {"aws": "EC2's price history"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Caps:
-    """The whole fleet's budgets."""
-
-    day: Micros | None = None
-    month: Micros | None = None
 
 
 def last_night(now: float, time_zone: str) -> str:
@@ -80,15 +71,14 @@ def statement_of(
         if (beat := controller.observer.beat(run.run_id, attempt.number)) is not None
     }
     recent = look and now - span.end < RECENT
-    caps = getattr(state, "budget", None) or _Caps()
     read = Read(
         billing=billing_of(controller.observer.providers),
         rates=rates_of(controller.observer.providers),
         prices=dict(_trails(controller, span, now, time_zone)) if look else {},
         beats=beats,
         strays=tuple(_strays(controller, whole=whole)) if recent else (),
-        day_cap=caps.day,
-        month_cap=caps.month,
+        day_cap=state.budget.day if state.budget is not None else None,
+        month_cap=state.budget.month if state.budget is not None else None,
     )
     waiting = [Earlier(one, why) for one, why in unsent(controller.objects, night, now)]
     return statement(state, span, now, time_zone, read, fleet=controller.objects.url, unsent=waiting)

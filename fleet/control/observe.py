@@ -84,6 +84,7 @@ class Observer:
     _desired: dict[str, tuple[Seconds, Desired]] = field(default_factory=dict)
     _offers: dict[str, tuple[Seconds, tuple[Offer, ...]]] = field(default_factory=dict)
     _priced: dict[AttemptKey, Seconds] = field(default_factory=dict)
+    _in_vain: dict[AttemptKey, Seconds] = field(default_factory=dict)
     """When an attempt's price history was last asked for."""
 
     def __post_init__(self) -> None:
@@ -113,6 +114,7 @@ class Observer:
             hints=self._hints,
             capabilities={name: provider.capabilities for name, provider in self.providers.items()},
             histories=dict(self._histories(state, runs, listings, now)),
+            priced_in_vain_since=dict(self._in_vain),
             access=dict(self._access_rules()) if swept else {},
             desired=self._desired_now(runs, now, quiet=self.called and now - state.at > QUIET),
             secrets=frozenset(os.environ) if any(run.job.secrets for run in runs) else frozenset(),
@@ -221,7 +223,9 @@ class Observer:
         seen = {i.instance_id: i for listing in listings.values() for i in listing.instances}
         wanted = [((run.run_id, a.number), a) for run in runs for a in run.live_attempts if a.instance_id is not None]
         wanted += [((run_id, n), state.runs[run_id].attempts[n]) for run_id, n in state.unsettled.values()]
-        self._priced = {key: at for key, at in self._priced.items() if key in {who for who, _ in wanted}}
+        known = {who for who, _ in wanted}
+        self._priced = {key: at for key, at in self._priced.items() if key in known}
+        self._in_vain = {key: at for key, at in self._in_vain.items() if key in known}
         for key, attempt in wanted:
             offer, start = attempt.offer, attempt.launched_at
             provider = self.providers.get(offer.provider) if offer is not None else None
@@ -237,6 +241,8 @@ class Observer:
                 last = self._priced.get(key, attempt.priced_until or start)
                 if now - last < (HISTORY_LEAST if urgent else HISTORY_EVERY):
                     continue
+            if attempt.ended_at is not None:
+                self._in_vain.setdefault(key, now)
             since, until = attempt.priced_until or start, min(now, ended) if ended is not None else now
             try:
                 found = tuple(provider.price_history(offer, since, max(since, until)))

@@ -10,8 +10,14 @@ from fleet.core.observed import Lookup, Observed, Place
 from fleet.core.pace import Pace, pace_of
 from fleet.core.state import AttemptState, FleetState, RunState
 from fleet.model import events as ev
+from fleet.model.base import Seconds
 from fleet.model.cloud import GONE_STATES, Instance, InstanceState, Volume
 from fleet.model.documents import Heartbeat
+
+ASKED_LEAST: Seconds = 3600
+"""For so long one controller asks what a machine was charged before it gives up."""
+KEPT_MOST: Seconds = 90 * 86_400
+"""No cloud remembers its prices longer (EC2 tells those of the last 90 days)."""
 
 
 def facts(state: FleetState, observed: Observed) -> list[ev.Event]:
@@ -169,8 +175,7 @@ def _prices(run: RunState, attempt: AttemptState, observed: Observed, ended: flo
     history = observed.histories.get((run.run_id, attempt.number))
     known = attempt.prices[-1].price if attempt.prices else None
     if history is None:
-        given_up = ended is not None and observed.now - ended > pace_of(place_of(attempt)[0]).settle
-        if given_up and attempt.phase == "gone":
+        if ended is not None and attempt.phase == "gone" and _never_priced(run, attempt, observed, ended):
             yield ev.PricesFilled(at=observed.now, run_id=run.run_id, attempt=attempt.number, prices=(), until=ended or 0.0)
         return
     reaches = ended is not None and history.until >= ended
@@ -178,6 +183,20 @@ def _prices(run: RunState, attempt: AttemptState, observed: Observed, ended: flo
         prices = tuple(point for point in history.prices if ended is None or point.at < ended)
         until = min(history.until, ended) if ended is not None else history.until
         yield ev.PricesFilled(at=observed.now, run_id=run.run_id, attempt=attempt.number, prices=prices, until=until)
+
+
+def _never_priced(run: RunState, attempt: AttemptState, observed: Observed, ended: float) -> bool:
+    """Nobody will tell any more what it was charged: its end was learned long ago, and it was asked about for long enough.
+
+    Whoever comes back after days has all of them to ask for what they missed, and a first call may fail like any other.
+    """
+    provider = place_of(attempt)[0]
+    pace, capabilities = pace_of(provider), observed.capabilities.get(provider)
+    if capabilities is None or observed.now - max(ended, attempt.gone_at or ended) <= pace.settle:
+        return False
+    asked = observed.priced_in_vain_since.get((run.run_id, attempt.number))
+    forgotten = not capabilities.price_history or observed.now - ended > KEPT_MOST
+    return forgotten or (asked is not None and observed.now - asked >= min(pace.settle, ASKED_LEAST))
 
 
 def _absence_believed(attempt: AttemptState, lookup: Lookup, now: float, pace: Pace) -> bool:

@@ -44,6 +44,8 @@ class AttemptState(Frozen):
     prices: tuple[PriceSince, ...] = ()
     priced_until: Seconds | None = None
     """Up to when ``prices`` come from the provider's own history, without a gap."""
+    unpriced: bool = False
+    """That history was not to be had: ``prices`` are what was seen meanwhile."""
     began_at: Seconds | None = None
     resumed: Resumed | None = None
     rebalance: Notice | None = None
@@ -61,6 +63,8 @@ class AttemptState(Frozen):
     ended_at: Seconds | None = None
     ended_by: EndedBy | None = None
     end_estimated: bool = False
+    gone_at: Seconds | None = None
+    """When its end was learned, which may be long after it."""
     step: int | None = None
     rate: float | None = None
     """Steps per second at the end of its training; None while it lives, or if it reported none."""

@@ -246,6 +246,7 @@ def observed(world: dict[str, Any], now: float) -> Observed:
         console=world.get("console", False),
         growing=world.get("growing", False),
         volume_price=80_000,
+        price_history=world.get("price_history", False),
     )
     return Observed(
         now=now,
@@ -262,6 +263,7 @@ def observed(world: dict[str, Any], now: float) -> Observed:
         listed_beats=frozenset((RUN, number) for number in world.get("listed_beats", ())),
         offers={"sim": tuple(offer(o) for o in world.get("offers", ["a-small-spot", "b-small-spot"]))},
         capabilities={"sim": capabilities},
+        priced_in_vain_since={(RUN, number): at for number, at in world.get("priced_in_vain_since", {}).items()},
         desired={RUN: Desired(**world["desired"])} if "desired" in world else {},
         access={("sim", "r"): tuple(_rule(one) for one in world["access"])} if "access" in world else {},
         secrets=frozenset(world["secrets"]) if "secrets" in world else None,
