@@ -18,7 +18,7 @@ from fleet.control.controller import Controller
 from fleet.control.fleets import holds_fleet
 from fleet.control.home import Home, open_home
 from fleet.control.opened import opened
-from fleet.control.presence import kind_here, present, told_by_cron
+from fleet.control.presence import kind_here, present, rounded, told_by_cron
 from fleet.control.watchers import watching
 from fleet.control.watching import watch
 from fleet.core.upcast import encode
@@ -176,11 +176,12 @@ def _once(controllers: Sequence[Controller], timeline: Timeline) -> None:
         timeline.line(None, f"waiting     {text}")
 
     if kind_here() != "cron":
-        with watching(home, "controller run --once", [c.objects.url for c in controllers]):
+        with watching(home, "controller run --once", [c.objects.url for c in controllers]), rounded(home, controllers):
             watch(controllers, once=True, on_word=on_word)
         return
     try:
-        watch(controllers, once=True, on_word=on_word)
+        with rounded(home, controllers):
+            watch(controllers, once=True, on_word=on_word)
     finally:
         for controller in controllers:
             told_by_cron(home, controller)

@@ -19,7 +19,7 @@ from fleet.core.state import FOLD_VERSION, FleetState
 from fleet.core.storage import due
 from fleet.core.upcast import decode, encode
 from fleet.model.base import Seconds
-from fleet.model.errors import JournalError, NewerVersionError, StoreError
+from fleet.model.errors import FleetError, JournalError, NewerVersionError, StoreError
 from fleet.model.events import Event
 from fleet.providers.base import Provider
 from fleet.store import snapshots
@@ -84,6 +84,8 @@ class Controller:
         self.state = FleetState(fleet_id=fleet_id)
         self.read_only = ""
         """Why this controller may not act, if so: the journal is newer than it."""
+        self.failed = ""
+        """Why the last round could not be made, in words."""
         self.acted_at: Seconds | None = None
         """When this controller last recorded something, by the bucket's clock."""
         self.on_event = on_event
@@ -170,6 +172,15 @@ class Controller:
 
     def tick(self) -> Tick:
         """One round. Raises StoreError if the bucket cannot be reached: nothing was then begun that is not recorded."""
+        try:
+            done = self._tick()
+        except FleetError as error:
+            self.failed = error.message
+            raise
+        self.failed = ""
+        return done
+
+    def _tick(self) -> Tick:
         self.catch_up()
         observed = self.observer.look(self.state)
         if self.read_only:
