@@ -37,7 +37,8 @@ def attempt(
     number: int, start: float, end: float | None, prices: dict[float, Micros], zone: str = "us-east-1a", **more: Any
 ) -> AttemptState:
     """A machine from one hour until another (None: it lives), at prices from hours on; it spoke after six minutes."""
-    what = offer(zone, next(iter(prices.values()), 0), market=more.pop("market", "spot"))
+    usual = next(iter(prices.values()), 0)
+    what = offer(zone, usual, more.pop("kind", "g4dn.xlarge"), more.pop("market", "spot"))
     told: dict[str, Any] = {
         "number": number,
         "try_no": 1,

@@ -167,7 +167,7 @@ def test_charts_are_told_apart_without_colours() -> None:
 def test_without_matplotlib_a_page_has_its_tables_and_says_how_to_get_charts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(html_page, "drawable", lambda: False)
     for images in ("inline", "cid"):
-        text, made = as_html(statement(), images)  # type: ignore[arg-type]
+        text, made = as_html(statement(), images)
         assert made == {}
         assert "pip install &#x27;fleet[report]&#x27;" in text
         assert "<svg" not in text
