@@ -64,7 +64,7 @@ def attempt(
 def resumed(at: float, lost_steps: int = 0, lost_seconds: float = 0.0, step: int | None = None) -> Resumed:
     return Resumed(
         ref=None, source="bucket", step=step, reached=None, lost_steps=lost_steps, lost_seconds=lost_seconds, at=hour(at),
-        trained=0.0 if step is None else float(step),
+        trained=None if step is None else float(step),
     )  # fmt: skip
 
 
