@@ -15,10 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleet.control import telling
+from fleet.control import notifying, telling, unopened
 from fleet.control.home import Home
 from fleet.control.notifying import Notifier
 from fleet.control.presence import trouble_of
+from fleet.control.unopened import tell_unopened
 from fleet.control.wishes import change_wish, turned_off, turned_on
 from fleet.core import notify
 from fleet.core.fold import fold
@@ -26,6 +27,7 @@ from fleet.core.news import happened
 from fleet.core.notify import Message
 from fleet.core.state import FleetState
 from fleet.model import layout
+from fleet.model.errors import FleetError
 from fleet.model.notify import KINDS, Kind, Wish
 from fleet.report.send.destinations import keep, labels
 from tests.unit.control.told import Shelf
@@ -243,6 +245,32 @@ def test_a_bucket_out_of_reach_is_told_by_who_is_blind_once_and_also_by_the_next
     assert ground.titles[1:] == ["fleet: the controller cron on pi is blind"]
     assert "has been blind for 5m00s: no network" in ground.sent[-1].body
     assert ground.sent[-1].body.endswith("Next: fleet controller list")
+
+
+def test_a_fleet_that_cannot_even_be_opened_is_told_of_by_what_its_home_remembers(
+    ground: Ground, loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notifying, "sender", lambda *_: ground.send)
+    monkeypatch.setattr(unopened, "hostname", lambda: "pi")
+    error: dict[str, FleetError] = {ground.shelf.url: FleetError("credentials: they have expired")}
+    tell_unopened(ground.home(), error, "cron", 5, ground.shelf.now)
+    assert not (ground.home().path / "notify").exists()  # nobody asked, as far as is known here
+    ground.wish()
+    happen(loop, *moved([NOTICED[-1]]))
+    whole = ground.notifier(loop)
+    whole.look()
+    whole.finish()
+    for _ in range(20):
+        ground.shelf.at += 60
+        tell_unopened(ground.home(), error, "cron", 5, ground.shelf.now)
+    assert ground.titles[1:] == ["fleet: the controller cron on pi is blind"]
+    assert "credentials: they have expired" in ground.sent[-1].body
+    again = ground.notifier(loop)
+    ground.asked()
+    again.look()
+    again.finish()
+    assert ground.asked() == []  # it is known still what was settled
+    assert len(ground.sent) == 2
 
 
 def test_one_that_sees_again_and_is_blind_once_more_says_so_anew(ground: Ground, loop: Loop) -> None:
