@@ -19,7 +19,7 @@ from pydantic import Field, ValidationError
 from fleet.control.controller import Controller
 from fleet.control.home import Home
 from fleet.control.telling import Send, Teller, routes, sender
-from fleet.control.telllog import TellLog
+from fleet.control.telllog import TellLog, folder_of
 from fleet.control.wishes import read_wish
 from fleet.core.news import blind, happened, standing
 from fleet.core.state import FleetState
@@ -189,7 +189,8 @@ class Notifier:
         try:
             self._wish = (now, read_wish(self.controller.objects))
         except FleetError as error:
-            self._complain(error)
+            if not self.controller.failed:  # else that is known
+                self._complain(error)
             return float("-inf"), wish if wish is not None else self._remembered().wish
         if self._wish[1] != self._remembered().wish:
             self._remember(wish=self._wish[1])
@@ -209,12 +210,12 @@ class Notifier:
         idle = self._thread is None or not self._thread.is_alive()
         unsent = any(one.log.log.unsent for one in self._tellers.values())
         settled = idle and not (self._pending or self._fresh or unsent)
-        if settled and self._before is not None and self._remembered().head != self._before.head:
+        if settled and self._before is not None and self._before.head not in (0, self._remembered().head):
             self._remember(head=self._before.head)
 
     def _folder(self) -> FileObjects:
         if self._kept is None:
-            self._kept = FileObjects(self.home.path / "notify" / (self.controller.state.fleet_id or "fleet"))
+            self._kept = _kept(self.home, self.controller.objects.url)
         return self._kept
 
     def _remembered(self) -> Memory:
@@ -243,6 +244,15 @@ class Notifier:
         if told != self._complained:
             self._complained = told
             log.warning("fleet: notifications are held up: %s", told)
+
+
+def remembers(home: Home, bucket: str) -> bool:
+    """Whether somebody wanted to be told of the fleet in a bucket, as far as this home knows."""
+    return _read_memory(_kept(home, bucket)).wish is not None
+
+
+def _kept(home: Home, bucket: str) -> FileObjects:
+    return FileObjects(home.path / "notify" / folder_of(bucket))
 
 
 def _read_memory(folder: FileObjects) -> Memory:

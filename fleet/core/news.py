@@ -25,14 +25,19 @@ MOST_TEXT = 300
 def happened(before: FleetState, after: FleetState) -> Iterator[Thing]:
     """What happened in between, each run's in order. A run that did not change is not looked at."""
     for run_id, run in after.runs.items():
-        if before.runs.get(run_id) is not run:
-            who = name_of(after, run)
-            yield from _taken(run, who)
-            yield from _ended(run, who)
+        was = before.runs.get(run_id)
+        if was is not run:
+            known = {one.key for one in _of_run(was, "")} if was is not None else set()
+            yield from (one for one in _of_run(run, name_of(after, run)) if one.key not in known)
     if before.warned is not after.warned:
         for key, warning in after.warned.items():
             if key not in before.warned:
                 yield spent(after, warning)
+
+
+def _of_run(run: RunState, who: str) -> Iterator[Thing]:
+    yield from _taken(run, who)
+    yield from _ended(run, who)
 
 
 def standing(after: FleetState, now: Seconds) -> Iterator[Thing]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -11,17 +12,22 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from fleet.control import telling
+from fleet.control import notifying, telling, unopened
 from fleet.control.home import Home
 from fleet.control.notifying import Notifier
 from fleet.control.presence import trouble_of
+from fleet.control.unopened import tell_unopened
 from fleet.control.wishes import change_wish, turned_off, turned_on
 from fleet.core import notify
 from fleet.core.fold import fold
+from fleet.core.news import happened
 from fleet.core.notify import Message
 from fleet.core.state import FleetState
 from fleet.model import layout
+from fleet.model.errors import FleetError
 from fleet.model.notify import KINDS, Kind, Wish
 from fleet.report.send.destinations import keep, labels
 from tests.unit.control.told import Shelf
@@ -241,6 +247,32 @@ def test_a_bucket_out_of_reach_is_told_by_who_is_blind_once_and_also_by_the_next
     assert ground.sent[-1].body.endswith("Next: fleet controller list")
 
 
+def test_a_fleet_that_cannot_even_be_opened_is_told_of_by_what_its_home_remembers(
+    ground: Ground, loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notifying, "sender", lambda *_: ground.send)
+    monkeypatch.setattr(unopened, "hostname", lambda: "pi")
+    error: dict[str, FleetError] = {ground.shelf.url: FleetError("credentials: they have expired")}
+    tell_unopened(ground.home(), error, "cron", 5, ground.shelf.now)
+    assert not (ground.home().path / "notify").exists()  # nobody asked, as far as is known here
+    ground.wish()
+    happen(loop, *moved([NOTICED[-1]]))
+    whole = ground.notifier(loop)
+    whole.look()
+    whole.finish()
+    for _ in range(20):
+        ground.shelf.at += 60
+        tell_unopened(ground.home(), error, "cron", 5, ground.shelf.now)
+    assert ground.titles[1:] == ["fleet: the controller cron on pi is blind"]
+    assert "credentials: they have expired" in ground.sent[-1].body
+    again = ground.notifier(loop)
+    ground.asked()
+    again.look()
+    again.finish()
+    assert ground.asked() == []  # it is known still what was settled
+    assert len(ground.sent) == 2
+
+
 def test_one_that_sees_again_and_is_blind_once_more_says_so_anew(ground: Ground, loop: Loop) -> None:
     ground.wish("blind")
     notifier = ground.notifier(loop)
@@ -360,3 +392,74 @@ def real(ground: Ground, loop: Loop, hook: Webhook) -> Notifier:
     notifier = ground.notifier(loop, "real")
     notifier.send = None
     return notifier
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("happens"), st.integers(0, 2)),
+        st.tuples(st.just("looks"), st.integers(0, 2)),
+        st.tuples(st.just("restarts"), st.integers(0, 2)),
+        st.tuples(st.just("waits"), st.sampled_from([1, 40, 1000, 4000, 90_000])),
+        st.tuples(st.just("breaks"), st.just(0)),
+        st.tuples(st.just("mends"), st.just(0)),
+    ),
+    max_size=40,
+)
+
+
+class Fleet:
+    """A journal of three runs whose machines are taken again and again, and controllers that read it when they look."""
+
+    def __init__(self, ground: Ground) -> None:
+        self.ground, self.loops, self.notifiers = ground, dict[int, Loop](), dict[int, Notifier]()
+        names = ["racer-1", "other-1", "third-1"]
+        created = [{"run-created": {"at": BEGIN, "run": name}} for name in names]
+        self.runs = dict.fromkeys(names, 0)
+        self.state = folded(created)
+
+    def happen(self, which: int) -> None:
+        """The next machine of a run trains, and is taken."""
+        name = list(self.runs)[which]
+        self.runs[name] += 1
+        more = {"attempt": self.runs[name], "run": name, "at": self.ground.shelf.at}
+        kinds = ("launch-intended", "launch-succeeded", "attempt-began", "attempt-resumed", "attempt-gone")
+        for kind in kinds:
+            made = event({kind: dict(more)})
+            self.state = fold(self.state, self.state.head + 1, made.at, [made])
+
+    def look(self, which: int) -> None:
+        loop = self.loops.setdefault(which, Loop(self.ground.shelf))
+        notifier = self.notifiers.get(which)
+        if notifier is None:
+            notifier = self.notifiers[which] = self.ground.notifier(loop, f"home-{which}", f"cron on {which}")
+        loop.state = self.state
+        notifier._next = 0.0
+        notifier.look()
+        notifier.finish(30)
+
+
+@given(STEPS)
+@settings(max_examples=30, deadline=None)
+def test_whoever_begins_ends_or_sees_nothing_all_that_happens_is_told_once(steps: list[tuple[str, int]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        ground = Ground(Path(folder), Shelf(BEGIN))
+        ground.wish("interruption", "recovery")
+        fleet = Fleet(ground)
+        for what, which in steps:
+            if what == "happens":
+                fleet.happen(which)
+            elif what == "looks":
+                fleet.look(which)
+            elif what == "restarts":
+                fleet.notifiers.pop(which, None)
+            elif what == "waits":
+                ground.shelf.at += which
+            else:
+                ground.shelf.broken = "no network" if what == "breaks" else ""
+        ground.shelf.broken = ""
+        for _ in range(10):
+            ground.shelf.at += 600
+            fleet.look(0)
+    wanted = {one.key for one in happened(FleetState(), fleet.state)}
+    told = [key for message in ground.sent for key in message.keys]
+    assert sorted(told) == sorted(wanted)

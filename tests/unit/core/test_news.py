@@ -101,6 +101,11 @@ def test_a_run_that_did_not_change_is_not_looked_at_again() -> None:
     assert [one.kind for one in happened(FleetState(), after)] == ["interruption"]
 
 
+def test_what_was_so_before_is_not_told_anew_when_its_run_changes() -> None:
+    before, after = folded([*NOTICED, GONE]), folded([*NOTICED, GONE, *NEXT])
+    assert [one.kind for one in happened(before, after)] == ["recovery"]
+
+
 def test_a_run_whose_name_has_a_newer_one_is_named_by_its_id() -> None:
     newer = event({"run-created": {"at": 1000}}).model_copy(update={"run_id": "racer-2"})
     state = fold(folded(NOTICED), 99, 1000, [newer])
