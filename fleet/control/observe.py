@@ -83,6 +83,7 @@ class Observer:
     _lookups: dict[str, Lookup] = field(default_factory=dict)
     _desired: dict[str, tuple[Seconds, Desired]] = field(default_factory=dict)
     _offers: dict[str, tuple[Seconds, tuple[Offer, ...]]] = field(default_factory=dict)
+    _missing: dict[str, Lookup] = field(default_factory=dict)
     _priced: dict[AttemptKey, Seconds] = field(default_factory=dict)
     _in_vain: dict[AttemptKey, Seconds] = field(default_factory=dict)
     """When an attempt's price history was last asked for."""
@@ -113,6 +114,7 @@ class Observer:
             offers=self._offers_now(() if self.called else runs, now),
             hints=self._hints,
             capabilities={name: provider.capabilities for name, provider in self.providers.items()},
+            missing=self._missing_volumes(state, listings, now),
             histories=dict(self._histories(state, runs, listings, now)),
             priced_in_vain_since=dict(self._in_vain),
             access=dict(self._access_rules()) if swept else {},
@@ -143,6 +145,7 @@ class Observer:
         self._desired.clear()
         self._offers.clear()
         self._lookups.clear()
+        self._missing.clear()
         self.acted.clear()
         self._hearing.heard.clear()
 
@@ -279,6 +282,20 @@ class Observer:
                 since = before.absent_since if before.absent_since is not None else now
                 found[instance_id] = Lookup(instance) if instance else Lookup(None, since, before.absences + 1)
         self._lookups = found
+        return found
+
+    def _missing_volumes(self, state: FleetState, listings: Mapping[Place, Listing], now: Seconds) -> dict[str, Lookup]:
+        """Volumes that should be there, and since when no listing shows them. Where nobody looked nothing is learned."""
+        listed = {place: {volume.volume_id for volume in listing.volumes} for place, listing in listings.items()}
+        found: dict[str, Lookup] = {}
+        for volume in (one for run in state.runs.values() for one in run.volumes.values() if one.held):
+            there, before = listed.get((volume.provider, volume.region)), self._missing.get(volume.volume_id)
+            if there is None and before is not None:
+                found[volume.volume_id] = before
+            elif there is not None and volume.volume_id not in there:
+                since = before.absent_since if before is not None else now
+                found[volume.volume_id] = Lookup(None, since, (before.absences if before is not None else 0) + 1)
+        self._missing = found
         return found
 
     def _offers_now(self, runs: Iterable[RunState], now: Seconds) -> dict[str, tuple[Offer, ...]]:

@@ -14,6 +14,8 @@ from fleet.model.base import Seconds
 from fleet.model.cloud import GONE_STATES, Instance, InstanceState, Volume
 from fleet.model.documents import Heartbeat
 
+VANISHED: Seconds = 3600
+"""A volume that no listing shows for so long is gone. What is written off wrongly is taken up again once it is seen."""
 ASKED_LEAST: Seconds = 3600
 """For so long one controller asks what a machine was charged before it gives up."""
 KEPT_MOST: Seconds = 90 * 86_400
@@ -32,6 +34,7 @@ def facts(state: FleetState, observed: Observed) -> list[ev.Event]:
         found.extend(_prices(run, run.attempts[number], observed, run.attempts[number].ended_at))
     found.extend(_new_volumes(state, observed))
     found.extend(_grown_volumes(state, observed))
+    found.extend(_vanished_volumes(state, observed))
     return found
 
 
@@ -210,13 +213,28 @@ def _absence_believed(attempt: AttemptState, lookup: Lookup, now: float, pace: P
     )
 
 
+def _vanished_volumes(state: FleetState, observed: Observed) -> Iterator[ev.Event]:
+    """Volumes that somebody deleted elsewhere, in a console: they are paid for no more since they were first missed."""
+    if not observed.missing:
+        return
+    for run in state.runs.values():
+        for volume in run.volumes.values():
+            lookup = observed.missing.get(volume.volume_id)
+            if lookup is None or lookup.absent_since is None or not volume.held or volume.delete_at is not None:
+                continue
+            since = lookup.absent_since
+            if lookup.absences >= 3 and observed.now - max(since, volume.created_at) >= VANISHED:
+                yield ev.VolumeDeleted(at=max(since, volume.since), run_id=run.run_id, volume_id=volume.volume_id)
+
+
 def _new_volumes(state: FleetState, observed: Observed) -> Iterator[ev.Event]:
-    """Volumes with a run's tag that the journal does not know: made in a launching call."""
+    """Volumes with a run's tag that the journal does not know: made in a launching call; or written off, and there again."""
     told: set[str] = set()  # a listing may show something twice
     for (provider, _), listing in observed.listings.items():
         for volume in sorted(listing.volumes, key=lambda one: one.created_at):  # the newest is the run's
             run = state.runs.get(volume.tags.get("run", ""))
-            if run is not None and volume.volume_id not in run.volumes and volume.volume_id not in told:
+            known = run.volumes.get(volume.volume_id) if run is not None else None
+            if run is not None and (known is None or known.written_off) and volume.volume_id not in told:
                 told.add(volume.volume_id)
                 yield ev.VolumeMade(at=observed.now, run_id=run.run_id, provider=provider, volume=volume)
 

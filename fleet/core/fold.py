@@ -388,7 +388,11 @@ def _run_resumed(run: RunState, event: ev.RunResumed) -> RunState:
 
 def _volume_made(run: RunState, event: ev.VolumeMade) -> RunState:
     volume = event.volume
-    if volume.volume_id in run.volumes:
+    known = run.volumes.get(volume.volume_id)
+    if known is not None and known.written_off:  # it was there all the time, and paid for
+        again = {**run.volumes, volume.volume_id: known.model_copy(update={"deleted_at": None})}
+        return run.model_copy(update={"volumes": again, "volume_id": run.volume_id or volume.volume_id})
+    if known is not None:
         return run
     volumes = {
         key: old.model_copy(update={"superseded_at": old.superseded_at or event.at}) for key, old in run.volumes.items()

@@ -137,6 +137,11 @@ class VolumeRecord(Frozen):
         """It exists, and this run answers for it."""
         return self.deleted_at is None and self.passed_at is None
 
+    @property
+    def written_off(self) -> bool:
+        """It was found to be gone, and nobody here had asked for that."""
+        return self.deleted_at is not None and self.delete_at is None and self.passed_at is None
+
 
 class Pause(Frozen):
     """Why nothing is launched for the moment, and until when (None: until the user says something)."""

@@ -53,7 +53,7 @@ def figures(s: Statement) -> Section:
 
 
 def _against(paid: int, cap: int | None, what: str) -> str:
-    return f"no {what.removeprefix('the ')}" if cap is None else f"{percent(paid, cap)} of {what}, {money(cap)}"
+    return "no budget" if cap is None else f"{percent(paid, cap)} of {what}, {money(cap)}"
 
 
 def _before(s: Statement) -> str:

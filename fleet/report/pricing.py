@@ -71,7 +71,7 @@ def _uses(state: FleetState, window: Span, now: Seconds) -> dict[Pool, _Use]:
         use.seconds += lately.shared(attempt.launched_at, end)
         use.points += attempt.prices
         use.ran.append((max(attempt.launched_at, window.start), min(end, window.end)))
-        limit = bid(offer, run.job.resources)
+        limit = bid(offer.model_copy(update={"price": 0}), run.job.resources)  # whatever it cost when it was launched
         if limit is not None:
             use.bids.append(limit)
     return {pool: use for pool, use in found.items() if use.seconds}

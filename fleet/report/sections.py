@@ -47,8 +47,9 @@ def _compared(s: Statement) -> str:
     told = f"On demand it would have been {money(t.night.on_demand)}" + (f": {gained}. " if gained else ". ")
     if not t.days_before:
         return told + "It is the fleet's first day."
-    days = "the seven days before" if t.days_before == 7 else count(t.days_before, "day") + " before"
-    return told + f"On average {days} cost {money(t.week_before)}."
+    if t.days_before == 1:
+        return told + f"The day before cost {money(t.week_before)}."
+    return told + f"On average the {t.days_before} days before cost {money(t.week_before)}."
 
 
 def sections(s: Statement) -> list[Section]:

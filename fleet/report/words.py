@@ -23,6 +23,8 @@ KINDS = {
 }
 """The ledger's kinds as people call them."""
 NOTHING = "-"
+MOST_PERCENT = 1000
+"""More is told as so many times."""
 
 
 def money(micros: Micros | None) -> str:
@@ -55,6 +57,8 @@ def change(now: Micros, before: Micros) -> str:
     if not before:
         return "as much" if not now else "more than nothing"
     share = round(100 * (now - before) / before)
+    if share >= MOST_PERCENT:
+        return f"{now / before:,.0f} times as much"
     return "as much" if share == 0 else f"{share} % more" if share > 0 else f"{-share} % less"
 
 
@@ -117,8 +121,9 @@ def subject(s: Statement) -> str:
     """One line that says it all: for a mail's subject."""
     if s.quiet:
         return f"fleet, {s.date}: nothing ran, and nothing was paid for"
-    against = f", {change(s.totals.night.paid, s.totals.week_before)} than before" if s.totals.week_before else ""
-    against = against.replace("as much than before", "as much as before")
+    said = change(s.totals.night.paid, s.totals.week_before)
+    than = "as before" if said.endswith("much") else "than before"
+    against = f", {said} {than}" if s.totals.week_before else ""
     return f"fleet, {s.date}: {money(s.totals.night.paid)}{against}"
 
 

@@ -52,7 +52,9 @@ class RealPrices:
 
     notes: tuple[str, ...] = ()
 
-    def __init__(self, region: str, kind: str) -> None:
+    def __init__(self, region: str, kind: str, up: Seconds = 14 * HOUR) -> None:
+        self.up = up
+        """How long capacity lasts on average."""
         self.name, self.points = f"{region}/{kind}", real_prices(region, kind)
         self.highest = max(price for _, price in self.points)  # EC2 caps spot at on-demand's price
         self.types: Mapping[str, SimType] = {kind: SimType(self.highest, ("A10G",))}
@@ -60,15 +62,15 @@ class RealPrices:
 
     def draw(self, seed: int, epoch: Seconds) -> GivenMarket:
         (kind,), ((_, zones),) = self.types, self.regions.items()
-        turns = {zone: _turns(random.Random(f"{seed}/{zone}"), epoch) for zone in zones}
+        turns = {zone: _turns(random.Random(f"{seed}/{zone}"), epoch, self.up) for zone in zones}
         courses = {(zone, kind): Course(turns[zone], up=True) for zone in zones}
         asked = {(zone, kind): Prices(self.points) for zone in zones}
         return GivenMarket(seed, Weather(epoch=epoch), courses=courses, asked=asked)
 
 
-def _turns(chance: random.Random, moment: Seconds) -> Iterator[Seconds]:
+def _turns(chance: random.Random, moment: Seconds, up: Seconds) -> Iterator[Seconds]:
     while True:
-        for mean in (14 * HOUR, 1 * HOUR):
+        for mean in (up, 1 * HOUR):
             moment += chance.expovariate(1 / mean)
             yield moment
 
@@ -176,7 +178,7 @@ def job(**budget: Any) -> Job:
 
 
 JUMPS = [
-    ("me-central-1", "g5.8xlarge", "2026-03-09T15:00"),  # 0.70 to 2.88 on 15 March; clocks change on the 29th
+    ("me-central-1", "g5.8xlarge", "2026-03-09T18:00"),  # 0.70 to 2.88 on 15 March; clocks change on the 29th
     ("il-central-1", "g5.2xlarge", "2025-11-26T09:00"),  # twofold on 3 December, over a month's end
     ("eu-north-1", "g4dn.8xlarge", "2025-10-20T20:00"),  # clocks change on the 26th, and the month
 ]
@@ -187,7 +189,7 @@ JUMPS = [
 def test_no_day_and_no_month_is_passed_on_real_prices(region: str, kind: str, begins: str, watched: str) -> None:
     begun = at(begins)
     awake = {"always": always, "in the morning": in_the_morning, "two hours only": two_hours_only(begun)}[watched]
-    market = RealPrices(region, kind)
+    market = RealPrices(region, kind, up=1000 * DAY if watched == "two hours only" else 14 * HOUR)
     worst = market.highest
     day, month, own = 14 * worst, 200 * worst, 9 * worst
     fleet = Fleet(job(day=own, time_zone=BERLIN), market, begun, awake)

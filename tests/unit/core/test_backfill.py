@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleet.core.facts import facts
+from fleet.core.facts import ASKED_LEAST, facts
 from fleet.core.fold import fold
 from fleet.core.ledger import ledger
 from fleet.core.observed import History, Observed
@@ -11,11 +11,12 @@ from fleet.core.state import FleetState
 from fleet.model import events as ev
 from fleet.model.base import FURTHEST
 from fleet.model.calendar import Span
-from fleet.model.cloud import PriceSince
+from fleet.model.cloud import Capabilities, PriceSince
 from tests.unit.core.ledger.oracle import Machine
 from tests.unit.core.ledger.stories import BILLING, RUN, created, folded, machine_events
 
 HOUR, DAY = 3600.0, 86_400.0
+TELLS = Capabilities(notice_seconds=120, visible_within=60, price_history=True, volume_price=80_000)
 BACK = 10 * DAY
 """When the laptop is opened again: the machine ended nine days ago."""
 
@@ -30,7 +31,13 @@ def test_a_history_that_is_not_had_at_once_is_asked_for_as_long_as_after_an_end_
     state = late()
     assert facts(state, Observed(now=BACK + HOUR)) == []
     assert list(state.unsettled.values()) == [(RUN, 1)]
-    (given_up,) = facts(state, Observed(now=BACK + CLOUD.settle + 1))
+    end = BACK + CLOUD.settle + 1
+    just_asked, long_asked = (
+        Observed(now=end, capabilities={"sim": TELLS}, priced_in_vain_since={(RUN, 1): end - asked})
+        for asked in (ASKED_LEAST / 2, ASKED_LEAST)
+    )
+    assert facts(state, just_asked) == []
+    (given_up,) = facts(state, long_asked)
     assert isinstance(given_up, ev.PricesFilled)
     assert given_up.prices == ()
     after = fold(state, state.head + 1, given_up.at, [given_up])

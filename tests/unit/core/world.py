@@ -174,6 +174,7 @@ def _plain(kind: str, at: float, attempt: int, fields: dict[str, Any]) -> ev.Eve
             **who, **{**error, "error_class": ErrorClass(rest["error_class"])}
         ),
         "volume-grown": lambda: ev.VolumeGrown(**who, **rest),
+        "volume-delete-intended": lambda: ev.VolumeDeleteIntended(**who, **rest),
         "volume-passed": lambda: ev.VolumePassed(**who, **rest),
         "volume-deleted": lambda: ev.VolumeDeleted(**who, **rest),
         "run-ended": lambda: ev.RunEnded(**who, **{"reason": "", **rest}),
@@ -258,6 +259,9 @@ def observed(world: dict[str, Any], now: float) -> Observed:
                 value.get("absences", 0),
             )
             for key, value in world.get("lookups", {}).items()
+        },
+        missing={
+            key: Lookup(None, value["absent_since"], value["absences"]) for key, value in world.get("missing", {}).items()
         },
         heartbeats={(b.run_id, b.attempt): b for b in (_heartbeat(h, now) for h in world.get("heartbeats", ()))},
         listed_beats=frozenset((RUN, number) for number in world.get("listed_beats", ())),

@@ -37,7 +37,8 @@ def attempt(
     number: int, start: float, end: float | None, prices: dict[float, Micros], zone: str = "us-east-1a", **more: Any
 ) -> AttemptState:
     """A machine from one hour until another (None: it lives), at prices from hours on; it spoke after six minutes."""
-    what = offer(zone, next(iter(prices.values()), 0), market=more.pop("market", "spot"))
+    usual = next(iter(prices.values()), 0)
+    what = offer(zone, usual, more.pop("kind", "g4dn.xlarge"), more.pop("market", "spot"))
     told: dict[str, Any] = {
         "number": number,
         "try_no": 1,
@@ -63,7 +64,7 @@ def attempt(
 def resumed(at: float, lost_steps: int = 0, lost_seconds: float = 0.0, step: int | None = None) -> Resumed:
     return Resumed(
         ref=None, source="bucket", step=step, reached=None, lost_steps=lost_steps, lost_seconds=lost_seconds, at=hour(at),
-        trained=0.0 if step is None else float(step),
+        trained=None if step is None else float(step),
     )  # fmt: skip
 
 

@@ -28,7 +28,7 @@ from fleet.report.pictures import pngs, svgs
 from fleet.report.rendering import pages, rendered
 from fleet.report.sections import sections
 from fleet.report.statement import Statement
-from fleet.report.words import short, subject
+from fleet.report.words import change, short, subject
 from tests.unit.report.nights import attempt, fleet, hour, night, run
 from tests.unit.report.samples import MISCHIEF, history, quiet, statement
 
@@ -296,3 +296,18 @@ def test_long_histories_are_thinned_to_what_can_be_seen_and_keep_their_peaks() -
     assert [point.at for point in kept] == sorted(point.at for point in kept)
     assert thinned(points, points[0].at, points[-1].at) is points
     assert together([(5, 6), (1, 3), (2, 4), (4, 4.5)]) == [(1, 4.5), (5, 6)]
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "said"),
+    [
+        (120, 100, "20 % more"),
+        (80, 100, "20 % less"),
+        (100, 100, "as much"),
+        (0, 0, "as much"),
+        (5, 0, "more than nothing"),
+        (6_610_000, 11_000, "601 times as much"),
+    ],
+)
+def test_a_night_is_held_against_the_days_before(now: int, before: int, said: str) -> None:
+    assert change(now, before) == said

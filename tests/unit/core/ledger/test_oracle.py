@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from fractions import Fraction
 from itertools import pairwise
 
@@ -11,12 +12,20 @@ from hypothesis import strategies as st
 from fleet.core.costs import run_cost
 from fleet.core.ledger import Line, group, ledger, total
 from fleet.core.state import FleetState
+from fleet.model import events as ev
 from fleet.model.base import FURTHEST
 from fleet.model.calendar import Span
+from fleet.model.rates import Rates
 from tests.unit.core.ledger.oracle import Disk, Machine, rounded
 from tests.unit.core.ledger.stories import BILLING, RUN, created, disk_events, folded, machine_events
 
-LONG = 5000
+LONG, DAY = 5000, 86_400
+RATES = Rates.model_validate(
+    {
+        "of": "2026-07-01", "root_gb": 100, "root_gb_month": 80_001, "address_hour": 5_000, "address_since": 700.0,
+        "storage_gb_month": 23_000, "put_per_thousand": 5_000, "get_per_thousand": 400,
+    }
+)  # fmt: skip
 prices = st.one_of(st.just(0), st.integers(1, 5_000_000))
 moments = st.integers(0, LONG)
 changes = st.lists(st.tuples(moments, prices), max_size=5)
@@ -108,6 +117,39 @@ def test_wherever_time_is_cut_the_parts_add_up_to_the_whole(
     assert sum(one.amount for one in group(at_once, "attempt")) == whole.amount
     assert all(line.amount >= 0 and line.start < line.end for line in at_once)
     assert not any(line.start < cut < line.end for line in at_once for cut in cuts)
+
+
+counts = st.lists(
+    st.tuples(st.integers(1, 3), st.integers(0, 10**13), st.integers(0, 10**6), st.integers(0, 10**6)), max_size=3
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(machines(), counts, st.lists(st.floats(-100, 10 * DAY), max_size=6).map(sorted))
+def test_so_do_the_parts_of_the_small_things(
+    machine: Machine, counted: list[tuple[int, int, int, int]], cuts: list[float]
+) -> None:
+    """Root disks, addresses, what lies in the bucket and what was asked of it."""
+    measured, at = list[ev.Event](), 0
+    for days, size, put, get in counted:
+        at += days * DAY
+        what = {"bytes": size, "objects": 1, "put": put, "get": get}
+        measured.append(ev.StorageMeasured(at=at, provider="sim", region="r", **what))
+    state, now = folded([created()], machine_events(1, machine), measured), at + DAY
+
+    def by_kind(start: float, end: float) -> Counter[str]:
+        found = Counter[str]()
+        for line in ledger(state, Span(start, end), now, BILLING, {"sim": RATES}):
+            assert line.amount >= 0
+            found[line.kind] += line.amount
+        return found
+
+    whole = by_kind(-1e9, FURTHEST)
+    parts = sum((by_kind(*pair) for pair in pairwise([-1e9, *cuts, FURTHEST])), Counter[str]())
+    assert +parts == +whole
+    charged = sum(second >= RATES.address_since for second in machine.seconds(now))
+    assert whole["address"] == rounded(Fraction(charged * RATES.address_hour, 3600))
+    assert whole["root-disk"] == rounded(Fraction(len(machine.seconds(now)) * 100 * RATES.root_gb_month, 730 * 3600))
 
 
 @settings(max_examples=200, deadline=None)
