@@ -85,7 +85,7 @@ class Controller:
         self.read_only = ""
         """Why this controller may not act, if so: the journal is newer than it."""
         self.failed = ""
-        """Why the last round could not be made, in words."""
+        """Why the last round could not be made, and what to do about it, in words."""
         self.acted_at: Seconds | None = None
         """When this controller last recorded something, by the bucket's clock."""
         self.on_event = on_event
@@ -175,7 +175,7 @@ class Controller:
         try:
             done = self._tick()
         except FleetError as error:
-            self.failed = error.message
+            self.failed = str(error)
             raise
         self.failed = ""
         return done

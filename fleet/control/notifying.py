@@ -14,18 +14,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import Field, ValidationError
-
 from fleet.control.controller import Controller
 from fleet.control.home import Home
+from fleet.control.notify_memory import MEMORY, Memory, kept, read_memory
 from fleet.control.telling import Send, Teller, routes, sender
-from fleet.control.telllog import TellLog, folder_of
+from fleet.control.telllog import TellLog
 from fleet.control.wishes import read_wish
 from fleet.core.news import blind, happened, standing
 from fleet.core.state import FleetState
 from fleet.core.thing import Thing
-from fleet.model.base import Frozen, Seconds, document_bytes
-from fleet.model.errors import FleetError, NotFoundError, StoreError
+from fleet.model.base import Seconds, document_bytes
+from fleet.model.errors import FleetError, StoreError
 from fleet.model.notify import Wish
 from fleet.store.files import FileObjects
 
@@ -37,20 +36,8 @@ LEAVING: Seconds = 5
 """So long whoever ends waits for a message that is under way."""
 ROUND: Seconds = 20
 """So long one that makes a single round does."""
-MEMORY = "memory.json"
 MOST_BLIND = 20
 """Of so many controllers it is remembered that they were blind: one that was killed leaves its word."""
-
-
-class Memory(Frozen):
-    """What one home remembers of a fleet between its processes, and while the bucket is out of reach."""
-
-    head: int = 0
-    """Up to this entry of the journal there was nothing left to tell."""
-    wish: Wish | None = None
-    """As it was read last."""
-    blind: dict[str, Seconds] = Field(default_factory=dict)
-    """Since when each of its controllers has been blind."""
 
 
 @dataclass
@@ -215,18 +202,18 @@ class Notifier:
 
     def _folder(self) -> FileObjects:
         if self._kept is None:
-            self._kept = _kept(self.home, self.controller.objects.url)
+            self._kept = kept(self.home, self.controller.objects.url)
         return self._kept
 
     def _remembered(self) -> Memory:
         if self._memory is None:
-            self._memory = _read_memory(self._folder())
+            self._memory = read_memory(self._folder())
         return self._memory
 
     def _remember(self, **changed: Any) -> None:
         """Other processes of this home remember there as well: what they wrote stays."""
         with self._lock:
-            found = _read_memory(self._folder())
+            found = read_memory(self._folder())
             if "blind_since" in changed:
                 since = changed.pop("blind_since")
                 others = {who: at for who, at in found.blind.items() if who != self.who}
@@ -244,19 +231,3 @@ class Notifier:
         if told != self._complained:
             self._complained = told
             log.warning("fleet: notifications are held up: %s", told)
-
-
-def remembers(home: Home, bucket: str) -> bool:
-    """Whether somebody wanted to be told of the fleet in a bucket, as far as this home knows."""
-    return _read_memory(_kept(home, bucket)).wish is not None
-
-
-def _kept(home: Home, bucket: str) -> FileObjects:
-    return FileObjects(home.path / "notify" / folder_of(bucket))
-
-
-def _read_memory(folder: FileObjects) -> Memory:
-    try:
-        return Memory.model_validate_json(folder.get(MEMORY))
-    except (NotFoundError, ValidationError, StoreError, OSError):
-        return Memory()

@@ -11,7 +11,8 @@ from typing import Any, cast
 from fleet.control.controller import Controller
 from fleet.control.fleets import hostname
 from fleet.control.home import Home
-from fleet.control.notifying import Notifier, remembers
+from fleet.control.notify_memory import remembers
+from fleet.control.notifying import Notifier
 from fleet.core.state import FleetState
 from fleet.model.base import Seconds
 from fleet.model.errors import FleetError, StoreError

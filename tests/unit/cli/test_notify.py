@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from fleet.cli.money_objects import NotificationsObject
+from fleet.model import layout
 from fleet.model.notify import KINDS
 from fleet.providers.local.market import set_market
 from fleet.providers.local.provider import stop_everything
@@ -162,3 +163,27 @@ def test_what_is_wrong_is_said_and_nothing_is_changed(shell: Checked) -> None:
         assert message in shell.refused("notify", *words)["message"]
     assert not (shell.home.path / "destinations.yaml").exists()
     assert destinations(shell, "list") == {}
+
+
+def test_a_loop_that_cannot_read_its_journal_says_that_it_is_blind(shell: Checked, hook: Webhook) -> None:
+    shell.run("up", shell.job(steps=1))
+    shell.run("notify", "on", "all", "--to", hook.url)
+    bucket = shell.home.path / "bucket"
+    settings = bucket / "settings" / "notify.json"
+    settings.write_text(json.dumps({**json.loads(settings.read_text()), "blind": 1.0}))
+    loop = shell.start("controller", "run", start_new_session=True, bufsize=1)
+    shell.run("up", shell.job(name="other", steps=1))
+    shell.until(lambda: "fleet: other finished" in hook.titles)
+    shell.until(lambda: list((shell.home.path / "notify").glob("*/memory.json")))
+    entries = sorted(path for path in (bucket / "journal").iterdir())
+    blocked = bucket / layout.journal_entry(int(entries[-1].stem) + 1)
+    blocked.write_text("{")  # as a power cut leaves one
+    try:
+        shell.until(lambda: len(hook.came) == 2)
+    finally:
+        blocked.unlink()
+        os.killpg(loop.pid, signal.SIGINT)
+        loop.communicate(timeout=30)
+    assert hook.titles[1].endswith(" is blind")
+    assert "fleet journal repair" in hook.came[1]["message"]
+    assert hook.came[1]["message"].endswith("Next: fleet controller list")
