@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fleet.backtest.ways import Ways
+from fleet.core.budget.waiting import waits_for_budget
 from fleet.core.deadlines.model import Do
 from fleet.core.keeping import Verdict, judge
 from fleet.core.keeping.verdict import market_of
@@ -39,7 +40,11 @@ def _of_run(state: FleetState, run: RunState, observed: Observed, ways: Ways) ->
             waits = verdict.do is Do.WAIT
             beside = market_beside(run, verdict) if run.serving else None
             yield now + _decides(verdict.latest, ways.quiet if _goes_on(run, verdict) else ways.decides, ways.pace)
-    if beside is not None or (not run.serving and not waits and wants_machine(run, now)):
+    billing = {name: c.billing for name, c in observed.capabilities.items()}
+    later = waits_for_budget(state, run, now, billing) if not run.serving else None
+    if later is not None:
+        yield later.until + 0.001
+    elif beside is not None or (not run.serving and not waits and wants_machine(run, now)):
         offers = [offer for of_provider in observed.offers.values() for offer in of_provider]
         found = place(run, offers, state.cooling, now, state.resting, market=beside)
         yield found.until + 0.001 if isinstance(found, Nothing) and found.until is not None else now + ways.pace

@@ -109,7 +109,7 @@ def _row(found: Standing) -> tuple[str, ...]:
 
 def _note(controller: Controller, found: Standing) -> str:
     """What follows from how it stands, if anything does."""
-    used = share_used(controller.state, found)
+    used = share_used(controller.state, found.cap, found.used)
     if used == 100:
         ends = "its run ends" if found.cap.scope == "run" else f"nothing is launched before {_row(found)[-1]}"
         return f"{_name(found)}: used up; {ends}."
@@ -145,6 +145,6 @@ def _budget(controller: Controller, found: Standing) -> BudgetObject:
         "disks_usd": dollars(found.disks),
         "left_usd": dollars(found.left),
         "forecast_usd": dollars(found.forecast),
-        "used_percent": cast("Literal[0, 80, 100]", share_used(controller.state, found)),
+        "used_percent": cast("Literal[0, 80, 100]", share_used(controller.state, found.cap, found.used)),
         "warned_percent": max(told, default=0),
     }

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from fleet.cli.app import BucketOption, Commands, Output, OutputOption, app
-from fleet.cli.complete import run_names
+from fleet.cli.complete import run_names, told_kinds
 from fleet.cli.output import CHOSEN
 
 
@@ -232,3 +232,79 @@ def budget(
     from fleet.cli.budget import run
 
     raise typer.Exit(run(action.value, day, month, time_zone, bucket, as_json=output is Output.JSON))
+
+
+notifications = typer.Typer(
+    cls=Commands, help="Be told what happens to a fleet: interruptions, budgets, ends.", no_args_is_help=True
+)
+app.add_typer(notifications, name="notify")
+
+KindsArgument = Annotated[
+    list[str],
+    typer.Argument(metavar="KIND...", help="As `fleet notify list` shows them, or all.", autocompletion=told_kinds),
+]
+ToOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--to",
+        help="Apprise's URL, 'ses:from@x>to@y' or sns:arn:…; - reads URLs from standard input, which no history keeps. "
+        "May be given several times; else every destination that is known.",
+    ),
+]
+
+
+@notifications.command("on")
+def notify_on(
+    kinds: KindsArgument,
+    to: ToOption = None,
+    after: Annotated[
+        str | None, typer.Option("--after", help="no-capacity: once a run has had no machine for so long, as 10m.")
+    ] = None,
+    every: Annotated[
+        str | None, typer.Option("--every", help="At most one message of a kind and run in so long, as 15m.")
+    ] = None,
+    bucket: BucketOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Be told of some kinds of things from now on, by every controller that can reach the destination, each once.
+
+    Example: fleet notify on failed budget-80 --to 'mailto://me:password@mail.example.com?to=me@example.com'
+    """
+    from fleet.cli.notify import turn_on
+
+    raise typer.Exit(turn_on(kinds, to, after, every, bucket, as_json=output is Output.JSON))
+
+
+@notifications.command("off")
+def notify_off(
+    kinds: KindsArgument, to: ToOption = None, bucket: BucketOption = None, output: OutputOption = Output.TEXT
+) -> None:
+    """Be told of some kinds no more. A destination that nothing is told is forgotten, its URL too.
+
+    Example: fleet notify off recovery finished
+    """
+    from fleet.cli.notify import turn_off
+
+    raise typer.Exit(turn_off(kinds, to, bucket, as_json=output is Output.JSON))
+
+
+@notifications.command("list")
+def notify_list(bucket: BucketOption = None, output: OutputOption = Output.TEXT) -> None:
+    """List what can be told, what is, whom, and what was told last.
+
+    Example: fleet notify list
+    """
+    from fleet.cli.notify import show
+
+    raise typer.Exit(show(bucket, as_json=output is Output.JSON))
+
+
+@notifications.command("test")
+def notify_test(to: ToOption = None, bucket: BucketOption = None, output: OutputOption = Output.TEXT) -> None:
+    """Send a message to see whether it arrives; exit code 1 if somebody was not reached.
+
+    Example: fleet notify test --to ntfy://ntfy.sh/my-fleet
+    """
+    from fleet.cli.notify import test
+
+    raise typer.Exit(test(to, bucket, as_json=output is Output.JSON))

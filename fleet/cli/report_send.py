@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from fleet.cli.output import emit, say
@@ -25,27 +25,19 @@ TEST_PAGE = f"<!DOCTYPE html><html lang=en><meta charset=utf-8><title>{TEST}</ti
 
 def send_night(bucket: str | None, quiet_nights: QuietNights, *, as_json: bool) -> int:
     """Send yesterday's report of every fleet, with those that could not be sent; 1 if somebody was not reached."""
-    from fleet.control.night import last_night, maker
-    from fleet.control.opened import opened
-    from fleet.control.zone import local_zone
+    from fleet.control.controller import uncollected
     from fleet.report.send.destinations import read
 
-    home, zone = open_home(), local_zone()
+    home = open_home()
     urls = read(home.path, "report")
     if not urls:
         raise FleetError(NOBODY, NAME_THEM)
     left_out: dict[str, FleetError] = {}
     found: list[ReportSentObject] = []
-    fleets = list(opened(bucket, left_out=left_out))
-    makers: list[Make] = [functools.cache(maker(controller, zone)) for controller in fleets]
-    spoken = _spoken(fleets, makers, zone)
-    for number, (controller, make) in enumerate(zip(fleets, makers, strict=True)):
-        quiet = quiet_nights if number in spoken else "silent"
-        night = last_night(controller.objects.now(), zone)
-        told = _deliver(home, controller, night, urls, make, quiet)
-        found += [_object(controller.objects.url, one) for one in told]
-        for one in told:
-            _say(controller.objects.url, one)
+    with uncollected():  # much is made here, and all of it kept
+        for url, told in _sent(home, bucket, urls, quiet_nights, left_out):
+            found.append(_object(url, told))
+            _say(url, told)
     for url, error in left_out.items():
         say(f"{url} is left out: {error.message}")
     if as_json:
@@ -53,15 +45,38 @@ def send_night(bucket: str | None, quiet_nights: QuietNights, *, as_json: bool) 
     return 1 if left_out or any(one["failed"] for one in found) else 0
 
 
+def _sent(
+    home: Home, bucket: str | None, urls: Sequence[str], quiet_nights: QuietNights, left_out: dict[str, FleetError]
+) -> Iterator[tuple[str, Told]]:
+    """Each fleet's nights. One whose bucket fails in the middle keeps no other from it."""
+    from fleet.control.night import maker
+    from fleet.control.opened import opened
+    from fleet.control.zone import local_zone
+
+    zone = local_zone()
+    fleets = list(opened(bucket, left_out=left_out))
+    makers: list[Make] = [functools.cache(maker(controller, zone)) for controller in fleets]
+    spoken = _spoken(fleets, makers, zone)
+    for number, (controller, make) in enumerate(zip(fleets, makers, strict=True)):
+        quiet = quiet_nights if number in spoken else "silent"
+        try:
+            told = _deliver(home, controller, zone, urls, make, quiet)
+        except FleetError as error:
+            left_out[controller.objects.url] = error
+            continue
+        yield from ((controller.objects.url, one) for one in told)
+
+
 def _deliver(
-    home: Home, controller: Controller, night: str, urls: Sequence[str], make: Make, quiet: QuietNights
+    home: Home, controller: Controller, zone: str, urls: Sequence[str], make: Make, quiet: QuietNights
 ) -> list[Told]:  # fmt: skip
+    from fleet.control.night import last_night
     from fleet.control.nightly import NIGHTLY
     from fleet.report.send.nights import deliver
 
     return deliver(
         controller.objects,
-        night,
+        last_night(controller.objects.now(), zone),
         urls,
         make,
         quiet_nights=quiet,

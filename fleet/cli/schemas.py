@@ -66,6 +66,8 @@ PRINTED: Mapping[str, Printed] = {
     "built-image": Printed(objects.BuiltImageObject, ("ami build",)),
     "shared-image": Printed(objects.SharedImageObject, ("ami share",)),
     "pruned-images": Printed(list[objects.PrunedImageObject], ("ami prune",)),
+    "notifications": Printed(list[money_objects.NotificationsObject], ("notify on", "notify off", "notify list")),
+    "notify-test": Printed(list[money_objects.NotifyTestObject], ("notify test",)),
     "policy": Printed(objects.PolicyObject, ("policy aws",)),
     "findings": Printed(list[objects.FindingObject], ("doctor",)),
     "demo": Printed(objects.DemoObject, ("demo",)),

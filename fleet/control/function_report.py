@@ -72,8 +72,8 @@ def within(seconds: float, controller: Controller, zone: str) -> Make:
         found: list[Night] = []
 
         def look() -> None:
-            with contextlib.suppress(FleetError, OSError, ValueError):  # what really fails does so again below
-                found.append(maker(controller, zone)(night))
+            with contextlib.suppress(Exception):  # what really fails does so again below
+                found.append(maker(controller, zone, whole=False)(night))
 
         looking = threading.Thread(target=look, daemon=True)
         looking.start()

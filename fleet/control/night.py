@@ -43,20 +43,22 @@ def span_of(night: str, time_zone: str) -> Span:
     return day_of(noon.timestamp(), time_zone)
 
 
-def maker(controller: Controller, time_zone: str, *, look: bool = True) -> Make:
+def maker(controller: Controller, time_zone: str, *, look: bool = True, whole: bool = True) -> Make:
     """Makes any night's report of a fleet, from its journal."""
-    return lambda night: night_of(controller, night, time_zone, look=look)
+    return lambda night: night_of(controller, night, time_zone, look=look, whole=whole)
 
 
-def night_of(controller: Controller, night: str, time_zone: str, *, look: bool = True) -> Night:
+def night_of(controller: Controller, night: str, time_zone: str, *, look: bool = True, whole: bool = True) -> Night:
     """One night in every form in which it is told and kept."""
-    made = statement_of(controller, night, time_zone, look=look)
+    made = statement_of(controller, night, time_zone, look=look, whole=whole)
     return Night(made.date, rendered(made), pages(made), quiet=made.quiet)
 
 
-def statement_of(controller: Controller, night: str, time_zone: str, *, look: bool = True) -> Statement:
-    """One night as data. With ``look`` clouds are asked for prices and for what lies about; whatever cannot be had is
-    told from the journal, or left out. Raises FleetError for a night that has not begun.
+def statement_of(
+    controller: Controller, night: str, time_zone: str, *, look: bool = True, whole: bool = True
+) -> Statement:  # fmt: skip
+    """One night as data. With ``look`` clouds are asked for prices and for what lies about (``whole``: in the whole
+    account); whatever cannot be had is told from the journal, or left out. Raises FleetError for a night that has not begun.
     """
     span, now, state = span_of(night, time_zone), controller.objects.now(), controller.state
     if span.start > now:
@@ -74,7 +76,7 @@ def statement_of(controller: Controller, night: str, time_zone: str, *, look: bo
         rates=rates_of(controller.observer.providers),
         prices=dict(_trails(controller, span, now, time_zone)) if look else {},
         beats=beats,
-        strays=tuple(_strays(controller)) if recent else (),
+        strays=tuple(_strays(controller, whole=whole)) if recent else (),
         day_cap=state.budget.day if state.budget is not None else None,
         month_cap=state.budget.month if state.budget is not None else None,
     )
@@ -100,9 +102,9 @@ def _trails(controller: Controller, night: Span, now: Seconds, time_zone: str) -
         yield pool, Trail(points, _WHOSE.get(pool[0], f"{pool[0]}'s price history"))
 
 
-def _strays(controller: Controller) -> Iterator[Left]:
+def _strays(controller: Controller, *, whole: bool) -> Iterator[Left]:
     try:
-        for one in unowned(controller):
+        for one in unowned(controller, whole=whole):
             where = f"{one.provider}/{one.region}"
             yield Left(one.kind, one.id, where, "", one.monthly, None, one.why, "fleet gc --delete")
     except FleetError as error:

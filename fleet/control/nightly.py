@@ -147,7 +147,10 @@ class Managed:
     def _in_effect(self) -> bool:
         if shutil.which(self.asks[0]) is None:
             return False
-        return subprocess.run(self.asks, capture_output=True, check=False, timeout=_COMMAND_SECONDS).returncode == 0
+        try:
+            return subprocess.run(self.asks, capture_output=True, check=False, timeout=_COMMAND_SECONDS).returncode == 0
+        except subprocess.TimeoutExpired:
+            return False  # what puts it into effect will say what is wrong
 
     def _others(self) -> Path | None:
         """A file that is there for another home; None: there is none."""

@@ -10,6 +10,8 @@ UNIT = "fleet-controller.service"
 REPORT_UNIT, REPORT_TIMER = "fleet-report.service", "fleet-report.timer"
 REPORT_SECONDS = 900
 """After that a report that is being made is given up: the next night's brings it."""
+REPORT_TRIES, REPORT_AGAIN = 3, 900
+"""A computer that has just woken has no network yet: whoever was not reached is tried again so often, seconds apart."""
 
 
 def unit_text(command: Sequence[str], environment: Mapping[str, str]) -> str:
@@ -28,8 +30,10 @@ def report_unit_text(command: Sequence[str], environment: Mapping[str, str]) -> 
     variables = "".join(f"Environment={_quoted(f'{name}={value}')}\n" for name, value in environment.items())
     words = " ".join(_quoted(word).replace("$", "$$") for word in command)
     return (
-        "[Unit]\nDescription=fleet tells what the night cost\nAfter=network-online.target\n\n"
+        "[Unit]\nDescription=fleet tells what the night cost\nAfter=network-online.target\n"
+        f"StartLimitIntervalSec={REPORT_TRIES * 3600}\nStartLimitBurst={REPORT_TRIES}\n\n"
         f"[Service]\nType=oneshot\n{variables}ExecStart={words}\nTimeoutStartSec={REPORT_SECONDS}\n"
+        f"Restart=on-failure\nRestartSec={REPORT_AGAIN}\n"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from fleet.core.state import AttemptState, RunState, VolumeRecord
@@ -77,6 +77,19 @@ def intervals(attempt: AttemptState, now: Seconds, billing: Billing) -> list[Int
             found.append(Interval(begins, until, since.price))
         until = min(until, begins)
     found.reverse()
+    return _held(found, start, billing.price_holds_seconds) if billing.price_holds_seconds else found
+
+
+def _held(stretches: list[Interval], start: Seconds, hold: Seconds) -> list[Interval]:
+    """Each price as of the beginning of every ``hold`` seconds of the machine, for all of them."""
+    found: list[Interval] = []
+    for one in stretches:
+        first = -((start - one.start) // hold)  # the next beginning that lies in it
+        begins, ends = start + first * hold, start - ((start - one.end) // hold) * hold
+        if begins < one.end:
+            found.append(Interval(begins, ends, one.price))
+    if found:
+        found[-1] = replace(found[-1], end=stretches[-1].end)
     return found
 
 
@@ -151,16 +164,26 @@ def attempt_cost_in(attempt: AttemptState, span: Span, now: Seconds, billing: Bi
     """What of a machine's cost until ``now`` falls into a span: the parts of any division of time add up to the whole."""
     if attempt.ended_at is not None and attempt.ended_at + billing.minimum_seconds <= span.start:
         return 0
-    known = intervals(attempt, now, billing)
-    return _charge(_until(known, span.end)) - _charge(_until(known, span.start))
+    if attempt.ended_at is None:
+        return _within(intervals(attempt, now, billing), span)
+    depends = (attempt.prices, attempt.launched_at, attempt.ended_at, attempt.ended_by, billing)
+    known = attempt.__dict__.get("_costs_in")  # a copy with other fields takes it along
+    if known is None or known[0] != depends:
+        known = attempt.__dict__["_costs_in"] = (depends, {})
+    found = cast("dict[Span, Micros]", known[1])
+    if span not in found:
+        found[span] = _within(intervals(attempt, now, billing), span)
+    return found[span]
 
 
-def _until(known: list[Interval], end: Seconds) -> list[Interval]:
-    return [Interval(i.start, min(i.end, end), i.price) for i in known if i.start < end]
+def _within(charged: list[Interval], span: Span) -> Micros:
+    return cost_until(charged, round(span.end * 1000)) - cost_until(charged, round(span.start * 1000))
 
 
 def volume_cost_in(volume: VolumeRecord, span: Span, now: Seconds) -> Micros:
     """What of a disk's cost until ``now`` falls into a span."""
+    if any(at is not None and at <= span.start for at in (volume.deleted_at, volume.passed_at)):
+        return 0
     return volume_cost(volume, min(now, span.end)) - volume_cost(volume, min(now, span.start))
 
 

@@ -185,7 +185,7 @@ def test_an_event_that_names_nobody_fails_with_what_to_do(called: Home, detail: 
 def test_clouds_that_do_not_answer_in_time_are_told_without(called: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     keeper, over = function.open_keeper(os.environ), threading.Event()
 
-    def hang(_controller: object) -> list[Any]:
+    def hang(_controller: object, **_: object) -> list[Any]:
         over.wait(60)
         return []
 

@@ -66,6 +66,19 @@ RUN_ELSEWHERE = {
         ),
         "tests/unit/cli/test_report_commands.py types them, before real servers",
     ),
+    **dict.fromkeys(
+        (
+            "fleet notify on all --to 'mailto://me:password@mail.example.com?to=me@example.com'",
+            "fleet notify off recovery finished",
+            "fleet notify test",
+            "fleet notify list",
+        ),
+        "tests/unit/cli/test_notify.py types them, before a real webhook",
+    ),
+    **dict.fromkeys(
+        ("fleet budget set --day 5 --month 60", "fleet budget", "fleet budget clear"),
+        "tests/unit/cli/test_budget.py types it",
+    ),
     "fleet controller deploy ssh pi@raspberrypi.local": "tests/ssh/test_hosts.py deploys to a host with a real sshd",
     "fleet simulate --model tick --traces windows --policy greedy --policy omniscient --work 48h --deadline 52h": (
         "tests/unit/cli/test_simulate_ticks.py types it"

@@ -97,11 +97,10 @@ def _spent(run: RunState, span: Span, now: Seconds, billing: Mapping[str, Billin
     """Worked out once a tick: every lease of a fleet with a cap asks for it."""
     if _last_cost(run) <= span.start:
         return 0
-    depends = (run.attempts, run.volumes, now, billing)
     known = run.__dict__.get("_spent_in")  # a copy with other fields takes it along
-    if known is None or any(one is not other for one, other in zip(known[0], depends, strict=True)):
-        known = run.__dict__["_spent_in"] = (depends, {})
-    found = cast("dict[Span, Micros]", known[1])
+    if known is None or known[0] is not run.attempts or known[1] is not run.volumes or known[2:4] != (now, billing):
+        known = run.__dict__["_spent_in"] = (run.attempts, run.volumes, now, dict(billing), {})
+    found = cast("dict[Span, Micros]", known[4])
     if span not in found:
         found[span] = run_cost_in(at_most(run, now, pace_for(run)), span, now, billing)
     return found[span]

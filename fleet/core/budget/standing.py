@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from fleet.core.allowed import bid
@@ -118,19 +118,26 @@ def _machines(run: RunState, span: Span, now: Seconds, billing: Mapping[str, Bil
     return sum(attempt_cost_in(a, span, now, rules[a.number]) for a in run.attempts.values())
 
 
-def share_used(state: FleetState, found: Standing) -> int:
+def share_used(state: FleetState, cap: Cap, used: Micros) -> int:
     """100 once it pays for no machine more, 80 from four fifths on, else 0."""
-    runs = [run for run in found.cap.runs(state) if run.ended_at is None]
-    if found.used >= found.cap.limit or found.cap.limit - found.used < _least(found.cap, runs):
-        return 100
-    return WARN_AT if found.used * 100 >= found.cap.limit * WARN_AT else 0
+    if used * 100 < cap.limit * WARN_AT and used + _least(state, cap) <= cap.limit:
+        return 0
+    return 100 if used >= cap.limit or cap.limit - used < _least(state, cap) else WARN_AT
 
 
-def _least(cap: Cap, runs: Iterable[RunState]) -> Micros:
-    """What the cheapest machine that one of the runs last had, or wanted, needs to go on or to be launched."""
+def used_of(state: FleetState, cap: Cap, now: Seconds, billing: Mapping[str, Billing]) -> Micros:
+    """What machines cannot have any more of a budget: cheap enough for every tick."""
+    if cap.scope == "run" and cap.run_id is not None:
+        return run_cost(state.runs[cap.run_id], now, billing).total
+    books, period = Books(tuple(cap.runs(state)), now, billing, 0), cap.period(now)
+    return books.spent(period) + books.disks(period)
+
+
+def _least(state: FleetState, cap: Cap) -> Micros:
+    """What the cheapest machine that one of its runs last had, or wanted, needs to go on or to be launched."""
     needs = []
-    for run in runs:
-        newest = run.newest
+    for run in state.busy_runs if cap.run_id is None else (state.runs[cap.run_id],):
+        newest = run.newest if run.ended_at is None else None
         if newest is not None and newest.offers:
             offer, pace = newest.offer or dearest(newest.offers, run.job.resources), pace_for(run)
             least = pace.lease_least if run.live_attempts or cap.scope == "run" else launch_least(pace)

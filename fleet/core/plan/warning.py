@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from fleet.core.actions import Action, Record
-from fleet.core.budget.standing import WARN_AT, caps_to_tell, period_of, share_used, standing
+from fleet.core.budget.standing import WARN_AT, caps_to_tell, period_of, share_used, standing, used_of
 from fleet.core.fold import warning_key
 from fleet.core.observed import Observed
 from fleet.core.plan.horizon import not_after
@@ -25,9 +25,11 @@ def warn(state: FleetState, observed: Observed, planned: Iterable[Action]) -> It
         if known[1]:
             continue
         billing = billing or {name: c.billing for name, c in observed.capabilities.items()}
-        found = standing(state, cap, observed.now, billing)
-        share = 100 if cap.scope == "run" and cap.run_id in ended else share_used(state, found)
+        share = share_used(state, cap, used_of(state, cap, observed.now, billing))
+        if cap.scope == "run" and cap.run_id in ended:
+            share = 100
         if share == 100 or (share and not known[0]):
+            found = standing(state, cap, observed.now, billing)
             warned = BudgetWarned(
                 at=observed.now,
                 scope=cap.scope,

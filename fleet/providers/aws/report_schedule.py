@@ -58,19 +58,8 @@ class ReportSchedule:
     def policy(self) -> dict[str, Any]:
         """What the function may do beside: keep reports, and tell those who were named."""
         one, objects = self.function, f"arn:{self.function.partition}:s3:::{self.bucket}/reports/*"
-        statements = [statement("Reports", "Allow", ["s3:GetObject", "s3:PutObject"], objects)]
-        for number, mail in enumerate(self.mails):
-            root = f"arn:{one.partition}:ses:{mail.region}:{one.account}"
-            terms = {
-                "StringEquals": {"ses:FromAddress": mail.sender},
-                "ForAllValues:StringEquals": {"ses:Recipients": list(mail.to)},
-            }
-            where = [f"{root}:identity/*", f"{root}:configuration-set/*"]
-            actions = ["ses:SendEmail", "ses:SendRawEmail"]
-            statements.append(statement(f"Mail{number}", "Allow", actions, where, terms))
-        if self.topics:
-            statements.append(statement("Topics", "Allow", ["sns:Publish"], list(self.topics)))
-        return policy_of(*statements)
+        reports = statement("Reports", "Allow", ["s3:GetObject", "s3:PutObject"], objects)
+        return policy_of(reports, *may_tell(one, self.mails, self.topics))
 
     def event(self) -> dict[str, Any]:
         """What the function is told."""
@@ -95,6 +84,23 @@ class ReportSchedule:
                 "RetryPolicy": {"MaximumEventAgeInSeconds": PATIENCE, "MaximumRetryAttempts": 3},
             },
         }
+
+
+def may_tell(function: AwsFunction, mails: Sequence[Mailing], topics: Sequence[str]) -> list[dict[str, Any]]:
+    """What lets the function write to some, and to nobody else."""
+    statements = []
+    for number, mail in enumerate(mails):
+        root = f"arn:{function.partition}:ses:{mail.region}:{function.account}"
+        terms = {
+            "StringEquals": {"ses:FromAddress": mail.sender},
+            "ForAllValues:StringEquals": {"ses:Recipients": list(mail.to)},
+        }
+        where = [f"{root}:identity/*", f"{root}:configuration-set/*"]
+        actions = ["ses:SendEmail", "ses:SendRawEmail"]
+        statements.append(statement(f"Mail{number}", "Allow", actions, where, terms))
+    if topics:
+        statements.append(statement("Topics", "Allow", ["sns:Publish"], list(topics)))
+    return statements
 
 
 def report_name(function: AwsFunction) -> str:

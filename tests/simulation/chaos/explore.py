@@ -6,6 +6,7 @@ python -m tests.simulation.chaos soak MINUTES     seed after seed; the last line
 
 from __future__ import annotations
 
+import random
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from fleet.core.state import RunState
 from fleet.model import layout
 from fleet.model.base import Seconds
 from fleet.model.errors import FleetError
+from fleet.model.events import BudgetSet
 from fleet.model.job import Job
 from fleet.providers.sim.market import HOUR, Weather
 from fleet.providers.sim.provider import SimProvider
@@ -90,6 +92,7 @@ class Explorer:
         world.paces, world.quiets = (WIDE, SELDOM) if self.hours >= LONG else (NEAR, QUIETS)
         world.luck = Luck(0.01, 0.02, 0.02, 0.3, 0.2, 0.3)
         self.controllers_come()
+        self.cap_the_fleet()
         for _ in range(self.most // 2):
             self.start()
         world.at(1800, self.storms)
@@ -105,6 +108,14 @@ class Explorer:
             result = self._result(time.perf_counter() - begun)
             world.close()
         return result
+
+    def cap_the_fleet(self) -> None:
+        """Some fleets have a budget of their own."""
+        own = random.Random(f"{self.world.seed}/budget")
+        if own.random() < 0.3:
+            now, each = self.world.clock(), own.choice([3_000_000, 8_000_000])  # a day, for each run that there may be
+            capped = BudgetSet(at=now, day=each * self.most, month=None, time_zone=own.choice(["UTC", "America/New_York"]))
+            self.user.record([capped])
 
     def _result(self, seconds: float) -> Result:
         world = self.world
@@ -169,7 +180,8 @@ class Explorer:
         laws = self.world.laws
         if not run.over:
             why = waits_for(self.user.state, run, self.user.observer.look(self.user.state))
-            if why is None or "no offer fits" not in why:
+            named = why is not None and ("no offer fits" in why or "lets no machine run" in why)
+            if not named:
                 laws.broken("a run that can finish does, with no help", f"{run.run_id}: {why or 'it names nothing'}")
             return
         limited = run.job.budget.run is not None or run.job.max_duration is not None
@@ -263,6 +275,11 @@ class Explorer:
         }
         if chance.random() < 0.25:
             fields["budget"] = {"run": chance.choice(["$1", "$4", "$30"])}
+        own = random.Random(f"{self.world.seed}/budget/{self.count}")  # apart, so that everything else is drawn as ever
+        if own.random() < 0.2:
+            caps = {"day": own.choice(["$9", "$20", "$40"]), **({"month": "$300"} if own.random() < 0.3 else {})}
+            caps["time_zone"] = own.choice(["UTC", "Europe/Berlin", "Asia/Kathmandu"])
+            fields["budget"] = {**fields.get("budget", {}), **caps}  # type: ignore[dict-item]
         if chance.random() < 0.15:
             fields["max_duration"] = chance.choice(["5h", "40h"])
         elif fields["resources"]["market"] == "spot-first" and chance.random() < 0.5:  # type: ignore[index]

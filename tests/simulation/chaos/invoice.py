@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
 from fleet.providers.sim.cloud import SimCloud
@@ -29,8 +30,8 @@ def machine(cloud: SimCloud, made: SimInstance) -> int:
     return int(total + Fraction(1, 2))
 
 
-def machine_by_the_hour(cloud: SimCloud, made: SimInstance) -> int:
-    """The same by whole hours, for long simulations; a test holds it equal to the seconds."""
+def machine_by_the_hour(cloud: SimCloud, made: SimInstance, since: float = 0.0, until: float = math.inf) -> int:
+    """The same by whole hours, for long simulations: a test holds it equal. Or what of it falls into a span."""
     rules = cloud.manners
     ended = made.ended_at(cloud.clock())
     end = ended if ended is not None else cloud.clock()
@@ -38,12 +39,13 @@ def machine_by_the_hour(cloud: SimCloud, made: SimInstance) -> int:
         return 0
     at, end_ms = round(made.launched_at * 1000), round(end * 1000)
     last = end_ms
-    end_ms = max(end_ms, at + rules.minimum_seconds * 1000)
+    end_ms = min(max(end_ms, at + rules.minimum_seconds * 1000), round(until * 1000) if until != math.inf else 10**15)
+    at = max(at, round(since * 1000))
     total = Fraction(0)
     while at < end_ms:
-        until = min(end_ms, (at // (HOUR * 1000) + 1) * HOUR * 1000)
-        total += Fraction((until - at) * cloud.price_in_force(made, min(at, last) // 1000), HOUR * 1000)
-        at = until
+        edge = min(end_ms, (at // (HOUR * 1000) + 1) * HOUR * 1000)
+        total += Fraction((edge - at) * cloud.price_in_force(made, min(at, last) // 1000), HOUR * 1000)
+        at = edge
     return int(total + Fraction(1, 2))
 
 

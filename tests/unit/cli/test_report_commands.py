@@ -167,7 +167,7 @@ def test_a_test_message_is_sent(shell: Terminal) -> None:
         (("install", "--to", "json://localhost", "--on", "launchd"), "launchctl is not on this computer", 1),
         (("install", "--to", "json://localhost", "--on", "account"), "no controller in the account", 1),
         (("install", "--on", "moon"), "moon", 2),
-        (("--send",), "--night", 2),
+        (("--send", "--format", "csv"), "--send sends yesterday's", 2),
         (("--night", "--send"), "nobody is named", 1),
         (("test",), "nobody is named", 1),
     ],

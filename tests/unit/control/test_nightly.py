@@ -39,6 +39,7 @@ def test_the_timer_is_in_the_users_zone_and_makes_up_for_a_night_that_was_slept_
     assert 'Environment="TZ=Europe/Berlin"' in unit
     assert f'Environment="FLEET_HOME={home.path}"' in unit
     assert "Type=oneshot" in unit
+    assert "Restart=on-failure" in unit  # a computer that has just woken has no network yet
     command = next(line for line in unit if line.startswith("ExecStart="))
     told = ["--night", "--send", "--quiet-nights", "silent", "--bucket", "s3://a b"]
     assert shlex.split(command.removeprefix("ExecStart=")) == [sys.executable, "-m", "fleet.cli", "report", *told]

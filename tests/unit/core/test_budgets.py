@@ -286,7 +286,7 @@ def test_the_forecast_of_a_month_goes_on_as_the_last_week_went() -> None:
     found = standing(state, cap, ten_days, BILLING)
     assert found.spent == 240 * 300_000
     assert found.forecast == found.spent + 20 * 24 * 300_000  # without a machine today is free, the other 20 days are not
-    assert share_used(state, found) == 0
+    assert share_used(state, cap, found.used) == 0
 
 
 def test_a_disk_that_goes_to_another_run_is_one_disk() -> None:
