@@ -116,7 +116,7 @@ def test_alone_or_with_a_date_or_before_other_options_it_is_the_same_night(night
 
 def test_each_form_is_printed(nights: Shell) -> None:
     assert nights.run("report", "--night", "--format", "md")[0].startswith("# What ")
-    assert nights.run("report", "--format", "csv")[0].startswith("date,fleet,section,of,figure,value,unit\n")
+    assert nights.run("report", "--night", "--format", "csv")[0].startswith("date,fleet,section,of,figure,value,unit\n")
     assert json.loads(nights.run("report", "--night", "--format", "json")[0])[0]["date"] == yesterday()
 
 
