@@ -16,7 +16,7 @@ class SpentObject(TypedDict):
     """What the same would have cost on demand."""
     estimated_usd: float
     """The part that nobody measured or read from a list."""
-    by_kind: dict[str, float]
+    usd_by_kind: dict[str, float]
     """USD by the ledger's kinds: ``instance``, ``volume``, ``root-disk``, ``address``, ``storage``, ``requests``, …"""
 
 
@@ -177,9 +177,9 @@ class NightObject(TypedDict):
     """Its bucket."""
     date: str
     """Of the night: ``2026-11-25``."""
-    start: float
+    starts_at: float
     """When it began."""
-    end: float
+    ends_at: float
     """The calendar day in ``time_zone``: 23 or 25 hours at a change of the clock."""
     time_zone: str
     """Whose day it is: an IANA name."""

@@ -95,10 +95,10 @@ def test_yesterday_is_told_in_the_users_time_zone(nights: Shell) -> None:
     """An hour at $0.10, an hour of 73 GB at $0.008 an hour, before midnight there; what came after is another day's."""
     made = told(nights, "--night")
     assert (made["date"], made["time_zone"]) == (yesterday(), ZONE)
-    assert made["night"]["by_kind"]["instance"] == 0.1  # type: ignore[index]
-    assert made["night"]["by_kind"]["volume"] == 0.008  # type: ignore[index]
+    assert made["night"]["usd_by_kind"]["instance"] == 0.1  # type: ignore[index]
+    assert made["night"]["usd_by_kind"]["volume"] == 0.008  # type: ignore[index]
     today = told(nights, "--night", f"{datetime.now(ZoneInfo(ZONE)):%Y-%m-%d}")
-    assert today["night"]["by_kind"]["instance"] == 0.1  # type: ignore[index]
+    assert today["night"]["usd_by_kind"]["instance"] == 0.1  # type: ignore[index]
     assert [one["id"] for one in today["left"]] == ["vol-1"]  # type: ignore[attr-defined]
 
 
