@@ -192,6 +192,7 @@ class NightObject(TypedDict):
     week_before_usd: float
     """A day on average over the ``days_before`` days before."""
     days_before: int
+    """Seven, or as many as the fleet had; 0: it is its first."""
     machine_seconds: float
     """Of all machines."""
     steps: int
