@@ -89,15 +89,16 @@ def _trails(controller: Controller, night: Span, now: Seconds, time_zone: str) -
     first = night
     for _ in range(DAYS - 1):
         first = previous_day(first, time_zone)
-    window = Span(first.start, min(now, night.end))
+    window, silent = Span(first.start, min(now, night.end)), set[str]()
     for pool, offer in list(pools_used(controller.state, window, now).items())[:MOST_ASKED]:
         provider = controller.observer.providers.get(pool[0])
-        if provider is None or not provider.capabilities.price_history:
+        if provider is None or not provider.capabilities.price_history or pool[0] in silent:
             continue
         try:
             points = tuple(provider.price_history(offer, window.start, window.end))
-        except FleetError as error:
-            log.warning("fleet: prices of %s over time could not be had: %s", offer.key, error.message)
+        except FleetError as error:  # its other pools would be waited for as long, and in vain
+            log.warning("fleet: prices of %s over time could not be had: %s", pool[0], error.message)
+            silent.add(pool[0])
             continue
         yield pool, Trail(points, _WHOSE.get(pool[0], f"{pool[0]}'s price history"))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from html import escape
 from typing import Literal
 
@@ -17,7 +18,7 @@ from fleet.report.pictures import pngs, svgs
 from fleet.report.sections import heading, sections
 from fleet.report.statement import Statement
 from fleet.report.styles import HEAD, PANEL, STYLES
-from fleet.report.tables import Section, Table
+from fleet.report.tables import Section, Table, shortened
 from fleet.report.words import subject
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src cid:; base-uri 'none'; form-action 'none'"
@@ -36,6 +37,8 @@ def as_html(s: Statement, images: Literal["inline", "cid"] = "inline") -> tuple[
     charts = drawn or {name.removesuffix(".png"): _image(name, alts) for name in pictures}
     head = heading(s)
     told = "".join(_p(line, "lead" if not number else "p") for number, line in enumerate(head.told))
+    if images == "cid":  # a mail
+        made = [replace(one, table=shortened(one.table)) if one.table is not None else one for one in made]
     body = "".join(_section(section, charts) for section in made)
     missing = "" if charts or not alts else _p(_NO_CHARTS, "soft")
     about = f"{s.fleet}, {s.zone}"
@@ -69,9 +72,9 @@ def _document(title: str, body: str) -> str:
 """
 
 
-def _style(name: str) -> str:
+def _style(name: str, also: str = "") -> str:
     """Both the name, for the head, and the style itself, for who drops the head."""
-    return f' class="{name}" style="{STYLES[name]}"'
+    return f' class="{name}{" " if also else ""}{also}" style="{STYLES[name]}"'
 
 
 def _p(words: str, name: str = "p") -> str:
@@ -101,7 +104,7 @@ def _section(section: Section, charts: Mapping[str, str]) -> str:
         # Reached by the keyboard, where it is wider than the screen.
         parts.append(f'<div role="region" aria-label="{label}" tabindex="0"{_style("figure")}>{chart}</div>\n')
     if section.table is not None:
-        folded = section.long and chart
+        folded = section.table.long and chart
         table = _table(section.table)
         summary = f"<summary{_style('summary')}>The figures as a table</summary>"
         parts.append(f"<details>{summary}{table}</details>\n" if folded else table)
@@ -111,23 +114,27 @@ def _section(section: Section, charts: Mapping[str, str]) -> str:
 
 
 def _table(of: Table) -> str:
-    def cell(kind: str, index: int, words: str) -> str:
-        number = index in of.numbers
-        if kind == "head":
-            return f'<th scope="col"{_style("th-n" if number else "th")}>{text(words)}</th>'
-        if index == 0:
-            style = _style("th-short" if len(words) <= SHORT else "th-row")
-            return f'<th scope="row"{style}>{text(words)}</th>'
-        return f"<td{_style('td-n' if number else 'td')}>{text(words) or '-'}</td>"
-
-    head = "".join(cell("head", index, words) for index, words in enumerate(of.head))
-    rows = "".join(f"<tr>{''.join(cell('row', index, words) for index, words in enumerate(row))}</tr>\n" for row in of.rows)
-    table = f"<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>"
+    head = "".join(
+        f'<th scope="col"{_style("th-n" if index in of.numbers else "th")}>{text(words)}</th>'
+        for index, words in enumerate(of.head)
+    )
+    rows = "".join(f"<tr{_style('row')}>{_cells(of, row)}</tr>\n" for row in of.rows)
+    table = f"<thead><tr{_style('head')}>{head}</tr></thead>\n<tbody>\n{rows}</tbody>"
     label = text(of.caption)
     caption = f"<caption{_style('caption')}>{label}</caption>"
     # Reached by the keyboard, where it is wider than the screen.
     region = f'<div role="region" aria-label="{label}" tabindex="0"{_style("scroll")}>'
     return f"{region}<table{_style('table')}>{caption}{table}</table></div>\n"
+
+
+def _cells(of: Table, row: tuple[str, ...]) -> str:
+    name, *rest = row
+    first = f'<th scope="row"{_style("th", "th-short" if len(name) <= SHORT else "th-row")}>{text(name)}</th>'
+    cells = (
+        f"<td{_style('td-n' if index in of.numbers else 'td')}>{text(words) or '-'}</td>"
+        for index, words in enumerate(rest, 1)
+    )
+    return first + "".join(cells)
 
 
 def _image(name: str, alts: Mapping[str, str]) -> str:

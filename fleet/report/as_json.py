@@ -44,8 +44,8 @@ def night_object(s: Statement) -> NightObject:
     return {
         "fleet": s.fleet,
         "date": s.date,
-        "start": s.start,
-        "end": s.end,
+        "starts_at": s.start,
+        "ends_at": s.end,
         "time_zone": s.zone,
         "made_at": _rounded(s.made_at),
         "quiet": s.quiet,
@@ -79,7 +79,7 @@ def _spent(of: Spent) -> SpentObject:
         "paid_usd": _usd(of.paid),
         "on_demand_usd": _usd(of.on_demand),
         "estimated_usd": _usd(of.estimated),
-        "by_kind": {kind: _usd(paid) for kind, paid in of.by_kind},
+        "usd_by_kind": {kind: _usd(paid) for kind, paid in of.by_kind},
     }
 
 

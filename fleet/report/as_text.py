@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import replace
 
 from fleet.core.plain import plain
 from fleet.report.sections import heading, sections
 from fleet.report.statement import Statement
-from fleet.report.tables import Section, Table
+from fleet.report.tables import Section, Table, shortened
 
 WIDTH = 100
 NARROWEST = 40
-LATEST = 7
-"""Of the rows of a long table."""
 
 
 def as_text(s: Statement, width: int = WIDTH) -> str:
@@ -30,16 +27,10 @@ def as_text(s: Statement, width: int = WIDTH) -> str:
 def _section(section: Section, width: int) -> str:
     lines = [section.title, "-" * len(section.title), *(_wrapped(line, width) for line in section.told)]
     if section.table is not None:
-        lines.append(table(_shortened(section), width))
+        lines.append(table(shortened(section.table), width))
     for whose, words in section.quoted:
         lines += ["", f"{whose}:", *(f"  | {line}" for line in plain(words).splitlines())]
     return "\n".join(lines)
-
-
-def _shortened(section: Section) -> Table:
-    """What a chart shows elsewhere is a week here."""
-    assert section.table is not None
-    return replace(section.table, rows=section.table.rows[-LATEST:]) if section.long else section.table
 
 
 def _wrapped(text: str, width: int, indent: str = "") -> str:

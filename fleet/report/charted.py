@@ -98,8 +98,8 @@ def nights(s: Statement) -> Section | None:
         f"{money(least.paid)} ({least.date}), the most {money(most.paid)} ({most.date}); "
         f"this night {money(s.totals.night.paid)}. A dashed line shows the same on demand."
     )
-    table = Table("What each night cost", head, tuple(rows), frozenset(range(1, len(head))))
-    return Section("nights", f"The last {count(len(s.days), 'night')}", (), table, "nights", alt, long=True)
+    table = Table("What each night cost", head, tuple(rows), frozenset(range(1, len(head))), long=True)
+    return Section("nights", f"The last {count(len(s.days), 'night')}", (), table, "nights", alt)
 
 
 def kinds_of(s: Statement) -> list[str]:

@@ -12,8 +12,8 @@ from fleet.report.words import NOTHING, clock, count, day, lasted, money, percen
 __all__ = ["Heading", "Section", "Table", "heading", "sections"]
 
 
-MOST_RUNS = 40
-"""In tables; the others stand in CSV and JSON."""
+MOST_ROWS = 20
+"""Of runs or interruptions in a table; the others stand in CSV and JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def _runs(s: Statement) -> list[Section | None]:
     if not s.runs:
         return []
     head = ("Run", "State", "Paid", "On demand", "So far", "Steps", "Per 1,000", "Training")
-    shown, others = s.runs[:MOST_RUNS], s.runs[MOST_RUNS:]
+    shown, others = s.runs[:MOST_ROWS], s.runs[MOST_ROWS:]
     rows = [_run(run) for run in shown]
     if others:
         rest = money(sum(run.paid for run in others)), money(sum(run.on_demand for run in others))
@@ -119,11 +119,13 @@ def _interruptions(s: Statement) -> Section | None:
     if not s.interruptions:
         return None
     head = ("At", "Run", "Machine", "Warning", "Steps lost", "Work lost", "Went on after")
-    rows = tuple(_taken(one, s.zone) for one in s.interruptions)
+    rows = [_taken(one, s.zone) for one in s.interruptions[:MOST_ROWS]]
+    if len(s.interruptions) > len(rows):
+        rows.append((f"{len(s.interruptions) - len(rows)} more", "", "", "", "", "", ""))
     back = [one.recover_seconds for one in s.interruptions if one.recover_seconds is not None]
     told = f"{lasted(sum(one.lost_seconds for one in s.interruptions))} of work had to be done again"
     told += f"; training went on after {lasted(sum(back) / len(back))} on average." if back else "."
-    table = Table("Machines that the cloud took back", head, rows, frozenset((4, 5, 6)))
+    table = Table("Machines that the cloud took back", head, tuple(rows), frozenset((4, 5, 6)))
     return Section("interruptions", "Interruptions", (told,), table)
 
 

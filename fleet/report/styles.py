@@ -12,8 +12,8 @@ _INK, _SOFT, _GRID, _GROUND, _TINT = "#1f1e1d", "#5c5b59", "#dedcda", "#ffffff",
 _DARK_INK, _DARK_SOFT, _DARK_GRID, _DARK_GROUND, _DARK_TINT = "#eceae7", "#b3b0ab", "#44423f", "#191817", "#262523"
 _FONT = "system-ui,-apple-system,'Segoe UI',sans-serif"
 _FIXED = "ui-monospace,Menlo,Consolas,monospace"
-_CELL = f"padding:4px 12px 4px 0;border-bottom:1px solid {_GRID};vertical-align:top"
-_NUMBER = "text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums"
+_CELL = f"padding:4px 12px 4px 0;border-bottom:1px solid {_GRID}"
+_RIGHT = "text-align:right;white-space:nowrap"
 
 STYLES: Mapping[str, str] = {
     "body": f"margin:0;padding:0;background:{_GROUND};color:{_INK};font:15px/1.5 {_FONT}",
@@ -33,20 +33,24 @@ STYLES: Mapping[str, str] = {
     "img": f"display:block;width:100%;max-width:{PANEL}px;height:auto;border:0",
     "summary": f"margin:4px 0;color:{_SOFT};font-size:13px;cursor:pointer",
     "scroll": "overflow-x:auto;margin:6px 0",
-    "table": f"border-collapse:collapse;font-size:13px;line-height:1.4;color:{_INK};min-width:40%",
+    "table": (
+        f"border-collapse:collapse;font-size:13px;line-height:1.4;color:{_INK};min-width:40%;"
+        "font-variant-numeric:tabular-nums"
+    ),
     "caption": f"text-align:left;color:{_SOFT};font-size:13px;padding:0 0 4px",
-    "th": f"{_CELL};text-align:left;font-weight:600;color:{_SOFT};vertical-align:bottom",
-    "th-n": f"{_CELL};{_NUMBER};font-weight:600;color:{_SOFT};vertical-align:bottom",
-    "th-row": f"{_CELL};text-align:left;font-weight:600;color:{_INK};overflow-wrap:break-word;max-width:18em",
-    "th-short": f"{_CELL};text-align:left;font-weight:600;color:{_INK};white-space:nowrap",
-    "td": f"{_CELL};color:{_INK};overflow-wrap:break-word;min-width:6em;max-width:24em",
-    "td-n": f"{_CELL};{_NUMBER};color:{_INK}",
+    "head": f"color:{_SOFT};text-align:left;vertical-align:bottom",
+    "row": "text-align:left;vertical-align:top",
+    "th": f"{_CELL};font-weight:600",
+    "th-n": f"{_CELL};font-weight:600;{_RIGHT}",
+    "td": _CELL,
+    "td-n": f"{_CELL};{_RIGHT}",
     "pre": (
         f"margin:4px 0;padding:8px 12px;background:{_TINT};color:{_INK};font:12px/1.45 {_FIXED};"
         "white-space:pre-wrap;overflow-wrap:anywhere"
     ),
 }
-"""By the name of what they are for: in each element, since mail programs drop the head."""
+"""By the name of what they are for: in each element, since mail programs drop the head. Cells are many: theirs are short,
+since what comes after the first 100 KB is dropped as well."""
 
 
 def _variables(ink: str, soft: str, grid: str, ground: str, colours: tuple[str, ...]) -> str:
@@ -70,6 +74,8 @@ def _dark() -> str:
 HEAD = (
     ":root{color-scheme:light dark}"
     + _variables(_INK, _SOFT, _GRID, _GROUND, COLOURS)
+    + ".td{min-width:6em;max-width:24em;overflow-wrap:break-word}"
+    + ".th-row{min-width:5em;max-width:18em;overflow-wrap:break-word}.th-short{white-space:nowrap}"
     + ".chart{display:block;width:100%;min-width:540px;height:auto}"
     + ".scroll:focus-visible,.figure:focus-visible{outline:2px solid var(--ink)}"
     + "@media(prefers-color-scheme:dark){"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +14,8 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     numbers: frozenset[int] = frozenset()
     """Columns that are set to the right."""
+    long: bool = False
+    """A row for each night: folded away where a chart shows it, a week of it where there is little room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,5 +34,12 @@ class Section:
     """Whose words, and the words themselves, as they were printed: lines of logs among them."""
     level: int = 2
     """Of its title."""
-    long: bool = False
-    """The table may be folded away where a chart shows it."""
+
+
+LATEST = 7
+"""Of the rows of a long table."""
+
+
+def shortened(table: Table) -> Table:
+    """For where there is little room."""
+    return replace(table, rows=table.rows[-LATEST:]) if table.long else table

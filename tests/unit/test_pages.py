@@ -39,6 +39,15 @@ BOOTS = "tests/system/test_bake.py tests/system/test_ec2_emulated.py"
 RUN_ELSEWHERE = {
     **dict.fromkeys(
         (
+            "fleet report --night",
+            "fleet report --night 2026-11-25",
+            "fleet report --night --html night.html",
+            "fleet report --night --format csv",
+        ),
+        "tests/unit/cli/test_report.py types them",
+    ),
+    **dict.fromkeys(
+        (
             "fleet init aws --region us-east-1",
             "fleet doctor aws",
             "fleet plan fleet.yaml",

@@ -10,6 +10,7 @@ import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Literal
 
 from pydantic import ValidationError
@@ -24,7 +25,7 @@ SENT = "reports/sent/"
 FRESH: Seconds = 900
 """So long somebody who began to send may still be at it; after that they are taken for gone."""
 MOST_UNSENT = 31
-"""So many nights are named that somebody waits for."""
+"""So many nights back are named that somebody waits for."""
 MOST_TRIES = 40
 """Of one night."""
 _KEY = re.compile(rf"{SENT}(\d{{4}}-\d{{2}}-\d{{2}})(?:\.(\d{{1,3}}))?\.json")
@@ -89,13 +90,16 @@ class Tries:
         return tuple(one for one in labels if one not in settled)
 
 
-def tries_of(objects: Objects) -> dict[str, Tries]:
-    """Every night that somebody tried to send the report of, with what came of it; the oldest first."""
+def tries_of(objects: Objects, since: str = "") -> dict[str, Tries]:
+    """Every night that somebody tried to send the report of, with what came of it; the oldest first.
+
+    Of nights before ``since`` only that there were tries: each try is a document, and in a year there are hundreds.
+    """
     found: dict[str, dict[int, Try | None]] = {}
     for entry in objects.list(SENT):
         match = _KEY.fullmatch(entry.key)
         if match is not None:
-            found.setdefault(match[1], {})[int(match[2] or 0)] = _read(objects, entry.key)
+            found.setdefault(match[1], {})[int(match[2] or 0)] = _read(objects, entry.key) if match[1] >= since else None
     return {
         night: Tries(night, tuple(one for _, one in sorted(tries.items()) if one is not None), max(tries) + 1)
         for night, tries in sorted(found.items())
@@ -105,13 +109,14 @@ def tries_of(objects: Objects) -> dict[str, Tries]:
 def unsent(objects: Objects, before: str, now: Seconds) -> list[tuple[str, str]]:
     """Earlier nights that somebody still waits for, the oldest first, each with why."""
     found = []
-    for night, tries in tries_of(objects).items():
+    since = (date.fromisoformat(before) - timedelta(days=MOST_UNSENT)).isoformat()
+    for night, tries in tries_of(objects, since).items():
         waiting = tries.open(dict.fromkeys(name for one in tries.tries for name in one.to), now)
         if night < before and waiting:
             why = {missed.to: missed.why for one in tries.tries for missed in one.failed}
             told = "; ".join(f"{name}: {why.get(name, 'whoever began to send it did not end')}" for name in waiting)
             found.append((night, f"could not be sent to {told}"))
-    return found[-MOST_UNSENT:]
+    return found
 
 
 def _read(objects: Objects, key: str) -> Try | None:
@@ -146,7 +151,7 @@ def claim(objects: Objects, night: str, labels: Sequence[str], *, silent: bool =
     nonce = secrets.token_hex(8)
     for _ in range(MOST_TRIES):
         now = objects.now()
-        tries = tries_of(objects).get(night) or Tries(night, (), 0)
+        tries = tries_of(objects, night).get(night) or Tries(night, (), 0)
         to = tries.open(labels, now)
         if not to or tries.numbers >= MOST_TRIES:
             return None

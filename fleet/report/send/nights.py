@@ -96,7 +96,8 @@ def deliver(
     """
     named = labels(urls)
     tell = sender or (lambda message, to: send_each(message, to, seconds, account))
-    known, now = tries_of(objects), objects.now()
+    since = (date.fromisoformat(night) - timedelta(days=EARLIER)).isoformat()
+    known, now = tries_of(objects, since), objects.now()
     told = []
     for day in earlier(known, night, list(named), now, gaps=gaps):
         ever = _ever(known[day]) if day in known else set(named)
@@ -109,7 +110,7 @@ def deliver(
 def _deliver_one(
     objects: Objects, night: str, named: Mapping[str, str], make: Make, quiet: QuietNights, tell: Sender, *, again: bool
 ) -> Told | None:  # fmt: skip
-    tries = tries_of(objects).get(night)
+    tries = tries_of(objects, night).get(night)
     if tries is not None and named and not tries.open(list(named), objects.now()):
         return None if again else Told(night, ())  # somebody told everybody, and kept the pages
     made = make(night)

@@ -95,10 +95,10 @@ def test_yesterday_is_told_in_the_users_time_zone(nights: Shell) -> None:
     """An hour at $0.10, an hour of 73 GB at $0.008 an hour, before midnight there; what came after is another day's."""
     made = told(nights, "--night")
     assert (made["date"], made["time_zone"]) == (yesterday(), ZONE)
-    assert made["night"]["by_kind"]["instance"] == 0.1  # type: ignore[index]
-    assert made["night"]["by_kind"]["volume"] == 0.008  # type: ignore[index]
+    assert made["night"]["usd_by_kind"]["instance"] == 0.1  # type: ignore[index]
+    assert made["night"]["usd_by_kind"]["volume"] == 0.008  # type: ignore[index]
     today = told(nights, "--night", f"{datetime.now(ZoneInfo(ZONE)):%Y-%m-%d}")
-    assert today["night"]["by_kind"]["instance"] == 0.1  # type: ignore[index]
+    assert today["night"]["usd_by_kind"]["instance"] == 0.1  # type: ignore[index]
     assert [one["id"] for one in today["left"]] == ["vol-1"]  # type: ignore[attr-defined]
 
 
@@ -116,7 +116,7 @@ def test_alone_or_with_a_date_or_before_other_options_it_is_the_same_night(night
 
 def test_each_form_is_printed(nights: Shell) -> None:
     assert nights.run("report", "--night", "--format", "md")[0].startswith("# What ")
-    assert nights.run("report", "--format", "csv")[0].startswith("date,fleet,section,of,figure,value,unit\n")
+    assert nights.run("report", "--night", "--format", "csv")[0].startswith("date,fleet,section,of,figure,value,unit\n")
     assert json.loads(nights.run("report", "--night", "--format", "json")[0])[0]["date"] == yesterday()
 
 

@@ -8,6 +8,7 @@ import json
 import re
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -31,6 +32,7 @@ from fleet.report.statement import Statement
 from fleet.report.words import change, short, subject
 from tests.unit.report.nights import attempt, fleet, hour, night, run
 from tests.unit.report.samples import MISCHIEF, history, quiet, statement
+from tests.unit.report.samples import run as run_of_night
 
 EVIL = f"{MISCHIEF}\n</pre></main><style>*{{display:none}}</style>\n<a href='javascript:alert(5)'>x</a> "
 EVIL += "\x1b]0;title\x07\u202eabc"
@@ -113,9 +115,14 @@ def test_a_mails_pictures_are_named_as_they_are_attached_and_have_words_for_who_
         assert struct.unpack(">I", picture[16:20])[0] > 1000  # sharp on screens with two dots for one
 
 
-def test_a_mail_stays_below_what_mail_programs_cut_off() -> None:
+def test_a_mail_stays_below_what_mail_programs_cut_off_and_counts_what_it_leaves_out() -> None:
     """Gmail shows the first 102 KB."""
-    assert len(as_html(statement(), "cid")[0].encode()) < 90_000
+    runs = tuple(run_of_night(f"train-{number}") for number in range(1000))
+    many = replace(statement(), runs=runs, interruptions=statement().interruptions * 100)
+    assert len(as_html(many, "cid")[0].encode()) < 100_000
+    text = as_text(many, 140)
+    assert re.search(r"^980 others +\$3038\.00 +\$8722\.00$", text, re.MULTILINE)
+    assert re.search(r"^280 more$", text, re.MULTILINE)
 
 
 def test_every_table_has_a_caption_and_heads_of_rows_and_columns() -> None:
@@ -129,7 +136,7 @@ def test_every_table_has_a_caption_and_heads_of_rows_and_columns() -> None:
 
 def test_every_style_stands_at_its_element_and_every_light_colour_has_a_dark_one() -> None:
     text = as_html(statement())[0]
-    styled = re.findall(r'class="([a-z0-9-]+)" style="([^"]*)"', text)
+    styled = re.findall(r'class="([a-z0-9-]+)(?: [a-z-]+)?" style="([^"]*)"', text)
     dark = text[text.index("prefers-color-scheme") : text.index("</style>")]
     for name, style in styled:
         if "#" in style:
