@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from fleet.core import costs, facts, fold, leases
+from fleet.core import costs, facts, fold, leases, plan
+from fleet.core.budget import reaching
+from fleet.core.budget.books import Books
 from fleet.core.leases import Lease
-from fleet.core.plan import leasing
+from fleet.core.plan import launching, leasing
 from fleet.core.state import AttemptState
 from fleet.model import events as ev
 from fleet.model.cloud import Billing
@@ -53,6 +55,27 @@ def dear_disk(seed: int) -> list[str]:
         return made.violations
 
 
+def day(seed: int) -> list[str]:
+    """A training whose day's money is used up long before midnight, and nobody looks for a day."""
+    with scene(seed) as made:
+        run_id = made.begin(steps=400, resources=ON_DEMAND, budget={"day": "$4", "time_zone": "UTC"})
+        made.reaches(made.trains(run_id))
+        made.nobody_watches(30 * HOUR)
+        made.world.live(4 * HOUR)
+        return made.violations
+
+
+def whole_fleet(seed: int) -> list[str]:
+    """Two trainings at once, each of which could spend what the fleet may."""
+    with scene(seed) as made:
+        now = made.world.clock()
+        made.user.record([ev.BudgetSet(at=now, day=5_000_000, month=None, time_zone="UTC")])
+        for run_id in [made.begin(steps=400, resources=ON_DEMAND) for _ in (1, 2)]:
+            made.reaches(lambda run_id=run_id: made.world.laws.state.runs[run_id].attempts)  # type: ignore[misc]
+        made.world.live(28 * HOUR)
+        return made.violations
+
+
 def taken_early(seed: int) -> list[str]:
     """The cloud takes a machine back in its first hour."""
     with scene(seed) as made:
@@ -91,6 +114,27 @@ def forgets_the_disk(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(leases, "volume_rate", lambda *_: 0)
 
 
+def no_days(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(launching, "within", lambda _ask, lease: lease)
+    patch.setattr(leasing, "within", lambda _ask, lease: lease)
+    patch.setattr(plan, "shorten_leases", lambda *_: iter(()))
+
+
+def today_only(patch: pytest.MonkeyPatch) -> None:
+    real = reaching._under
+
+    def under(cap: Any, books: Any, rate: int, most: float) -> Any:
+        found = real(cap, books, rate, most)
+        today = cap.period(books.now)
+        return found if found.until < today.end else reaching.Reach(most, cap, today)
+
+    patch.setattr(reaching, "_under", under)
+
+
+def others_ignored(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Books, "machines", lambda *_: 0)
+
+
 def launch_price(patch: pytest.MonkeyPatch) -> None:
     patch.setitem(fold._ON_ATTEMPT, ev.PriceChanged, lambda attempt, _event: attempt)
     patch.setitem(
@@ -120,11 +164,15 @@ def ends_when_seen(patch: pytest.MonkeyPatch) -> None:
 
 LEDGER = "the ledger is the invoice"
 BUDGET = "a budget is not passed"
+DAYS = "no day and no month passes its budget"
 
 MUTANTS = (
     Mutant("lease-beyond-its-share", "a lease is renewed within the budget", renews_anyway, BUDGET, budget),
     Mutant("shares-ignored", "shares never add up to more than the budget", forgets_the_others, BUDGET, two_at_once),
     Mutant("disk-not-counted", "a lease pays for the disks meanwhile", forgets_the_disk, BUDGET, dear_disk),
+    Mutant("day-not-capped", "a lease ends where a day's money does", no_days, DAYS, day),
+    Mutant("today-only", "each day that a lease reaches into counts", today_only, DAYS, day),
+    Mutant("other-runs-ignored", "runs of a fleet share its budget", others_ignored, DAYS, whole_fleet),
     Mutant("launch-price-for-ever", "each stretch is charged at the price in force", launch_price, LEDGER, plain),
     Mutant(
         "first-hour-billed", "what the cloud takes in the first hour is free",
