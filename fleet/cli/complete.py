@@ -72,6 +72,13 @@ def driver_names(incomplete: str) -> list[str]:
     return _beginning(sorted({gpu.branch for gpu in GPUS.values() if gpu.branch}), incomplete)
 
 
+def told_kinds(incomplete: str) -> list[str]:
+    """What ``fleet notify`` tells."""
+    from fleet.model.notify import KINDS
+
+    return _beginning((*KINDS, "all"), incomplete)
+
+
 def kinds(incomplete: str) -> list[str]:
     """What ``fleet init`` writes, or sets up."""
     from fleet.cli.init import KINDS

@@ -17,8 +17,10 @@ from fleet.cli.output import emit_line
 from fleet.control.controller import Controller
 from fleet.control.fleets import holds_fleet
 from fleet.control.home import Home, open_home
+from fleet.control.notifying import ROUND
 from fleet.control.opened import opened
-from fleet.control.presence import kind_here, present, told_by_cron
+from fleet.control.presence import kind_here, present, rounded, told_by_cron
+from fleet.control.unopened import tell_unopened
 from fleet.control.watchers import watching
 from fleet.control.watching import watch
 from fleet.core.upcast import encode
@@ -63,11 +65,18 @@ def _unseen(bucket: str | None, log: Path) -> int:
 def _run(bucket: str | None, timeline: Timeline, *, once: bool, as_json: bool) -> int:
     known = _fleets(open_home(), [])
     left_out: dict[str, FleetError] = {}
+    controllers: list[Controller] = []
     try:
-        controllers = list(opened(bucket, left_out=left_out))
+        controllers += opened(bucket, left_out=left_out)
+    except FleetError as error:
+        if bucket is not None:
+            left_out[bucket] = error
+        raise
     finally:
-        for url, error in left_out.items():
-            timeline.line(None, f"left out    {url}: {error.message}")
+        for url, why in left_out.items():
+            if url != bucket:
+                timeline.line(None, f"left out    {url}: {why.message}")
+        tell_unopened(open_home(), left_out, kind_here(), ROUND if once or not controllers else 0)
     if not controllers:
         raise FleetError("there is no fleet yet", "`fleet up JOB` makes one.")
     for controller in controllers:
@@ -130,7 +139,10 @@ class _Newcomers:
             still = set(self._home.known_buckets())
             self._told = {url: reason for url, reason in self._told.items() if url in still}
             again = list(self._told)
-        return [controller for url in dict.fromkeys([*fresh, *again]) for controller in self._opened(url)]
+        found = [controller for url in dict.fromkeys([*fresh, *again]) for controller in self._opened(url)]
+        if again:
+            tell_unopened(self._home, {url: FleetError(reason) for url, reason in self._told.items()}, kind_here(), 0)
+        return found
 
     def _opened(self, url: str) -> list[Controller]:
         """None if it cannot be: told once for each reason."""
@@ -176,11 +188,12 @@ def _once(controllers: Sequence[Controller], timeline: Timeline) -> None:
         timeline.line(None, f"waiting     {text}")
 
     if kind_here() != "cron":
-        with watching(home, "controller run --once", [c.objects.url for c in controllers]):
+        with watching(home, "controller run --once", [c.objects.url for c in controllers]), rounded(home, controllers):
             watch(controllers, once=True, on_word=on_word)
         return
     try:
-        watch(controllers, once=True, on_word=on_word)
+        with rounded(home, controllers):
+            watch(controllers, once=True, on_word=on_word)
     finally:
         for controller in controllers:
             told_by_cron(home, controller)

@@ -162,8 +162,8 @@ def _object(
     start: Seconds | None, now: Seconds, place: str, by: By, groups: Sequence[Group], whole: Group, lines: Sequence[Line]
 ) -> CostObject:
     return {
-        "since": start,
-        "until": round(now, 3),
+        "since_at": start,
+        "until_at": round(now, 3),
         "zone": place,
         "by": by,
         "total": _group_object(whole),
@@ -196,8 +196,8 @@ def _line_object(one: Line) -> CostLineObject:
         "instance_type": one.instance_type,
         "market": one.market.value if one.market is not None else None,
         "resource": one.resource,
-        "start": round(one.start, 3),
-        "end": round(one.end, 3),
+        "start_at": round(one.start, 3),
+        "end_at": round(one.end, 3),
         "quantity": one.quantity,
         "unit": one.unit,
         "price_usd": dollars(one.price),

@@ -8,28 +8,14 @@ from __future__ import annotations
 import codecs
 import re
 
-_ESCAPES = (
-    r"\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)",  # operating system commands: titles, links, the clipboard
-    r"\x1b[PX^_][^\x1b\n]*\x1b\\",  # device control and other strings
-    r"\x1b\[[0-?]*[ -/]*[@-~]",  # control sequences: colours, cursor, clearing
-    r"\x1b(?![\[\]PX^_])[ -/]*[0-~]",  # the rest: resets, character sets
-)
-_WHOLE = re.compile("|".join(_ESCAPES))
-_CUT = re.compile(r"\x1b(?:\][^\x07\x1b\n]*|[PX^_][^\x1b\n]*|\[[0-?]*[ -/]*|[ -/]*)")
-"""A sequence that never ends."""
+from fleet.core.plain import CONTROL, CUT, WHOLE, plain
+
+__all__ = ["Screen", "plain"]
+
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""All but tab and newline; and what turns the direction of text around."""
 _LONGEST = 4096
 """Of a sequence that is not whole yet and held back; longer ones are none."""
 RESET = "\x1b[0m"
-
-
-def plain(text: str) -> str:
-    """Text without control characters but newlines and tabs; of a line that was written over, its last state."""
-    text = _CUT.sub("", _WHOLE.sub("", text)).replace("\r\n", "\n")
-    lines = [next((part for part in reversed(line.split("\r")) if part), "") for line in text.split("\n")]
-    return _CONTROL.sub("", "\n".join(lines))
 
 
 class Screen:
@@ -46,7 +32,7 @@ class Screen:
         text = self._held + self._decoder.decode(data)
         begin = text.rfind("\x1b")
         tail = text[begin:] if begin >= 0 else ""
-        unfinished = tail and not _WHOLE.match(tail) and _CUT.fullmatch(tail) and len(tail) < _LONGEST
+        unfinished = tail and not WHOLE.match(tail) and CUT.fullmatch(tail) and len(tail) < _LONGEST
         self._held = tail if unfinished else ""
         return self._cleaned(text[: len(text) - len(self._held)])
 
@@ -65,5 +51,5 @@ class Screen:
 
 def _harmless(text: str) -> str:
     """Carriage returns stay: progress bars live by them, and they reach no further than their own line."""
-    text = _CUT.sub("", _WHOLE.sub("", text))
-    return "\r".join(_CONTROL.sub("", part) for part in text.split("\r"))
+    text = CUT.sub("", WHOLE.sub("", text))
+    return "\r".join(CONTROL.sub("", part) for part in text.split("\r"))

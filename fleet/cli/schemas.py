@@ -9,6 +9,7 @@ from typing import Any, get_args
 from fleet.cli import money_objects, objects
 from fleet.control.names import nearest
 from fleet.model.errors import FleetError
+from fleet.report import objects as report_objects
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -65,10 +66,17 @@ PRINTED: Mapping[str, Printed] = {
     "built-image": Printed(objects.BuiltImageObject, ("ami build",)),
     "shared-image": Printed(objects.SharedImageObject, ("ami share",)),
     "pruned-images": Printed(list[objects.PrunedImageObject], ("ami prune",)),
+    "notifications": Printed(list[money_objects.NotificationsObject], ("notify on", "notify off", "notify list")),
+    "notify-test": Printed(list[money_objects.NotifyTestObject], ("notify test",)),
     "policy": Printed(objects.PolicyObject, ("policy aws",)),
     "findings": Printed(list[objects.FindingObject], ("doctor",)),
     "demo": Printed(objects.DemoObject, ("demo",)),
     "ticks": Printed(objects.TicksObject, ("simulate",), lines=True),
+    "night": Printed(list[report_objects.NightObject], ("report",)),
+    "report-sent": Printed(list[money_objects.ReportSentObject], ("report",)),
+    "report-installed": Printed(money_objects.ReportInstalledObject, ("report install", "report uninstall")),
+    "report-status": Printed(money_objects.ReportStatusObject, ("report status",)),
+    "report-test": Printed(money_objects.ReportTestObject, ("report test",)),
     "error": Printed(objects.ErrorObject, ()),
 }
 """By the schema's name. ``error`` may come from any command instead of its own."""
@@ -111,7 +119,7 @@ def _documented(shape: Any) -> Any:
     """The shape, its types told to take their fields' docstrings for descriptions."""
     from pydantic import ConfigDict
 
-    for one in [*vars(objects).values(), *vars(money_objects).values()]:
+    for one in [one for module in (objects, money_objects, report_objects) for one in vars(module).values()]:
         if isinstance(one, type) and hasattr(one, "__total__"):
             one.__pydantic_config__ = ConfigDict(use_attribute_docstrings=True)  # type: ignore[attr-defined]
     return shape
@@ -121,7 +129,8 @@ def _inherit(schema: dict[str, Any]) -> None:
     """A description stands where the field was declared: hand it on to what extends that type."""
     models = {model.get("title"): model for model in [schema, *schema.get("$defs", {}).values()]}
     for title, model in models.items():
-        for base in getattr(getattr(objects, title or "", None), "__orig_bases__", ()):
+        known = getattr(objects, title or "", getattr(money_objects, title or "", None))
+        for base in getattr(known, "__orig_bases__", ()):
             if not hasattr(base, "__total__"):
                 continue
             parent = _generated(base)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from fleet.cli.ask import confirm
 from fleet.cli.output import emit, say
-from fleet.control.home import Home, open_home
+from fleet.control.home import Home, open_home, user_folder
 from fleet.control.unit import UNIT, unit_text
 from fleet.model.errors import FleetError
 
@@ -39,7 +39,7 @@ def service_for(home: Home, platform: str = sys.platform) -> Service:
     """systemd's user unit on Linux, a launchd agent on macOS. Raises FleetError elsewhere."""
     command = [sys.executable, "-m", "fleet.cli", "controller", "run"]
     environment = {"FLEET_HOME": str(home.path), "FLEET_CONTROLLER": "service"}
-    user = _user_folder()
+    user = user_folder()
     if platform.startswith("linux"):
         folder = Path(os.environ.get("XDG_CONFIG_HOME") or user / ".config") / "systemd" / "user"
         systemctl = ("systemctl", "--user")
@@ -68,15 +68,6 @@ def service_for(home: Home, platform: str = sys.platform) -> Service:
             ("launchctl", "print", f"{domain}/{LABEL}"),
         )
     raise FleetError(f"there is no service manager that fleet knows on {platform}", "`fleet controller run` is the loop.")
-
-
-def _user_folder() -> Path:
-    try:
-        return Path(os.environ.get("HOME") or Path.home())
-    except RuntimeError:
-        raise FleetError(
-            "nobody's home folder is known here, and services are kept in it", "Set HOME; or run `fleet controller run`."
-        ) from None
 
 
 def install(*, yes: bool, as_json: bool = False) -> int:

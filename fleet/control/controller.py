@@ -16,9 +16,10 @@ from fleet.control.observe import Observer
 from fleet.core.fold import Folded, fold, fold_all
 from fleet.core.observed import Observed
 from fleet.core.state import FOLD_VERSION, FleetState
+from fleet.core.storage import due
 from fleet.core.upcast import decode, encode
 from fleet.model.base import Seconds
-from fleet.model.errors import JournalError, NewerVersionError, StoreError
+from fleet.model.errors import FleetError, JournalError, NewerVersionError, StoreError
 from fleet.model.events import Event
 from fleet.providers.base import Provider
 from fleet.store import snapshots
@@ -27,6 +28,7 @@ from fleet.store.objects import Objects
 
 if TYPE_CHECKING:
     from fleet.control.act import Effects
+    from fleet.control.measuring import StorageMeter
     from fleet.core.actions import Action
 
 log = logging.getLogger("fleet.control")
@@ -82,6 +84,8 @@ class Controller:
         self.state = FleetState(fleet_id=fleet_id)
         self.read_only = ""
         """Why this controller may not act, if so: the journal is newer than it."""
+        self.failed = ""
+        """Why the last round could not be made, and what to do about it, in words."""
         self.acted_at: Seconds | None = None
         """When this controller last recorded something, by the bucket's clock."""
         self.on_event = on_event
@@ -95,6 +99,13 @@ class Controller:
         from fleet.control.act import Effects
 
         return Effects(self.objects, self.observer.providers)
+
+    @cached_property
+    def meter(self) -> StorageMeter:
+        """What counts the bucket."""
+        from fleet.control.measuring import StorageMeter
+
+        return StorageMeter(self.objects)
 
     def load(self) -> None:
         """Start from the newest snapshot, then read what came after it."""
@@ -161,6 +172,15 @@ class Controller:
 
     def tick(self) -> Tick:
         """One round. Raises StoreError if the bucket cannot be reached: nothing was then begun that is not recorded."""
+        try:
+            done = self._tick()
+        except FleetError as error:
+            self.failed = str(error)
+            raise
+        self.failed = ""
+        return done
+
+    def _tick(self) -> Tick:
         self.catch_up()
         observed = self.observer.look(self.state)
         if self.read_only:
@@ -170,6 +190,7 @@ class Controller:
             if not self._still_good(action, observed):
                 break
             recorded += self._do(action)
+        recorded += self._measure(observed.now)
         self._snapshot()
         return Tick(observed, tuple(recorded), tuple(actions))
 
@@ -210,6 +231,13 @@ class Controller:
         if isinstance(action, WriteDesired):
             self.observer.wrote_desired(action.run_id, action.desired)
         return outcome if outcome and self.record(outcome) else []
+
+    def _measure(self, now: Seconds) -> list[Event]:
+        """Count the bucket, if it is time."""
+        if not due(self.state, now):
+            return []
+        found = self.meter.look(self.state, now)
+        return [found] if found is not None and self.record([found], still=lambda state: due(state, now)) else []
 
     def _snapshot(self) -> None:
         """Keep the cold start short. A snapshot is a convenience: failing to write one is no failure."""

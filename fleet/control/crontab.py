@@ -15,12 +15,12 @@ NONE_YET = ("no crontab", "no such file")
 REMEDY = "cron may not be installed there, or you may not use it (/etc/cron.allow)."
 
 
-def line_for(program: str) -> bytes:
-    """The line that runs a program each minute. Raises FleetError for a path that no crontab can hold."""
+def line_for(program: str, when: bytes = EVERY_MINUTE, mark: bytes = MARK) -> bytes:
+    """The line that runs a program each minute, or ``when``. Raises FleetError for a path that no crontab can hold."""
     if "\n" in program or "\0" in program:
         raise FleetError(f"a crontab cannot hold the path {program!r}")
     command = shlex.quote(program).replace("%", r"\%")  # a bare one ends the command
-    return EVERY_MINUTE + command.encode("utf-8", "surrogateescape") + MARK
+    return when + command.encode("utf-8", "surrogateescape") + mark
 
 
 def marked_lines(text: bytes) -> list[bytes]:

@@ -1,8 +1,9 @@
 """The controller as a function in the user's account: each call is one ``controller run --once``.
 
-It is called by two schedules (each minute while something lives, each hour always) and by EC2's events, all of them
-asynchronously. An event is a hint: the function looks, and believes what it sees. What it learned by looking twice is kept
-for as long as its process is; after any error the next call begins anew.
+It is called by two schedules (each minute while something lives, each hour always), by a third that asks for the nightly
+report if that was installed so, and by EC2's events, all of them asynchronously. An event is a hint: the function looks, and
+believes what it sees. What it learned by looking twice is kept for as long as its process is; after any error the next call
+begins anew.
 
 It counts as failed, and so rings the alarm, if it could not do its work: the bucket or the schedule cannot be reached, the
 journal is broken, a region's machines, a cloud's prices or the agents' words cannot be seen. So it does, after all its other
@@ -27,6 +28,7 @@ from fleet.control.awake import Awake, Turning
 from fleet.control.clouds import cloud_providers
 from fleet.control.controller import Controller, Tick
 from fleet.control.home import Home
+from fleet.control.notifying import ROUND, SENDING, Notifier
 from fleet.control.prices import Shelf
 from fleet.control.setups import BrokenSetupError, aws_function
 from fleet.core.rhythm import attempt_of, lively, may_be_ours, unsettled, unspoken
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
 
 BUCKET, HOME, NAME = "FLEET_BUCKET", "FLEET_HOME", "AWS_LAMBDA_FUNCTION_NAME"
 """The environment: the bucket's URL; a folder that may be written to; and, by Lambda itself, how the function is called."""
+REPORT = "fleet.report"
+"""The source of the event that asks for the nightly report."""
 MINUTE, HOUR = 60.0, 3600.0
 """Calls are so far apart while something lives, and otherwise."""
 FOLLOW_EVERY = 1.0
@@ -80,6 +84,8 @@ class Keeper:
     """Writes a line of the log."""
     present: Callable[[Controller, float], None] = lambda _controller, _every: None
     """Tells people that this controller lives, and in how many seconds it is called again. Decides nothing."""
+    notify: Callable[[Callable[[], float]], None] = lambda _left: None
+    """Tells them what happened, if they want that, in no more than what is left of this call."""
     told_read_only: bool = False
     """In the log: each call fails of it."""
     _told: frozenset[str] = frozenset()
@@ -92,10 +98,15 @@ class Keeper:
         """Do what there is to do. ``left`` tells the seconds that remain. Raises CallFailedError after the work is done."""
         self._done.clear()
         self._unturned = ""
-        followed, ticks, schedule = self._work(hint, left)
+        try:
+            followed, ticks, schedule = self._work(hint, left)
+        except FleetError:
+            self.notify(left)  # that it is blind
+            raise
         controller = self.controller
         if ticks:
             self.present(controller, MINUTE if lively(controller.state) else HOUR)
+            self.notify(left)
         troubles = self._troubles()
         answer = {
             "head": controller.state.head,
@@ -198,6 +209,11 @@ def handler(event: object, context: Any) -> dict[str, Any]:
     anew = True
     try:
         keeper = _kept()
+        if isinstance(event, Mapping) and event.get("source") == REPORT:
+            from fleet.control.function_report import tell  # most calls are about machines
+
+            anew = False
+            return tell(keeper.controller, event, lambda: ends_at - time.monotonic())
         answer = keeper.call(hint_of(event), lambda: ends_at - time.monotonic())
         # It began before its deployment was recorded: whoever knows the schedule is to switch it off.
         anew = keeper.awake is None and not answer["lively"]
@@ -249,16 +265,39 @@ def open_keeper(env: Mapping[str, str]) -> Keeper:
     journal = Journal(objects, info.fleet_id, by=controller_name(env), version=__version__)
     controller = Controller(objects, journal, info.fleet_id, {"local": elsewhere, **clouds})
     made.append(controller)
-    return kept_by(controller, shelf, _schedule(objects), env.get(NAME, "fleet"))
+    return kept_by(controller, shelf, _schedule(objects), env.get(NAME, "fleet"), home)
 
 
-def kept_by(controller: Controller, shelf: Shelf, schedule: Turning | None, name: str = "fleet") -> Keeper:
-    """A fleet whose controller is called now and then, its state loaded. Raises StoreError."""
+def kept_by(
+    controller: Controller, shelf: Shelf, schedule: Turning | None, name: str = "fleet", home: Home | None = None
+) -> Keeper:
+    """A fleet whose controller is called now and then, its state loaded. Raises StoreError.
+
+    ``home``: where it remembers what people were told; without one it tells them nothing.
+    """
     controller.observer.called, controller.observer.every = True, HOUR
     controller.snapshot_every = SNAPSHOT_EVERY
     controller.load()
     awake = Awake(schedule, controller.objects.now) if schedule is not None else None
-    return Keeper(controller, shelf, awake, present=partial(_present, name))
+    keeper = Keeper(controller, shelf, awake, present=partial(_present, name))
+    if home is not None:
+        keeper.notify = _notifying(controller, home, name)
+    return keeper
+
+
+def _notifying(controller: Controller, home: Home, name: str) -> Callable[[Callable[[], float]], None]:
+    """Within a call, for nothing of it goes on after that."""
+    trouble = partial(presence.trouble_of, elsewhere=True)
+    notifier = Notifier(controller, home, f"function {name}", trouble, say=say)
+
+    def notify(left: Callable[[], float]) -> None:
+        seconds = min(ROUND, left() - LEAST_LEFT)
+        if seconds > 0:
+            notifier.sending = min(SENDING, seconds)
+            notifier.look()
+            notifier.finish(seconds)
+
+    return notify
 
 
 def controller_name(env: Mapping[str, str]) -> str:

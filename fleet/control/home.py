@@ -147,3 +147,13 @@ def open_home(path: Path | None = None) -> Home:
             f"fleet's home cannot be made: {error}", "Set FLEET_HOME to a folder that you may write to."
         ) from None
     return Home(home.absolute())
+
+
+def user_folder() -> Path:
+    """Where the user's services are kept. Raises FleetError if nobody's home folder is known."""
+    try:
+        return Path(os.environ.get("HOME") or Path.home())
+    except RuntimeError:
+        raise FleetError(
+            "nobody's home folder is known here, and services are kept in it", "Set HOME; or run `fleet controller run`."
+        ) from None

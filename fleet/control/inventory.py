@@ -138,13 +138,14 @@ def _written_off(controller: Controller, volume_id: str) -> KeptVolume | None:
     return KeptVolume(record.provider, seen, run.run_id, _uses(run, seen))
 
 
-def unowned(controller: Controller) -> list[Unowned]:
+def unowned(controller: Controller, *, whole: bool = True) -> list[Unowned]:
     """What carries this fleet's tag and no run owns. Raises ProviderError if a cloud cannot be asked.
 
-    Where an account was set up, every region of it is looked through, and for more than machines and disks.
+    Where an account was set up, every region of it is looked through, and for more than machines and disks; not ``whole``:
+    machines and disks alone, where runs are launched, as who may ask for no more can.
     """
     found: list[Unowned] = []
-    account = account_of(controller)
+    account = account_of(controller) if whole else None
     if account is not None:
         found.extend(_unowned_in(account, controller))
     for name, provider in controller.observer.providers.items():

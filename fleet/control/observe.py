@@ -83,7 +83,9 @@ class Observer:
     _lookups: dict[str, Lookup] = field(default_factory=dict)
     _desired: dict[str, tuple[Seconds, Desired]] = field(default_factory=dict)
     _offers: dict[str, tuple[Seconds, tuple[Offer, ...]]] = field(default_factory=dict)
+    _missing: dict[str, Lookup] = field(default_factory=dict)
     _priced: dict[AttemptKey, Seconds] = field(default_factory=dict)
+    _in_vain: dict[AttemptKey, Seconds] = field(default_factory=dict)
     """When an attempt's price history was last asked for."""
 
     def __post_init__(self) -> None:
@@ -112,7 +114,9 @@ class Observer:
             offers=self._offers_now(() if self.called else runs, now),
             hints=self._hints,
             capabilities={name: provider.capabilities for name, provider in self.providers.items()},
+            missing=self._missing_volumes(state, listings, now),
             histories=dict(self._histories(state, runs, listings, now)),
+            priced_in_vain_since=dict(self._in_vain),
             access=dict(self._access_rules()) if swept else {},
             desired=self._desired_now(runs, now, quiet=self.called and now - state.at > QUIET),
             secrets=frozenset(os.environ) if any(run.job.secrets for run in runs) else frozenset(),
@@ -141,6 +145,7 @@ class Observer:
         self._desired.clear()
         self._offers.clear()
         self._lookups.clear()
+        self._missing.clear()
         self.acted.clear()
         self._hearing.heard.clear()
 
@@ -221,7 +226,9 @@ class Observer:
         seen = {i.instance_id: i for listing in listings.values() for i in listing.instances}
         wanted = [((run.run_id, a.number), a) for run in runs for a in run.live_attempts if a.instance_id is not None]
         wanted += [((run_id, n), state.runs[run_id].attempts[n]) for run_id, n in state.unsettled.values()]
-        self._priced = {key: at for key, at in self._priced.items() if key in {who for who, _ in wanted}}
+        known = {who for who, _ in wanted}
+        self._priced = {key: at for key, at in self._priced.items() if key in known}
+        self._in_vain = {key: at for key, at in self._in_vain.items() if key in known}
         for key, attempt in wanted:
             offer, start = attempt.offer, attempt.launched_at
             provider = self.providers.get(offer.provider) if offer is not None else None
@@ -237,6 +244,8 @@ class Observer:
                 last = self._priced.get(key, attempt.priced_until or start)
                 if now - last < (HISTORY_LEAST if urgent else HISTORY_EVERY):
                     continue
+            if attempt.ended_at is not None:
+                self._in_vain.setdefault(key, now)
             since, until = attempt.priced_until or start, min(now, ended) if ended is not None else now
             try:
                 found = tuple(provider.price_history(offer, since, max(since, until)))
@@ -273,6 +282,20 @@ class Observer:
                 since = before.absent_since if before.absent_since is not None else now
                 found[instance_id] = Lookup(instance) if instance else Lookup(None, since, before.absences + 1)
         self._lookups = found
+        return found
+
+    def _missing_volumes(self, state: FleetState, listings: Mapping[Place, Listing], now: Seconds) -> dict[str, Lookup]:
+        """Volumes that should be there, and since when no listing shows them. Where nobody looked nothing is learned."""
+        listed = {place: {volume.volume_id for volume in listing.volumes} for place, listing in listings.items()}
+        found: dict[str, Lookup] = {}
+        for volume in (one for run in state.runs.values() for one in run.volumes.values() if one.held):
+            there, before = listed.get((volume.provider, volume.region)), self._missing.get(volume.volume_id)
+            if there is None and before is not None:
+                found[volume.volume_id] = before
+            elif there is not None and volume.volume_id not in there:
+                since = before.absent_since if before is not None else now
+                found[volume.volume_id] = Lookup(None, since, (before.absences if before is not None else 0) + 1)
+        self._missing = found
         return found
 
     def _offers_now(self, runs: Iterable[RunState], now: Seconds) -> dict[str, tuple[Offer, ...]]:

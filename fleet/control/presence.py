@@ -21,6 +21,7 @@ from fleet import __version__
 from fleet.control.attendance import tidy
 from fleet.control.fleets import holds_fleet, hostname, open_bucket
 from fleet.control.home import Home
+from fleet.control.notifying import LEAVING, ROUND, Notifier
 from fleet.control.watchers import watching
 from fleet.core.allowed import providers_of
 from fleet.core.presence import again_at, due, lives, one_line
@@ -71,6 +72,13 @@ def troubles_that_matter(controller: Controller) -> dict[str, str]:
     wanted = {name for run in controller.state.busy_runs for name in providers_of(run.job.resources)}
     told = controller.observer.troubles.items()
     return {what: why for what, why in told if "local" in wanted or not what.startswith("local")}
+
+
+def trouble_of(controller: Controller, *, elsewhere: bool = False) -> str:
+    """What keeps a controller from its work, in words; empty: nothing. ``elsewhere``: it is on nobody's own computer."""
+    told = troubles_that_matter(controller).items()
+    seen = "; ".join(f"{what}: {why}" for what, why in sorted(told) if not elsewhere or not what.startswith("local"))
+    return controller.failed or controller.read_only or seen
 
 
 class Telling:
@@ -155,17 +163,53 @@ def present(
     with watching(home, command, [controller.objects.url for controller in controllers]) as known:
         process = os.getpid() if known else None
         tellings = [(one, Telling(_self(home, one, command, kind, process), LOOP)) for one in controllers]
+        with notifying(home, controllers, kind) as look:
 
-        def tell() -> None:
-            for controller, telling in tellings:
-                telling.tell(controller)
+            def tell() -> None:
+                for controller, telling in tellings:
+                    telling.tell(controller)
+                look()
 
+            try:
+                tell()
+                yield tell
+            finally:
+                for controller, telling in tellings:
+                    telling.end(controller)
+
+
+@contextlib.contextmanager
+def notifying(
+    home: Home, controllers: Sequence[Controller], kind: Kind, seconds: Seconds = LEAVING
+) -> Iterator[Callable[[], None]]:
+    """Tell people meanwhile what happens to some fleets, if they want that. What is yielded is to be called after each tick;
+    at the end a message that is under way is waited for, so long at most."""
+    notifiers = [Notifier(controller, home, _called(controller, kind), trouble_of) for controller in controllers]
+
+    def look() -> None:
+        for notifier in notifiers:
+            notifier.look()
+
+    try:
+        yield look
+    finally:
+        for notifier in notifiers:
+            notifier.finish(seconds)
+
+
+@contextlib.contextmanager
+def rounded(home: Home, controllers: Sequence[Controller]) -> Iterator[None]:
+    """Around a single round: tell what it found, and what happened since somebody last looked."""
+    with notifying(home, controllers, kind_here(), ROUND) as look:
         try:
-            tell()
-            yield tell
+            yield
         finally:
-            for controller, telling in tellings:
-                telling.end(controller)
+            look()
+
+
+def _called(controller: Controller, kind: Kind) -> str:
+    """What people know a controller as; a service or a crontab is the same again each time."""
+    return controller.journal.by if kind == "terminal" else f"{kind} on {hostname()}"
 
 
 _TELLINGS: WeakKeyDictionary[Controller, Telling] = WeakKeyDictionary()

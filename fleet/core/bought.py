@@ -13,7 +13,7 @@ from datetime import date
 
 from fleet.core.costs import cost_until, intervals
 from fleet.core.state import RunState
-from fleet.core.stretches import Beats, Life, Part, Stretch, lives, milliseconds
+from fleet.core.stretches import Beats, Life, Part, Stretch, lived, lives, milliseconds
 from fleet.model.base import Micros, Seconds, Steps
 from fleet.model.calendar import Span, date_text, day_of, next_day
 from fleet.model.cloud import Billing, Market
@@ -90,19 +90,19 @@ class Yield:
 
 def shares(run: RunState, span: Span, now: Seconds, beats: Beats | None = None) -> Shares:
     """What a run's machine time went into, as far as it lies in ``span``; of machines that live, until ``now``."""
-    found = _shared(lives(run, now, beats), _Window.of(span))
+    found = _shared(_lives(run, span, now, beats), _Window.of(span))
     return Shares(**found, waiting=_waited(run, span, now) / 1000)
 
 
 def steps(run: RunState, span: Span, now: Seconds, beats: Beats | None = None) -> Steps | None:
-    """The steps of a run that were kept, each machine's spread evenly over its training; None: it never told any."""
-    return _stepped(lives(run, now, beats), _Window.of(span))
+    """The steps of a run that were kept, each machine's spread evenly over its training; None: none told any."""
+    return _stepped(_lives(run, span, now, beats), _Window.of(span))
 
 
 def paid(run: RunState, span: Span, now: Seconds, billing: Money, beats: Beats | None = None) -> dict[Part, Micros]:
     """What was paid for each part of a run's machine time, together what its machines cost in ``span``."""
     found = dict.fromkeys(PARTS, 0)
-    for life in lives(run, now, beats):
+    for life in _lives(run, span, now, beats):
         for part, amount in _paid(life, _Window.of(span), now, billing):
             found[part] += amount
     return found
@@ -121,22 +121,22 @@ def wasted(
 
 def yields(runs: Iterable[RunState], span: Span, now: Seconds, billing: Money, beats: Beats | None = None) -> list[Yield]:
     """What each type and market came to, the cheapest for 1,000 steps first, those without steps last."""
-    return _yields([life for run in runs for life in lives(run, now, beats)], _Window.of(span), now, billing)
+    return _yields([life for run in runs for life in _lives(run, span, now, beats)], _Window.of(span), now, billing)
 
 
 def by_week(
     runs: Iterable[RunState], span: Span, zone: str, now: Seconds, billing: Money, beats: Beats | None = None
 ) -> list[tuple[Span, list[Yield]]]:
     """The same by weeks of the user's calendar (from Monday), oldest first; without weeks in which no machine ran."""
-    all_lives = [life for run in runs for life in lives(run, now, beats)]
+    all_lives = [life for run in runs for life in _lives(run, span, now, beats)]
     if not all_lives:
         return []
     first = max(span.start, min(life.start for life in all_lives) / 1000)
-    last = min(span.end, max(life.end for life in all_lives) / 1000 + 1)
+    last = min(span.end, (max(life.end for life in all_lives) + _LEAST_CHARGED) / 1000)
     found = []
     for week in weeks(Span(first, last), zone):
         window = _Window.of(week)
-        some = _yields([life for life in all_lives if window.touches(life)], window, now, billing)
+        some = _yields([life for life in all_lives if window.touches(life.start, life.end)], window, now, billing)
         if some:
             found.append((week, some))
     return found
@@ -169,13 +169,20 @@ class _Window:
         """How much of some time lies in it."""
         return max(0, min(end, self.end) - max(start, self.start))
 
-    def touches(self, life: Life) -> bool:
+    def touches(self, start: int, end: int) -> bool:
         """Whether a life reaches into it, its charge for a minute at least included."""
-        return life.start < self.end and (life.end + _LEAST_CHARGED > self.start)
+        return start <= self.end and end + _LEAST_CHARGED >= self.start
 
 
 _LEAST_CHARGED = 3_600_000
 """No provider charges for a machine so much longer than it lived, milliseconds."""
+
+
+def _lives(run: RunState, span: Span, now: Seconds, beats: Beats | None) -> list[Life]:
+    """A run's lives; none if none reaches into a span: most runs of a fleet ended long ago."""
+    window = _Window.of(span)
+    known = (lived(attempt, now) for attempt in run.attempts.values())
+    return lives(run, now, beats) if any(one is not None and window.touches(*one) for one in known) else []
 
 
 def _shared(some: Iterable[Life], window: _Window) -> dict[Part, Seconds]:
@@ -189,14 +196,14 @@ def _shared(some: Iterable[Life], window: _Window) -> dict[Part, Seconds]:
 def _waited(run: RunState, span: Span, now: Seconds) -> int:
     """Milliseconds in which a run was to train and had no machine: all of its time but machines' and its user's breaks."""
     window = _Window.of(span)
-    until = milliseconds(run.ended_at if run.ended_at is not None else now)
-    taken = [(life.start, life.end) for life in lives(run, now)]
+    over = milliseconds(run.ended_at if run.ended_at is not None else now)
+    taken = [one for attempt in run.attempts.values() if (one := lived(attempt, now)) is not None]
     taken += [(milliseconds(start), milliseconds(end)) for start, end in run.breaks]
     at, waited = milliseconds(run.created_at), 0
     for start, end in sorted(taken):
-        waited += window.shared(at, min(start, until))
+        waited += window.shared(at, min(start, over))
         at = max(at, end)
-    return waited + window.shared(at, until)
+    return waited + window.shared(at, over)
 
 
 def _stepped(some: Iterable[Life], window: _Window) -> Steps | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from fleet.core.state import AttemptState, RunState, VolumeRecord
@@ -77,6 +77,19 @@ def intervals(attempt: AttemptState, now: Seconds, billing: Billing) -> list[Int
             found.append(Interval(begins, until, since.price))
         until = min(until, begins)
     found.reverse()
+    return _held(found, start, billing.price_holds_seconds) if billing.price_holds_seconds else found
+
+
+def _held(stretches: list[Interval], start: Seconds, hold: Seconds) -> list[Interval]:
+    """Each price as of the beginning of every ``hold`` seconds of the machine, for all of them."""
+    found: list[Interval] = []
+    for one in stretches:
+        first = -((start - one.start) // hold)  # the next beginning that lies in it
+        begins, ends = start + first * hold, start - ((start - one.end) // hold) * hold
+        if begins < one.end:
+            found.append(Interval(begins, ends, one.price))
+    if found:
+        found[-1] = replace(found[-1], end=stretches[-1].end)
     return found
 
 

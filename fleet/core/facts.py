@@ -10,8 +10,16 @@ from fleet.core.observed import Lookup, Observed, Place
 from fleet.core.pace import Pace, pace_of
 from fleet.core.state import AttemptState, FleetState, RunState
 from fleet.model import events as ev
+from fleet.model.base import Seconds
 from fleet.model.cloud import GONE_STATES, Instance, InstanceState, Volume
 from fleet.model.documents import Heartbeat
+
+VANISHED: Seconds = 3600
+"""A volume that no listing shows for so long is gone. What is written off wrongly is taken up again once it is seen."""
+ASKED_LEAST: Seconds = 3600
+"""For so long one controller asks what a machine was charged before it gives up."""
+KEPT_MOST: Seconds = 90 * 86_400
+"""No cloud remembers its prices longer (EC2 tells those of the last 90 days)."""
 
 
 def facts(state: FleetState, observed: Observed) -> list[ev.Event]:
@@ -26,6 +34,7 @@ def facts(state: FleetState, observed: Observed) -> list[ev.Event]:
         found.extend(_prices(run, run.attempts[number], observed, run.attempts[number].ended_at))
     found.extend(_new_volumes(state, observed))
     found.extend(_grown_volumes(state, observed))
+    found.extend(_vanished_volumes(state, observed))
     return found
 
 
@@ -169,8 +178,7 @@ def _prices(run: RunState, attempt: AttemptState, observed: Observed, ended: flo
     history = observed.histories.get((run.run_id, attempt.number))
     known = attempt.prices[-1].price if attempt.prices else None
     if history is None:
-        given_up = ended is not None and observed.now - ended > pace_of(place_of(attempt)[0]).settle
-        if given_up and attempt.phase == "gone":
+        if ended is not None and attempt.phase == "gone" and _never_priced(run, attempt, observed, ended):
             yield ev.PricesFilled(at=observed.now, run_id=run.run_id, attempt=attempt.number, prices=(), until=ended or 0.0)
         return
     reaches = ended is not None and history.until >= ended
@@ -178,6 +186,20 @@ def _prices(run: RunState, attempt: AttemptState, observed: Observed, ended: flo
         prices = tuple(point for point in history.prices if ended is None or point.at < ended)
         until = min(history.until, ended) if ended is not None else history.until
         yield ev.PricesFilled(at=observed.now, run_id=run.run_id, attempt=attempt.number, prices=prices, until=until)
+
+
+def _never_priced(run: RunState, attempt: AttemptState, observed: Observed, ended: float) -> bool:
+    """Nobody will tell any more what it was charged: its end was learned long ago, and it was asked about for long enough.
+
+    Whoever comes back after days has all of them to ask for what they missed, and a first call may fail like any other.
+    """
+    provider = place_of(attempt)[0]
+    pace, capabilities = pace_of(provider), observed.capabilities.get(provider)
+    if capabilities is None or observed.now - max(ended, attempt.gone_at or ended) <= pace.settle:
+        return False
+    asked = observed.priced_in_vain_since.get((run.run_id, attempt.number))
+    forgotten = not capabilities.price_history or observed.now - ended > KEPT_MOST
+    return forgotten or (asked is not None and observed.now - asked >= min(pace.settle, ASKED_LEAST))
 
 
 def _absence_believed(attempt: AttemptState, lookup: Lookup, now: float, pace: Pace) -> bool:
@@ -191,13 +213,28 @@ def _absence_believed(attempt: AttemptState, lookup: Lookup, now: float, pace: P
     )
 
 
+def _vanished_volumes(state: FleetState, observed: Observed) -> Iterator[ev.Event]:
+    """Volumes that somebody deleted elsewhere, in a console: they are paid for no more since they were first missed."""
+    if not observed.missing:
+        return
+    for run in state.runs.values():
+        for volume in run.volumes.values():
+            lookup = observed.missing.get(volume.volume_id)
+            if lookup is None or lookup.absent_since is None or not volume.held or volume.delete_at is not None:
+                continue
+            since = lookup.absent_since
+            if lookup.absences >= 3 and observed.now - max(since, volume.created_at) >= VANISHED:
+                yield ev.VolumeDeleted(at=max(since, volume.since), run_id=run.run_id, volume_id=volume.volume_id)
+
+
 def _new_volumes(state: FleetState, observed: Observed) -> Iterator[ev.Event]:
-    """Volumes with a run's tag that the journal does not know: made in a launching call."""
+    """Volumes with a run's tag that the journal does not know: made in a launching call; or written off, and there again."""
     told: set[str] = set()  # a listing may show something twice
     for (provider, _), listing in observed.listings.items():
         for volume in sorted(listing.volumes, key=lambda one: one.created_at):  # the newest is the run's
             run = state.runs.get(volume.tags.get("run", ""))
-            if run is not None and volume.volume_id not in run.volumes and volume.volume_id not in told:
+            known = run.volumes.get(volume.volume_id) if run is not None else None
+            if run is not None and (known is None or known.written_off) and volume.volume_id not in told:
                 told.add(volume.volume_id)
                 yield ev.VolumeMade(at=observed.now, run_id=run.run_id, provider=provider, volume=volume)
 

@@ -207,6 +207,7 @@ def _gone(attempt: AttemptState, event: ev.AttemptGone) -> AttemptState | None:
         ended_at=event.ended_at,
         ended_by=event.ended_by,
         end_estimated=event.estimate,
+        gone_at=event.at,
         step=event.step if event.step is not None else attempt.step,
         rate=event.rate,
         saved=event.saved if event.saved is not None else attempt.saved,
@@ -221,8 +222,8 @@ def _examined(attempt: AttemptState, event: ev.BootExamined) -> AttemptState:
 
 
 def _price_changed(attempt: AttemptState, event: ev.PriceChanged) -> AttemptState | None:
-    if attempt.prices and attempt.prices[-1].price == event.price:
-        return None
+    if attempt.prices and attempt.prices[-1].price == event.price and event.at >= attempt.prices[-1].at:
+        return None  # in force already; but a clock that stepped back says that it has been for longer
     return attempt.model_copy(update={"prices": (*attempt.prices, PriceSince(at=event.at, price=event.price))})
 
 
@@ -234,7 +235,8 @@ def _prices_filled(attempt: AttemptState, event: ev.PricesFilled) -> AttemptStat
     for point in event.prices:
         if not prices or prices[-1].price != point.price:
             prices.append(point)
-    return attempt.model_copy(update={"prices": tuple(prices), "priced_until": event.until})
+    told = {"prices": tuple(prices), "priced_until": event.until, "unpriced": attempt.unpriced or not event.prices}
+    return attempt.model_copy(update=told)
 
 
 def _released(attempt: AttemptState, event: ev.AttemptReleased) -> AttemptState:
@@ -386,7 +388,11 @@ def _run_resumed(run: RunState, event: ev.RunResumed) -> RunState:
 
 def _volume_made(run: RunState, event: ev.VolumeMade) -> RunState:
     volume = event.volume
-    if volume.volume_id in run.volumes:
+    known = run.volumes.get(volume.volume_id)
+    if known is not None and known.written_off:  # it was there all the time, and paid for
+        again = {**run.volumes, volume.volume_id: known.model_copy(update={"deleted_at": None})}
+        return run.model_copy(update={"volumes": again, "volume_id": run.volume_id or volume.volume_id})
+    if known is not None:
         return run
     volumes = {
         key: old.model_copy(update={"superseded_at": old.superseded_at or event.at}) for key, old in run.volumes.items()

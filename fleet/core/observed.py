@@ -76,8 +76,12 @@ class Observed:
     capabilities: Mapping[str, Capabilities] = field(default_factory=dict)
     hints: Mapping[str, Hints] = field(default_factory=dict)
     """By pool (``provider/region/zone/type``): what the cloud tells of interruptions and chances."""
+    missing: Mapping[str, Lookup] = field(default_factory=dict)
+    """By volume id: those that a run answers for, and that the last listings of their region did not show."""
     histories: Mapping[AttemptKey, History] = field(default_factory=dict)
     """What spot instances were charged since they were last asked about."""
+    priced_in_vain_since: Mapping[AttemptKey, Seconds] = field(default_factory=dict)
+    """Machines that ended: since when this controller has asked what they were charged."""
     access: Mapping[Place, tuple[AccessRule, ...]] = field(default_factory=dict)
     """Who is let in, where that was asked: with the sweep of all regions."""
     desired: Mapping[str, Desired] = field(default_factory=dict)

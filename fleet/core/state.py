@@ -44,6 +44,8 @@ class AttemptState(Frozen):
     prices: tuple[PriceSince, ...] = ()
     priced_until: Seconds | None = None
     """Up to when ``prices`` come from the provider's own history, without a gap."""
+    unpriced: bool = False
+    """That history was not to be had: ``prices`` are what was seen meanwhile."""
     began_at: Seconds | None = None
     resumed: Resumed | None = None
     rebalance: Notice | None = None
@@ -61,6 +63,8 @@ class AttemptState(Frozen):
     ended_at: Seconds | None = None
     ended_by: EndedBy | None = None
     end_estimated: bool = False
+    gone_at: Seconds | None = None
+    """When its end was learned, which may be long after it."""
     step: int | None = None
     rate: float | None = None
     """Steps per second at the end of its training; None while it lives, or if it reported none."""
@@ -132,6 +136,11 @@ class VolumeRecord(Frozen):
     def held(self) -> bool:
         """It exists, and this run answers for it."""
         return self.deleted_at is None and self.passed_at is None
+
+    @property
+    def written_off(self) -> bool:
+        """It was found to be gone, and nobody here had asked for that."""
+        return self.deleted_at is not None and self.delete_at is None and self.passed_at is None
 
 
 class Pause(Frozen):

@@ -8,6 +8,7 @@ from fleet.model.base import Seconds
 from fleet.model.events import StorageMeasured
 
 MEASURE_EVERY: Seconds = 86_400
+FIRST_AFTER: Seconds = 3600
 AT_LEAST: Seconds = MEASURE_EVERY / 2
 """Of two controllers that count in the same night the first is believed: so much lies between two counts."""
 LOOK_EVERY: Seconds = 10
@@ -25,8 +26,11 @@ def measured(known: tuple[StorageRecord, ...], event: StorageMeasured) -> tuple[
 
 
 def due(state: FleetState, now: Seconds) -> bool:
-    """Whether the bucket shall be counted: something lies there, and the last count is a day old."""
-    return bool(state.runs) and (not state.storage or now >= state.storage[-1].at + MEASURE_EVERY)
+    """Whether the bucket shall be counted: the last count is a day old; the first comes an hour after its first run."""
+    if state.storage:
+        return now >= state.storage[-1].at + MEASURE_EVERY
+    first = next(iter(state.runs.values()), None)
+    return first is not None and now >= first.created_at + FIRST_AFTER
 
 
 def requests_so_far(state: FleetState, objects: int, now: Seconds) -> tuple[int, int]:

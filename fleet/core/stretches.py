@@ -83,6 +83,14 @@ def lives(run: RunState, now: Seconds, beats: Beats | None = None) -> list[Life]
     return found[::-1]
 
 
+def lived(attempt: AttemptState, now: Seconds) -> tuple[int, int] | None:
+    """From when until when a machine was there; None: none came of the attempt."""
+    if attempt.launched_at is None:
+        return None
+    start = milliseconds(attempt.launched_at)
+    return start, max(start, milliseconds(attempt.ended_at if attempt.ended_at is not None else now))
+
+
 def _word(run: RunState, attempt: AttemptState, beats: Beats | None) -> Heartbeat | None:
     """The last word of a machine that lives: what those that are gone said stands in the journal."""
     beat = beats.get((run.run_id, attempt.number)) if beats and attempt.ended_at is None else None
@@ -91,10 +99,10 @@ def _word(run: RunState, attempt: AttemptState, beats: Beats | None) -> Heartbea
 
 def _plainly(run: RunState, attempt: AttemptState, now: Seconds, beat: Heartbeat | None) -> Life | None:
     """A life as if nothing of it was lost; None: no machine came of the attempt."""
-    if attempt.launched_at is None:
+    known = lived(attempt, now)
+    if known is None:
         return None
-    start = milliseconds(attempt.launched_at)
-    end = max(start, milliseconds(attempt.ended_at if attempt.ended_at is not None else now))
+    start, end = known
     cut = _Cutting(start, end)
     leaves = min((one for one in _leaving(attempt) if one >= start), default=end)
     resumed = milliseconds(attempt.resumed.at) if attempt.resumed is not None else None

@@ -201,6 +201,9 @@ class Billing(Frozen):
     minimum_seconds: int = 0
     free_if_interrupted_within: int = 0
     """An instance that the cloud takes back within so many seconds costs nothing (EC2: 3600)."""
+    price_holds_seconds: int = 0
+    """The price in force as each stretch of so many seconds of an instance begins holds for all of it; 0: each price counts
+    from its change on. AWS's own texts differ (3600, or 0); what it bills today is per second."""
 
 
 class Capabilities(Frozen):

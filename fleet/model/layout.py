@@ -12,6 +12,9 @@ AWS_FUNCTION = "setup/aws-controller.json"
 """What ``fleet controller deploy aws`` made there: a model.setup.AwsFunction."""
 CONTROLLERS = "controllers/"
 IMAGES = "images/"
+NOTIFY = "settings/notify.json"
+"""What is to be told, and whom (notify.Wish)."""
+NOTIFICATIONS = "notifications/"
 JOURNAL = "journal/"
 HEARTBEATS = "heartbeats/"
 
@@ -39,6 +42,16 @@ def heartbeat(run_id: str, attempt: int) -> str:
 def controller(name: str) -> str:
     """A controller's latest word on itself (presence.Presence)."""
     return f"{CONTROLLERS}{name}.json"
+
+
+def notifications(folder: str) -> str:
+    """The prefix of what one destination was told."""
+    return f"{NOTIFICATIONS}{folder}/"
+
+
+def notification(folder: str, number: int) -> str:
+    """What it was told up to and with its message number so many (notify.Log)."""
+    return f"{notifications(folder)}{number:08d}.json"
 
 
 def image(image_id: str) -> str:

@@ -47,7 +47,10 @@ class Rates(Frozen):
 
     def at(self, region: str) -> Rates:
         """What a region asks."""
-        known: dict[str, Rates] = self.__dict__.setdefault("_at", {})
+        made: tuple[Rates, dict[str, Rates]] = self.__dict__.setdefault("_at", (self, {}))
+        if made[0] is not self:  # a copy with other prices takes along what was made of the first
+            made = self.__dict__["_at"] = (self, {})
+        known = made[1]
         if region not in known:
             own = self.regions.get(region)
             elsewhere = own is None and bool(self.regions)

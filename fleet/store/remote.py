@@ -28,6 +28,8 @@ CALL_SECONDS = 60
 """A large part takes its time; a small call that hangs is the network's."""
 PART = 5 << 20
 """Bytes that are sent in one request, S3's least. A file that is not larger goes whole, in one."""
+PAGE = 1000
+"""Objects that S3 lists in one answer."""
 MOST_PARTS = 9_000
 """S3 takes 10,000 to a file; larger files have larger parts."""
 PARTS_AT_ONCE = 2
@@ -182,6 +184,18 @@ class RemoteObjects:
             if meta["path"].startswith(prefix)
         ]
         return sorted(infos, key=lambda info: info.key)
+
+    def tally(self, after: str | None, go_on: Callable[[], bool]) -> tuple[int, int, str | None]:
+        """Bytes and objects behind a key, page by page, as long as ``go_on`` says; and the last key, or None at the end."""
+        import obstore
+
+        size = count = 0
+        with translated(after or "", self._login):
+            for page in obstore.list(self._store, offset=after, chunk_size=PAGE):
+                size, count = size + sum(meta["size"] for meta in page), count + len(page)
+                if not go_on():
+                    return size, count, max(meta["path"] for meta in page)
+        return size, count, None
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove keys; absent ones are success."""

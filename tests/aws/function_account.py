@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from fleet.control.controller import Controller
 from fleet.control.function import Keeper, kept_by
+from fleet.control.home import Home
 from fleet.control.prices import Shelf
 from fleet.model.base import Seconds
 from fleet.providers.aws.events import Hint
@@ -61,7 +62,7 @@ class Account:
     """A fleet whose only controller is its function."""
 
     def __init__(self, folder: Path, weather: Weather | None = None) -> None:
-        self.system = System(folder, weather=weather)
+        self.folder, self.system = folder, System(folder, weather=weather)
         self.bill, self.schedule = Bill(), Schedule()
         self.bucket = Counted(self.system.objects, self.bill)
         self.cloud = CountedCloud(SimProvider(self.system.cloud, self.system.fleet_id), self.bill)
@@ -86,7 +87,9 @@ class Account:
         self.bill.used["get"] += OPENING
         journal = Journal(self.bucket, self.system.fleet_id, by="function", version="0")
         controller = Controller(self.bucket, journal, self.system.fleet_id, {"sim": self.cloud})
-        made = kept_by(controller, Shelf(Path("/nowhere"), lambda: controller.state, self.bucket.now), self.schedule)
+        shelf = Shelf(Path("/nowhere"), lambda: controller.state, self.bucket.now)
+        home = Home(self.folder / f"process-{self.bill.cold}")  # a folder of its own, which goes with the process
+        made = kept_by(controller, shelf, self.schedule, home=home)
         made.sleep = self._second
         return made
 

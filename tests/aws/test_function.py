@@ -95,7 +95,7 @@ def test_an_event_that_nothing_comes_of_is_followed_for_a_while_only(account: Ac
 
 
 def test_looks_that_take_long_are_fewer(account: Account) -> None:
-    remaining = iter([50.0, 43.0, 36.0, 29.0, 22.0])
+    remaining = iter([50.0, 43.0, 36.0, 29.0, 22.0, 20.0])
     assert account.call(hint(account), lambda: next(remaining))["ticks"] == 3
 
 
@@ -104,7 +104,7 @@ def test_a_recommendation_is_looked_at_once(account: Account) -> None:
 
 
 def test_near_its_end_no_new_look_is_begun(account: Account) -> None:
-    remaining = iter([LEAST_LEFT + 3, LEAST_LEFT + 2, LEAST_LEFT + 1, LEAST_LEFT - 1, LEAST_LEFT - 2])
+    remaining = iter([LEAST_LEFT + 3, LEAST_LEFT + 2, LEAST_LEFT + 1, LEAST_LEFT - 1, LEAST_LEFT - 2, LEAST_LEFT - 3])
     assert account.call(hint(account), lambda: next(remaining))["ticks"] == 3
 
 

@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from fleet.control.runs import stop_run
+from fleet.control.wishes import change_wish, turned_on
+from fleet.core.notify import Message
 from fleet.core.summary import interruptions
+from fleet.model.notify import KINDS
 from fleet.providers.sim.market import HOUR, Weather
 from tests.aws.function_account import Account
 
@@ -65,3 +68,24 @@ def test_a_month_of_nothing_rounds_to_nothing_a_day(tmp_path: Path) -> None:
     assert round(account.bill.dollars / days, 2) == 0, account.bill
     assert account.bill.dollars / days < 0.002, account.bill
     account.system.close()
+
+
+def test_that_everything_is_told_costs_less_than_a_cent_a_month(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+
+    def send(_url: str, message: Message, _seconds: float) -> str:
+        sent.append(message.title)
+        return ""
+
+    monkeypatch.setattr("fleet.control.notifying.routes", lambda wish, *_: {to: to for to in wish.to})
+    monkeypatch.setattr("fleet.control.notifying.sender", lambda *_: send)
+    costs = []
+    for told in (False, True):
+        account = Account(tmp_path / str(told), Weather(up=1 * HOUR, down=0.2 * HOUR, epoch=1_700_000_000.0))
+        if told:
+            change_wish(account.system.objects, lambda wish: turned_on(wish, list(KINDS), ["sns:topic"], 0))
+        account.live(8 * HOUR)
+        costs.append(account.bill.dollars * 3)
+        account.system.close()
+    assert any("interrupted" in title for title in sent)
+    assert costs[1] - costs[0] < 0.01 / 30, costs

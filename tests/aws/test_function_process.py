@@ -90,8 +90,8 @@ def test_a_cold_start_launches_what_was_begun_with_little_of_the_processor(rig: 
     assert len(machines_of(rig, name)) == 1
     assert process.ready["cpu"] + told["cpu"] < COLD_CPU
     there = {path.name.removesuffix(".py") for path in unpacked_here().iterdir() if not path.name.endswith(".dist-info")}
-    only_for_deadlines = {"numpy", "numpy.libs"}
-    assert there - set(told["packages"]) == only_for_deadlines  # nothing else is carried along for nothing
+    only_for_some = {"numpy", "numpy.libs", "tzdata"}  # deadlines; days of a zone
+    assert there - set(told["packages"]) == only_for_some  # nothing else is carried along for nothing
     (line,) = [line for line in process.log if "launch-succeeded" in line]
     assert name in line
 
@@ -246,3 +246,17 @@ def test_the_archive_for_lambda_is_made_here_whatever_this_computer_is() -> None
         assert "pydantic_core/_pydantic_core.cpython-312-aarch64-linux-gnu.so" in machine_code
         assert all(archive.read(name)[18:20] == b"\xb7\x00" for name in machine_code)  # ELF's word for AArch64
         assert sum(member.file_size for member in archive.infolist()) < 100_000_000  # of 250
+
+
+def test_the_archive_sends_the_nightly_report_with_what_lies_in_it(rig: FunctionRig, name: str) -> None:
+    """Nothing else of this computer's is there: neither Apprise nor matplotlib nor a list of time zones."""
+    topic = boto3.client("sns", region_name=REGION).create_topic(Name="fleet-report")["TopicArn"]
+    detail = {"to": [f"sns:{topic}"], "zone": "America/Argentina/Ushuaia", "quiet_nights": "line"}
+    process = rig.process()
+    called = process.call({"source": "fleet.report", "detail-type": "night", "detail": detail})
+    assert "error" not in called, called
+    answer = called["answer"]
+    assert answer["told"] == {answer["night"]: [f"sns:{topic}"]}
+    assert rig.objects.get(f"reports/{answer['night']}.html").lower().startswith(b"<!doctype html>")
+    again = process.call({"source": "fleet.report", "detail-type": "night", "detail": detail})
+    assert again["answer"]["told"] == {answer["night"]: []}

@@ -140,6 +140,8 @@ ONLY_IN_THE_TERMINAL = {
     "controller install", "controller uninstall", "controller status", "controller deploy aws", "controller remove aws",
     "controller deploy ssh", "controller deploy cron", "controller remove ssh", "controller remove cron",
     "ami build", "ami list", "ami share", "ami prune", "simulate", "history show", "history export", "cost", "budget",
+    "report", "report install", "report uninstall", "report status", "report test",
+    "notify on", "notify off", "notify list", "notify test",
     "deepracer check", "deepracer repair", "deepracer status", "deepracer doctor", "deepracer clean",
 }  # fmt: skip
 

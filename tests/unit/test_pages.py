@@ -39,6 +39,15 @@ BOOTS = "tests/system/test_bake.py tests/system/test_ec2_emulated.py"
 RUN_ELSEWHERE = {
     **dict.fromkeys(
         (
+            "fleet report --night",
+            "fleet report --night 2026-11-25",
+            "fleet report --night --html night.html",
+            "fleet report --night --format csv",
+        ),
+        "tests/unit/cli/test_report.py types them",
+    ),
+    **dict.fromkeys(
+        (
             "fleet init aws --region us-east-1",
             "fleet doctor aws",
             "fleet plan fleet.yaml",
@@ -55,6 +64,25 @@ RUN_ELSEWHERE = {
             "fleet controller remove aws",
         ),
         "tests/aws/test_deploy_command.py types them, in an account that moto plays",
+    ),
+    **dict.fromkeys(
+        (
+            "fleet report install --at 02:00 --to 'mailto://me:password@mail.example.com?to=me@example.com'",
+            "fleet report test",
+            "fleet report status",
+            "fleet report --night --send",
+            "fleet report uninstall",
+        ),
+        "tests/unit/cli/test_report_commands.py types them, before real servers",
+    ),
+    **dict.fromkeys(
+        (
+            "fleet notify on all --to 'mailto://me:password@mail.example.com?to=me@example.com'",
+            "fleet notify off recovery finished",
+            "fleet notify test",
+            "fleet notify list",
+        ),
+        "tests/unit/cli/test_notify.py types them, before a real webhook",
     ),
     **dict.fromkeys(
         ("fleet budget set --day 5 --month 60", "fleet budget", "fleet budget clear"),

@@ -115,6 +115,8 @@ def _known(attempt: AttemptState, offer: Offer, *, free: bool) -> tuple[Known, s
         return "measured", "measured: free, taken back by the cloud in the first hour"
     if offer.market is Market.ON_DEMAND:
         return "listed", "measured seconds at the listed price on demand"
+    if attempt.unpriced:
+        return "estimated", "estimated: seconds at the prices that were seen; the provider's own history was not to be had"
     if attempt.priced_until is None or not attempt.settled:
         return "measured", "measured: seconds at the prices that were seen; the provider's own history comes"
     return "measured", "measured: seconds at the prices in force"

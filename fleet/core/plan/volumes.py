@@ -11,7 +11,7 @@ from fleet.core.plan.horizon import not_after
 from fleet.core.predecessors import may_write
 from fleet.core.state import AttemptState, RunState, VolumeRecord
 from fleet.model.base import Seconds
-from fleet.model.cloud import ExistingVolume, InstanceState, VolumeState
+from fleet.model.cloud import ExistingVolume, InstanceState, NewVolume, VolumeState
 from fleet.model.events import AttachIntended, DetachIntended, VolumeDeleteIntended, VolumeGrowIntended
 
 KEEP: Seconds = 7 * 86_400
@@ -63,13 +63,25 @@ def hand_over(run: RunState, observed: Observed) -> Iterator[Action]:
     if volume is None or instance is None or instance.state is not InstanceState.RUNNING:
         return
     if volume.state is VolumeState.AVAILABLE:
-        if any(run.attempts[number].notice is None for number in may_write(run, waiting.number)):
+        before = [run.attempts[number] for number in may_write(run, waiting.number)]
+        if not all(_taken_with(run, attempt, volume.volume_id, observed) for attempt in before):
             return  # one that trains without it: whoever is given the volume takes that for the proof that nobody does
         yield _attach(run, waiting, volume.volume_id, observed)
     elif volume.attached_to not in (None, waiting.instance_id) and volume.state is VolumeState.IN_USE:
         holder = next((a for a in run.attempts.values() if a.instance_id == volume.attached_to), None)
         if holder is not None and holder.released_at is not None:
             yield _detach(run, holder, volume.volume_id, observed)
+
+
+def _taken_with(run: RunState, attempt: AttemptState, volume_id: str, observed: Observed) -> bool:
+    """Its machine was about to be taken and trained on this volume: the volume is free, so the machine is no more.
+
+    One that never was given it trains on its own disk, and saves there until the last second.
+    """
+    if attempt.notice is None:
+        return False
+    beat = observed.heartbeat(run.run_id, attempt.number, attempt.instance_id)
+    return isinstance(attempt.volume, NewVolume) or (beat is not None and beat.volume_id == volume_id)
 
 
 def _attach(run: RunState, attempt: AttemptState, volume_id: str, observed: Observed) -> Attach:

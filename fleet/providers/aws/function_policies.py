@@ -41,10 +41,10 @@ CHANGES = (
 """Only to what carries the fleet's tag. Of inbound rules it closes those that were forgotten, and opens none."""
 READS = (
     "fleet.json", "local-home.json", "journal/*", "snapshots/*", "heartbeats/*", "runs/*", "agent/*", "setup/*",
-    "controllers/*", "images/*",
+    "controllers/*", "images/*", "settings/*", "notifications/*",
 )  # fmt: skip
-WRITES = ("journal/*", "snapshots/*", "runs/*", "controllers/*")
-REMOVES = ("snapshots/*", "heartbeats/*", "controllers/*")
+WRITES = ("journal/*", "snapshots/*", "runs/*", "controllers/*", "notifications/*")
+REMOVES = ("snapshots/*", "heartbeats/*", "controllers/*", "notifications/*")
 
 
 def service_trust(service: str, account: str = "") -> dict[str, Any]:

@@ -19,7 +19,8 @@ def remains_of_function(
 ) -> Iterator[Remnant]:
     """Everything of it. ``home``: the function's region; ``regions``: where rules may be; ``bucket``: where code lies."""
     name = controller_name(fleet_id)
-    for schedule, told in ((f"{name}-minute", "called it each minute"), (f"{name}-hour", "called it each hour")):
+    schedules = {"minute": "called it each minute", "hour": "called it each hour", "report": "sent the nightly report"}
+    for schedule, told in ((f"{name}-{kind}", told) for kind, told in schedules.items()):
         if calls.unless(ABSENT, "scheduler", home, "get_schedule", Name=schedule):
             yield Remnant("schedule", home, schedule, told)
     for region in dict.fromkeys([home, *regions]):

@@ -36,7 +36,7 @@ WRITES = (
 """What they write. Neither ``desired.json`` nor ``launch-<try>.json``: other machines and controllers obey those."""
 REMOVES = ("heartbeats/*", "runs/*/checkpoints/*")
 """What retention may remove."""
-FORBIDDEN = ("journal/*", "snapshots/*", "setup/*", layout.FLEET, layout.LOCAL_HOME)
+FORBIDDEN = ("journal/*", "snapshots/*", "setup/*", "settings/*", "notifications/*", layout.FLEET, layout.LOCAL_HOME)
 
 LOOKS = (
     "ec2:DescribeAvailabilityZones",

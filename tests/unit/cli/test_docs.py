@@ -24,7 +24,7 @@ def commands(group: Any = None, path: tuple[str, ...] = ()) -> dict[str, Any]:
     for name, command in (group or typer.main.get_group(app)).commands.items():
         if hasattr(command, "commands"):
             found |= commands(command, (*path, name))
-        else:
+        if not hasattr(command, "commands") or command.params:  # a group with options of its own is a command too
             found[" ".join((*path, name))] = command
     return found
 

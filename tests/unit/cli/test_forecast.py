@@ -38,6 +38,16 @@ def test_cost_and_end_are_told_low_middle_and_high() -> None:
     ]
 
 
+def test_a_forecast_by_an_earlier_run_names_it() -> None:
+    lines = list(told_forecast(Foretold(48 * HOUR, ONE, "racer-1a2b")))
+    assert lines[2] == "since  racer-1a2b trained 2d00h to its end; the job has no `estimate`"
+
+
+def test_less_than_a_cent_is_no_nothing() -> None:
+    lines = list(told_forecast(Foretold(9.0, replace(ONE, cost=(0, 375, 12_345)))))
+    assert lines[0].startswith("costs  $0.0004 with all of that; of ten tries one is below $0.00, one above $0.01")
+
+
 def test_a_deadline_tells_what_a_looser_one_and_another_region_save() -> None:
     lines = list(told_forecast(DEADLINE))[3:]
     assert lines == [

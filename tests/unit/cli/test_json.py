@@ -85,7 +85,14 @@ def test_every_field_of_every_object_is_documented(name: str) -> None:
     for model in [schema, *schema.get("$defs", {}).values()] if name != "event" else ():
         for field, what in model.get("properties", {}).items():
             assert what.get("description"), f"{name}: {field}"
-            plain = ("at", "metrics", "min", "max", "reward")  # times, and numbers of the user's own
+            plain = (
+                "at",
+                "metrics",
+                "min",
+                "max",
+                "reward",
+                "quantity",
+            )  # times, the user's own numbers, what has a ``unit``
             unit = (
                 "usd",
                 "seconds",

@@ -134,7 +134,15 @@ def test_a_plan_tells_what_steps_cost_once_that_was_measured(shell: Shell) -> No
         assert 1 < rate <= 20  # a step takes at least 0.05 s
         expected = offer["with_volume_usd_per_hour"] / 3.6 / rate
         assert offer["with_volume_usd_per_1000_steps"] == pytest.approx(expected, rel=0.01)
-    assert "$" in next(line for line in shell.run("plan", job)[0].splitlines() if f" {kind} " in line)
+    out = shell.run("plan", job)[0]
+    assert "$" in next(line for line in out.splitlines() if f" {kind} " in line)
+    told = shell.json("plan", job)
+    assert told["forecast"]["like"] == run["run"]
+    assert f"since  {run['run']} trained " in out
+    (got,) = told["bought"]
+    assert (got["instance_type"], [one["types"] for one in told["weeks"]]) == (kind, [[got]])
+    assert "bought 1,000 steps for $" in out
+    assert got["usd_per_1000_steps"] == pytest.approx(1000 * got["usd"] / got["steps"], abs=1e-6)
 
 
 def priced(kind: str, price: int, rate: float | None, *, chosen: bool = False) -> Priced:

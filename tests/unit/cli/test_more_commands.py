@@ -112,7 +112,13 @@ def test_status_tells_why_what_it_cost_and_what_comes_next(done: Shell) -> None:
     told = done.json("status", "count")
     assert (told["state"], told["next"], told["notes"]) == ("succeeded", "nothing: it is done", ["the first one"])
     out, _ = done.run("status", "count")
-    for word in ("why ", "spent ", "lost ", "next ", "note      the first one", "launched", "ended"):
+    bought = told["bought"]
+    parts = ("training", "boot", "restore", "lost", "idle", "leaving")
+    machine = sum(bought["time"][f"{part}_seconds"] for part in parts)
+    assert machine == pytest.approx(bought["time"]["machine_seconds"])
+    assert bought["time"]["training_seconds"] > 0 < bought["steps"]
+    assert sum(bought["money"][f"{part}_usd"] for part in parts) == pytest.approx(told["compute_usd"], abs=1e-9)
+    for word in ("why ", "spent ", "time ", "bought ", "lost ", "next ", "note      the first one", "launched", "ended"):
         assert word in out
     assert "a note has words" in done.run("note", "count", "  ", code=1)[1]
 

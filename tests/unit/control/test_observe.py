@@ -11,20 +11,22 @@ import pytest
 
 from fleet.control.controller import Controller
 from fleet.control.history import events_of
-from fleet.control.observe import ACTED_WITHIN, DESIRED_EVERY, SWEEP_LATER
+from fleet.control.observe import ACTED_WITHIN, DESIRED_EVERY, SWEEP_LATER, Observer
 from fleet.core.plan.desired import desired_of
 from fleet.core.state import FOLD_VERSION
 from fleet.core.upcast import encode
 from fleet.model import events as ev
 from fleet.model import layout
 from fleet.model.base import document_bytes
-from fleet.model.cloud import Capabilities, Listing, Offer
+from fleet.model.cloud import Capabilities, Listing, Offer, Volume, VolumeState
 from fleet.model.documents import Heartbeat
 from fleet.model.errors import ErrorClass, JournalError, ProviderError, StoreError
 from fleet.store import snapshots
 from fleet.store.files import FileObjects
 from fleet.store.journal import Journal
 from fleet.store.parallel import SHARE
+from tests.unit.core.ledger import stories
+from tests.unit.core.ledger.oracle import Disk
 from tests.unit.core.world import job, offer
 
 RUNS = 2 * SHARE + 3
@@ -315,3 +317,17 @@ def test_a_region_that_is_left_alone_is_not_asked_who_is_let_in_there_either(fle
     fleet.controller.load()
     assert set(fleet.look().access) == {("sim", "well")}
     assert cloud.asked["rules of hangs"] == 0
+
+
+def test_a_volume_is_missed_only_where_somebody_looked(tmp_path: Path) -> None:
+    """Since when, and how often in a row; a region that could not be listed tells nothing, and one look ends it."""
+    state = stories.folded([stories.created()], stories.disk_events("v-1", Disk(made=0, size=1, price=1)))
+    observer = Observer(FileObjects(tmp_path, lambda: 0.0), {})
+    disk = Volume(
+        volume_id="v-1", region="r", zone="r-a", size_gb=1, state=VolumeState.AVAILABLE, created_at=0.0, price=1
+    )  # fmt: skip
+    empty, there = Listing(region="r", at=0.0), Listing(region="r", at=0.0, volumes=(disk,))
+    looks = [{}, {("sim", "r"): empty}, {("sim", "r"): empty}, {}, {("sim", "r"): empty}, {("sim", "r"): there}]
+    found = [observer._missing_volumes(state, listings, float(n)) for n, listings in enumerate(looks)]
+    told = [(one["v-1"].absent_since, one["v-1"].absences) if one else None for one in found]
+    assert told == [None, (1.0, 1), (1.0, 2), (1.0, 2), (1.0, 3), None]

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from fleet.core.bought import PARTS, Shares, by_week, paid, shares, steps, wasted, weeks, yields
 from fleet.core.costs import attempt_cost
-from fleet.core.state import AttemptState, RunState
+from fleet.core.ledger import ledger
+from fleet.core.state import AttemptState, FleetState, RunState
 from fleet.core.stretches import lives
 from fleet.model.calendar import Span, date_text
 from fleet.model.cloud import Billing, Market, NewVolume, PriceSince
@@ -238,6 +239,11 @@ def test_clocks_that_disagree_make_no_stretch_negative() -> None:
     assert shares(backwards, ALL, NOW).machine == 0
 
 
+def test_a_machine_whose_clocks_left_it_no_time_still_has_its_steps_once_however_time_is_cut() -> None:
+    run = run_of([*FIRST[:3], resumed_at(0.0), {"attempt-gone": {"at": 0, "step": 7, "ended_by": "itself"}}])
+    assert [steps(run, span, NOW) or 0 for span in (ALL, Span(-1e6, 0), Span(0, 1e6))] == [7, 7, 0]
+
+
 def test_types_and_markets_are_told_apart_the_cheapest_steps_first() -> None:
     dear = [
         {"launch-intended": {"attempt": 2, "at": 4000, "offers": ["a-large-on-demand"]}},
@@ -333,7 +339,7 @@ billings = st.builds(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(histories(), moments, st.none() | beats, billings, st.lists(moments, min_size=2, max_size=5))
 def test_parts_add_up_exactly_whatever_the_journal_says_and_however_time_is_cut(
     run: RunState, now: float, told: Any, billing: Billing, cuts: list[float]
@@ -356,11 +362,22 @@ def test_parts_add_up_exactly_whatever_the_journal_says_and_however_time_is_cut(
     for part in PARTS:
         assert sum(paid(run, span, now, rules, told)[part] for span in spans) == paid(run, ALL, now, rules, told)[part]
     kept = [steps(run, span, now, told) for span in spans]
-    assert (sum(one or 0 for one in kept) if kept[0] is not None else None) == steps(run, ALL, now, told)
+    assert sum(one or 0 for one in kept) == (steps(run, ALL, now, told) or 0)
     assert all(one is None or one >= 0 for one in kept)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
+@given(histories(), moments, billings, st.lists(moments, min_size=2, max_size=2, unique=True))
+def test_the_parts_are_what_the_ledger_says_of_the_machines_in_any_stretch_of_time(
+    run: RunState, now: float, billing: Billing, edges: list[float]
+) -> None:
+    span = Span(*sorted(edges))
+    lines = ledger(FleetState(runs={RUN: run}), span, now, {"sim": billing}, {})
+    paid_for = sum(line.amount for line in lines if line.kind == "instance")
+    assert sum(paid(run, span, now, {"sim": billing}).values()) == paid_for
+
+
+@settings(max_examples=300, deadline=None)
 @given(histories(), moments)
 def test_a_run_has_a_machine_or_waits_at_each_moment_of_its_life(run: RunState, now: float) -> None:
     """Against a count of each moment, that shares nothing with how it is reckoned."""
@@ -374,7 +391,7 @@ def test_a_run_has_a_machine_or_waits_at_each_moment_of_its_life(run: RunState, 
     assert round(shares(run, ALL, now).waiting * 1000) == waits
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(histories(), moments)
 def test_stretches_follow_one_another_from_a_machines_launch_to_its_end(run: RunState, now: float) -> None:
     for life in lives(run, now):

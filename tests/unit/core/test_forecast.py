@@ -13,7 +13,7 @@ from fleet.core.state import RunState
 from fleet.core.survival import Hints, Lives, outlook, prior_of
 from fleet.core.worth import Knowledge
 from fleet.model.cloud import Offer
-from tests.unit.core.world import job, offer
+from tests.unit.core.world import folded, job, offer
 
 HOUR = 3600.0
 USUAL = Overheads()
@@ -135,3 +135,53 @@ def test_a_pool_that_is_known_to_be_quiet_is_interrupted_less() -> None:
     assert quiet is not None
     assert plain is not None
     assert quiet.forecast.interruptions < plain.forecast.interruptions / 3
+
+
+def test_what_comes_with_the_machine_is_counted_for_each_hour_of_it() -> None:
+    run = RunState(run_id="r", name="racer", job=job({"estimate": "10h"}), workdir_key=None, created_at=0.0)
+    alone = [offer("a-small-on-demand")]
+    for deadline in (None, "20h"):
+        asked = run.model_copy(
+            update={"job": job({"estimate": "10h", "deadline": deadline} if deadline else {"estimate": "10h"})}
+        )
+        plain, more = (foretell(asked, alone, (), Knowledge(), beside) for beside in (0, 15_000))
+        assert plain is not None
+        assert more is not None
+        hours = plain.forecast.seconds[1] / HOUR
+        assert more.forecast.cost[1] - plain.forecast.cost[1] == pytest.approx(15_000 * hours, rel=1e-6)
+        assert more.forecast.on_demand_cost > plain.forecast.on_demand_cost
+
+
+def test_by_a_deadline_it_is_counted_too() -> None:
+    run = RunState(
+        run_id="r", name="racer", job=job({"estimate": "10h", "deadline": "14h"}), workdir_key=None, created_at=0.0
+    )
+    plain, more = (foretell(run, OFFERS, (), Knowledge(), beside) for beside in (0, 15_000))
+    assert plain is not None
+    assert more is not None
+    assert plain.later
+    assert more.forecast.cost[1] - plain.forecast.cost[1] >= 150_000
+
+
+def test_a_job_that_does_not_say_how_long_it_trains_is_held_against_the_newest_run_of_its_name() -> None:
+    state = folded(
+        [
+            {"run-created": {}},
+            {"launch-intended": {}},
+            {"launch-succeeded": {}},
+            {"attempt-began": {"at": 100}},
+            {"attempt-resumed": {"at": 150, "trained": 0.0}},
+            {"attempt-gone": {"at": 36_150, "ended_by": "itself", "trained": 36_000.0}},
+            {"run-ended": {"at": 36_200, "outcome": "succeeded"}},
+        ]
+    )
+    for wishes in ({}, {"deadline": "20h"}):
+        run = RunState(run_id="r", name="racer", job=job(wishes), workdir_key=None, created_at=40_000.0)
+        found = foretell(run, OFFERS, (), Knowledge(state, 40_000.0))
+        assert found is not None
+        assert (found.work, found.like, found.deadline is None) == (36_000, "racer-1", not wishes)
+        assert found.forecast.seconds[0] >= 36_000
+    said = RunState(run_id="r", name="racer", job=job({"estimate": "2h"}), workdir_key=None, created_at=40_000.0)
+    told = foretell(said, OFFERS, (), Knowledge(state, 40_000.0))
+    assert told is not None
+    assert (told.work, told.like) == (7200, None)

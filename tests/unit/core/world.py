@@ -174,6 +174,7 @@ def _plain(kind: str, at: float, attempt: int, fields: dict[str, Any]) -> ev.Eve
             **who, **{**error, "error_class": ErrorClass(rest["error_class"])}
         ),
         "volume-grown": lambda: ev.VolumeGrown(**who, **rest),
+        "volume-delete-intended": lambda: ev.VolumeDeleteIntended(**who, **rest),
         "volume-passed": lambda: ev.VolumePassed(**who, **rest),
         "volume-deleted": lambda: ev.VolumeDeleted(**who, **rest),
         "run-ended": lambda: ev.RunEnded(**who, **{"reason": "", **rest}),
@@ -246,6 +247,7 @@ def observed(world: dict[str, Any], now: float) -> Observed:
         console=world.get("console", False),
         growing=world.get("growing", False),
         volume_price=80_000,
+        price_history=world.get("price_history", False),
     )
     return Observed(
         now=now,
@@ -258,10 +260,14 @@ def observed(world: dict[str, Any], now: float) -> Observed:
             )
             for key, value in world.get("lookups", {}).items()
         },
+        missing={
+            key: Lookup(None, value["absent_since"], value["absences"]) for key, value in world.get("missing", {}).items()
+        },
         heartbeats={(b.run_id, b.attempt): b for b in (_heartbeat(h, now) for h in world.get("heartbeats", ()))},
         listed_beats=frozenset((RUN, number) for number in world.get("listed_beats", ())),
         offers={"sim": tuple(offer(o) for o in world.get("offers", ["a-small-spot", "b-small-spot"]))},
         capabilities={"sim": capabilities},
+        priced_in_vain_since={(RUN, number): at for number, at in world.get("priced_in_vain_since", {}).items()},
         desired={RUN: Desired(**world["desired"])} if "desired" in world else {},
         access={("sim", "r"): tuple(_rule(one) for one in world["access"])} if "access" in world else {},
         secrets=frozenset(world["secrets"]) if "secrets" in world else None,
