@@ -45,6 +45,7 @@ bench: $(DEV) ## figures: benchmarks/README.md says what they mean
 	.venv/bin/python -m benchmarks.launching
 	.venv/bin/python -m benchmarks.function
 	.venv/bin/python -m benchmarks.money
+	.venv/bin/python -m benchmarks.money_report
 	.venv/bin/python -m benchmarks.peers
 	.venv/bin/python -m benchmarks.recovery
 	.venv/bin/python -m benchmarks.scale

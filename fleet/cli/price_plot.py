@@ -14,14 +14,11 @@ from fleet.model.base import Micros
 from fleet.model.units import format_money
 from fleet.providers.aws.catalog import accelerators
 from fleet.providers.aws.overview import Overview, Row
+from fleet.report.palette import COLOURS, DARK
 
 WIDTH, HEIGHT = 760, 240
 LEFT, RIGHT, TOP, BOTTOM = 64, 16, 12, 28
 HOUR, DAY = 3600.0, 86400.0
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#56b4e9", "#6a51a3", "#444444")
-"""Told apart by most people who see some colours alike (Okabe and Ito's, but for two that are too light on white)."""
-DARK = ("#4aa8e0", "#ff8a4c", "#2fc99b", "#e69cc4", "#e0b83d", "#8fd0f5", "#a893e0", "#c8c8c8")
-"""The same on a dark ground."""
 
 
 Scale = Callable[[float], float]

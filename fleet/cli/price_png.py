@@ -7,9 +7,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fleet.cli.price_plot import COLOURS, days
+from fleet.cli.price_plot import days
 from fleet.cli.price_words import told_price
 from fleet.model.errors import FleetError
+from fleet.report.palette import COLOURS
 
 if TYPE_CHECKING:
     from fleet.cli.price_plot import Panel

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from fleet.backtest.policies import ABOUT
 from fleet.backtest.table import at
-from fleet.cli.price_plot import COLOURS, DARK, ticks
+from fleet.cli.price_plot import ticks
 from fleet.model.units import format_duration, format_money
+from fleet.report.palette import COLOURS, DARK
 
 if TYPE_CHECKING:
     from fleet.cli.simulate_job import Tried

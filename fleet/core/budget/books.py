@@ -38,10 +38,6 @@ class Books:
         """In a span until now, with every end that nobody saw as late as it can have been."""
         return sum(_spent(run, span, self.now, self.billing) for run in self.runs) if span.start <= self.now else 0
 
-    def matters(self, run: RunState, span: Span) -> bool:
-        """Whether the run may have cost anything since a span began."""
-        return _last_cost(run) > span.start
-
     def machines(self, span: Span) -> Micros:
         """What live machines may spend in the rest of a span, at the highest prices that they can come to."""
         total = 0.0
@@ -64,6 +60,11 @@ class Books:
             rate += sum(paid_size(run, volume) * volume.price for volume in run.volumes.values() if volume.held)
             rate += sum(gb * self.volume_price for gb in _unseen(run))
         return rate
+
+
+def counted(runs: Iterable[RunState], since: Seconds) -> tuple[RunState, ...]:
+    """Those that may have cost anything since a moment, or may yet: a fleet has run a thousand that have not."""
+    return tuple(run for run in runs if _last_cost(run) > since)
 
 
 def _unseen(run: RunState) -> Iterable[int]:
@@ -95,11 +96,13 @@ def _up(micros: float) -> Micros:
 
 def _spent(run: RunState, span: Span, now: Seconds, billing: Mapping[str, Billing]) -> Micros:
     """Worked out once a tick: every lease of a fleet with a cap asks for it."""
-    if _last_cost(run) <= span.start:
+    last = _last_cost(run)
+    if last <= span.start:
         return 0
+    when = now if last > now else inf  # what has cost all that it ever will costs the same at every moment
     known = run.__dict__.get("_spent_in")  # a copy with other fields takes it along
-    if known is None or known[0] is not run.attempts or known[1] is not run.volumes or known[2:4] != (now, billing):
-        known = run.__dict__["_spent_in"] = (run.attempts, run.volumes, now, dict(billing), {})
+    if known is None or known[0] is not run.attempts or known[1] is not run.volumes or known[2:4] != (when, billing):
+        known = run.__dict__["_spent_in"] = (run.attempts, run.volumes, when, dict(billing), {})
     found = cast("dict[Span, Micros]", known[4])
     if span not in found:
         found[span] = run_cost_in(at_most(run, now, pace_for(run)), span, now, billing)

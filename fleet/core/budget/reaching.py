@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from fleet.core.allowed import bid
-from fleet.core.budget.books import Books
+from fleet.core.budget.books import Books, counted
 from fleet.core.budget.caps import Cap, caps_of
 from fleet.core.leases import Lease, worst_price
 from fleet.core.pace import Pace, pace_of
@@ -47,7 +47,8 @@ class Ask:
         """Of all that counts in a cap."""
         mine = (self.run.run_id, self.besides) if self.besides is not None else None
         size = self.run.job.volume.size if self.new_volume else 0
-        return Books(tuple(cap.runs(self.state, self.run)), self.now, self.billing, self.volume_price, mine, size)
+        runs = counted(cap.runs(self.state, self.run), cap.period(self.now).start)
+        return Books(runs, self.now, self.billing, self.volume_price, mine, size)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from fleet.core.allowed import bid
-from fleet.core.budget.books import Books, pace_for
+from fleet.core.budget.books import Books, counted, pace_for
 from fleet.core.budget.caps import Cap, fleet_caps, own_caps
 from fleet.core.budget.reaching import launch_least
 from fleet.core.costs import attempt_cost_in, run_cost, run_cost_in, volume_rate
@@ -77,10 +77,10 @@ def standing(state: FleetState, cap: Cap, now: Seconds, billing: Mapping[str, Bi
     period = period_of(state, cap, now)
     if cap.scope == "run" and cap.run_id is not None:
         return _of_whole_run(state.runs[cap.run_id], cap, period, now, billing)
-    books = Books(tuple(cap.runs(state)), now, billing, 0)
-    spent = sum(run_cost_in(run, period, now, billing) for run in books.runs if books.matters(run, period))
+    books = Books(counted(cap.runs(state), period.start), now, billing, 0)
+    spent = sum(run_cost_in(run, period, now, billing) for run in books.runs)
     disks = books.disks(period)
-    forecast = spent + disks + _machines_ahead(cap, books, period)
+    forecast = spent + disks + _machines_ahead(state, cap, period, now, billing)
     return Standing(cap, period, spent, books.machines(period), disks, forecast)
 
 
@@ -98,16 +98,15 @@ def _of_whole_run(run: RunState, cap: Cap, period: Span, now: Seconds, billing: 
     return Standing(cap, period, spent, bound, disks, spent + disks + round(ahead))
 
 
-def _machines_ahead(cap: Cap, books: Books, period: Span) -> Micros:
+def _machines_ahead(state: FleetState, cap: Cap, period: Span, now: Seconds, billing: Mapping[str, Billing]) -> Micros:
     """The rest of today as it goes now; the days after it as those of the last week went."""
-    now = books.now
-    today = day_of(now, cap.zone)
-    rate = sum(a.prices[-1].price for run in books.runs for a in run.live_attempts if a.prices)
+    today, runs = day_of(now, cap.zone), list(cap.runs(state))
+    rate = sum(a.prices[-1].price for run in runs for a in run.live_attempts if a.prices)
     ahead = rate * (min(today.end, period.end) - now) / 3600
     if period.end > today.end:
         week = Span(now - LOOKS_BACK, now)
-        paid = sum(_machines(run, week, now, books.billing) for run in books.runs if books.matters(run, week))
-        begun = min((run.created_at for run in books.runs), default=now)
+        paid = sum(_machines(run, week, now, billing) for run in counted(runs, week.start))
+        begun = min((run.created_at for run in runs), default=now)
         lasted = min(LOOKS_BACK, max(86_400.0, now - begun))
         ahead += paid / lasted * (period.end - today.end)
     return round(ahead)
@@ -129,7 +128,8 @@ def used_of(state: FleetState, cap: Cap, now: Seconds, billing: Mapping[str, Bil
     """What machines cannot have any more of a budget: cheap enough for every tick."""
     if cap.scope == "run" and cap.run_id is not None:
         return run_cost(state.runs[cap.run_id], now, billing).total
-    books, period = Books(tuple(cap.runs(state)), now, billing, 0), cap.period(now)
+    period = cap.period(now)
+    books = Books(counted(cap.runs(state), period.start), now, billing, 0)
     return books.spent(period) + books.disks(period)
 
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fleet.core.ledger import ledger
 from fleet.model.calendar import Span, day_of, month_of, night_before
 from fleet.model.cloud import Billing, PriceSince
 from fleet.model.documents import Outcome
 from fleet.model.rates import Rates
+from fleet.report.as_csv import as_csv
+from fleet.report.as_json import as_json
+from fleet.report.as_text import as_text
 from fleet.report.reading import Read, Trail
 from fleet.report.statement import Left, Statement
 from tests.unit.report.nights import (
@@ -277,3 +282,31 @@ def test_two_thousand_runs_of_one_night_take_no_longer_than_they_should() -> Non
     made = night(fleet(*runs), read=Read(billing={"aws": Billing()}))
     assert len(made.runs) == 300
     assert sum(one.paid for one in made.runs) == made.totals.night.paid == 300 * 600_000
+
+
+HOURS = st.floats(-40 * 24, 30, allow_nan=False)
+MACHINES = st.lists(
+    st.tuples(HOURS, st.one_of(st.none(), HOURS), st.dictionaries(HOURS, st.integers(0, 3_000_000), max_size=4)), max_size=4
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(MACHINES, HOURS, st.sampled_from([ZONE, "UTC", "America/St_Johns", "Pacific/Apia"]))
+def test_whatever_the_journal_says_the_parts_add_up(
+    machines: list[tuple[float, float | None, dict[float, int]]], now: float, zone: str
+) -> None:
+    """Days to the ledger, kinds to a day, runs and shares to the night; and every form can be made of it."""
+    told = [attempt(n, start, end, prices) for n, (start, end, prices) in enumerate(machines, 1)]
+    state = fleet(run(*told, created=-41 * 24, volumes=(volume(since=-41 * 24),), volume_id="vol-1"))
+    of = day_of(hour(-30), zone)
+    made = night(state, now=now, of=of, zone=zone)
+    window = Span(of.start - 27 * 86_400 - 7200, of.end)
+    lines = ledger(state, Span(day_of(window.start, zone).start, of.end), hour(now), READ.billing, {}, cuts=[of.start])
+    assert made.totals.night.paid == sum(line.amount for line in lines if line.start >= of.start)
+    assert all(day.paid == sum(paid for _, paid in day.by_kind) for day in made.days)
+    assert sum(one.paid for one in made.runs) == made.totals.night.paid
+    assert made.totals.month.low <= made.totals.month.likely <= made.totals.month.high
+    assert sum(share.seconds for share in made.shares) == pytest.approx(made.totals.machine_seconds, abs=0.01)
+    assert as_text(made)
+    assert as_csv(made)
+    assert as_json(made)
