@@ -43,8 +43,9 @@ def test_the_readmes_commands_do_what_it_says(shell: Shell) -> None:
         "resume mine", "down mine", "controller run",
         "simulate fleet.yaml --market stormy --estimate 6h --deadline 9h --runs 3",
         "init deepracer shanghai-1", "deepracer check shanghai-1",
+        "plan fleet.yaml", "cost --since month --by day", "budget set --day 5 --month 60", "report --night",
     ]  # fmt: skip
-    plan, offers, up, ps, status, logs, stop, resume, down, controller, simulate, init, check = words
+    plan, offers, up, ps, status, logs, stop, resume, down, controller, simulate, init, check, _, cost, budget, report = words
     assert "chosen" in shell.run(*plan)[0]
     assert "TRAINING/H" in shell.run(*offers)[0]
     assert "LATE" in shell.run(*simulate)[0]
@@ -70,6 +71,9 @@ def test_the_readmes_commands_do_what_it_says(shell: Shell) -> None:
     assert "watching" in watcher.stdout.readline()
     os.killpg(watcher.pid, signal.SIGINT)
     watcher.communicate(timeout=20)
+    assert "total" in shell.run(*cost)[0].lower()
+    assert "$60" in shell.run(*budget)[0]
+    assert "fleet volumes delete" in shell.run(*report)[0]  # yesterday there was nothing; what is left over, there is now
 
 
 def test_the_readmes_two_commands_are_targets() -> None:
