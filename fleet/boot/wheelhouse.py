@@ -33,6 +33,8 @@ _ELSEWHERE = frozenset(
     {"cli", "control", "providers", "report", "backtest", "boot", "api.py", "_userdata", "_ami", "_examples"}
 )
 """What no machine imports."""
+_DECIDING = frozenset({"budget", "deadlines", "keeping", "ledger", "plan", "ticks"})
+"""Folders of ``core`` that only controllers and reports need."""
 
 Build = Callable[[str], Iterable[tuple[str, bytes]]]
 """Archives of the dependencies for an architecture, as ``("cp312-x86_64", bytes)``."""
@@ -88,14 +90,17 @@ def listing(found: Mapping[str, Wheels]) -> str:
 def own_files(package: Path | None = None) -> Mapping[str, bytes]:
     """fleet's own files that a machine needs, by their paths: of a checkout and of an installed wheel alike.
 
-    What looks at a workload before it costs anything (``checking``) is not among them.
+    What looks at a workload before it costs anything (``checking``) is not among them, nor what decides and counts.
     """
     root = package or Path(fleet.__file__).parent
-    return {
-        f"fleet/{path.relative_to(root).as_posix()}": path.read_bytes()
-        for path in sorted(root.rglob("*.py"))
-        if path.relative_to(root).parts[0] not in _ELSEWHERE and "checking" not in path.relative_to(root).parts
-    }
+    found = {path.relative_to(root): path for path in sorted(root.rglob("*.py"))}
+    return {f"fleet/{name.as_posix()}": path.read_bytes() for name, path in found.items() if _needed(name.parts)}
+
+
+def _needed(parts: tuple[str, ...]) -> bool:
+    if parts[0] in _ELSEWHERE or "checking" in parts:
+        return False
+    return not (parts[0] == "core" and parts[1] in _DECIDING)
 
 
 def _digest(files: Mapping[str, bytes]) -> str:
