@@ -155,6 +155,13 @@ def paid_size(run: RunState, volume: VolumeRecord) -> int:
     return max(volume.size_gb, run.job.volume.size) if grows else volume.size_gb
 
 
+def too_late(attempt: AttemptState, now: Seconds, pace: Pace) -> bool:
+    """Whether a launch that was intended, and that nobody saw happen, is not worth sending any more: its lease is too short."""
+    if attempt.phase != "intended" or attempt.instance_id is not None or attempt.lease_until is None:
+        return False
+    return attempt.lease_until - now < pace.lease_least / 2
+
+
 def used_up(run: RunState, now: Seconds, pace: Pace, billing: Mapping[str, Billing]) -> NoLease | None:
     """Whether nothing is left to spend or no time, whatever could be launched."""
     limit = time_limit(run, now)

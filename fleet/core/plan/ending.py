@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from fleet.core.actions import Action, Record, Terminate
 from fleet.core.facts import place_of
 from fleet.core.keeping import Verdict
+from fleet.core.leases import too_late
 from fleet.core.observed import Observed
 from fleet.core.pace import Pace, pace_of
 from fleet.core.plan.horizon import not_after
@@ -96,6 +97,8 @@ def _over(run: RunState, attempt: AttemptState, observed: Observed, pace: Pace) 
         return f"the run {run.outcome}"
     if attempt.released_at is not None and not _worth_staying(attempt, observed):
         return "it released everything"
+    if too_late(attempt, now, pace):
+        return "it was not launched in time: its lease is nearly over"
     if attempt.lease_until is not None and now > attempt.lease_until + pace.leave_grace:
         return "its lease is over"
     return None

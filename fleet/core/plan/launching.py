@@ -12,7 +12,7 @@ from fleet.core.budget import Ask, Later, within
 from fleet.core.deadlines.model import Do
 from fleet.core.keeping import Verdict, judge, told
 from fleet.core.keeping.sky import left_alone
-from fleet.core.leases import Lease, NoLease, dearest, grant, used_up
+from fleet.core.leases import Lease, NoLease, dearest, grant, too_late, used_up
 from fleet.core.named import asks_before, usable, volume_to_take
 from fleet.core.observed import Observed
 from fleet.core.pace import pace_of
@@ -66,6 +66,8 @@ def _decide(state: FleetState, run: RunState, observed: Observed) -> Launch | No
     serving = run.serving
     if serving and serving[-1].phase == "intended":
         last = serving[-1]
+        if too_late(last, observed.now, pace_of(last.offers[0].provider)):
+            return None  # another rule ends it, and the next has a lease of its own
         return Launch(not_after=not_after(observed), run_id=run.run_id, attempt=last.number, try_no=last.try_no)
     verdict = judge(state, run, observed)
     if serving:
