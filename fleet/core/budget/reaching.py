@@ -47,7 +47,7 @@ class Ask:
         """Of all that counts in a cap."""
         mine = (self.run.run_id, self.besides) if self.besides is not None else None
         size = self.run.job.volume.size if self.new_volume else 0
-        return Books(tuple(cap.runs(self.state, self.run)), self.now, self.billing, self.volume_price, mine, size)
+        return Books(cap.accounts(self.state, self.run), self.now, self.billing, self.volume_price, mine, size)
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ def standing(state: FleetState, cap: Cap, now: Seconds, billing: Mapping[str, Bi
     period = period_of(state, cap, now)
     if cap.scope == "run" and cap.run_id is not None:
         return _of_whole_run(state.runs[cap.run_id], cap, period, now, billing)
-    books = Books(tuple(cap.runs(state)), now, billing, 0)
+    books = Books(cap.accounts(state), now, billing, 0)
     spent = sum(run_cost_in(run, period, now, billing) for run in books.runs if books.matters(run, period))
     disks = books.disks(period)
     forecast = spent + disks + _machines_ahead(cap, books, period)
@@ -129,7 +129,7 @@ def used_of(state: FleetState, cap: Cap, now: Seconds, billing: Mapping[str, Bil
     """What machines cannot have any more of a budget: cheap enough for every tick."""
     if cap.scope == "run" and cap.run_id is not None:
         return run_cost(state.runs[cap.run_id], now, billing).total
-    books, period = Books(tuple(cap.runs(state)), now, billing, 0), cap.period(now)
+    books, period = Books(cap.accounts(state), now, billing, 0), cap.period(now)
     return books.spent(period) + books.disks(period)
 
 
