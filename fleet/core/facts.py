@@ -75,8 +75,19 @@ def _adopt(run: RunState, attempt: AttemptState, observed: Observed) -> ev.Launc
     if mine is None:
         return None
     return ev.LaunchSucceeded(
-        at=observed.now, run_id=run.run_id, attempt=attempt.number, try_no=attempt.try_no, instance=mine
+        at=observed.now, run_id=run.run_id, attempt=attempt.number, try_no=attempt.try_no, instance=_priced(mine, attempt)
     )
+
+
+def _priced(mine: Instance, attempt: AttemptState) -> Instance:
+    """The machine with the prices of its intention, where its cloud lists none, as one does that tells no prices just now.
+
+    What seems to cost nothing would be given a lease without an end, whatever the budget.
+    """
+    intended = next((offer for offer in attempt.offers if offer.key == mine.offer.key), None)
+    if intended is None or (mine.offer.price > 0 and mine.offer.on_demand_price > 0):
+        return mine
+    return mine.model_copy(update={"offer": intended})
 
 
 def _never_launched(run: RunState, attempt: AttemptState, observed: Observed) -> Iterator[ev.Event]:
