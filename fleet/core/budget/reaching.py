@@ -114,8 +114,8 @@ def _why(ask: Ask, reach: Reach) -> str:
     needs = round(ask.rate * ask.least / 3600)
     whole = replace(books, now=min(ask.now, period.start)).disks(period)
     if whole + needs > cap.limit:
-        each = f"{format_duration(ask.least)} of a machine may come to {format_money(needs)}"
-        return f"{cap.words} lets no machine run: its disks come to {format_money(whole)}, and {each}"
+        each = f", and {format_duration(ask.least)} of a machine may come to {format_money(needs)}" if needs else ""
+        return f"{cap.words} lets no machine run: its disks come to {format_money(whole)}{each}"
     goes_on = f"it goes on from {cap.begins(period.end)}"
     if cap.limit - books.spent(period) - books.disks(period) >= needs:
         return f"{cap.words} is spoken for by the machines that run; {goes_on}, or when they need less"

@@ -16,6 +16,7 @@ from fleet.core.budget import Ask, Later, caps_of, within
 from fleet.core.budget.books import whole_fleet
 from fleet.core.budget.caps import fleet_caps
 from fleet.core.budget.standing import share_used, standing
+from fleet.core.budget.waiting import waits_for_budget
 from fleet.core.costs import attempt_cost, attempt_cost_in, run_cost, run_cost_in, volume_cost
 from fleet.core.leases import Lease, grant
 from fleet.core.pace import CLOUD
@@ -301,6 +302,27 @@ def test_a_disk_that_goes_to_another_run_is_one_disk() -> None:
     (cap,) = fleet_caps(state)
     found = standing(state, cap, 60_000.0, BILLING)
     assert found.used == pytest.approx(volume_cost(_disk(500, 0.0), 86_400.0), abs=2)
+
+
+def test_a_run_that_never_had_a_machine_says_that_a_budget_does_not_even_pay_for_its_disk() -> None:
+    waiting = run(volume={"size": "500GB"})
+    state = _fleet(day=1_000_000).model_copy(update={"runs": {"r-1": waiting}})
+    found = waits_for_budget(state, waiting, 0.0, BILLING, DISK)
+    assert isinstance(found, Later)
+    assert found.reason == "the fleet's budget of $1.00 for a day lets no machine run: its disks come to $1.32"
+    assert waits_for_budget(state, waiting, 0.0, BILLING) is None
+
+
+def test_a_run_that_never_had_a_machine_waits_for_one_like_those_before_it_of_its_name() -> None:
+    over = run(attempt(phase="gone", ended_at=60.0, ended_by="itself")).model_copy(
+        update={"run_id": "r-0", "ended_at": 60.0}
+    )
+    state = _fleet(day=100_000).model_copy(update={"runs": {"r-0": over, "r-1": run(resources={"infra": "sim"})}})
+    found = waits_for_budget(state, state.runs["r-1"], 100.0, BILLING)
+    assert isinstance(found, Later)
+    assert "20m00s of a machine may come to $0.30" in found.reason
+    elsewhere = run(resources={"infra": "sim", "instance_type": "other"})
+    assert waits_for_budget(state, elsewhere, 100.0, BILLING) is None
 
 
 def test_what_is_long_over_is_added_up_once_however_many_machines_ask(monkeypatch: pytest.MonkeyPatch) -> None:
