@@ -15,7 +15,7 @@ from fleet.control.controller import Controller, uncollected
 from fleet.control.opened import opened, opened_run
 from fleet.control.rates import billing_of, rates_of
 from fleet.control.zone import local_zone
-from fleet.core.ledger import By, Group, Line, group, ledger, midnights, total
+from fleet.core.ledger import UNSEEN, By, Group, Line, group, ledger, midnights, total
 from fleet.core.state import RunState
 from fleet.model.base import FURTHEST, Seconds
 from fleet.model.calendar import Span, clock_text, parse_since
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from fleet.cli.money_objects import CostGroupObject, CostLineObject, CostObject
 
 SHOWN = 30
-"""People are shown the newest so many rows, unless they ask for more; the others are one row together."""
+"""People are shown so many rows, the newest or the dearest, unless they ask for more; the others are one row together."""
+DEAREST_FIRST: frozenset[By] = frozenset({"type", "zone", "kind"})
+"""The rest is told in the order of time."""
 HEAD = ("MACHINES", "DISKS", "REST", "TOTAL", "ON-DEMAND", "SAVED", "TIME", "KNOWN")
 SPARE = ("TIME", "KNOWN", "REST", "DISKS", "MACHINES")
 """Left out, in this order, where the terminal is too narrow for all."""
@@ -60,7 +62,7 @@ def _show(wish: Wish, bucket: str | None, *, as_json: bool) -> int:
         found += _lines(controller, runs, Span(start, FURTHEST), now, by, place)
     now = now or time.time()
     groups, whole = group(found, by, place), total(found)
-    if by in ("type", "zone", "kind"):
+    if by in DEAREST_FIRST:
         groups.sort(key=lambda one: one.amount, reverse=True)
     if as_json:
         told = found if wish.lines else []
@@ -72,7 +74,7 @@ def _show(wish: Wish, bucket: str | None, *, as_json: bool) -> int:
     if wish.lines:
         print_table([LINE_HEAD, *(_line_row(one, place) for one in found)])
     else:
-        rows = groups if wish.everything else _newest(groups)
+        rows = groups if wish.everything else _fewer(groups, dearest_first=by in DEAREST_FIRST)
         print_table([(by.upper(), *HEAD), *(_row(one) for one in rows), _row(whole)], SPARE)
     _print_notes(found, whole)
     return 0
@@ -99,10 +101,12 @@ def _lines(
     return ledger(state, span, now, billing_of(providers), rates_of(providers), runs=runs, cuts=cuts)
 
 
-def _newest(groups: list[Group]) -> list[Group]:
-    """The newest, and all the others as one."""
+def _fewer(groups: list[Group], *, dearest_first: bool) -> list[Group]:
+    """The newest or the dearest, and all the others as one."""
     if len(groups) <= SHOWN + 1:
         return groups
+    if dearest_first:
+        return [*groups[:SHOWN], sum_of(groups[SHOWN:], f"{len(groups) - SHOWN} more (--all)")]
     early, late = groups[:-SHOWN], groups[-SHOWN:]
     return [sum_of(early, f"{len(early)} earlier (--all)"), *late]
 
@@ -148,10 +152,14 @@ def _line_row(one: Line, place: str) -> tuple[str, ...]:
 
 def _print_notes(lines: Sequence[Line], whole: Group) -> None:
     """What the figures rest on."""
-    guessed = {line.resource for line in lines if line.known == "estimated" and line.kind == "instance"}
+    unsure = {(one.run, one.attempt): one.how for one in lines if one.known == "estimated" and one.kind == "instance"}
+    unseen = sum(how == UNSEEN for how in unsure.values())
     notes = []
-    if guessed:
-        notes.append(f"Nobody saw the end of {len(guessed)} machine(s): counted up to the last sign of life.")
+    if unseen:
+        notes.append(f"Nobody saw the end of {unseen} machine(s): counted up to the last sign of life.")
+    if len(unsure) > unseen:
+        told = "counted at the prices that were seen"
+        notes.append(f"Nobody tells what {len(unsure) - unseen} machine(s) were charged: {told}.")
     if whole.small:
         notes.append("REST: the machines' own disks, their addresses and the bucket, at listed prices (--lines says which).")
     notes.append("Credits and free tiers are not in it, nor taxes.")

@@ -115,7 +115,7 @@ _WORDS: dict[type, Callable[[Any], str]] = {
     ev.AttemptGone: _gone,
     ev.PriceChanged: lambda e: f"price       now {format_money(e.price)}/h",
     ev.PricesFilled: lambda e: f"price       {format_money(e.prices[-1].price)}/h" if e.prices else "price       not known",
-    ev.LeaseExtended: lambda _e: "lease       extended",
+    ev.LeaseExtended: lambda e: f"lease       it may live {format_duration(max(0.0, e.lease_until - e.at))} from here on",
     ev.VolumeMade: lambda e: f"volume      {e.volume.volume_id} ({e.volume.size_gb} GB) in {e.volume.zone}",
     ev.VolumePassed: lambda e: f"volume      {e.volume_id} comes from run {e.from_run}",
     ev.AttachIntended: lambda e: f"attaching   {e.volume_id}",

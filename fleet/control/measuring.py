@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 
 from fleet.control.setups import aws_setup
 from fleet.core.state import FleetState
-from fleet.core.storage import due, requests_so_far
+from fleet.core.storage import AT_LEAST, due, requests_so_far
 from fleet.model.base import Seconds
 from fleet.model.errors import FleetError
 from fleet.model.events import StorageMeasured
@@ -43,6 +43,7 @@ class StorageMeter:
     objects: Objects
     clock: Callable[[], float] = time.monotonic
     _after: str | None = None
+    _begun: Seconds = 0.0
     _bytes: int = 0
     _count: int = 0
     _not_before: Seconds = field(default=0.0)
@@ -64,6 +65,10 @@ class StorageMeter:
             self._not_before = now + AGAIN
             return None
         assert isinstance(self.objects, Tallying)
+        if self._after is not None and now - self._begun > AT_LEAST:
+            self._after, self._bytes, self._count = None, 0, 0  # another was faster, and this is another day's count
+        if self._after is None:
+            self._begun = now
         until = self.clock() + AT_ONCE
         size, count, self._after = self.objects.tally(self._after, lambda: self.clock() < until)
         self._bytes, self._count = self._bytes + size, self._count + count

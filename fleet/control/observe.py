@@ -47,6 +47,8 @@ HISTORY_EVERY: Seconds = 3600
 """What a machine was charged is asked for so often, and when its listing shows another price, and at its end."""
 HISTORY_LEAST: Seconds = 60
 """Never more often: listings lag, and show a price that was."""
+HISTORIES_AT_ONCE = 20
+"""So many are asked for in one look, those of what lives first: one call follows another, and all else waits."""
 SLOW: Seconds = 10
 """A listing that failed after longer than this keeps the other regions from being looked after."""
 SORE_FIRST: Seconds = 60
@@ -226,7 +228,7 @@ class Observer:
         seen = {i.instance_id: i for listing in listings.values() for i in listing.instances}
         wanted = [((run.run_id, a.number), a) for run in runs for a in run.live_attempts if a.instance_id is not None]
         wanted += [((run_id, n), state.runs[run_id].attempts[n]) for run_id, n in state.unsettled.values()]
-        known = {who for who, _ in wanted}
+        known, asked = {who for who, _ in wanted}, 0
         self._priced = {key: at for key, at in self._priced.items() if key in known}
         self._in_vain = {key: at for key, at in self._in_vain.items() if key in known}
         for key, attempt in wanted:
@@ -244,6 +246,9 @@ class Observer:
                 last = self._priced.get(key, attempt.priced_until or start)
                 if now - last < (HISTORY_LEAST if urgent else HISTORY_EVERY):
                     continue
+            if asked == HISTORIES_AT_ONCE:
+                return
+            asked += 1
             if attempt.ended_at is not None:
                 self._in_vain.setdefault(key, now)
             since, until = attempt.priced_until or start, min(now, ended) if ended is not None else now

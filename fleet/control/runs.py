@@ -199,11 +199,13 @@ class RunView:
     billing: Mapping[str, Billing] = field(default_factory=dict)
     """How each provider charges."""
     state: FleetState = field(default_factory=FleetState)
+    disk_price: Micros = 0
+    """What a new disk costs where it may be made, per GB and month."""
 
     @property
     def waits(self) -> str:
         """Which budget for a day or a month lets no machine of it run now; empty: none keeps it from that."""
-        later = waits_for_budget(self.state, self.run, self.at, self.billing)
+        later = waits_for_budget(self.state, self.run, self.at, self.billing, self.disk_price)
         return later.reason if later is not None else ""
 
     @property
@@ -241,4 +243,6 @@ def view(controller: Controller, run: RunState) -> RunView:
     beats = {(run.run_id, n): beat for n, beat in heard.items() if beat is not None}
     beat = heard.get(attempt.number) if attempt else None
     now, named = controller.objects.now(), controller.state.names.get(run.name) == run.run_id
-    return RunView(run, attempt, beat, run_cost(run, now, billing), now, named, beats, billing, controller.state)
+    where = controller.observer.providers.get(min(providers_of(run.job.resources)))
+    disk = where.capabilities.volume_price if where is not None else 0
+    return RunView(run, attempt, beat, run_cost(run, now, billing), now, named, beats, billing, controller.state, disk)

@@ -75,8 +75,19 @@ def _adopt(run: RunState, attempt: AttemptState, observed: Observed) -> ev.Launc
     if mine is None:
         return None
     return ev.LaunchSucceeded(
-        at=observed.now, run_id=run.run_id, attempt=attempt.number, try_no=attempt.try_no, instance=mine
+        at=observed.now, run_id=run.run_id, attempt=attempt.number, try_no=attempt.try_no, instance=_priced(mine, attempt)
     )
+
+
+def _priced(mine: Instance, attempt: AttemptState) -> Instance:
+    """The machine with the prices of its intention, where its cloud lists none, as one does that tells no prices just now.
+
+    What seems to cost nothing would be given a lease without an end, whatever the budget.
+    """
+    intended = next((offer for offer in attempt.offers if offer.key == mine.offer.key), None)
+    if intended is None or (mine.offer.price > 0 and mine.offer.on_demand_price > 0):
+        return mine
+    return mine.model_copy(update={"offer": intended})
 
 
 def _never_launched(run: RunState, attempt: AttemptState, observed: Observed) -> Iterator[ev.Event]:
@@ -232,11 +243,22 @@ def _new_volumes(state: FleetState, observed: Observed) -> Iterator[ev.Event]:
     told: set[str] = set()  # a listing may show something twice
     for (provider, _), listing in observed.listings.items():
         for volume in sorted(listing.volumes, key=lambda one: one.created_at):  # the newest is the run's
-            run = state.runs.get(volume.tags.get("run", ""))
-            known = run.volumes.get(volume.volume_id) if run is not None else None
-            if run is not None and (known is None or known.written_off) and volume.volume_id not in told:
+            run = _misses(state, volume)
+            if run is not None and volume.volume_id not in told:
                 told.add(volume.volume_id)
                 yield ev.VolumeMade(at=observed.now, run_id=run.run_id, provider=provider, volume=volume)
+
+
+def _misses(state: FleetState, volume: Volume) -> RunState | None:
+    """The run that had it made and does not know it yet; or the one that wrote it off, its maker or who took it over."""
+    maker = state.runs.get(volume.tags.get("run", ""))
+    record = maker.volumes.get(volume.volume_id) if maker is not None else None
+    if record is None or record.passed_at is None:
+        return maker if record is None or record.written_off else None
+    takers = (
+        run for run in state.runs.values() if (had := run.volumes.get(volume.volume_id)) is not None and had.written_off
+    )
+    return next(takers, None)
 
 
 def _grown_volumes(state: FleetState, observed: Observed) -> Iterator[ev.Event]:

@@ -124,7 +124,8 @@ def clock_text(at: Seconds, zone_name: str) -> str:
 def parse_since(text: str, now: Seconds, zone: str) -> Seconds:
     """The moment that ``7d``, ``24h``, ``2026-11-01``, ``2026-11``, ``today``, ``yesterday`` or ``month`` begins at.
 
-    A duration counts back from ``now``; the rest begins at a local midnight. Raises FleetError.
+    A duration counts back from ``now``; the rest begins at a local midnight. What is older than 1970 is 1970: there was
+    nothing to pay for. Raises FleetError.
     """
     word = text.strip().lower()
     named = {
@@ -132,13 +133,16 @@ def parse_since(text: str, now: Seconds, zone: str) -> Seconds:
         "yesterday": lambda: night_before(now, zone).start,
         "month": lambda: month_of(now, zone).start,
     }
-    found = named[word]() if word in named else _written(word, now, zone)
+    try:
+        found = named[word]() if word in named else _written(word, now, zone)
+    except (ValueError, OverflowError):  # before the year 1, somewhere
+        found = 0.0
     if found is None:
         told = "Write for example 7d, 24h, 2026-11-01, yesterday or month."
         raise FleetError(f"{text[:80]!r} is neither a length of time nor a date", told)
     if found > now:
         raise FleetError(f"{text[:80]!r} lies in the future", "Name a time that has begun.")
-    return found
+    return max(0.0, found)
 
 
 def _written(word: str, now: Seconds, zone_name: str) -> Seconds | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import cast
 
@@ -11,7 +11,7 @@ from fleet.core.allowed import bid, providers_of
 from fleet.core.costs import HOURS_PER_MONTH, run_cost_in
 from fleet.core.leases import at_most, dearest, ends_by, paid_size, worst_price
 from fleet.core.pace import Pace, pace_of
-from fleet.core.state import AttemptState, RunState
+from fleet.core.state import AttemptState, FleetState, RunState
 from fleet.model.base import Micros, Seconds
 from fleet.model.calendar import Span
 from fleet.model.cloud import Billing, NewVolume
@@ -20,11 +20,41 @@ _LONGEST_UNSEEN: Seconds = 2 * 3600
 """A machine that ended unseen lived on for half an hour at most: after that a run that is over costs nothing more."""
 
 
+@dataclass(slots=True)
+class Accounts:
+    """Runs whose money counts together, sorted once however many leases of a tick ask: most of a fleet's are long over."""
+
+    runs: tuple[RunState, ...]
+    going: tuple[RunState, ...] = field(init=False)
+    """Those that have a machine or a disk."""
+    _spent: tuple[Seconds, Mapping[str, Billing], dict[Span, Micros]] | None = None
+
+    def __post_init__(self) -> None:
+        self.going = tuple(run for run in self.runs if _last_cost(run) == inf)
+
+    def spent(self, span: Span, now: Seconds, billing: Mapping[str, Billing]) -> Micros:
+        """In a span until ``now``."""
+        if self._spent is None or self._spent[:2] != (now, billing):
+            self._spent = (now, dict(billing), {})
+        found = self._spent[2]
+        if span not in found:
+            found[span] = sum(_spent(run, span, now, billing) for run in self.runs)
+        return found[span]
+
+
+def whole_fleet(state: FleetState) -> Accounts:
+    """The accounts of all runs."""
+    known: tuple[object, Accounts] | None = state.__dict__.get("_accounts")  # a copy with other fields takes it along
+    if known is None or known[0] is not state.runs:
+        known = state.__dict__["_accounts"] = (state.runs, Accounts(tuple(state.runs.values())))
+    return known[1]
+
+
 @dataclass(frozen=True, slots=True)
 class Books:
     """Of some runs, at a moment."""
 
-    runs: tuple[RunState, ...]
+    accounts: Accounts
     now: Seconds
     billing: Mapping[str, Billing]
     volume_price: Micros
@@ -36,12 +66,17 @@ class Books:
 
     def spent(self, span: Span) -> Micros:
         """In a span until now, with every end that nobody saw as late as it can have been."""
-        return sum(_spent(run, span, self.now, self.billing) for run in self.runs) if span.start <= self.now else 0
+        return self.accounts.spent(span, self.now, self.billing) if span.start <= self.now else 0
+
+    @property
+    def runs(self) -> tuple[RunState, ...]:
+        """Whose they are."""
+        return self.accounts.runs
 
     def machines(self, span: Span) -> Micros:
         """What live machines may spend in the rest of a span, at the highest prices that they can come to."""
         total = 0.0
-        for run in self.runs:
+        for run in self.accounts.going:
             for attempt in run.live_attempts:
                 if attempt.lease_until is not None and (run.run_id, attempt.number) != self.besides:
                     pace = pace_for(run, attempt)
@@ -56,7 +91,7 @@ class Books:
     def _disk_rate(self) -> int:
         """Micro-dollars per month."""
         rate = self.new_gb * self.volume_price
-        for run in self.runs:
+        for run in self.accounts.going:
             rate += sum(paid_size(run, volume) * volume.price for volume in run.volumes.values() if volume.held)
             rate += sum(gb * self.volume_price for gb in _unseen(run))
         return rate

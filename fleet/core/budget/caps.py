@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
+from fleet.core.budget.books import Accounts, whole_fleet
 from fleet.core.state import FleetState, RunState
 from fleet.model.base import Micros, Seconds
 from fleet.model.calendar import Span, clock_text, day_of, month_of, zone
@@ -32,13 +32,13 @@ class Cap:
         """The day or month that a moment lies in."""
         return month_of(at, self.zone) if self.monthly else day_of(at, self.zone)
 
-    def runs(self, state: FleetState, run: RunState | None = None) -> Iterable[RunState]:
-        """Those whose spending counts; ``run``, if given, as it is there and not as the state has it."""
+    def accounts(self, state: FleetState, run: RunState | None = None) -> Accounts:
+        """Of those whose spending counts; ``run``, if given, as it is there and not as the state has it."""
         if self.run_id is not None:
-            return (run if run is not None else state.runs[self.run_id],)
-        if run is None:
-            return state.runs.values()
-        return {**state.runs, run.run_id: run}.values()
+            return Accounts((run if run is not None else state.runs[self.run_id],))
+        if run is None or state.runs.get(run.run_id) is run:
+            return whole_fleet(state)
+        return Accounts(tuple({**state.runs, run.run_id: run}.values()))
 
     @property
     def words(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from fleet.core.allowed import bid
-from fleet.core.budget.books import Books, counted
+from fleet.core.budget.books import Books
 from fleet.core.budget.caps import Cap, caps_of
 from fleet.core.leases import Lease, worst_price
 from fleet.core.pace import Pace, pace_of
@@ -31,6 +31,8 @@ class Ask:
     """The attempt that it is, if it lives: what that may still spend is what is asked about."""
     new_volume: bool = False
     """Its launch makes a disk."""
+    slack: Micros = 0
+    """What a cap may be passed by, for a lease that was granted: sums are rounded."""
 
     @property
     def rate(self) -> Micros:
@@ -47,8 +49,7 @@ class Ask:
         """Of all that counts in a cap."""
         mine = (self.run.run_id, self.besides) if self.besides is not None else None
         size = self.run.job.volume.size if self.new_volume else 0
-        runs = counted(cap.runs(self.state, self.run), cap.period(self.now).start)
-        return Books(runs, self.now, self.billing, self.volume_price, mine, size)
+        return Books(cap.accounts(self.state, self.run), self.now, self.billing, self.volume_price, mine, size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +92,15 @@ def within(ask: Ask, lease: Lease) -> Lease | Later:
 
 def reach(ask: Ask, most: Seconds) -> list[Reach]:
     """How far each cap lets the machine live, up to ``most``; empty: there is no cap."""
-    return [_under(cap, ask.books(cap), ask.rate, most) for cap in caps_of(ask.state, ask.run)]
+    return [_under(cap, ask.books(cap), ask.rate, most, ask.slack) for cap in caps_of(ask.state, ask.run)]
 
 
-def _under(cap: Cap, books: Books, rate: Micros, most: Seconds) -> Reach:
+def _under(cap: Cap, books: Books, rate: Micros, most: Seconds, slack: Micros) -> Reach:
     """Day by day, or month by month: what is left of each pays for the machine to its end, or the lease ends in it."""
     at = books.now
     while True:
         period = cap.period(at)
-        left = cap.limit - books.spent(period) - books.machines(period) - books.disks(period)
+        left = cap.limit + slack - books.spent(period) - books.machines(period) - books.disks(period)
         lasts = left * 3600 / rate if rate else (period.end - at if left >= 0 else 0.0)
         if at + lasts < min(period.end, most):
             return Reach(max(at, at + lasts), cap, period)
@@ -115,8 +116,8 @@ def _why(ask: Ask, reach: Reach) -> str:
     needs = round(ask.rate * ask.least / 3600)
     whole = replace(books, now=min(ask.now, period.start)).disks(period)
     if whole + needs > cap.limit:
-        each = f"{format_duration(ask.least)} of a machine may come to {format_money(needs)}"
-        return f"{cap.words} lets no machine run: its disks come to {format_money(whole)}, and {each}"
+        each = f", and {format_duration(ask.least)} of a machine may come to {format_money(needs)}" if needs else ""
+        return f"{cap.words} lets no machine run: its disks come to {format_money(whole)}{each}"
     goes_on = f"it goes on from {cap.begins(period.end)}"
     if cap.limit - books.spent(period) - books.disks(period) >= needs:
         return f"{cap.words} is spoken for by the machines that run; {goes_on}, or when they need less"

@@ -77,8 +77,8 @@ def standing(state: FleetState, cap: Cap, now: Seconds, billing: Mapping[str, Bi
     period = period_of(state, cap, now)
     if cap.scope == "run" and cap.run_id is not None:
         return _of_whole_run(state.runs[cap.run_id], cap, period, now, billing)
-    books = Books(counted(cap.runs(state), period.start), now, billing, 0)
-    spent = sum(run_cost_in(run, period, now, billing) for run in books.runs)
+    books = Books(cap.accounts(state), now, billing, 0)
+    spent = sum(run_cost_in(run, period, now, billing) for run in counted(books.runs, period.start))
     disks = books.disks(period)
     forecast = spent + disks + _machines_ahead(state, cap, period, now, billing)
     return Standing(cap, period, spent, books.machines(period), disks, forecast)
@@ -100,7 +100,7 @@ def _of_whole_run(run: RunState, cap: Cap, period: Span, now: Seconds, billing: 
 
 def _machines_ahead(state: FleetState, cap: Cap, period: Span, now: Seconds, billing: Mapping[str, Billing]) -> Micros:
     """The rest of today as it goes now; the days after it as those of the last week went."""
-    today, runs = day_of(now, cap.zone), list(cap.runs(state))
+    today, runs = day_of(now, cap.zone), cap.accounts(state).runs
     rate = sum(a.prices[-1].price for run in runs for a in run.live_attempts if a.prices)
     ahead = rate * (min(today.end, period.end) - now) / 3600
     if period.end > today.end:
@@ -128,8 +128,7 @@ def used_of(state: FleetState, cap: Cap, now: Seconds, billing: Mapping[str, Bil
     """What machines cannot have any more of a budget: cheap enough for every tick."""
     if cap.scope == "run" and cap.run_id is not None:
         return run_cost(state.runs[cap.run_id], now, billing).total
-    period = cap.period(now)
-    books = Books(counted(cap.runs(state), period.start), now, billing, 0)
+    books, period = Books(cap.accounts(state), now, billing, 0), cap.period(now)
     return books.spent(period) + books.disks(period)
 
 

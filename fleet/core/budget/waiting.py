@@ -4,25 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fleet.core.allowed import providers_of
+from fleet.core.allowed import fitting, providers_of
 from fleet.core.budget.caps import caps_of
 from fleet.core.budget.reaching import Ask, Later, within
 from fleet.core.leases import Lease, dearest
 from fleet.core.pace import pace_of
 from fleet.core.state import FleetState, RunState
-from fleet.model.base import Seconds
+from fleet.model.base import Micros, Seconds
 from fleet.model.cloud import Billing, Market, Offer
 
 
-def waits_for_budget(state: FleetState, run: RunState, now: Seconds, billing: Mapping[str, Billing]) -> Later | None:
-    """What keeps a machine like its last one from being launched now; None: no budget does, or none is wanted."""
+def waits_for_budget(
+    state: FleetState, run: RunState, now: Seconds, billing: Mapping[str, Billing], disk: Micros = 0
+) -> Later | None:
+    """What keeps a machine like its last one from being launched now; None: no budget does, or none is wanted.
+
+    ``disk``: what a new one costs per GB and month. A run without one makes one with its machine.
+    """
     if run.ended_at is not None or run.want != "train" or run.serving or not caps_of(state, run):
         return None
-    newest = run.newest
-    offer = dearest(newest.offers, run.job.resources) if newest is not None and newest.offers else _free(run)
+    offer = _last(run) or _of_its_name(state, run) or _free(run)
+    new = not any(volume.held for volume in run.volumes.values())
     lease = Lease(now + pace_of(offer.provider).lease_cap, None)
-    found = within(Ask(state, run, offer, now, billing, 0), lease)
+    found = within(Ask(state, run, offer, now, billing, disk, new_volume=new), lease)
     return found if isinstance(found, Later) else None
+
+
+def _last(run: RunState) -> Offer | None:
+    """The dearest of those that its last machine was asked for as."""
+    newest = run.newest
+    return dearest(newest.offers, run.job.resources) if newest is not None and newest.offers else None
+
+
+def _of_its_name(state: FleetState, run: RunState) -> Offer | None:
+    """What an earlier run of its name had, if its job allows that still."""
+    for other in reversed(state.runs.values()):
+        offer = _last(other) if other.name == run.name else None
+        if offer is not None:
+            return offer if fitting(offer, run.job.resources) else None
+    return None
 
 
 def _free(run: RunState) -> Offer:

@@ -19,6 +19,7 @@ from fleet.model.rates import Rates
 
 HOUR_MS = 3_600_000
 MONTH_MS = HOURS_PER_MONTH * HOUR_MS
+UNSEEN = "estimated: nobody saw the end; the last sign of life"
 NO_BILLING = Billing()
 NO_RATES = Rates.model_validate({"of": "1970-01-01"})
 
@@ -110,7 +111,7 @@ def _machine(
 def _known(attempt: AttemptState, offer: Offer, *, free: bool) -> tuple[Known, str]:
     """How a machine's cost is known."""
     if attempt.end_estimated:
-        return "estimated", "estimated: nobody saw the end; the last sign of life"
+        return "estimated", UNSEEN
     if free and attempt.ended_by == "cloud":
         return "measured", "measured: free, taken back by the cloud in the first hour"
     if offer.market is Market.ON_DEMAND:

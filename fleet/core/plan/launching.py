@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from fleet.core.actions import Action, Launch, Record
-from fleet.core.allowed import described, providers_of
+from fleet.core.allowed import bid, described, providers_of
 from fleet.core.budget import Ask, Later, within
 from fleet.core.deadlines.model import Do
 from fleet.core.keeping import Verdict, judge, told
 from fleet.core.keeping.sky import left_alone
-from fleet.core.leases import Lease, NoLease, dearest, grant, too_late, used_up
+from fleet.core.leases import Lease, NoLease, dearest, grant, too_late, used_up, worst_price
 from fleet.core.named import asks_before, usable, volume_to_take
 from fleet.core.observed import Observed
 from fleet.core.pace import pace_of
@@ -142,10 +142,7 @@ def _next(
         placement = place(run, offers, cooling, observed.now, state.resting, known)
     if isinstance(placement, Nothing):
         return placement.reason
-    lease = _lease(state, run, placement, observed)
-    if not isinstance(lease, Lease) and len(placement.offers) > 1:
-        placement = replace(placement, offers=placement.offers[:1])  # what the cheapest may cost can still be paid
-        lease = _lease(state, run, placement, observed)
+    placement, lease = _payable(state, run, placement, observed)
     if isinstance(lease, Later):
         return lease.reason
     if isinstance(lease, NoLease):
@@ -153,6 +150,20 @@ def _next(
     if verdict is not None:
         placement = replace(placement, why=f"{placement.why}; {told(verdict)}")
     return _intend(state, run, placement, lease, observed)
+
+
+def _payable(
+    state: FleetState, run: RunState, placement: Placement, observed: Observed
+) -> tuple[Placement, Lease | NoLease | Later]:
+    """As many of the offers as the budgets pay for: without the dearest ones, where those would be too much."""
+    lease = _lease(state, run, placement, observed)
+    worst = {offer.key: worst_price(offer, bid(offer, run.job.resources)) for offer in placement.offers}
+    for most in sorted(set(worst.values()), reverse=True)[1:]:
+        if isinstance(lease, Lease):
+            break
+        placement = replace(placement, offers=tuple(one for one in placement.offers if worst[one.key] <= most))
+        lease = _lease(state, run, placement, observed)
+    return placement, lease
 
 
 def _lease(state: FleetState, run: RunState, placement: Placement, observed: Observed) -> Lease | NoLease | Later:

@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fleet.core.actions import Action, Record
+from fleet.core.allowed import bid
 from fleet.core.budget import Ask, caps_of, reach, within
-from fleet.core.leases import Lease, grant
+from fleet.core.leases import Lease, grant, worst_price
 from fleet.core.observed import Observed
 from fleet.core.pace import pace_of
 from fleet.core.plan.horizon import not_after
@@ -55,7 +56,8 @@ def shorten_leases(state: FleetState, run: RunState, observed: Observed) -> Iter
             continue
         billing = {name: c.billing for name, c in observed.capabilities.items()}
         disk = capabilities.volume_price_in(offer.region)
-        ask = Ask(state, run, offer, observed.now, billing, disk, attempt.number)
+        slack = worst_price(offer, bid(offer, run.job.resources)) // 60  # a minute: else the last micro-dollar's rounding
+        ask = Ask(state, run, offer, observed.now, billing, disk, attempt.number, slack=slack)  # shortens what is paid for
         paid = min((one.until for one in reach(ask, until)), default=until)
         if paid < until - pace.again:
             yield _record(run, attempt, max(paid, observed.now + pace.lease_least), attempt.share, observed)

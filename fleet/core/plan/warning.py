@@ -15,9 +15,10 @@ from fleet.model.events import BudgetWarned, RunEnded
 
 def warn(state: FleetState, observed: Observed, planned: Iterable[Action]) -> Iterator[Action]:
     """The warnings that are due. A run that ends just now for its budget has used it, whatever is left of it."""
-    ended = {a.intention.run_id for a in planned if isinstance(a.intention, RunEnded) and "budget" in a.intention.reason}
     if not state.busy_runs:
         return
+    ends = [a.intention for a in planned if isinstance(a.intention, RunEnded)]
+    ended = {one.run_id for one in ends if one.outcome == "over-budget" and "budget" in one.reason}  # not by max_duration
     billing = None
     for cap in caps_to_tell(state):
         start = period_of(state, cap, observed.now).start

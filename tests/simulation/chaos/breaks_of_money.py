@@ -123,8 +123,8 @@ def no_days(patch: pytest.MonkeyPatch) -> None:
 def today_only(patch: pytest.MonkeyPatch) -> None:
     real = reaching._under
 
-    def under(cap: Any, books: Any, rate: int, most: float) -> Any:
-        found = real(cap, books, rate, most)
+    def under(cap: Any, books: Any, rate: int, most: float, slack: int) -> Any:
+        found = real(cap, books, rate, most, slack)
         today = cap.period(books.now)
         return found if found.until < today.end else reaching.Reach(most, cap, today)
 

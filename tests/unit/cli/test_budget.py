@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from fleet.cli.timeline import describe
+from fleet.model.events import LeaseExtended
 from fleet.providers.local.provider import stop_everything
 from tests.unit.cli.test_commands import Shell
 from tests.unit.cli.test_json import check
@@ -62,6 +64,11 @@ def test_a_zone_that_is_none_changes_nothing(shell: Shell) -> None:
     _, err = shell.run("budget", "set", "--day", "5", "--time-zone", "Berlin", *place, code=1)
     assert "Did you mean Europe/Berlin" in err
     assert budgets(shell, *place)[0]["day_usd"] is None
+
+
+def test_a_lease_that_a_lowered_budget_shortens_is_not_called_an_extension() -> None:
+    shorter = LeaseExtended(at=1000.0, run_id="r-1", attempt=1, lease_until=1300.0, share=None)
+    assert describe(shorter) == "lease       it may live 5m00s from here on"
 
 
 def test_a_run_whose_budget_is_used_up_saves_and_waits_for_another_day(shell: Shell) -> None:

@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from fleet.cli.cost import _fewer
 from fleet.control.fleets import open_fleet
 from fleet.control.home import open_home
+from fleet.core.ledger import Group
 from fleet.core.state import FleetState
+from fleet.model.events import AttemptGone, PricesFilled
 from tests.unit.cli.test_json import check
 from tests.unit.cli.test_simulate_job import refused, typed
 from tests.unit.core.ledger.oracle import Disk, Machine
@@ -99,6 +102,30 @@ def test_many_rows_are_put_together_and_add_up(fleet: FleetState) -> None:
     assert rows[-1].startswith("total")
     assert "$4.72" in rows[-1]
     assert len(typed("cost", "--all").stdout.splitlines()) == len(rows) + 11 + 3
+
+
+def test_of_many_types_the_dearest_are_shown() -> None:
+    groups = [Group(f"type-{n}", 100 - n, 0, 0, 200, 1.0, "measured") for n in range(40)]
+    shown = _fewer(groups, dearest_first=True)
+    assert [one.key for one in shown] == [*(f"type-{n}" for n in range(30)), "10 more (--all)"]
+    assert sum(one.amount for one in shown) == sum(one.amount for one in groups)
+
+
+def test_what_is_not_sure_is_told_with_its_reason(fleet: FleetState) -> None:
+    """A price that the cloud did not tell is no end that nobody saw."""
+    controller = open_fleet(open_home(), open_home().bucket)
+    now = round(controller.objects.now())
+    controller.record([created("odd-1", now - DAY)])
+    controller.record(machine_events(1, Machine(now - DAY, 100_000, 400_000, ended=now - DAY + HOUR), "odd-1"))
+    controller.record([PricesFilled(at=now, run_id="odd-1", attempt=1, prices=(), until=now - DAY + HOUR)])
+    shown = typed("cost").stdout
+    assert "Nobody tells what 1 machine(s) were charged: counted at the prices that were seen." in shown
+    assert "Nobody saw the end" not in shown
+    seen = AttemptGone(at=now, run_id="odd-1", attempt=2, ended_at=now - 2 * HOUR, ended_by="unknown", estimate=True)
+    controller.record([*machine_events(2, Machine(now - 3 * HOUR, 100_000, 400_000), "odd-1"), seen])
+    shown = typed("cost").stdout
+    assert "Nobody saw the end of 1 machine(s): counted up to the last sign of life." in shown
+    assert "Nobody tells what 1 machine(s) were charged" in shown
 
 
 def test_nothing_to_pay_for_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

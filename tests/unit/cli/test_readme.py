@@ -45,7 +45,9 @@ def test_the_readmes_commands_do_what_it_says(shell: Shell) -> None:
         "init deepracer shanghai-1", "deepracer check shanghai-1",
         "plan fleet.yaml", "cost --since month --by day", "budget set --day 5 --month 60", "report --night",
     ]  # fmt: skip
-    plan, offers, up, ps, status, logs, stop, resume, down, controller, simulate, init, check, _, cost, budget, report = words
+    plan, offers, up, ps, status, logs, stop, resume, down, controller, simulate, init, check, _, cost, budget, report = (
+        words
+    )
     assert "chosen" in shell.run(*plan)[0]
     assert "TRAINING/H" in shell.run(*offers)[0]
     assert "LATE" in shell.run(*simulate)[0]

@@ -40,6 +40,19 @@ def test_what_lies_there_is_counted_whole_also_in_several_rounds(bucket: RemoteO
     assert [(one.bytes, one.objects, one.provider, one.region) for one in told] == [(20_000, 2500, "aws", "eu-central-1")]
 
 
+def test_half_a_count_of_another_day_is_begun_anew(bucket: RemoteObjects) -> None:
+    """Another controller was faster: what this one had counted until then may have been deleted since."""
+    for number in range(2500):
+        bucket.put(f"runs/{number:05d}", b"12345678")
+    hurried = iter(float(second) for second in range(0, 10_000, 100))
+    meter, state = StorageMeter(bucket, clock=lambda: next(hurried)), folded([created()])
+    assert meter.look(state, FIRST_AFTER) is None
+    bucket.delete([f"runs/{number:05d}" for number in range(2500)])
+    told = meter.look(state, FIRST_AFTER + MEASURE_EVERY)
+    assert told is not None
+    assert (told.bytes, told.objects) == (0, 0)
+
+
 def test_it_is_counted_once_a_day(bucket: RemoteObjects) -> None:
     journal = Journal(bucket, "f", by="me", version="0")
     controller = Controller(bucket, journal, "f", {})

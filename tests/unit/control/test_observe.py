@@ -11,7 +11,7 @@ import pytest
 
 from fleet.control.controller import Controller
 from fleet.control.history import events_of
-from fleet.control.observe import ACTED_WITHIN, DESIRED_EVERY, SWEEP_LATER, Observer
+from fleet.control.observe import ACTED_WITHIN, DESIRED_EVERY, HISTORIES_AT_ONCE, SWEEP_LATER, Observer
 from fleet.core.plan.desired import desired_of
 from fleet.core.state import FOLD_VERSION
 from fleet.core.upcast import encode
@@ -26,7 +26,7 @@ from fleet.store.files import FileObjects
 from fleet.store.journal import Journal
 from fleet.store.parallel import SHARE
 from tests.unit.core.ledger import stories
-from tests.unit.core.ledger.oracle import Disk
+from tests.unit.core.ledger.oracle import Disk, Machine
 from tests.unit.core.world import job, offer
 
 RUNS = 2 * SHARE + 3
@@ -331,3 +331,32 @@ def test_a_volume_is_missed_only_where_somebody_looked(tmp_path: Path) -> None:
     found = [observer._missing_volumes(state, listings, float(n)) for n, listings in enumerate(looks)]
     told = [(one["v-1"].absent_since, one["v-1"].absences) if one else None for one in found]
     assert told == [None, (1.0, 1), (1.0, 2), (1.0, 2), (1.0, 3), None]
+
+
+class Priceless:
+    """A cloud that tells no prices of the past."""
+
+    capabilities = Capabilities(notice_seconds=120, visible_within=60, volume_price=1, price_history=True)
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def price_history(self, _offer: Offer, _since: float, _until: float) -> list[Any]:
+        self.asked += 1
+        raise ProviderError(ErrorClass.DENIED, "UnauthorizedOperation", "denied")
+
+
+def test_what_many_machines_were_charged_is_asked_for_over_several_looks(tmp_path: Path) -> None:
+    """A function has a minute: with all asked at once it would end within its first look, and so would the next one."""
+    many = 2 * HISTORIES_AT_ONCE + 5
+    machines = [stories.machine_events(n, Machine(0, 300_000, 900_000, ended=3600, by="cloud")) for n in range(1, many + 1)]
+    state = stories.folded([stories.created()], *machines)
+    assert len(state.unsettled) == many
+    cloud = Priceless()
+    observer = Observer(FileObjects(tmp_path, lambda: 0.0), {"sim": cloud})  # type: ignore[dict-item]
+    asked = []
+    for look in (0.0, 10.0, 20.0, 30.0):
+        before = cloud.asked
+        assert dict(observer._histories(state, [], {}, 4000.0 + look)) == {}
+        asked.append(cloud.asked - before)
+    assert asked == [HISTORIES_AT_ONCE, HISTORIES_AT_ONCE, 5, 0]

@@ -13,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleet.core.budget import Ask, Later, caps_of, within
+from fleet.core.budget.books import whole_fleet
 from fleet.core.budget.caps import fleet_caps
 from fleet.core.budget.standing import share_used, standing
+from fleet.core.budget.waiting import waits_for_budget
 from fleet.core.costs import attempt_cost, attempt_cost_in, run_cost, run_cost_in, volume_cost
 from fleet.core.leases import Lease, grant
 from fleet.core.pace import CLOUD
@@ -114,7 +116,7 @@ class Story:
         """If every controller died now, and every price jumped to the highest: each day and month stays within its cap."""
         for one in self.state.runs.values():
             for cap in caps_of(self.state, one):
-                runs = list(cap.runs(self.state))
+                runs = cap.accounts(self.state).runs
                 last = max((end for r in runs for end in self._reaches(r)), default=self.now)
                 of = month_of if cap.scope.endswith("month") else day_of
                 period = of(self.now, cap.zone)
@@ -300,3 +302,49 @@ def test_a_disk_that_goes_to_another_run_is_one_disk() -> None:
     (cap,) = fleet_caps(state)
     found = standing(state, cap, 60_000.0, BILLING)
     assert found.used == pytest.approx(volume_cost(_disk(500, 0.0), 86_400.0), abs=2)
+
+
+def test_a_run_that_never_had_a_machine_says_that_a_budget_does_not_even_pay_for_its_disk() -> None:
+    waiting = run(volume={"size": "500GB"})
+    state = _fleet(day=1_000_000).model_copy(update={"runs": {"r-1": waiting}})
+    found = waits_for_budget(state, waiting, 0.0, BILLING, DISK)
+    assert isinstance(found, Later)
+    assert found.reason == "the fleet's budget of $1.00 for a day lets no machine run: its disks come to $1.32"
+    assert waits_for_budget(state, waiting, 0.0, BILLING) is None
+
+
+def test_a_run_that_never_had_a_machine_waits_for_one_like_those_before_it_of_its_name() -> None:
+    over = run(attempt(phase="gone", ended_at=60.0, ended_by="itself")).model_copy(
+        update={"run_id": "r-0", "ended_at": 60.0}
+    )
+    state = _fleet(day=100_000).model_copy(update={"runs": {"r-0": over, "r-1": run(resources={"infra": "sim"})}})
+    found = waits_for_budget(state, state.runs["r-1"], 100.0, BILLING)
+    assert isinstance(found, Later)
+    assert "20m00s of a machine may come to $0.30" in found.reason
+    elsewhere = run(resources={"infra": "sim", "instance_type": "other"})
+    assert waits_for_budget(state, elsewhere, 100.0, BILLING) is None
+
+
+def test_what_is_long_over_is_added_up_once_however_many_machines_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tick of a fleet with thousands of runs must not go through all of them for each day of each lease."""
+    gone = attempt(phase="gone", ended_at=3600.0, ended_by="itself")
+    over = [run(gone).model_copy(update={"run_id": f"over-{n}"}) for n in range(50)]
+    lives = [run(attempt(lease_until=9_000.0)).model_copy(update={"run_id": f"lives-{n}"}) for n in range(5)]
+    runs = {one.run_id: one for one in (*over, *lives)}
+    state = FleetState(runs=runs, budget=FleetBudget(day=10**9, month=10**10, time_zone="UTC", set_at=0.0))
+    accounts = whole_fleet(state)
+    assert (accounts.runs, accounts.going) == ((*over, *lives), tuple(lives))
+    counted: list[str] = []
+
+    def counting(one: RunState, *rest: Any) -> Micros:
+        counted.append(one.run_id)
+        return run_cost_in(one, *rest)
+
+    monkeypatch.setattr("fleet.core.budget.books.run_cost_in", counting)
+    for one in lives * 3:
+        ask = Ask(state, one, offer(), 7200.0, BILLING, 0, 1)
+        assert isinstance(within(ask, Lease(8_000.0, None)), Lease)
+    assert sorted(counted) == sorted([*runs] * 2)  # once for the day, and once for the month
+    changed = lives[0].model_copy(update={"attempts": {1: gone}})
+    assert fleet_caps(state)[0].accounts(state, changed).going == tuple(lives[1:])
+    assert whole_fleet(state.model_copy(update={"runs": {**runs, changed.run_id: changed}})).going == tuple(lives[1:])

@@ -16,6 +16,7 @@ from fleet.core.state import AttemptState, FleetState, RunState, VolumeRecord
 from fleet.model import events as ev
 from fleet.model.cloud import Billing, Market, NewVolume, Offer, PriceSince, Volume, VolumeState
 from fleet.model.job import Job
+from tests.unit.core.world import decide
 
 PER_SECOND = Billing(minimum_seconds=60, free_if_interrupted_within=3600)
 
@@ -280,3 +281,19 @@ def test_a_volume_that_goes_from_run_to_run_is_paid_for_once(moments: list[float
     )
     assert sum(paid) == pytest.approx(volume_cost(alone, now), abs=len(moments) + 2)
     assert [one.run_id for one in state.runs.values() if one.volume_id == "v"] == [holder]
+
+
+def test_a_machine_that_is_adopted_while_its_cloud_tells_no_prices_costs_what_it_was_asked_for_at() -> None:
+    """At a price of 0 its budget would pay for it for ever, and what it would cost on demand would be nothing."""
+    adopted = {
+        "now": 10,
+        "events": [
+            {"run-created": {"budget": {"run": "$1"}}},
+            {"launch-intended": {"at": 0, "offers": ["a-small-spot@90000"]}},
+        ],
+        "world": {"instances": [{"offer": "a-small-spot@0"}]},
+    }
+    (found, *_), _, state = decide(adopted)
+    assert isinstance(found, ev.LaunchSucceeded)
+    assert (found.instance.offer.price, found.instance.offer.on_demand_price) == (90_000, 300_000)
+    assert attempt_cost(state.runs["racer-1"].attempts[1], 3600.0, Billing()) == 90_000

@@ -175,3 +175,10 @@ def test_what_a_day_shares_with_a_stretch_of_time_adds_up_over_the_days(one: flo
         total += day.shared(start, end)
         day = next_day(day, name)
     assert total == pytest.approx(end - start, abs=1e-3)
+
+
+@pytest.mark.parametrize("text", ["0001-01-01", "0001-01", "0001-01-01T00:00Z", "1900-01-01"])
+@pytest.mark.parametrize("name", ["UTC", "Europe/Berlin", "Pacific/Apia", "America/New_York"])
+def test_a_time_before_all_machines_means_everything(text: str, name: str) -> None:
+    """East of Greenwich the year 1 begins in the year 0, which no date can name."""
+    assert parse_since(text, at("2026-11-25T14:00"), name) == 0.0
