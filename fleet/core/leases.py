@@ -156,7 +156,7 @@ def paid_size(run: RunState, volume: VolumeRecord) -> int:
 
 
 def too_late(attempt: AttemptState, now: Seconds, pace: Pace) -> bool:
-    """Whether a launch that was intended and that nobody saw happen is not worth sending any more: its lease is too short."""
+    """Whether an intended launch that nobody saw happen is not worth sending any more: its lease is too short."""
     if attempt.phase != "intended" or attempt.instance_id is not None or attempt.lease_until is None:
         return False
     return attempt.lease_until - now < pace.lease_least / 2

@@ -4,11 +4,11 @@ paid for any more, since the user lowered a budget."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from fleet.core.actions import Action, Record
-from fleet.core.allowed import bid
 from fleet.core.budget import Ask, caps_of, reach, within
-from fleet.core.leases import Lease, grant, worst_price
+from fleet.core.leases import Lease, grant
 from fleet.core.observed import Observed
 from fleet.core.pace import pace_of
 from fleet.core.plan.horizon import not_after
@@ -56,10 +56,11 @@ def shorten_leases(state: FleetState, run: RunState, observed: Observed) -> Iter
             continue
         billing = {name: c.billing for name, c in observed.capabilities.items()}
         disk = capabilities.volume_price_in(offer.region)
-        slack = worst_price(offer, bid(offer, run.job.resources)) // 60  # a minute: else the last micro-dollar's rounding
-        ask = Ask(state, run, offer, observed.now, billing, disk, attempt.number, slack=slack)  # shortens what is paid for
-        paid = min((one.until for one in reach(ask, until)), default=until)
-        if paid < until - pace.again:
+        ask = Ask(state, run, offer, observed.now, billing, disk, attempt.number)
+        # Passed by a minute: else the rounding of a sum shortens what was just granted, and the next look grants it anew.
+        allowed = reach(replace(ask, slack=ask.rate // 60), until)
+        if min((one.until for one in allowed), default=until) < until - pace.again:
+            paid = min(one.until for one in reach(ask, until))
             yield _record(run, attempt, max(paid, observed.now + pace.lease_least), attempt.share, observed)
 
 

@@ -437,6 +437,7 @@ class Explorer:
                 "token": token,
                 "fleet_id": fleet,
                 "run_id": "forgotten-1",
+                "lease_until": self.world.clock() + 7 * 24 * HOUR,
                 "tags": tags,
                 "volume": None,
                 "user_data": "",
