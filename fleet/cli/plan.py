@@ -51,10 +51,14 @@ def show(path: Path, *, as_json: bool) -> int:
         print(f"steps  {line}")
     for one in plan.bought:
         print(f"bought {told_yield(one)}")
-    for line in plan.notes:
+    for line in _notes(plan):
         print(f"note   {line}")
     print(f"\nStart it: fleet up {path}")
     return 0
+
+
+def _notes(plan: Plan) -> list[str]:
+    return [*plan.notes, *([f"it would wait: {plan.waits}"] if plan.waits else [])]
 
 
 def _steps(plan: Plan) -> Iterator[str]:
@@ -91,7 +95,7 @@ def plan_object(plan: Plan) -> PlanObject:
     return {
         "offers": [_object(one) for one in plan.offers],
         "why": plan.why,
-        "notes": list(plan.notes),
+        "notes": _notes(plan),
         "makes": {
             "volume_gb": plan.job.volume.size,
             "volume_usd_per_month": dollars(plan.volume_monthly),

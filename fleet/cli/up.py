@@ -146,6 +146,8 @@ def spending(plan: Plan) -> str:
     if one is None:
         begins = f"Nothing can be had this moment ({plan.why}): it waits."
         one = plan.offers[0]
+    elif plan.waits:
+        begins = f"It waits: {plan.waits}."
     else:
         begins = f"It begins on {one.offer.instance_type} in {one.offer.zone}, {one.offer.market.value}."
     hourly = f"{format_money(one.offer.price)} an hour, {format_money(one.hourly)} with its volume of {job.volume.size} GB"

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from fleet.control.budgets import with_zone
 from fleet.control.rates import billing_of, rates_of
 from fleet.control.zone import local_zone
-from fleet.core.allowed import described, fitting, providers_of
+from fleet.core.allowed import bid, described, fitting, providers_of
 from fleet.core.bought import Yield, by_week, yields
+from fleet.core.budget import Ask, Later, within
 from fleet.core.costs import volume_rate
 from fleet.core.foretold import Foretold, anywhere, foretell
+from fleet.core.leases import Lease, worst_price
 from fleet.core.named import holder_of
+from fleet.core.pace import pace_of
 from fleet.core.placement import Placement, place
 from fleet.core.rates import measured_rates, work_price
 from fleet.core.state import FleetState, RunState
@@ -106,6 +110,8 @@ class Plan:
     """The same by week, oldest first."""
     notes: tuple[str, ...] = ()
     """What of the job's wishes is nowhere on offer and what serves instead, and which prices could not be had."""
+    waits: str = ""
+    """Which budget for a day or a month lets no machine of it be launched now; empty: none keeps it from that."""
 
 
 Hinting = Callable[[Iterable[Offer]], Mapping[str, Hints]]
@@ -163,8 +169,22 @@ def offering(state: FleetState, providers: Iterable[Provider], job: Job, now: fl
     rest = [o for o in offers if o not in allowed and fitting(o, anywhere(job.resources))]
     beside = _beside(chosen or allowed[0], job, knows, known)
     foretold = foretell(run, allowed, rest, knows, beside.machine)
-    plan = Plan(rows, why, job.volume.size * price, job, forecast=foretold, beside=beside)
+    waits = _waits_for_budget(
+        state, run, placement.offers if isinstance(placement, Placement) else allowed, now, known, price
+    )
+    plan = Plan(rows, why, job.volume.size * price, job, forecast=foretold, beside=beside, waits=waits)
     return _with_bought(plan, knows.runs_of(job.name), now, known)
+
+
+def _waits_for_budget(
+    state: FleetState, run: RunState, offers: Sequence[Offer], now: Seconds, known: Mapping[str, Provider], price: Micros
+) -> str:
+    """Which budget for a day or a month would not even let the least of the machines be launched now, and till when."""
+    run = run.model_copy(update={"job": with_zone(run.job)})
+    offer = min(offers, key=lambda one: worst_price(one, bid(one, run.job.resources)))
+    lease = Lease(now + pace_of(offer.provider).lease_cap, None)
+    found = within(Ask(state, run, offer, now, billing_of(known), price, new_volume=not run.volumes), lease)
+    return found.reason if isinstance(found, Later) else ""
 
 
 def _beside(offer: Offer, job: Job, knows: Knowledge, known: Mapping[str, Provider]) -> Beside:

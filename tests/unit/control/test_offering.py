@@ -7,6 +7,8 @@ from typing import Any, cast
 
 import pytest
 
+from fleet.cli.plan import plan_object
+from fleet.cli.up import spending
 from fleet.control.offering import Beside, Plan, offering
 from fleet.core.state import FleetState
 from fleet.model.cloud import Capabilities, Offer
@@ -83,3 +85,18 @@ def test_what_was_got_long_ago_is_not_told() -> None:
     ended = {"run-ended": {"at": 3700, "outcome": "succeeded"}}
     plan = planned(Shop("sim", [offer("a-small-spot")]), folded([*EARLIER, ended]), now=1e8)
     assert (plan.bought, plan.weeks) == ((), ())
+
+
+def test_a_budget_that_lets_no_machine_be_launched_is_told_before_anything_is_started() -> None:
+    shop = Shop("sim", [offer("a-small-spot")])
+    told = planned(shop, budget={"day": "$1", "time_zone": "UTC"})
+    assert told.waits == (
+        "the budget of $1.00 for a day lets no machine run: "
+        "its disks come to $1.32, and 20m00s of a machine may come to $0.10"
+    )
+    assert spending(told).startswith(f"It waits: {told.waits}.")
+    assert plan_object(told)["notes"] == [f"it would wait: {told.waits}"]
+    fleets = folded([{"budget-set": {"day": 1_300_000}}])
+    assert planned(shop, fleets).waits.startswith("the fleet's budget of $1.30 for a day")
+    assert planned(shop, budget={"day": "$10", "time_zone": "UTC"}).waits == ""
+    assert spending(planned(shop)).startswith("It begins on")
