@@ -201,7 +201,7 @@ def launchd(home: Home, wish: Wish) -> Managed:
     plist = {
         "Label": LABEL,
         "ProgramArguments": wish.command(),
-        "EnvironmentVariables": {"FLEET_HOME": str(home.path), NIGHTLY: "nightly"},
+        "EnvironmentVariables": {"FLEET_HOME": str(home.path), NIGHTLY: "nightly", "TZ": wish.zone},
         "StartCalendarInterval": {"Hour": wish.hour, "Minute": wish.minute},
         "StandardOutPath": log,
         "StandardErrorPath": log,

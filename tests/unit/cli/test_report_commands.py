@@ -11,6 +11,7 @@ import pytest
 
 from fleet.control.fleets import open_fleet
 from fleet.control.home import Home
+from fleet.control.zone import local_zone
 from fleet.providers.local.provider import stop_everything
 from fleet.report.send.destinations import FILE
 from tests.boot.shims import Shims
@@ -93,6 +94,8 @@ def test_from_one_place_to_another_it_moves(shell: Terminal) -> None:
     shell.run("report", "install", "--to", "json://localhost:9", "--on", "systemd", "--yes")
     made = shell.json("report", "install", "--on", "cron", "--at", "3:15", "--yes")
     assert made["on"] == ["cron"]
+    assert made["time_zone"] == local_zone({})  # cron goes by the computer's clock, and knows no TZ of a shell's
+    assert "TZ=Europe/Berlin" in (shell.home.path / "report-night").read_text()  # the nights are the user's
     assert shell.units == []
     assert shell.crontab.read_bytes().startswith(b"15 3 * * * ")
     shell.run("report", "uninstall", "--yes")
