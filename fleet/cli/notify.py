@@ -59,6 +59,10 @@ def turn_on(
         raise FleetError("whom? No destination is known yet", f"Name one with --to. {EXAMPLES}")
     if len(here) > len(listed):
         keep(home.path, "notify", here)
+        from fleet.report.send import doubts
+
+        for told in doubts({name: url for name, url in labels(here).items() if url in new}):
+            say(f"Mind: {told}")
     for controller in controllers:
         on = partial(turned_on, kinds=chosen, to=names, now=controller.objects.now(), times=times)
         _changed(home, controller, change_wish(controller.objects, on))

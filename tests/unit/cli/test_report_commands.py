@@ -196,6 +196,17 @@ def test_a_service_manager_that_refuses_is_told_with_what_it_says(shell: Termina
     assert (shell.units, shell.crontab.exists()) == ([], True)
 
 
+def test_what_nobody_could_tell_is_said_before_it_is_made(shell: Terminal) -> None:
+    words = ("report", "install", "--on", "cron", "--dry-run", "--to")
+    out, err = shell.run(*words, "nonsense://hunter2pw", "--to", "json://localhost")
+    assert "Mind: nonsense://***: Apprise does not understand this destination" in out
+    assert "Mind: json" not in out
+    assert "hunter2pw" not in out + err
+    out, err = shell.run("notify", "on", "failed", "--to", "nonsense://hunter2pw")
+    assert "Mind: nonsense://***: Apprise does not understand this destination" in out
+    assert "hunter2pw" not in out + err
+
+
 def test_what_a_service_manager_refused_can_be_taken_away(shell: Terminal) -> None:
     shell.shims.add("systemctl", "echo 'Failed to connect to bus' >&2; exit 1")
     shell.run("report", "install", "--to", "json://localhost", "--on", "systemd", "--yes", code=1)
