@@ -192,7 +192,11 @@ def _changed(home: Home, controller: Controller, wish: Wish) -> None:
 
 def _forget(home: Home, names: Iterable[str]) -> None:
     """The URLs of those that no fleet known here tells anything any more."""
-    told = {to for controller in _fleets(None) for to in (read_wish(controller.objects) or Wish()).to}
+    left_out: dict[str, FleetError] = {}
+    fleets = list(opened(None, left_out=left_out))
+    if left_out:  # whom they tell is not known, and a URL that is gone nobody can give back
+        return
+    told = {to for controller in fleets for to in (read_wish(controller.objects) or Wish()).to}
     listed = labels(read(home.path, "notify"))
     gone = set(names) - told
     if gone & listed.keys():
