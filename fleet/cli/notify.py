@@ -59,6 +59,10 @@ def turn_on(
         raise FleetError("whom? No destination is known yet", f"Name one with --to. {EXAMPLES}")
     if len(here) > len(listed):
         keep(home.path, "notify", here)
+        from fleet.report.send import doubts
+
+        for told in doubts({name: url for name, url in labels(here).items() if url in new}):
+            say(f"Mind: {told}")
     for controller in controllers:
         on = partial(turned_on, kinds=chosen, to=names, now=controller.objects.now(), times=times)
         _changed(home, controller, change_wish(controller.objects, on))
@@ -188,7 +192,11 @@ def _changed(home: Home, controller: Controller, wish: Wish) -> None:
 
 def _forget(home: Home, names: Iterable[str]) -> None:
     """The URLs of those that no fleet known here tells anything any more."""
-    told = {to for controller in _fleets(None) for to in (read_wish(controller.objects) or Wish()).to}
+    left_out: dict[str, FleetError] = {}
+    fleets = list(opened(None, left_out=left_out))
+    if left_out:  # whom they tell is not known, and a URL that is gone nobody can give back
+        return
+    told = {to for controller in fleets for to in (read_wish(controller.objects) or Wish()).to}
     listed = labels(read(home.path, "notify"))
     gone = set(names) - told
     if gone & listed.keys():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from fleet.cli.app import EXIT_INTERRUPTED
@@ -49,7 +49,10 @@ def install(
     steps = way.steps()
     done = [*steps, *(step for other in others for step in other.steps_away())]
     new = urls != read(home.path, "report")
-    say(f"Each night at {wish.at} ({wish.zone}), by {_by(way.name)}, to:\n" + "".join(f"  {name}\n" for name in named))
+    clock = _clock(way.name, wish.zone)
+    say(f"Each night at {wish.at} ({clock}), by {_by(way.name)}, to:\n" + "".join(f"  {name}\n" for name in named))
+    if way.name != "account":
+        _doubted(named)
     if not steps and not new and not others:
         say("Nothing to do: everything is there, and as it should be.")
     else:
@@ -68,7 +71,7 @@ def install(
                     _each(other, other.steps_away())
             say("\n" + "\n".join(_after(way.name)))
     if as_json:
-        emit(_object([way.name], wish.at, wish.zone, list(named), done, made=not dry))
+        emit(_object([way.name], wish.at, clock, list(named), done, made=not dry))
     return 0
 
 
@@ -136,6 +139,20 @@ def _account(home: Home, wish: Wish) -> Iterator[Way]:
 def _others(home: Home, wish: Wish, chosen: Way) -> list[Way]:
     """Where else this home's report is called from: it is moved, not made twice. Only once it is known that it can be."""
     return [one for one in ways(home, wish) if one.name != chosen.name and one.steps_away()]
+
+
+def _doubted(named: Mapping[str, str]) -> None:
+    from fleet.report.send import doubts
+
+    for told in doubts(named):
+        say(f"Mind: {told}")
+
+
+def _clock(name: On, zone: str) -> str:
+    """The zone that the time of the day is in: cron and launchd know the computer's own alone, whatever TZ says."""
+    from fleet.control.zone import local_zone
+
+    return local_zone({}) if name in ("cron", "launchd") else zone
 
 
 def _by(name: On) -> str:

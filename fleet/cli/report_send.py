@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 from collections.abc import Iterator, Sequence
@@ -91,12 +92,12 @@ def _spoken(fleets: Sequence[Controller], makers: Sequence[Make], zone: str) -> 
 
     if len(fleets) == 1:
         return {0}
-    lively = [
-        number
-        for number, (one, make) in enumerate(zip(fleets, makers, strict=True))
-        if not make(last_night(one.objects.now(), zone)).quiet
-    ]
-    return set(lively) if lively else {0}
+    lively = set[int]()
+    for number, (one, make) in enumerate(zip(fleets, makers, strict=True)):
+        with contextlib.suppress(FleetError):  # it is told when its turn comes
+            if not make(last_night(one.objects.now(), zone)).quiet:
+                lively.add(number)
+    return lively or {0}
 
 
 def account_of(home: Home, urls: Sequence[str]) -> Account:

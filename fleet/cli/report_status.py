@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 
 LAST = 7
 """Nights that are told."""
+AGAIN = "the same `fleet report install` again; `fleet report uninstall` takes it away"
 NOT_INSTALLED = "No nightly report is installed: fleet report install --at 02:00 --to mailto://…"
 
 
 def status(bucket: str | None, *, as_json: bool) -> int:
     """Look, and tell; 1 if nothing is installed."""
     from fleet.cli.report_install import ways
-    from fleet.control.nightly import Wish
+    from fleet.control.nightly import Managed, Wish
     from fleet.report.send.destinations import FILE, labels, read, was_open
 
     home, troubles = open_home(), list[str]()
@@ -28,6 +29,11 @@ def status(bucket: str | None, *, as_json: bool) -> int:
         say(f"Mind: others could read {home.path / FILE}, which holds passwords; now they cannot. Change those passwords.")
     found = [way for way in ways(home, Wish(0, 0, "UTC", bucket=bucket), troubles) if way.steps_away()]
     installed = [_place(way) for way in found]
+    troubles += [
+        f"{way.name} does not know what is installed, and calls nothing: {AGAIN}"
+        for way in found
+        if isinstance(way, Managed) and not way.in_effect()
+    ]
     to = [*labels(read(home.path, "report"))]
     nights = _nights(bucket, troubles)
     for place in installed:

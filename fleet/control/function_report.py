@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fleet.control.controller import Controller
 from fleet.model.errors import FleetError
-from fleet.report.send import Account
+from fleet.report.send import Account, Failure, Rendered, send_each
 from fleet.report.send.nights import Make, Night, QuietNights, deliver
 
 LEFT_OVER = 10.0
@@ -19,7 +20,8 @@ LEFT_OVER = 10.0
 SHORTEST = 5.0
 """Seconds that sending gets in any case."""
 LOOKING = 20.0
-"""Seconds that clouds get to say what lies about and what prices were; without their answer it is told from the journal."""
+"""Seconds that clouds get in a call to say what lies about and what prices were, for all its nights together; without their
+answer it is told from the journal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,11 @@ def tell(controller: Controller, event: Mapping[str, Any], left: Callable[[], fl
     wish = asked(event)
     controller.catch_up()
     night = last_night(controller.objects.now(), wish.zone)
+    account = Account(region=os.environ.get("AWS_REGION", ""))
+
+    def sender(message: Rendered, to: Sequence[str]) -> Sequence[Failure | None]:
+        return send_each(message, to, max(SHORTEST, left() - LEFT_OVER), account)  # what making it took is gone by then
+
     told = deliver(
         controller.objects,
         night,
@@ -55,8 +62,7 @@ def tell(controller: Controller, event: Mapping[str, Any], left: Callable[[], fl
         within(LOOKING, controller, wish.zone),
         quiet_nights=wish.quiet_nights,
         gaps=True,
-        account=Account(region=os.environ.get("AWS_REGION", "")),
-        seconds=max(SHORTEST, left() - LEFT_OVER),
+        sender=sender,
     )
     failed = [str(one) for each in told for one in each.failed]
     if failed:
@@ -65,8 +71,13 @@ def tell(controller: Controller, event: Mapping[str, Any], left: Callable[[], fl
 
 
 def within(seconds: float, controller: Controller, zone: str) -> Make:
-    """Makes a night with what clouds say of it, if they say it in time: a report without that is better than none."""
+    """Makes nights with what clouds say of them, if they say it in time: a report without that is better than none.
+
+    Who was too slow for one night is not asked about the next.
+    """
     from fleet.control.night import maker
+
+    remains = [seconds]
 
     def made(night: str) -> Night:
         found: list[Night] = []
@@ -75,9 +86,12 @@ def within(seconds: float, controller: Controller, zone: str) -> Make:
             with contextlib.suppress(Exception):  # what really fails does so again below
                 found.append(maker(controller, zone, whole=False)(night))
 
-        looking = threading.Thread(target=look, daemon=True)
-        looking.start()
-        looking.join(seconds)
+        if remains[0] > 0:
+            began = time.monotonic()
+            looking = threading.Thread(target=look, daemon=True)
+            looking.start()
+            looking.join(remains[0])
+            remains[0] -= time.monotonic() - began
         return found[0] if found else maker(controller, zone, look=False)(night)
 
     return made

@@ -26,6 +26,8 @@ MOST_ASKED = 12
 """Pools whose prices over time are asked for; those of others are told from the journal."""
 RECENT: Seconds = 2 * 86_400
 """What lies about now is told of a night that ended no longer ago."""
+FIRST, LAST = 1970, 9999
+"""Years."""
 _WHOSE = {"aws": "EC2's price history"}
 
 
@@ -37,10 +39,12 @@ def last_night(now: float, time_zone: str) -> str:
 def span_of(night: str, time_zone: str) -> Span:
     """A night by its date. Raises FleetError for what is no date."""
     try:
-        noon = datetime.combine(date.fromisoformat(night), time(12), zone(time_zone))
+        day = date.fromisoformat(night)
+        if not FIRST <= day.year < LAST:  # the weeks before it, and its end, are to be dates as well
+            raise ValueError
+        return day_of(datetime.combine(day, time(12), zone(time_zone)).timestamp(), time_zone)
     except ValueError:
         raise FleetError(f"{night[:40]!r} is no date", "Write for example 2026-11-25.") from None
-    return day_of(noon.timestamp(), time_zone)
 
 
 def maker(controller: Controller, time_zone: str, *, look: bool = True, whole: bool = True) -> Make:

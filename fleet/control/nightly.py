@@ -112,7 +112,7 @@ class Managed:
         """Files that are not as they should be, and what puts them into effect."""
         self._check_own()
         changed = [path for path, text in self.files.items() if _text(path) != text]
-        if not changed and self._in_effect():
+        if not changed and self.in_effect():
             return ()
         restart = self.stop if self.name == "launchd" and self.there else ()
         return (
@@ -135,7 +135,12 @@ class Managed:
         """One of them."""
         if step.kind == "run":
             words = next(one for one in (*self.start, *self.stop, *self.after) if shlex.join(one) == step.where)
-            _do(words)
+            try:
+                _do(words)
+            except FleetError:
+                # One that does not know it, or does not answer at all, must not keep its files: nobody could take them away.
+                if words not in (*self.stop, *self.after) or self.in_effect():
+                    raise
             return
         path = Path(step.where)
         if step.kind == "remove":
@@ -144,7 +149,8 @@ class Managed:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self.files[path], encoding="utf-8")
 
-    def _in_effect(self) -> bool:
+    def in_effect(self) -> bool:
+        """Whether the manager knows it; False also if there is none that answers."""
         if shutil.which(self.asks[0]) is None:
             return False
         try:
@@ -201,7 +207,7 @@ def launchd(home: Home, wish: Wish) -> Managed:
     plist = {
         "Label": LABEL,
         "ProgramArguments": wish.command(),
-        "EnvironmentVariables": {"FLEET_HOME": str(home.path), NIGHTLY: "nightly"},
+        "EnvironmentVariables": {"FLEET_HOME": str(home.path), NIGHTLY: "nightly", "TZ": wish.zone},
         "StartCalendarInterval": {"Hour": wish.hour, "Minute": wish.minute},
         "StandardOutPath": log,
         "StandardErrorPath": log,

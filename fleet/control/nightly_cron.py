@@ -38,10 +38,11 @@ class NightlyCron:
     def text(self) -> str:
         """The script. cron's own path is short, and a program that AWS's configuration names may lie elsewhere."""
         home, path = shlex.quote(str(self.home.path)), shlex.quote(os.environ.get("PATH", os.defpath))
+        zone = shlex.quote(self.wish.zone)  # whose nights are told; a user's own TZ is none of cron's
         log = shlex.quote(str(self.home.path / "report.log"))
         return (
             "#!/bin/sh\n# The night's report of fleet, for cron; the log holds what the last one said.\n"
-            f"cd / || exit 1\numask 077\nexport {NIGHTLY}=nightly FLEET_HOME={home} PATH={path}\n"
+            f"cd / || exit 1\numask 077\nexport {NIGHTLY}=nightly FLEET_HOME={home} TZ={zone} PATH={path}\n"
             f"exec {shlex.join(self.wish.command())} >{log} 2>&1\n"
         )
 

@@ -56,14 +56,14 @@ def waiting(s: Statement) -> Iterator[str]:
     """A run that goes no further without its user."""
     for run in s.runs:
         if run.outcome == WAITS:
-            yield f"{run.name} waits for your word: see why with `fleet status {run.name}`, then `fleet resume {run.name}`."
+            yield f"{run.name} waits for your word: see why with `fleet status {run.who}`, then `fleet resume {run.who}`."
 
 
 def failed(s: Statement) -> Iterator[str]:
     """A run that failed in the night."""
     for run in s.runs:
         if run.ended and run.outcome == "failed":
-            yield f"{run.name} failed: `fleet logs {run.name}` shows what it said, `fleet resume {run.name}` goes on."
+            yield f"{run.name} failed: `fleet logs {run.who}` shows what it said, `fleet resume {run.who}` goes on."
 
 
 def over_month(s: Statement) -> Iterator[str]:
@@ -97,7 +97,7 @@ def over_run(s: Statement) -> Iterator[str]:
         part = percent(run.paid_whole, run.budget or 0)
         yield (
             f"{run.name} has used {part} of its {money(run.budget)} and is ended before it passes them: "
-            f"`fleet stop {run.name}`, then `fleet resume {run.name} --budget` with more, lets it go on."
+            f"`fleet stop {run.who}`, then `fleet resume {run.who} --budget` with more, lets it go on."
         )
 
 

@@ -6,11 +6,12 @@ they may drop: the dark colours. Everything that somebody else wrote is escaped,
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from html import escape
-from typing import Literal
+from typing import Literal, TypeVar
 
 from fleet.core.plain import plain
 from fleet.report.charts import drawable
@@ -21,19 +22,21 @@ from fleet.report.styles import HEAD, PANEL, STYLES
 from fleet.report.tables import Section, Table, shortened
 from fleet.report.words import subject
 
+log = logging.getLogger("fleet.control")
+Drawing = TypeVar("Drawing", str, bytes)
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src cid:; base-uri 'none'; form-action 'none'"
 SHORT = 14
 """Characters of a row's name that stay on one line."""
 _CODE = re.compile(r"`([^`]+)`")
-_NO_CHARTS = "Charts are drawn by matplotlib, which is not installed where this was made: pip install 'fleet[report]'."
+_NO_CHARTS = "Charts are drawn by matplotlib, which is missing or broken where this was made: pip install 'fleet[report]'."
 
 
 def as_html(s: Statement, images: Literal["inline", "cid"] = "inline") -> tuple[str, dict[str, bytes]]:
     """The page, and with ``cid`` the pictures that it names: mail programs show no drawing that stands in the text."""
     made = sections(s)
     alts = {section.chart: section.alt for section in made if section.chart}
-    pictures = {f"{name}.png": data for name, data in pngs(s).items()} if images == "cid" and drawable() else {}
-    drawn = svgs(s, alts) if images == "inline" and drawable() else {}
+    pictures = {f"{name}.png": data for name, data in _drawn(lambda: pngs(s)).items()} if images == "cid" else {}
+    drawn = _drawn(lambda: svgs(s, alts)) if images == "inline" else {}
     charts = drawn or {name.removesuffix(".png"): _image(name, alts) for name in pictures}
     head = heading(s)
     told = "".join(_p(line, "lead" if not number else "p") for number, line in enumerate(head.told))
@@ -44,6 +47,17 @@ def as_html(s: Statement, images: Literal["inline", "cid"] = "inline") -> tuple[
     about = f"{s.fleet}, {s.zone}"
     page = f"<h1{_style('h1')}>{text(head.title)}</h1>{_p(about, 'soft')}{told}{_advice(head.advice)}{missing}{body}"
     return _document(subject(s), page), pictures
+
+
+def _drawn(draw: Callable[[], dict[str, Drawing]]) -> dict[str, Drawing]:
+    """The charts; none if they cannot be drawn: a page without them is better than none."""
+    if not drawable():
+        return {}
+    try:
+        return draw()
+    except Exception as error:  # noqa: BLE001 - a matplotlib that is there and broken (its NumPy is another) is not rare
+        log.warning("fleet: charts could not be drawn: %s: %s", type(error).__name__, str(error)[:200])
+        return {}
 
 
 def text(words: str) -> str:

@@ -50,7 +50,9 @@ def where(attempt: AttemptState) -> str:
     return name_of(f"{offer.instance_type} {offer.market.value}, {offer.zone}") if offer is not None else "no machine"
 
 
-def run_night(run: RunState, asked: Asked, lines: Sequence[Line], whole: Micros, bought: Shares) -> RunNight:
+def run_night(
+    run: RunState, who: str, asked: Asked, lines: Sequence[Line], whole: Micros, bought: Shares
+) -> RunNight:  # fmt: skip
     """The run's part of the night: ``lines`` are what it paid for then, ``whole`` what it has cost up to its end."""
     night, now = asked.night, asked.now
     paid = sum(line.amount for line in lines)
@@ -74,6 +76,7 @@ def run_night(run: RunState, asked: Asked, lines: Sequence[Line], whole: Micros,
         shares=tuple(Share(WORDS[part], seconds) for part, seconds in bought.parts.items()),
         waiting=bought.waiting,
         reason=_reason(run, night, over=over),
+        who=name_of(who),
     )
 
 

@@ -96,6 +96,8 @@ class RunNight:
     """Without a machine, though it wanted one."""
     reason: str
     """Why it ended or waits, and a failed training's last lines; secrets are taken out."""
+    who: str
+    """What a command takes for it: its name, as long as no newer run has that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from fleet.core.bought import PARTS, WORDS, Shares, shares, wasted
 from fleet.core.ledger import Line, ledger
+from fleet.core.news import name_of as called
 from fleet.core.plain import plain
 from fleet.core.state import FleetState, RunState
 from fleet.core.stretches import Part
@@ -158,7 +159,12 @@ def _runs(
     ever: dict[str | None, Micros] = {}
     for line in ledger(state, Span(0.0, asked.night.end), asked.now, asked.read.billing, asked.read.rates, runs=runs):
         ever[line.run] = ever.get(line.run, 0) + line.amount
-    found = [run_night(run, asked, mine.get(run.run_id, ()), ever.get(run.run_id, 0), bought[run.run_id]) for run in runs]
+    found = [
+        run_night(
+            run, called(state, run), asked, mine.get(run.run_id, ()), ever.get(run.run_id, 0), bought[run.run_id]
+        )
+        for run in runs
+    ]  # fmt: skip
     return tuple(sorted(found, key=lambda one: (-one.paid, one.name)))
 
 

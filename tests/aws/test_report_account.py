@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from fleet.control import aws_function, function
 from fleet.control.function import CallFailedError, handler
-from fleet.control.function_report import within
+from fleet.control.function_report import tell, within
 from fleet.control.home import Home
 from fleet.control.night import last_night
 from fleet.model.errors import FleetError
@@ -183,13 +184,34 @@ def test_an_event_that_names_nobody_fails_with_what_to_do(called: Home, detail: 
 
 
 def test_clouds_that_do_not_answer_in_time_are_told_without(called: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    keeper, over = function.open_keeper(os.environ), threading.Event()
+    keeper, over, asked = function.open_keeper(os.environ), threading.Event(), list[object]()
 
-    def hang(_controller: object, **_: object) -> list[Any]:
+    def hang(controller: object, **_: object) -> list[Any]:
+        asked.append(controller)
         over.wait(60)
         return []
 
     monkeypatch.setattr("fleet.control.night.unowned", hang)
-    night = within(0.3, keeper.controller, "UTC")(last_night(keeper.controller.objects.now(), "UTC"))
+    make, night = within(0.3, keeper.controller, "UTC"), last_night(keeper.controller.objects.now(), "UTC")
+    made = [make(night) for _ in range(3)]  # one call makes several, and has but a minute for all of them
     over.set()
-    assert night.rendered.text
+    assert all(one.rendered.text for one in made)
+    assert len(asked) == 1
+
+
+def test_sending_ends_before_the_call_does_however_long_making_took(called: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    keeper, remains, given = function.open_keeper(os.environ), [55.0], list[float]()
+
+    def slow(_controller: object, **_: object) -> list[Any]:
+        remains[0] = 30.0
+        return []
+
+    def sent(_message: object, to: Sequence[str], seconds: float, _account: object) -> list[None]:
+        given.append(seconds)
+        return [None for _ in to]
+
+    monkeypatch.setattr("fleet.control.night.unowned", slow)
+    monkeypatch.setattr("fleet.control.function_report.send_each", sent)
+    event = {**REPORT, "detail": {"to": [MAIL], "zone": "UTC", "quiet_nights": "line"}}
+    assert MAIL in str(tell(keeper.controller, event, lambda: remains[0]))
+    assert given == [20.0]

@@ -7,6 +7,6 @@ own file (``destinations.py``), what of it may be shown is ``masked``; nothing o
 from __future__ import annotations
 
 from fleet.report.send.rendered import Failure, Rendered
-from fleet.report.send.sending import DEADLINE, Account, send, send_each
+from fleet.report.send.sending import DEADLINE, Account, doubts, send, send_each
 
-__all__ = ["DEADLINE", "Account", "Failure", "Rendered", "send", "send_each"]
+__all__ = ["DEADLINE", "Account", "Failure", "Rendered", "doubts", "send", "send_each"]

@@ -47,6 +47,17 @@ def by_apprise(to: Destination, message: Rendered) -> None:
             raise FleetError(heard.last or "it was refused, and Apprise says no more")
 
 
+def doubt(to: Destination) -> str:
+    """Why a destination cannot be told from here, whatever its server says; empty: nothing is known against it."""
+    try:
+        import apprise
+    except ImportError:
+        return f"{MISSING}: {INSTALL}"
+    with _Heard():  # what Apprise logs of it may hold all of it
+        known = apprise.Apprise.instantiate(to.url, suppress_exceptions=True) is not None
+    return "" if known else f"{WRONG}. {PAGES}"
+
+
 def _told(service: NotifyBase, to: Destination, message: Rendered) -> bool:
     from apprise import AppriseAttachment, NotifyFormat
     from apprise.attachment.memory import AttachMemory

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import yaml
 
@@ -118,14 +118,24 @@ def _mail(url: str) -> Mail:
     return Mail(sender.strip(), names, region)
 
 
+def _split(url: str) -> SplitResult:
+    """Its parts. Raises FleetError: Python's own words may repeat the password."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        told = "what was given cannot be taken apart: a letter in its user or password must be written as %XX"
+        raise FleetError(told, "For example %5B for [, %23 for #, %2F for /, %3F for ?, %40 for @.") from None
+
+
 def shown(url: str) -> str:
     """As it may be shown: the scheme, the server's name, and whom a mail goes to."""
-    parts = urlsplit(url)
+    parts = _split(url)
     scheme = parts.scheme.lower()
     if scheme in ("ses", "sns"):
         return url
     host = parts.netloc.rpartition("@")[2]
-    if scheme not in _SERVERS or _HOST.fullmatch(host) is None:
+    torn = "@" not in parts.netloc and "@" in url.partition("://")[2].partition("=")[0]
+    if torn or scheme not in _SERVERS or _HOST.fullmatch(host) is None:  # torn: a password's # or / ended the host
         return f"{scheme}://{STARS}"
     to = re.search(r"(?:^|&)to=([^&]+)", parts.query) if scheme in _MAILS else None
     named = unquote(to[1]) if to is not None else ""
@@ -149,7 +159,7 @@ def labels(urls: Sequence[str]) -> dict[str, str]:
 
 def _secrets(url: str) -> set[str]:
     """Every part of a URL that might be one, as it stands and as it reads."""
-    parts = urlsplit(url)
+    parts = _split(url)
     told = [url, *re.split(r"[/@:?&=,]+", url.partition("://")[2])]
     host = parts.netloc.rpartition("@")[2]
     public = {*re.split(r"[:/]", host), host, *re.split(r"[@=&?/:*]+", shown(url))} if host in shown(url) else set()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Literal
 
+from fleet.model.errors import FleetError
 from fleet.report.send.destinations import labels
 from fleet.report.send.kept import Tries, claim, keep_pages, tries_of
 from fleet.report.send.rendered import Failure, Rendered
@@ -15,6 +17,7 @@ from fleet.report.send.secrets import masked, masked_html
 from fleet.report.send.sending import DEADLINE, Account, send_each
 from fleet.store.objects import Objects
 
+log = logging.getLogger("fleet.control")
 QuietNights = Literal["silent", "line"]
 EARLIER = 7
 """So many nights back are told with the next one; what is older lies in the bucket."""
@@ -102,7 +105,12 @@ def deliver(
     for day in earlier(known, night, list(named), now, gaps=gaps):
         ever = _ever(known[day]) if day in known else set(named)
         waiting = {name: url for name, url in named.items() if name in ever}
-        told.append(_deliver_one(objects, day, waiting, make, quiet_nights, tell, again=True))
+        try:
+            told.append(_deliver_one(objects, day, waiting, make, quiet_nights, tell, again=True))
+        except FleetError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one night that cannot be made must not hold back every one after it
+            log.warning("fleet: the report of %s could not be made: %s: %s", day, type(error).__name__, error)
     told.append(_deliver_one(objects, night, named, make, quiet_nights, tell, again=False))
     return [one for one in told if one is not None]
 

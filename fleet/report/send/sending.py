@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fleet.model.errors import FleetError
@@ -50,6 +50,22 @@ def send_each(
     message, ends_at = safe(rendered), time.monotonic() + deadline_seconds
     begun = [_begin(url, message, account or Account()) for url in to]
     return [_outcome(one, ends_at, deadline_seconds) for one in begun]
+
+
+def doubts(urls: Mapping[str, str]) -> list[str]:
+    """Of destinations by their names those that cannot be told from here, each with why: better known now than at night."""
+    from importlib.util import find_spec
+
+    from fleet.report.send.by_apprise import doubt
+    from fleet.report.send.by_aws import NO_AWS
+
+    found = []
+    for name, url in urls.items():
+        to = destination(url)
+        why = doubt(to) if not to.account else "" if find_spec("boto3") else f"boto3 is not installed: {NO_AWS}"
+        if why:
+            found.append(f"{name}: {why}")
+    return found
 
 
 def _begin(url: str, message: Rendered, account: Account) -> _Errand | Failure:

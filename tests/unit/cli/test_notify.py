@@ -17,6 +17,7 @@ from fleet.model import layout
 from fleet.model.notify import KINDS
 from fleet.providers.local.market import set_market
 from fleet.providers.local.provider import stop_everything
+from fleet.report.send.destinations import FILE
 from tests.unit.cli.test_json import Checked
 from tests.unit.control.webhook import Webhook, webhook
 
@@ -113,6 +114,21 @@ def test_kinds_are_turned_on_and_off_for_all_or_for_one(shell: Checked) -> None:
     assert destinations(shell, "off", "all") == {}
     assert not (shell.home.path / "bucket" / "settings" / "notify.json").exists()
     assert "nobody is told anything" in shell.run("notify", "list")[0]
+
+
+def test_a_url_is_kept_as_long_as_it_is_not_known_whether_another_fleet_tells_it(shell: Checked, tmp_path: Path) -> None:
+    shell.run("up", "--detach", shell.job(steps=1))
+    shell.told("notify", "on", "failed", "--to", "json://localhost:9/Tr0ub4dor")
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "fleet.json").write_text("[")
+    shell.home.remember_bucket(broken.as_uri())
+    shell.run("notify", "off", "all")
+    assert "Tr0ub4dor" in (shell.home.path / FILE).read_text()
+    (broken / "fleet.json").unlink()
+    shell.told("notify", "on", "failed")
+    shell.run("notify", "off", "all")
+    assert not (shell.home.path / FILE).exists()
 
 
 def test_a_destination_that_only_another_computer_can_reach_is_shown_as_such(shell: Checked) -> None:

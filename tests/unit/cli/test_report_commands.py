@@ -9,10 +9,15 @@ from typing import Any
 
 import pytest
 
+from fleet.cli.report_send import _spoken
 from fleet.control.fleets import open_fleet
 from fleet.control.home import Home
+from fleet.control.zone import local_zone
+from fleet.model.errors import StoreError
 from fleet.providers.local.provider import stop_everything
+from fleet.report.send import Rendered
 from fleet.report.send.destinations import FILE
+from fleet.report.send.nights import Night
 from tests.boot.shims import Shims
 from tests.unit.cli.test_commands import Shell
 from tests.unit.cli.test_json import check
@@ -93,6 +98,8 @@ def test_from_one_place_to_another_it_moves(shell: Terminal) -> None:
     shell.run("report", "install", "--to", "json://localhost:9", "--on", "systemd", "--yes")
     made = shell.json("report", "install", "--on", "cron", "--at", "3:15", "--yes")
     assert made["on"] == ["cron"]
+    assert made["time_zone"] == local_zone({})  # cron goes by the computer's clock, and knows no TZ of a shell's
+    assert "TZ=Europe/Berlin" in (shell.home.path / "report-night").read_text()  # the nights are the user's
     assert shell.units == []
     assert shell.crontab.read_bytes().startswith(b"15 3 * * * ")
     shell.run("report", "uninstall", "--yes")
@@ -184,3 +191,44 @@ def test_a_service_manager_that_refuses_is_told_with_what_it_says(shell: Termina
     _, err = shell.run("report", "install", "--to", "json://localhost", "--on", "systemd", "--yes", code=1)
     assert "Failed to connect to bus" in err
     assert "--on cron" in err
+    assert "systemd does not know what is installed" in "".join(shell.run("report", "status"))
+    shell.run("report", "install", "--on", "cron", "--yes")  # as it was told to
+    assert (shell.units, shell.crontab.exists()) == ([], True)
+
+
+def test_what_nobody_could_tell_is_said_before_it_is_made(shell: Terminal) -> None:
+    words = ("report", "install", "--on", "cron", "--dry-run", "--to")
+    out, err = shell.run(*words, "nonsense://hunter2pw", "--to", "json://localhost")
+    assert "Mind: nonsense://***: Apprise does not understand this destination" in out
+    assert "Mind: json" not in out
+    assert "hunter2pw" not in out + err
+    out, err = shell.run("notify", "on", "failed", "--to", "nonsense://hunter2pw")
+    assert "Mind: nonsense://***: Apprise does not understand this destination" in out
+    assert "hunter2pw" not in out + err
+
+
+def test_what_a_service_manager_refused_can_be_taken_away(shell: Terminal) -> None:
+    shell.shims.add("systemctl", "echo 'Failed to connect to bus' >&2; exit 1")
+    shell.run("report", "install", "--to", "json://localhost", "--on", "systemd", "--yes", code=1)
+    assert shell.units
+    shell.run("report", "uninstall", "--yes")
+    assert (shell.units, (shell.home.path / FILE).exists()) == ([], False)
+
+
+def test_what_a_service_manager_goes_on_calling_is_not_said_to_be_gone(shell: Terminal) -> None:
+    shell.run("report", "install", "--to", "json://localhost", "--on", "systemd", "--yes")
+    shell.shims.add("systemctl", 'case "$*" in *is-enabled*) ;; *) echo "Access denied" >&2; exit 1 ;; esac')
+    assert "Access denied" in shell.run("report", "uninstall", "--yes", code=1)[1]
+    assert shell.units
+
+
+def test_a_fleet_that_cannot_be_looked_at_keeps_no_other_from_being_told(tmp_path: Path) -> None:
+    fleets = [open_fleet(Home(tmp_path), (tmp_path / name).as_uri(), create=True) for name in ("one", "two")]
+
+    def out_of_reach(_night: str) -> Night:
+        raise StoreError("there is no answer")
+
+    def lively(night: str) -> Night:
+        return Night(night, Rendered(night, night))
+
+    assert _spoken(fleets, [out_of_reach, lively], "UTC") == {1}

@@ -154,3 +154,9 @@ def test_a_year_of_nights_is_not_read_again_every_night(
     monkeypatch.setattr(FileObjects, "get", counted)
     assert statement_of(controller(tmp_path, Cloud()), NIGHT, ZONE).unsent == ()
     assert 0 < len(read) < 40
+
+
+@pytest.mark.parametrize("night", ["tonight", "2026-02-30", "0001-01-20", "9999-12-31"])
+def test_what_is_no_date_is_refused(night: str) -> None:
+    with pytest.raises(FleetError, match="is no date"):
+        span_of(night, "Europe/Berlin")

@@ -52,6 +52,7 @@ def test_the_agent_is_a_property_list_with_the_hour_and_the_minute(home: Home) -
     assert plist["StartCalendarInterval"] == {"Hour": 2, "Minute": 5}
     assert plist["ProgramArguments"] == WISH.command()
     assert plist["EnvironmentVariables"]["FLEET_HOME"] == str(home.path)
+    assert plist["EnvironmentVariables"]["TZ"] == "Europe/Berlin"
     assert "RunAtLoad" not in plist
 
 
@@ -90,11 +91,11 @@ def test_a_line_of_another_time_is_replaced_and_taken_away_and_another_homes_sta
 
 def test_crons_script_is_sh_and_calls_the_report_with_its_home(home: Home) -> None:
     fake = home.path / "python"
-    fake.write_text('#!/bin/sh\necho "$FLEET_HOME" "$FLEET_REPORT" "$@"\n')
+    fake.write_text('#!/bin/sh\necho "$FLEET_HOME" "$FLEET_REPORT" "$TZ" "$@"\n')
     fake.chmod(0o755)
     script = cron(home).text.replace(shlex.quote(sys.executable), shlex.quote(str(fake)))
     subprocess.run(["/bin/sh", "-c", script], check=True, env={"PATH": "/usr/bin:/bin"})
-    told = "nightly -m fleet.cli report --night --send --quiet-nights silent --bucket s3://a b"
+    told = "nightly Europe/Berlin -m fleet.cli report --night --send --quiet-nights silent --bucket s3://a b"
     assert (home.path / "report.log").read_text() == f"{home.path} {told}\n"
 
 

@@ -56,6 +56,7 @@ def run(name: str = "racer") -> RunNight:
         shares=shares(),
         waiting=900.0,
         reason="",
+        who=name,
     )
 
 

@@ -182,6 +182,22 @@ def test_without_matplotlib_a_page_has_its_tables_and_says_how_to_get_charts(mon
         assert "Spot prices of the types used" in text
 
 
+@pytest.mark.parametrize("images", ["inline", "cid"])
+def test_a_matplotlib_that_is_broken_costs_the_charts_and_not_the_page(
+    images: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> dict[str, str]:
+        raise ImportError("numpy.core.multiarray failed to import")
+
+    monkeypatch.setattr(html_page, "svgs", broken)
+    monkeypatch.setattr(html_page, "pngs", broken)
+    text, made = as_html(statement(), images)
+    assert made == {}
+    assert "Spot prices of the types used" in text
+    assert "missing or broken" in text
+    assert "multiarray" in caplog.text
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_control_characters_and_turned_text_are_taken_out(form: str) -> None:
     text = FORMS[form](statement(EVIL))

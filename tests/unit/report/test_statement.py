@@ -268,6 +268,13 @@ def test_a_failed_training_is_told_with_its_last_lines_and_no_secret() -> None:
         assert secret not in told.reason
 
 
+def test_a_run_whose_name_a_newer_one_has_is_called_by_its_id_in_commands() -> None:
+    failed = racer(ended_at=hour(8), outcome="failed", reason="of memory")
+    assert "`fleet logs racer`" in " ".join(night(fleet(failed)).advice)
+    state = fleet(failed).model_copy(update={"names": {"racer": "racer-2"}})
+    assert "`fleet logs racer-1`" in " ".join(night(state).advice)
+
+
 def test_a_run_that_waits_for_its_user_says_so() -> None:
     waits = run(created=-1.0, pause={"reason": "UnauthorizedOperation: ec2:RunInstances", "until": None})
     made = night(fleet(waits))

@@ -25,11 +25,21 @@ MAIL = "mailto://me:hunter2@mail.example.com:587?from=fleet@example.com&to=me@ex
         ("ses:fleet@example.com>me@example.com", "ses:fleet@example.com>me@example.com"),
         ("sns:arn:aws:sns:us-east-1:123456789012:fleet", "sns:arn:aws:sns:us-east-1:123456789012:fleet"),
         ("mailto://me:p%40ss@word@mail.example.com?to=hunter2", "mailto://***@mail.example.com/***"),
+        ("mailto://first.last:12345#678@mail.example.com?to=me@example.com", "mailto://***"),
+        ("jsons://first.last:12345/678@hooks.example.com", "jsons://***"),
     ],
 )
 def test_what_is_shown_has_stars_for_what_is_secret(url: str, what: str) -> None:
     assert shown(url) == what
     assert what in repr(destination(url))
+
+
+@pytest.mark.parametrize("password", ["hunter2[", "hunter2]", "hunter2\u2100"])
+def test_a_password_that_no_url_can_hold_is_refused_without_repeating_it(password: str, tmp_path: Path) -> None:
+    with pytest.raises(FleetError, match="%XX") as refused:
+        keep(tmp_path, "report", [f"mailto://me:{password}@mail.example.com?to=me@example.com"])
+    assert "hunter2" not in str(refused.value)
+    assert "5B" in refused.value.hint
 
 
 def test_the_file_is_the_users_alone_and_holds_each_use_apart(tmp_path: Path) -> None:

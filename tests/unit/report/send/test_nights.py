@@ -219,3 +219,18 @@ def test_a_night_that_everybody_was_told_of_is_not_made_again(world: World) -> N
 
     assert deliver(world.objects, "2026-11-25", [MAIL], make) == [Told("2026-11-25", ())]
     assert made == []
+
+
+def test_a_night_that_cannot_be_made_holds_none_after_it_back(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.down = {CHAT}
+    world.night("2026-11-24")
+    world.down = set()
+
+    def make(night: str) -> Night:
+        if night == "2026-11-24":
+            raise ZeroDivisionError("of nothing")
+        return world.make(night)
+
+    deliver(world.objects, "2026-11-25", [CHAT], make, sender=world.send)
+    assert ("fleet 2026-11-25", CHAT) in world.told
+    assert "2026-11-24 could not be made" in caplog.text

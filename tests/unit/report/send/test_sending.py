@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from fleet.report.send import Rendered, send, send_each
+from fleet.report.send import Rendered, doubts, send, send_each
 from tests.unit.report.send.servers import mail_server, web_hook
 
 PNG = bytes.fromhex("89504e470d0a1a0a0000000d49484452") + b"\0" * 20
@@ -121,3 +121,13 @@ def test_where_there_is_little_room_the_short_form_is_told(monkeypatch: pytest.M
     with web_hook() as hook:
         assert send(REPORT, [hook.url]) == []
     assert hook.told[0]["message"] == "fleet: $1.23"
+
+
+def test_what_is_not_installed_is_known_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    named = {"a": "json://localhost", "b": "ses:fleet@example.com>me@example.com"}
+    assert doubts(named) == []
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    first, second = doubts(named)
+    assert first.startswith("a: Apprise is not installed")
+    assert second == "b: boto3 is not installed: pip install 'fleet[aws]'"
