@@ -140,8 +140,8 @@ def taken_often(s: Statement) -> Iterator[str]:
 
 
 def lost_work(s: Statement) -> Iterator[str]:
-    """Too much is trained twice."""
-    if _part(s, "lost work") >= MUCH_LOST:
+    """Too much is trained twice, since machines were taken; of a training that failed there was nothing to keep."""
+    if s.interruptions and _part(s, "lost work") >= MUCH_LOST:
         part = percent(_part(s, "lost work"), 1)
         yield f"{part} of machine time was trained twice: let training write checkpoints more often."
 

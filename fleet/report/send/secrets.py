@@ -14,24 +14,25 @@ from fleet.report.send.rendered import Rendered
 
 HIDDEN = "<secret>"
 _NAMES = r"(?:secret|token(?!s)|passw(?:or)?d|passwd|passphrase|pwd|api[_-]?key|access[_-]?key|private[_-]?key|credential)"
+# What stands around a name is limited, or may begin in one way only: else a long line of letters takes minutes to look at.
 _PEM = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 _KNOWN = re.compile(
     r"(?<![A-Za-z0-9])(?:(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{12,}|gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{20,}|glpat-[\w-]{16,}"
     r"|xox[a-z]-[\w-]{10,}|sk-[\w-]{16,}|hf_[A-Za-z0-9]{16,}|AIza[\w-]{30,}|ya29\.[\w.-]{10,}|dckr_pat_[\w-]{16,}"
-    r"|eyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]+)?|hooks\.slack\.com/services/[\w/]+"
+    r"|eyJ[\w-]{8,2048}\.[\w-]+(?:\.[\w-]+)?|hooks\.slack\.com/services/[\w/]+"
     r"|discord(?:app)?\.com/api/webhooks/\d+/[\w-]+)"
 )
 _AWS_SECRET = re.compile(
     r"(?<![A-Za-z0-9/+=_-])(?=[A-Za-z0-9/+]*[a-z])(?=[A-Za-z0-9/+]*[A-Z])(?=[A-Za-z0-9/+]*\d)[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=_-])"
 )
 _ASSIGNED = re.compile(
-    rf"""(?P<name>[\w.-]*{_NAMES}[\w.-]*["']?\s*(?:=>|[:=])\s*)"""
+    rf"""(?P<name>{_NAMES}[\w.-]{{0,64}}["']?\s{{0,16}}(?:=>|[:=])\s*)"""
     r"""(?P<value>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[^\s,;&}\])"'<]+)""",
     re.IGNORECASE,
 )
-_OPTION = re.compile(rf"(--[\w.-]*{_NAMES}[\w.-]*[ =])(\"[^\"]*\"|'[^']*'|[^\s<]+)", re.IGNORECASE)
+_OPTION = re.compile(rf"(--[\w.-]{{0,64}}{_NAMES}[\w.-]{{0,64}}[ =])(\"[^\"]*\"|'[^']*'|[^\s<]+)", re.IGNORECASE)
 _BEARER = re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE)
-_USER_INFO = re.compile(r"(?<=://)[^/\s@\"'<>]*:[^/\s@\"'<>]+@")
+_USER_INFO = re.compile(r"(?<=://)[^/\s@:\"'<>]*:[^/\s@\"'<>]+@")
 _QUERY = re.compile(r"(?<=[?&])(X-Amz-(?:Signature|Credential|Security-Token)|Signature|sig)=[^&\s\"'<]*", re.IGNORECASE)
 _TAG = re.compile(r"(<style\b.*?</style\s*>|<[^>]*>)", re.IGNORECASE | re.DOTALL)
 

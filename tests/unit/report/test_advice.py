@@ -147,6 +147,7 @@ def test_every_rule_has_a_case() -> None:
         (lambda s: replace(s, prices=(history("us-east-1a", 0.9, None),)), rules.low_bid),
         (lambda s: replace(s, interruptions=(taken(1.0), taken(2.0))), rules.taken_often),
         (lambda s: replace(s, shares=()), rules.lost_work),
+        (lambda s: replace(with_share("lost work", 20_000.0)(s), interruptions=()), rules.lost_work),
     ],
 )
 def test_below_its_mark_a_rule_is_silent(change: Change, rule: rules.Rule) -> None:

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from fleet.report.send import Rendered, doubts, send, send_each
+from fleet.report.send.secrets import masked
 from tests.unit.report.send.servers import mail_server, web_hook
 
 PNG = bytes.fromhex("89504e470d0a1a0a0000000d49484452") + b"\0" * 20
@@ -131,3 +132,10 @@ def test_what_is_not_installed_is_known_before_anything_is_sent(monkeypatch: pyt
     first, second = doubts(named)
     assert first.startswith("a: Apprise is not installed")
     assert second == "b: boto3 is not installed: pip install 'fleet[aws]'"
+
+
+@pytest.mark.parametrize("line", ["a" * 20_000, "a-token" * 3000, "x://" + "a:" * 10_000, "-" * 20_000, "eyJ-" * 5000])
+def test_a_long_line_of_letters_is_looked_at_in_a_moment(line: str) -> None:
+    began = time.process_time()
+    assert masked(line) == line
+    assert time.process_time() - began < 5  # it took half a minute, and more
