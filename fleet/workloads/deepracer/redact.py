@@ -27,18 +27,19 @@ SECRET_NAME = re.compile(rf"{_NAMES}|(?:^|_)key(?:$|_)", re.IGNORECASE)
 """What a variable is called that holds a secret."""
 LONGEST_WORD = 24
 """Characters."""
+# What stands around a name is limited, or may begin in one way only: else a long line of letters takes minutes to look at.
 _PEM = re.compile(r"-----BEGIN [A-Z0-9 ]+-----.*?(?:-----END [A-Z0-9 ]+-----|\Z)", re.DOTALL)
 _ACCESS_KEY = re.compile(r"(?:AKIA|ASIA|AROA|AIDA|AGPA|ANPA|ABIA|ACCA)[A-Z0-9]{12,}")
 _KNOWN_TOKENS = re.compile(
     r"(?:gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[a-z]-[\w-]{10,}|sk-[\w-]{16,}|hf_[A-Za-z0-9]{16,}"
-    r"|AIza[\w-]{30,}|ya29\.[\w.-]{10,}|dckr_pat_[\w-]{16,}|eyJ[\w-]{8,}(?:\.[\w-]+){1,2})"
+    r"|AIza[\w-]{30,}|ya29\.[\w.-]{10,}|dckr_pat_[\w-]{16,}|eyJ[\w-]{8,4096}(?:\.[\w-]+){1,2})"
 )
 _ASSIGNED = re.compile(
-    rf"""(?P<name>[\w.-]*{_NAMES}[\w.-]*\\*["']?\s*(?:=>|[:=])\s*)"""
+    rf"""(?P<name>{_NAMES}[\w.-]{{0,64}}\\*["']?\s{{0,16}}(?:=>|[:=])\s*)"""
     r"""(?P<value>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|(?P<quote>\\+["']).*?(?P=quote)|[^\s,;&}\])"']+)""",
     re.IGNORECASE,
 )
-_OPTION = re.compile(rf"(--[\w.-]*{_NAMES}[\w.-]*[ =])(\"[^\"]*\"|'[^']*'|\S+)", re.IGNORECASE)
+_OPTION = re.compile(rf"(--[\w.-]{{0,64}}{_NAMES}[\w.-]{{0,64}}[ =])(\"[^\"]*\"|'[^']*'|\S+)", re.IGNORECASE)
 _BEARER = re.compile(r"\b(Bearer|Basic|Digest)\s+[^\s\"',;]+", re.IGNORECASE)
 _USER_INFO = re.compile(r"(?<=://)[^/\s@\"']+@")
 _QUERY = re.compile(
@@ -46,7 +47,7 @@ _QUERY = re.compile(
 )
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}(?![0-9a-f])")
 _LONG = re.compile(r"[A-Za-z0-9+/_=-]{28,}")
-_MAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
+_MAIL = re.compile(r"[\w.+%-]{1,64}@[\w-]+(?:\.[\w-]+)+")
 _ACCOUNT = re.compile(r"(?<!\d)(?<!\d\.)(?:\d{12}|\d{4}-\d{4}-\d{4})(?!\.?\d)")
 _IPV4 = re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?!\d|\.\d)|(?<=ec2-)(?:\d{1,3}-){3}\d{1,3}(?!\d)")
 _IPV6 = re.compile(r"(?<![\w:.])(?=[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:)[0-9A-Fa-f:]{2,}(?:\.\d+){0,3}(?![\w:])")

@@ -211,3 +211,10 @@ def test_a_block_tells_checks_with_their_remedies_status_and_the_last_words_with
     ]
     assert told(lines)[1].strip() == "clean"
     assert "not shown" not in text
+
+
+@pytest.mark.parametrize("text", ["a-token" * 3000, "x" * 20_000, "eyJ" * 5000, "--a" * 6000, "token\\" * 3000])
+@pytest.mark.timeout(30)
+def test_a_long_line_of_letters_is_looked_at_in_a_moment(text: str) -> None:
+    """It took minutes, in which a report or a diagnosis hung."""
+    assert "me@example.com" not in redact(f"{text} me@example.com")
