@@ -97,7 +97,8 @@ def _form(value: Form) -> Form:
 def report(
     context: typer.Context,
     night: Annotated[
-        str | None, typer.Option("--night", metavar="[DATE]", help="Which day, in your time zone; alone: yesterday.")
+        str | None,
+        typer.Option("--night", metavar="[DATE]", help="Which day, in your time zone: 2026-11-25, today; alone: yesterday."),
     ] = None,
     html: Annotated[
         Path | None,

@@ -10,7 +10,7 @@ from pathlib import Path
 from fleet.cli.output import emit, say
 from fleet.cli.plain import plain
 from fleet.control.controller import uncollected
-from fleet.control.night import last_night, statement_of
+from fleet.control.night import named_night, statement_of
 from fleet.control.opened import opened
 from fleet.control.zone import local_zone
 from fleet.model.errors import FleetError
@@ -53,7 +53,7 @@ def _statements(night: str | None, bucket: str | None) -> list[Statement]:
     zone = local_zone()
     found = []
     for controller in opened(bucket):
-        asked = night if night is not None else last_night(controller.objects.now(), zone)
+        asked = named_night(night or "yesterday", controller.objects.now(), zone)
         found.append(statement_of(controller, asked, zone))
     if not found:
         raise FleetError("there is no fleet yet, and so no night of one", "`fleet up` starts a run.")

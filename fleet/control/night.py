@@ -36,6 +36,11 @@ def last_night(now: float, time_zone: str) -> str:
     return date_text(night_before(now, time_zone).start, time_zone)
 
 
+def named_night(night: str, now: float, time_zone: str) -> str:
+    """The date of ``yesterday`` and ``today``; any other text as it is."""
+    return {"yesterday": last_night(now, time_zone), "today": date_text(now, time_zone)}.get(night, night)
+
+
 def span_of(night: str, time_zone: str) -> Span:
     """A night by its date. Raises FleetError for what is no date."""
     try:

@@ -13,7 +13,7 @@ import pytest
 from fleet.control import night as nights
 from fleet.control.controller import Controller
 from fleet.control.inventory import Unowned
-from fleet.control.night import last_night, night_of, span_of, statement_of
+from fleet.control.night import last_night, named_night, night_of, span_of, statement_of
 from fleet.core.state import FleetBudget
 from fleet.model.calendar import date_text
 from fleet.model.cloud import Billing, Capabilities, Offer, PriceSince
@@ -125,6 +125,9 @@ def test_a_night_is_made_in_every_form(tmp_path: Path, strays: list[Unowned]) ->
 def test_which_night_is_meant() -> None:
     assert last_night(START + 7200, ZONE) == "2026-11-24"
     assert last_night(START - 1, ZONE) == "2026-11-23"
+    assert named_night("yesterday", START - 1, ZONE) == "2026-11-23"
+    assert named_night("today", START - 1, ZONE) == "2026-11-24"
+    assert named_night("2026-10-25", START, ZONE) == "2026-10-25"
     assert span_of("2026-10-25", ZONE).seconds == 25 * 3600
     with pytest.raises(FleetError, match="is no date"):
         span_of("2026-13-01", ZONE)
