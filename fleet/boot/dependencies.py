@@ -26,7 +26,7 @@ ROOTS = ("obstore", "pydantic", "pyyaml")
 """What the agent imports (a test measures it)."""
 NEEDED = (*ROOTS, "annotated-types", "pydantic-core", "typing-extensions", "typing-inspection")
 """And what these do."""
-CONTROLLER_ROOTS = (*ROOTS, "boto3", "numpy", "pathspec", "psutil", "tenacity", "typer")
+CONTROLLER_ROOTS = (*ROOTS, "boto3", "numpy", "pathspec", "psutil", "tenacity", "typer", "tzdata")
 """What a controller imports that looks after a cloud. What these need is read from what is installed here."""
 OLDEST, NEWEST = 17, 35
 """glibc 2.17 to 2.35: the oldest image that serves, Ubuntu 22.04, has 2.35."""

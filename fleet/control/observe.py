@@ -87,8 +87,9 @@ class Observer:
     _offers: dict[str, tuple[Seconds, tuple[Offer, ...]]] = field(default_factory=dict)
     _missing: dict[str, Lookup] = field(default_factory=dict)
     _priced: dict[AttemptKey, Seconds] = field(default_factory=dict)
-    _in_vain: dict[AttemptKey, Seconds] = field(default_factory=dict)
     """When an attempt's price history was last asked for."""
+    _in_vain: dict[AttemptKey, Seconds] = field(default_factory=dict)
+    """Since when it is asked for, of one that has ended."""
 
     def __post_init__(self) -> None:
         self._hearing = Hearing(self.objects, self.troubles)

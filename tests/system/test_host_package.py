@@ -21,6 +21,12 @@ import fleet, boto3, obstore, psutil, typer
 from fleet.boot.dependencies import pinned
 from fleet.providers.aws.session import aws_client
 aws_client("ec2", "eu-west-1")
+import zoneinfo
+zoneinfo.reset_tzpath(to=[])  # a host that has no time zones of its own: a budget's days are told by them
+from fleet.model.calendar import day_of
+day_of(0, "Europe/Berlin")
+from fleet.providers.aws.rates import aws_rates
+aws_rates()
 assert "site" not in sys.modules
 assert {os.path.dirname(os.path.dirname(one.__file__)) for one in (fleet, boto3, obstore, psutil, typer)} == {sys.argv[1]}
 print(*sorted(pinned()))
