@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 from fleet.boot.shell import Run, whole
 from fleet.model.errors import FleetError
@@ -12,6 +13,8 @@ MARK = b" # fleet-controller: put here by fleet, and taken away by `fleet contro
 """By its end a line of fleet's is known; for the shell it is a comment."""
 NONE_YET = ("no crontab", "no such file")
 """What crontab says if there is none: its exit code is then that of a refusal."""
+TOLD = "into the crontab; its other lines stay as they are"
+"""Of a line of fleet's, before it is put there."""
 REMEDY = "cron may not be installed there, or you may not use it (/etc/cron.allow)."
 
 
@@ -66,3 +69,11 @@ def write_crontab(run: Run, text: bytes) -> None:
     done = run(put if text else "crontab -r", text)
     if done.code != 0:
         raise FleetError(f"the crontab cannot be written: {done.text or f'exit code {done.code}'}", REMEDY)
+
+
+def put_script(path: Path, text: str) -> None:
+    """What a line calls: whole or not at all, since cron may call it meanwhile."""
+    temporary = path.with_suffix(".new")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.chmod(0o755)
+    temporary.replace(path)

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fleet.boot.shell import Run
-from fleet.control.crontab import line_for, read_crontab, with_line, without_line, write_crontab
+from fleet.control.crontab import TOLD, line_for, put_script, read_crontab, with_line, without_line, write_crontab
 from fleet.control.home import Home
 from fleet.control.host_plan import LINE, Step
 from fleet.control.nightly import NIGHTLY, On, Wish
 
 MARK = b" # fleet-report: put here by fleet, and taken away by `fleet report uninstall`"
 """By its end a line of the report's is known."""
-TOLD = "into the crontab; its other lines stay as they are"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +86,7 @@ class NightlyCron:
         elif step.kind == "remove":
             self.script.unlink(missing_ok=True)
         else:
-            temporary = self.script.with_suffix(".new")
-            temporary.write_text(self.text, encoding="utf-8")
-            temporary.chmod(0o755)
-            temporary.replace(self.script)
+            put_script(self.script, self.text)
 
     def _without_own(self) -> bytes:
         text = read_crontab(self.run)

@@ -10,11 +10,9 @@ from pathlib import Path
 
 from fleet.boot.host_package import round_script
 from fleet.boot.shell import Run
-from fleet.control.crontab import line_for, read_crontab, times, with_line, without_line, write_crontab
+from fleet.control.crontab import TOLD, line_for, put_script, read_crontab, times, with_line, without_line, write_crontab
 from fleet.control.home import Home
 from fleet.control.host_plan import LINE, Step
-
-TOLD = "into the crontab; its other lines stay as they are"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +62,7 @@ class OwnCron:
         elif step.kind == "remove":
             self.script.unlink(missing_ok=True)
         else:
-            temporary = self.script.with_suffix(".new")
-            temporary.write_text(self.text, encoding="utf-8")
-            temporary.chmod(0o755)
-            temporary.replace(self.script)
+            put_script(self.script, self.text)
 
 
 def own_cron(run: Run, home: Home) -> OwnCron:

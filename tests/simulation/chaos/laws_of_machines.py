@@ -80,6 +80,10 @@ class Machines(Part):
             self.laws.broken(
                 "nothing is launched above its bid", f"{made.instance_id} of run {run_id} at {price}, not {most}"
             )
+        lease = made.request.lease_until
+        if run is not None and lease is not None and lease <= now:
+            what = f"{made.instance_id} of run {run_id}, whose lease was over {now - lease:.0f} s ago"
+            self.laws.broken("no stale plan is acted on", what)
         left = self._left.get((run_id, int(made.request.tags["attempt"]), int(made.request.tags["try"])))
         if left is not None:
             # Another controller gave the try up while the call was on its way: nobody's, or to end with its attempt.
