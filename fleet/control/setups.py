@@ -10,12 +10,14 @@ from pydantic import ValidationError
 from fleet.model import layout
 from fleet.model.base import Frozen
 from fleet.model.errors import NewerVersionError, NotFoundError, StoreError
-from fleet.model.setup import AwsFunction, AwsSetup
+from fleet.model.setup import AwsFunction, AwsSetup, GcpSetup
 from fleet.store.objects import Objects
 
 Record = TypeVar("Record", bound=Frozen)
 VERSION = 1
-"""Of both documents."""
+"""Of all these documents."""
+CLOUDS = ("s3://", "gs://")
+"""Buckets that machines of a cloud can reach: a folder's fleet was set up for none."""
 
 
 class BrokenSetupError(StoreError):
@@ -30,6 +32,14 @@ def aws_setup(objects: Objects) -> AwsSetup | None:
     return _read(objects, layout.AWS_SETUP, AwsSetup, "set-up", "fleet init aws")
 
 
+def gcp_setup(objects: Objects) -> GcpSetup | None:
+    """What ``fleet init gcp`` left in a bucket, of either cloud; None if it never was there.
+
+    Raises BrokenSetupError if it cannot be read, NewerVersionError if a newer fleet wrote it, StoreError.
+    """
+    return _read(objects, layout.GCP_SETUP, GcpSetup, "set-up", "fleet init gcp")
+
+
 def aws_function(objects: Objects) -> AwsFunction | None:
     """What ``fleet controller deploy aws`` left in a bucket; None if it never was there.
 
@@ -39,7 +49,7 @@ def aws_function(objects: Objects) -> AwsFunction | None:
 
 
 def _read(objects: Objects, key: str, kind: type[Record], what: str, command: str) -> Record | None:
-    if not objects.url.startswith("s3://"):
+    if not objects.url.startswith(CLOUDS):
         return None
     try:
         data = objects.get(key)

@@ -68,3 +68,45 @@ class AwsFunction(Frozen):
     version: str
     """fleet's, as it was deployed."""
     made_at: Seconds
+
+
+class GcpRegion(Frozen):
+    """What machines of one region are launched with."""
+
+    region: str
+    subnetwork: str
+    """Its name, in the fleet's own network."""
+    zones: tuple[str, ...] = ()
+    """Those that were up when it was set up."""
+
+
+class GcpSetup(Frozen):
+    """One fleet in one Google Cloud project. Holds no secret."""
+
+    v: Literal[1] = 1
+    fleet_id: str
+    project: str
+    """Its id."""
+    number: str
+    """Its number, which trust between clouds is told by."""
+    bucket: str
+    """The fleet's bucket, as a URL: ``gs://…``, or ``s3://…`` of the same fleet."""
+    network: str
+    """The fleet's own network: nothing is let in but what is opened for a while."""
+    service_account: str
+    """The address that machines act as."""
+    service_account_id: str = ""
+    """Its unique number: AWS trusts it by that."""
+    aws_role: str = ""
+    """The ARN of the role that machines take on to reach a bucket on S3; empty: the bucket is on Cloud Storage."""
+    regions: dict[str, GcpRegion] = Field(default_factory=dict)
+    ssh_user: str = "fleet"
+    ssh_key: str | None = None
+    """The user's public key, as a line of authorized_keys; None: nobody logs in."""
+    public_ip: bool = True
+    """Machines get a public IPv4 address: one without egress cannot boot."""
+    iap: bool = False
+    """Machines are reached through Identity-Aware Proxy only."""
+    made_at: Seconds
+    by: str = ""
+    """fleet's version."""
