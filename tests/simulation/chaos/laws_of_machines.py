@@ -215,7 +215,7 @@ class Machines(Part):
         return waits_for(state, run, observed) or self._others_are_first(run, observed)
 
     def _others_are_first(self, run: RunState, observed: Observed) -> str | None:
-        """What the fleet's budget leaves for one more machine goes to the longer lease, or the launch, of a run before this."""
+        """What the fleet's budget leaves for one more machine goes to the longer lease or the launch of another run."""
         state = self.laws.state
         if state.budget is None:
             return None
