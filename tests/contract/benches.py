@@ -261,7 +261,7 @@ class Desk:
 
     def new_volume(self, zone: str) -> Volume:
         tags = {"fleet": self.fleet_id, "run": "run-1"}
-        made = self.provider.create_volume(self.region, zone, NewVolume(size_gb=8), f"disk-{next(self._tokens)}", tags)
+        made = self.provider.create_volume(self.region, zone, NewVolume(size_gb=10), f"disk-{next(self._tokens)}", tags)
         return self.volume_in(made.volume_id, VolumeState.AVAILABLE)
 
     def attached(self, volume: Volume, instance: Instance) -> Volume:

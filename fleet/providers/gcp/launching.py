@@ -81,9 +81,7 @@ class Launcher:
     def _known(self, request: LaunchRequest, setup: GcpSetup) -> Instance | None:
         """What the token became: its machine, or what its operations tell of one that is gone."""
         label = f"{names.TOKEN_LABEL}={names.digest(request.token)}"
-        pages = calls.every(
-            "instances.aggregatedList", project=setup.project, filter=f"labels.{label}", return_partial_success=True
-        )
+        pages = calls.every("instances.aggregatedList", project=setup.project, filter=f"labels.{label}")
         found = [one for page in pages for scope in page.get("items", {}).values() for one in scope.get("instances", [])]
         mine = [one for one in found if mapping.is_mine(one, setup.fleet_id)]
         if mine:

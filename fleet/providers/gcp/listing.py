@@ -74,7 +74,7 @@ class Lists:
         found: list[Json] = []
         silent: set[str] = set()
         at: Seconds | None = None
-        for page in calls.every(call, project=self._project, filter=wanted, return_partial_success=True):
+        for page in calls.every(call, project=self._project, filter=wanted):
             at = calls.said_at() if at is None else at
             silent.update(last(one) for one in page.get("unreachables", []))
             for scope, told in page.get("items", {}).items():
