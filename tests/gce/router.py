@@ -10,6 +10,7 @@ import importlib
 import json
 import pkgutil
 from collections.abc import Callable
+from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -53,7 +54,8 @@ class Router:
             with self.cloud.lock:
                 answered = self._once(asked)
             if answered.again_at is None:
-                return answered
+                date = formatdate(self.cloud.clock(), usegmt=True)
+                return dataclasses.replace(answered, headers={"date": date, **answered.headers})
             asked = dataclasses.replace(asked, again=True)
             wait(max(0.0, answered.again_at - self.cloud.clock()))
 
