@@ -88,8 +88,8 @@ def test_a_disk_has_a_least_and_a_greatest_size_and_a_type_that_is(bench: Bench)
     for size in (5, 70_000):
         with pytest.raises(BadRequest, match="between 10 and 65536"):
             bench.disk("kept", size)
+    wanted = compute_v1.Disk(name="kept", type_=f"zones/{ZONE}/diskTypes/pd-fast")
     with pytest.raises(BadRequest, match="disk type does not exist"):
-        wanted = compute_v1.Disk(name="kept", type_=f"zones/{ZONE}/diskTypes/pd-fast")
         bench.disks.insert_unary(project=PROJECT, zone=ZONE, disk_resource=wanted)
 
 

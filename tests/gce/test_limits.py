@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from google.api_core.exceptions import Forbidden
 from google.cloud import compute_v1
 
 from tests.gce.bench import PROJECT, REGION, ZONE, Bench, gpu, reason
 
-T4 = {"machine_type": f"zones/{ZONE}/machineTypes/n1-standard-4", "guest_accelerators": [gpu()]}
+T4: dict[str, Any] = {"machine_type": f"zones/{ZONE}/machineTypes/n1-standard-4", "guest_accelerators": [gpu()]}
 
 
 def _why(operation: compute_v1.Operation) -> tuple[str, str, int]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from google.api_core.exceptions import BadRequest, NotFound
 from google.cloud import compute_v1
@@ -47,7 +49,7 @@ def test_zones_and_regions_are_told_with_their_state(bench: Bench) -> None:
 
 def test_a_family_gives_its_newest_image_that_is_not_deprecated(bench: Bench) -> None:
     images = inprocess.client(compute_v1.ImagesClient, bench.router)
-    where = {"project": "ubuntu-os-cloud", "family": "ubuntu-2404-lts-amd64"}
+    where: dict[str, Any] = {"project": "ubuntu-os-cloud", "family": "ubuntu-2404-lts-amd64"}
     first = images.get_from_family(**where)
     newer = {"family": where["family"], "creationTimestamp": "2026-09-01T00:00:00.000-07:00"}
     bench.say("image", project=where["project"], name="newest", deprecated={"state": "DEPRECATED"}, **newer)

@@ -33,9 +33,7 @@ def test_a_network_is_made_with_its_subnetworks_and_taken_down_in_their_order(be
     wanted = compute_v1.Subnetwork(name="fleet-abc", network="global/networks/fleet-abc", ip_cidr_range="10.9.0.0/20")
     subnetworks.insert_unary(project=PROJECT, region=REGION, subnetwork_resource=wanted)
     bench.later(5)
-    with pytest.raises(
-        BadRequest, match="already being used by 'projects/fleet-test/regions/us-central1/subnetworks/fleet-abc'"
-    ):
+    with pytest.raises(BadRequest, match=r"used by 'projects/.*/regions/us-central1/subnetworks/fleet-abc'"):
         networks.delete_unary(project=PROJECT, network="fleet-abc")
     overlapping = compute_v1.Subnetwork(name="more", network="global/networks/fleet-abc", ip_cidr_range="10.9.1.0/24")
     with pytest.raises(BadRequest, match="conflicts with existing subnetwork"):
