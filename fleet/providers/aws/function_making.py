@@ -16,8 +16,8 @@ from fleet.providers.aws.function_blueprint import MAX_AGE, RETENTION_DAYS, RETR
 from fleet.providers.aws.function_looking import alarm_arn, log_group_arn
 from fleet.providers.aws.function_plan import FunctionSurvey
 from fleet.providers.aws.names import TAG, tags_of
-from fleet.providers.aws.setup import Step
 from fleet.providers.aws.setup_role import make_role, set_role
+from fleet.providers.wanted import Step
 
 THERE = ("ResourceConflictException", "ConflictException", "ResourceAlreadyExistsException")
 """It is there already: an answer was lost, or somebody else was as quick."""
