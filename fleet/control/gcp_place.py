@@ -14,7 +14,7 @@ from fleet.control.setups import BrokenSetupError, gcp_setup
 from fleet.model.errors import FleetError
 from fleet.model.setup import GcpSetup
 from fleet.providers.gcp.making import look_at_apis
-from fleet.providers.gcp.rest import Calls
+from fleet.providers.gcp.calling import Calls
 from fleet.providers.gcp.session import default_project
 from fleet.providers.gcp.setup import APIS, IAP_API, AwsTrust, bucket_name
 from fleet.providers.gcp.setup_bucket import look_at_bucket

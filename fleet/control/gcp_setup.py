@@ -21,7 +21,7 @@ from fleet.model.errors import FleetError
 from fleet.model.setup import GcpSetup
 from fleet.providers.gcp.billing_info import Billing, billing_of
 from fleet.providers.gcp.making import Maker, survey
-from fleet.providers.gcp.rest import Calls
+from fleet.providers.gcp.calling import Calls
 from fleet.providers.gcp.setup import Blueprint, Survey, plan
 from fleet.providers.gcp.setup_network import known_regions
 from fleet.providers.keys import PublicKey, find_key

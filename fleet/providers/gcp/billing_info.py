@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fleet.model.errors import ErrorClass, ProviderError
 from fleet.providers.gcp.errors import NOT_FOUND
-from fleet.providers.gcp.rest import Calls
+from fleet.providers.gcp.calling import Calls
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from fleet.providers.gcp import setup_network as network
 from fleet.providers.gcp import setup_rights as rights
 from fleet.providers.gcp.errors import NOT_FOUND
 from fleet.providers.gcp.names import FLEET_LABEL, id_of, last, tags_of
-from fleet.providers.gcp.rest import OFF, Calls, Json
+from fleet.providers.gcp.calling import OFF, Calls, Json
 from fleet.providers.gcp.setup import Blueprint
 from fleet.providers.gcp.setup_bucket import BUCKETS, CONFLICT
 from fleet.providers.remains import LAST_KEYS, Machine, Remains, Remnant, Removal, contents_of

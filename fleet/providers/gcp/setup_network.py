@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fleet.providers.gcp.names import described, last, tags_of
-from fleet.providers.gcp.rest import OFF, Calls, Json
+from fleet.providers.gcp.calling import OFF, Calls, Json
 from fleet.providers.gcp.setup import IAP_RANGE, Blueprint, free_range
 from fleet.providers.wanted import Found
 
