@@ -77,7 +77,7 @@ def test_a_users_login_opens_it_too_and_one_that_is_over_says_what_to_type(
     objects.put("a", b"x")
     assert _calls(since) == {"ada@example.com"}
     control("token", "deny", message="Token has been expired or revoked.")
-    session.credentials().token = None  # type: ignore[attr-defined]
+    session.credentials().token = None
     with pytest.raises(StoreError, match="not valid any more") as refused:
         objects.get("a")
     assert refused.value.hint == "Log in: gcloud auth application-default login"

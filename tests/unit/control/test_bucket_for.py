@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from fleet.control.clouds import bucket_for
@@ -13,7 +15,7 @@ EC2, GCE = {"infra": "aws"}, {"infra": "gcp/us-central1"}
 BOTH = {"any_of": [EC2, GCE]}
 
 
-def _job(resources: dict[str, object], **more: object) -> Job:
+def _job(resources: Mapping[str, object], **more: object) -> Job:
     return Job.model_validate({"name": "racer", "run": "true", "resources": resources, **more})
 
 
@@ -26,7 +28,7 @@ def test_what_the_job_says_goes_before_all(home: Home) -> None:
 @pytest.mark.parametrize("url", ["gs://mine", "s3://mine"])
 @pytest.mark.parametrize("resources", [GCE, BOTH])
 def test_machines_of_google_keep_their_runs_where_they_were_set_up_for(
-    home: Home, url: str, resources: dict[str, object]
+    home: Home, url: str, resources: Mapping[str, object]
 ) -> None:
     home.remember_gcp(url, "p", ["us-central1"])
     assert bucket_for(home, _job(resources)) == url
@@ -55,7 +57,7 @@ def test_two_fleets_are_not_chosen_between_but_each_has_its_own_clouds_jobs(home
      (BOTH, "runs on EC2 or Compute Engine", "fleet init aws")],
 )  # fmt: skip
 def test_a_cloud_that_was_not_set_up_is_named_with_its_command(
-    home: Home, resources: dict[str, object], said: str, command: str
+    home: Home, resources: Mapping[str, object], said: str, command: str
 ) -> None:
     with pytest.raises(FleetError, match=said) as refused:
         bucket_for(home, _job(resources))
