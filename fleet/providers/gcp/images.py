@@ -55,6 +55,10 @@ NAMES = {
     "dlvm": Published("deeplearning-platform-release", {"x86_64": "common-cu129-ubuntu-2404-nvidia-580"}, "580"),
 }
 """By the name that jobs use in ``image_id``."""
+SAME = {"dlami": "dlvm"}
+"""Names of the other cloud's: a job for both has one image, and means what is the same here."""
+WITHOUT = ("debian-12",)
+"""Published by Google without cloud-init, which brings everything onto a machine."""
 
 _OWN = re.compile(
     r"(?:https://[^ ]+/)?(?:projects/(?P<project>[a-z0-9:.-]+)/global/images/)?"
@@ -87,6 +91,7 @@ def boot_target(
     gpu = GPUS.get(first.accelerators[0], NEWEST) if first.accelerators else None
     driver = gpu.branch if gpu is not None else None
     wish = OLDER.get(driver or "", DEFAULT) if image_id in (None, "", STOCK) else str(image_id)
+    wish = SAME.get(wish, wish)
     published = NAMES.get(wish)
     found = Images(setup.project, cache, clock).newest(wish, arch)
     if found.arch != arch:
@@ -154,7 +159,7 @@ class Images:
                 raise ProviderError(ErrorClass.INVALID, "imageNotFound", told, "Name another in resources.image_id.")
             return published.project, "family/", published.families[arch]
         found = _OWN.fullmatch(wish)
-        if found is None:
+        if found is None or wish in WITHOUT:
             names = ", ".join([*NAMES, STOCK])
             told = f"image_id {wish!r} is none of {names}, an image's name, or projects/P/global/images/NAME"
             raise ProviderError(ErrorClass.INVALID, "InvalidImage", told)
