@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.gce.billing_skus import skus
 from tests.gce.jsonapi import Call, Cloud, JsonApi
-from tests.gce.wire import Answered, Json, Refused
+from tests.gce.wire import Json, Refused
 
 COMPUTE_ENGINE = "6F81-5844-456A"
 
@@ -29,8 +29,9 @@ class Catalog(JsonApi):
         self.methods = {"services.list": self._services, "services.skus.list": self._skus}
         self.verbs = {"refuse": self._refuse, "page": self._page, "price": self._price}
 
-    def before(self, call: Call) -> Answered | None:
-        return self.refuses.answered() if self.refuses is not None else None
+    def before(self, call: Call) -> None:
+        if self.refuses is not None:
+            raise self.refuses
 
     def _services(self, call: Call) -> Json:
         name = f"services/{COMPUTE_ENGINE}"
