@@ -151,7 +151,7 @@ def test_scripts_lose_their_comments_and_nothing_else() -> None:
             name = path.rpartition("/")[2]
             kept = [line for line in read(name).splitlines()[1:] if line.strip() and not line.strip().startswith("#")]
             assert text.splitlines()[-len(kept) :] == kept
-    compile(files["/opt/fleet/bin/s3.py"], "s3.py", "exec")
+    compile(files["/opt/fleet/bin/bucket.py"], "bucket.py", "exec")
     assert files["/opt/fleet/bin/boot.sh"].startswith("#!/bin/sh\n")
 
 

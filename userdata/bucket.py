@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Objects below the fleet's root in its bucket: s3.py get KEY FILE [--sha256 HASH] | put FILE KEY.
+"""Objects below the fleet's root in its bucket: bucket.py get KEY FILE [--sha256 HASH] | put FILE KEY.
 
 With what every image's Python has, and the credentials of the machine's role.
 """
@@ -165,9 +165,9 @@ def main():
             act(Bucket(environment()), **words)
             return
         except RefusedError as error:
-            sys.exit(f"s3.py: {error}")
+            sys.exit(f"bucket.py: {error}")
         except (OSError, ValueError, LookupError) as error:
-            print(f"s3.py: {error}", file=sys.stderr)
+            print(f"bucket.py: {error}", file=sys.stderr)
             if left:
                 time.sleep(2 ** (TRIES - left) * float(os.environ.get("FLEET_PACE", "1")) / 2)
     sys.exit(1)
