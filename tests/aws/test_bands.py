@@ -11,7 +11,7 @@ import pytest
 from fleet.model.errors import ProviderError
 from fleet.providers.aws import bands
 from fleet.providers.aws.bands import Band, address, known_bands, refresh_bands, shrunk
-from fleet.providers.aws.pricecache import DAY, HOUR, PriceCache
+from fleet.providers.pricecache import DAY, HOUR, PriceCache
 
 FILE: dict[str, Any] = {
     "global_rate": "<10%",

@@ -19,7 +19,7 @@ from fleet.providers.aws.catalog import (
     with_gpu,
 )
 from fleet.providers.aws.families import FAMILIES
-from fleet.providers.aws.gpus import GPUS
+from fleet.providers.gpus import GPUS
 
 RECORDED: dict[str, Any] = INSTANCE_TYPES
 """Answers of the real DescribeInstanceTypes, as moto ships them."""

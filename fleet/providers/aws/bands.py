@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from fleet.model.errors import ErrorClass, ProviderError
-from fleet.providers.aws.pricecache import PriceCache, endpoint
+from fleet.providers.aws.pricecache import endpoint
+from fleet.providers.pricecache import PriceCache
 
 URL = "https://spot-bid-advisor.s3.amazonaws.com/spot-advisor-data.json"
 SECONDS = 10.0

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from fleet.providers.aws.families import FAMILIES, SUCCESSORS, Family, Size, sizes_of
-from fleet.providers.aws.gpus import GPUS, NEWEST
+from fleet.providers.gpus import GPUS, NEWEST
 
 Arch = Literal["x86_64", "aarch64"]
 

@@ -21,8 +21,9 @@ from fleet.model.cloud import Market, Offer
 from fleet.model.errors import ProviderError
 from fleet.providers.aws import catalog
 from fleet.providers.aws.asking import Asking
-from fleet.providers.aws.pricecache import Part, PriceCache, region_cache
+from fleet.providers.aws.pricecache import region_cache
 from fleet.providers.aws.pricing import OnDemand, on_demand
+from fleet.providers.pricecache import Part, PriceCache
 
 if TYPE_CHECKING:
     from fleet.model.setup import AwsSetup

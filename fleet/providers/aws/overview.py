@@ -17,10 +17,11 @@ from fleet.providers.aws.asking import Asking
 from fleet.providers.aws.bands import Band, known_bands, refresh_bands
 from fleet.providers.aws.missing import Missing, explain_missing
 from fleet.providers.aws.offers import Known, in_short, known, offers, part_dict, refresh
-from fleet.providers.aws.pricecache import DAY, Part, PriceCache, region_cache
+from fleet.providers.aws.pricecache import region_cache
 from fleet.providers.aws.pricing import OnDemand
 from fleet.providers.aws.session import aws_client
 from fleet.providers.aws.spot import Points, cut, placement_scores
+from fleet.providers.pricecache import DAY, Part, PriceCache
 
 if TYPE_CHECKING:
     from fleet.model.setup import AwsSetup

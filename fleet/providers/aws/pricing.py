@@ -25,7 +25,7 @@ from typing import Any, Literal
 
 from fleet.model.base import Micros
 from fleet.providers.aws.errors import translated
-from fleet.providers.aws.pricecache import Part
+from fleet.providers.pricecache import Part
 
 Source = Literal["price-list", "bundled", "estimate"]
 
