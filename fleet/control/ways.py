@@ -33,7 +33,7 @@ class AwsWay:
     def opened(self, machine: Machine, place: Place) -> AbstractContextManager[object]:
         """Port 22 for the caller, as that machine sees it."""
         from fleet.providers.aws.access import opened
-        from fleet.providers.aws.addresses import Address, caller_address
+        from fleet.providers.addresses import Address, caller_address
 
         cidr = self.come_from or caller_address(Address(place.address, public=place.public))
         return opened(self.setup, machine.region, cidr, self.controller.objects.now)

@@ -19,7 +19,7 @@ from fleet.model.base import document_bytes
 from fleet.model.documents import HostKeys
 from fleet.model.errors import FleetError
 from fleet.model.setup import AwsRegion, AwsSetup
-from fleet.providers.aws import addresses
+from fleet.providers import addresses
 from fleet.providers.aws.session import aws_client
 from tests.aws.moto import Moto
 from tests.ssh.fleet import Fleet
