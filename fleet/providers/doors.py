@@ -10,10 +10,9 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import logging
-import re
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 from fleet.model.base import Seconds
 from fleet.model.cloud import AccessRule
@@ -44,22 +43,6 @@ def narrow(text: str) -> str:
             f"/{WIDEST[network.version]} is the widest; without --from it is your own address alone.",
         )
     return str(network)
-
-
-def description(fleet_id: str, until: int) -> str:
-    """What a rule says of itself."""
-    return f"fleet:{fleet_id} until {until}"
-
-
-def said(text: str, fleet_id: str) -> int | None:
-    """Until when a fleet's rule holds, by its description; None: it is no rule of this fleet's."""
-    found = re.fullmatch(r"fleet:(\S+) until (\d{1,12})", text)
-    return int(found[2]) if found is not None and found[1] == fleet_id else None
-
-
-def forgotten(rules: Iterable[AccessRule], now: Seconds) -> list[AccessRule]:
-    """Those past their time: whoever opened them is not connected any more, or would have renewed them."""
-    return [rule for rule in rules if rule.until < now]
 
 
 class BaseDoor(ABC):

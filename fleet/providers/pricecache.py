@@ -9,12 +9,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fleet.model.errors import ProviderError
+
 VERSION = 1
+MOST_CHARACTERS = 160
+"""Of a refusal that is told in passing."""
 HOUR, DAY = 3600.0, 86400.0
 LIMITS = {
     "spot": 600.0,
@@ -22,8 +27,10 @@ LIMITS = {
     "scores": 1800.0,
     "bands-failed": HOUR,
     "ondemand-failed": HOUR,
+    "rates-failed": HOUR,
     "account": DAY,
     "offered": DAY,
+    "rates": DAY,
     "bands": DAY,
     "ondemand": 7 * DAY,
     "types": 90 * DAY,
@@ -83,3 +90,17 @@ def told_age(seconds: float) -> str:
     if seconds < 2 * HOUR:
         return f"{seconds // 60:.0f}m old"
     return f"{seconds // HOUR:.0f}h old" if seconds < 2 * DAY else f"{seconds // DAY:.0f}d old"
+
+
+def in_short(error: ProviderError) -> str:
+    """A refusal in one line: something between us and the cloud may answer with a whole page."""
+    text = " ".join(re.sub(r"<[^>]*>", " ", error.message).split())
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}…"
+
+
+def part_dict(part: Part | None, field: str = "") -> dict[str, Any]:
+    """A part's mapping, or one within it; empty where it is not there or has another form."""
+    data = part.data if part is not None else None
+    if field and isinstance(data, dict):
+        data = data.get(field)
+    return data if isinstance(data, dict) else {}

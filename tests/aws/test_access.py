@@ -27,7 +27,8 @@ from fleet.providers.aws.policies import controller_policy
 from fleet.providers.aws.provider import AwsProvider
 from fleet.providers.aws.rules import own_rules
 from fleet.providers.aws.session import aws_client
-from fleet.providers.doors import OPEN_SECONDS, WIDEST, description, forgotten, narrow
+from fleet.providers.doors import OPEN_SECONDS, WIDEST, narrow
+from fleet.providers.let_in import description, forgotten
 from tests.aws.account import ACCOUNT
 from tests.aws.evaluator import decide
 from tests.aws.moto import Moto

@@ -13,7 +13,8 @@ from fleet.model.errors import FleetError, ProviderError
 from fleet.model.setup import AwsSetup
 from fleet.providers.aws.calling import DENIED_CONTROLLER, Calls
 from fleet.providers.aws.rules import CLOSED, of_group, own_rules
-from fleet.providers.doors import OPEN_SECONDS, SSH_PORT, BaseDoor, ThereAlreadyError, description, held_open
+from fleet.providers.doors import OPEN_SECONDS, SSH_PORT, BaseDoor, ThereAlreadyError, held_open
+from fleet.providers.let_in import description
 
 CALL = Calls(denied=DENIED_CONTROLLER)
 """Tries again what may pass, and says what to do about the rest."""

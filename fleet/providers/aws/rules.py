@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fleet.model.cloud import AccessRule
-from fleet.providers.doors import said
+from fleet.providers.let_in import until_said
 
 CLOSED = ("InvalidSecurityGroupRuleId.NotFound", "InvalidPermission.NotFound", "InvalidGroup.NotFound")
 """Somebody else was quicker."""
@@ -21,7 +21,7 @@ def own_rules(region: str, described: Iterable[Mapping[str, Any]], fleet_id: str
     """A fleet's rules among those that DescribeSecurityGroupRules tells; everybody else's are none of its business."""
     found = []
     for one in described:
-        until = said(one.get("Description") or "", fleet_id)
+        until = until_said(one.get("Description") or "", fleet_id)
         cidr = one.get("CidrIpv4") or one.get("CidrIpv6")
         if until is not None and cidr and not one.get("IsEgress"):
             found.append(

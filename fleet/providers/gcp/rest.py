@@ -1,10 +1,11 @@
-"""Calls of set-up, checks and teardown, by plain REST: few, one after the other, and with no library to import."""
+"""Calls by plain REST, with no library to import: those of set-up, checks and teardown, few and one after the other
+(``Calls``), and looks that nothing repeats (``get``, ``rows``)."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from fleet.model.errors import ErrorClass, ProviderError
@@ -26,6 +27,40 @@ OFF = ("SERVICE_DISABLED", "accessNotConfigured", "API_DISABLED")
 """What an interface says that is not enabled in the project."""
 DENIED = "`fleet policy gcp --setup` prints the role that this needs, for whoever gives permissions."
 DENIED_CONTROLLER = "`fleet policy gcp` prints what the controller must be allowed to do."
+
+
+MOST_PAGES = 1000
+"""A list that goes on after so many goes round in circles."""
+
+
+def get(api: str, path: str, call: str, **params: str | int) -> dict[str, Any]:
+    """One answer of an interface (``compute``). ``call`` is what a refusal calls it by. Raises ProviderError."""
+    with translated(call):
+        answer = session.authorized().get(
+            f"{session.endpoint(api)}{path}",
+            params={name: str(value) for name, value in params.items()},
+            timeout=(session.CONNECT_SECONDS, session.READ_SECONDS),
+        )
+    if answer.status_code >= 400:
+        raise answer_refusal(call, answer.status_code, answer.text)
+    try:
+        found = answer.json()
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ProviderError(ErrorClass.TRANSIENT, "NoJson", f"{call}: the answer is none of the service's")
+    return found
+
+
+def rows(api: str, path: str, call: str, field: str = "items", **params: str | int) -> Iterator[dict[str, Any]]:
+    """Every row of a list, page after page. Raises ProviderError."""
+    token: dict[str, str | int] = {}
+    for _ in range(MOST_PAGES):
+        page = get(api, path, call, **params, **token)
+        yield from page.get(field, ())
+        if not page.get("nextPageToken"):
+            return
+        token = {"pageToken": str(page["nextPageToken"])}
 
 
 class Calls:
