@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Objects below the fleet's root in its bucket: bucket.py get KEY FILE [--sha256 HASH] | put FILE KEY.
 
-With what every image's Python has, and the credentials of the machine's role.
+With what every image's Python has, on a machine of EC2 or of Compute Engine, the bucket being on either cloud. The machine's
+own cloud says who it is, and the bucket's takes that word; nothing secret is written anywhere.
 """
 
 import argparse
@@ -47,21 +48,72 @@ def environment():
     return {**found, **os.environ}
 
 
-def credentials(env):
-    """The role's keys, from the metadata service, version 2."""
-    base = env.get("FLEET_METADATA_URL", "http://169.254.169.254").rstrip("/")
-    direct = opener(urllib.request.ProxyHandler({}))
-
-    def ask(path, method="GET", **headers):
-        request = urllib.request.Request(base + path, method=method, headers=headers)
-        with direct.open(request, timeout=5) as answer:
+def ask(url, body=None, method=None, *, direct=False, **headers):
+    """An answer's text; ``direct``: of the metadata, which no proxy has."""
+    request = urllib.request.Request(url, data=body, method=method, headers=headers)
+    through = opener(urllib.request.ProxyHandler({})) if direct else opener()
+    try:
+        with through.open(request, timeout=5 if direct else 30) as answer:
             return answer.read().decode()
+    except urllib.error.HTTPError as error:
+        raise OSError(f"{url.partition('?')[0]}: {error.code} {error.read(2000).decode(errors='replace')}") from None
 
-    token = ask("/latest/api/token", "PUT", **{"X-aws-ec2-metadata-token-ttl-seconds": "300"})
+
+def metadata(env):
+    """Where both clouds tell a machine of itself."""
+    return env.get("FLEET_METADATA_URL", "http://169.254.169.254").rstrip("/")
+
+
+def role_keys(env):
+    """EC2: the role's keys, from the metadata service, version 2."""
+    base, lives = metadata(env), {"X-aws-ec2-metadata-token-ttl-seconds": "300"}
+    token = ask(base + "/latest/api/token", None, "PUT", direct=True, **lives)
     known = {"X-aws-ec2-metadata-token": token}
-    place = "/latest/meta-data/iam/security-credentials/"
-    role = ask(place, **known).split()[0]
-    return json.loads(ask(place + role, **known))
+    place = base + "/latest/meta-data/iam/security-credentials/"
+    role = ask(place, direct=True, **known).split()[0]
+    return json.loads(ask(place + role, direct=True, **known))
+
+
+def across():
+    """What says who this machine is to the other cloud; there only where it is needed: user-data are small."""
+    sys.path.insert(0, str(Path(__file__).parent))
+    import vouched
+
+    return vouched
+
+
+def keys(env):
+    """For S3: the role's own, or on Compute Engine those of the role that trusts the machine's account."""
+    return across().keys(env, ask, metadata(env)) if env.get("FLEET_MACHINE") == "gce" else role_keys(env)
+
+
+def token(env):
+    """For Cloud Storage: the account's own, or on EC2 that of the account that trusts the machine's role."""
+    if env.get("FLEET_MACHINE") == "gce":
+        return across().own_token(ask, metadata(env))
+    return across().token(
+        env,
+        ask,
+        lambda host, query, headers, region: signed(
+            "POST", "/", query, {"host": host, **headers}, EMPTY, role_keys(env), region, "sts"
+        ),
+    )
+
+
+def signed(method, path, query, headers, digest, known, region, service):
+    """The headers with Amazon's signature, version 4."""
+    at = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    headers = {**headers, "x-amz-date": at, "x-amz-security-token": known["Token"]}
+    names = ";".join(sorted(headers))
+    lines = [f"{name}:{headers[name]}" for name in sorted(headers)]
+    asked = "\n".join([method, path, query, *lines, "", names, digest])
+    scope = f"{at[:8]}/{region}/{service}/aws4_request"
+    text = "\n".join(["AWS4-HMAC-SHA256", at, scope, hashlib.sha256(asked.encode()).hexdigest()])
+    secret = ("AWS4" + known["SecretAccessKey"]).encode()
+    for part in [*scope.split("/"), text]:
+        secret = hmac.new(secret, part.encode(), hashlib.sha256).digest()
+    who = f"AWS4-HMAC-SHA256 Credential={known['AccessKeyId']}/{scope}"
+    return {**headers, "authorization": f"{who}, SignedHeaders={names}, Signature={secret.hex()}"}
 
 
 class Bucket:
@@ -70,48 +122,38 @@ class Bucket:
     def __init__(self, env):
         boot = json.loads(Path(env.get("FLEET_ROOT", "") + "/etc/fleet/boot.json").read_text())
         url = urllib.parse.urlsplit(boot["root"])
-        if url.scheme != "s3":
-            raise RefusedError(f"{url.geturl()} is no bucket of S3")
-        self.name, self.prefix = url.netloc, url.path.strip("/")
+        if url.scheme not in ("s3", "gs"):
+            raise RefusedError(f"{url.geturl()} is no bucket of S3 or Cloud Storage")
+        self.scheme, self.name, self.prefix = url.scheme, url.netloc, url.path.strip("/")
         self.env = env
         named = (env.get(name) for name in ("FLEET_BUCKET_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"))
         self.region = next(filter(None, named), "us-east-1")
 
     def base(self):
         """Scheme, host and the path before the key: the bucket's own host, unless there is an endpoint or a dot."""
-        endpoint = self.env.get("AWS_ENDPOINT_URL_S3") or self.env.get("AWS_ENDPOINT_URL")
+        if self.scheme == "gs":
+            endpoint = self.env.get("GOOGLE_BASE_URL") or self.env.get("CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE")
+            endpoint = endpoint or "https://storage.googleapis.com"
+        else:
+            endpoint = self.env.get("AWS_ENDPOINT_URL_S3") or self.env.get("AWS_ENDPOINT_URL")
         if endpoint:
             url = urllib.parse.urlsplit(endpoint)
-            return url.scheme, url.netloc, url.path.rstrip("/") + "/" + self.name
+            return url.scheme, url.netloc, url.path.rstrip("/").removesuffix("/storage/v1") + "/" + self.name
         host = f"s3.{self.region}.amazonaws.com" + (".cn" if self.region.startswith("cn-") else "")
         return ("https", host, "/" + self.name) if "." in self.name else ("https", f"{self.name}.{host}", "")
 
     def request(self, method, key, body=None):
-        """A signed request (Signature Version 4)."""
+        """A request that says who asks."""
         scheme, host, before = self.base()
         path = urllib.parse.quote("/".join(part for part in (before, self.prefix, key) if part))
         path = "/" + path.lstrip("/")
-        keys = credentials(self.env)
-        at = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-        headers = {
-            "host": host,
-            "x-amz-content-sha256": hashlib.sha256(body).hexdigest() if body else EMPTY,
-            "x-amz-date": at,
-            "x-amz-security-token": keys["Token"],
-        }
-        if body is not None:
-            headers["content-type"] = "application/octet-stream"
-        names = ";".join(sorted(headers))
-        lines = [f"{name}:{headers[name]}" for name in sorted(headers)]
-        asked = "\n".join([method, path, "", *lines, "", names, headers["x-amz-content-sha256"]])
-        scope = f"{at[:8]}/{self.region}/s3/aws4_request"
-        text = "\n".join(["AWS4-HMAC-SHA256", at, scope, hashlib.sha256(asked.encode()).hexdigest()])
-        secret = ("AWS4" + keys["SecretAccessKey"]).encode()
-        for part in [*scope.split("/"), text]:
-            secret = hmac.new(secret, part.encode(), hashlib.sha256).digest()
-        headers["authorization"] = (
-            f"AWS4-HMAC-SHA256 Credential={keys['AccessKeyId']}/{scope}, SignedHeaders={names}, Signature={secret.hex()}"
-        )
+        headers = {} if body is None else {"content-type": "application/octet-stream"}
+        if self.scheme == "gs":
+            headers["authorization"] = "Bearer " + token(self.env)
+        else:
+            digest = hashlib.sha256(body).hexdigest() if body else EMPTY
+            headers |= {"host": host, "x-amz-content-sha256": digest}
+            headers = signed(method, path, "", headers, digest, keys(self.env), self.region, "s3")
         return urllib.request.Request(f"{scheme}://{host}{path}", data=body, method=method, headers=headers)
 
     def send(self, method, key, body=None):
@@ -126,7 +168,7 @@ class Bucket:
                     continue
                 told = error.read(2000).decode(errors="replace")
                 kind = RefusedError if error.code == 404 else OSError  # new permissions take a while to be known
-                raise kind(f"{method} s3://{self.name}/{key}: {error.code} {told}") from None
+                raise kind(f"{method} {self.scheme}://{self.name}/{key}: {error.code} {told}") from None
         raise OSError(f"s3://{self.name} is in no region")
 
 
@@ -166,7 +208,7 @@ def main():
             return
         except RefusedError as error:
             sys.exit(f"bucket.py: {error}")
-        except (OSError, ValueError, LookupError) as error:
+        except (OSError, ValueError, LookupError, AttributeError) as error:
             print(f"bucket.py: {error}", file=sys.stderr)
             if left:
                 time.sleep(2 ** (TRIES - left) * float(os.environ.get("FLEET_PACE", "1")) / 2)
