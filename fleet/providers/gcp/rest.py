@@ -61,6 +61,7 @@ def rows(api: str, path: str, call: str, field: str = "items", **params: str | i
         if not page.get("nextPageToken"):
             return
         token = {"pageToken": str(page["nextPageToken"])}
+    raise ProviderError(ErrorClass.TRANSIENT, "TooManyPages", f"{call}: the list has no end")
 
 
 class Calls:
