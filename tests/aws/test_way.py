@@ -87,6 +87,9 @@ class Here:
         assert self._way.place(machine) is not None
         return Place("127.0.0.1", self._server.port)
 
+    def keys(self, machine: Machine) -> HostKeys | None:
+        return self._way.keys(machine)
+
     def opened(self, machine: Machine, place: Place) -> AbstractContextManager[object]:
         return self._way.opened(machine, place)
 
