@@ -10,6 +10,7 @@ Its own cloud says who it is, and the bucket's cloud takes that word: no key lie
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,6 +24,17 @@ GOOGLE_PROVIDER = "FLEET_GOOGLE_PROVIDER"
 """``projects/<number>/locations/global/workloadIdentityPools/<pool>/providers/<provider>``."""
 GOOGLE_ACCOUNT = "FLEET_GOOGLE_ACCOUNT"
 """The address of the service account that a machine of EC2 acts as."""
+
+
+STORAGE = "https://storage.googleapis.com"
+ENDPOINTS = ("GOOGLE_BASE_URL", "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE")
+"""Variables that say another address for Cloud Storage's objects, the first before the second: obstore's, and gcloud's."""
+
+
+def storage_endpoint(env: Mapping[str, str]) -> str:
+    """Where objects are: below it come the bucket's name and the key."""
+    named = next((env[name] for name in ENDPOINTS if env.get(name)), STORAGE)
+    return named.rstrip("/").removesuffix("/storage/v1").rstrip("/")  # gcloud's names the interface for JSON
 
 
 def told_on_google(setup: GcpSetup) -> dict[str, str]:

@@ -8,24 +8,16 @@ own reading of the Application Default Credentials has to do.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from fleet.model.across import STORAGE, storage_endpoint
 from fleet.store.clock import BucketClock, date_of
 
 if TYPE_CHECKING:
     from obstore.store import GCSStore
 
-STORAGE = "https://storage.googleapis.com"
-ENDPOINTS = ("GOOGLE_BASE_URL", "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE")
-"""Variables that say another address for objects, the first before the second: obstore's, and gcloud's."""
 LOGIN = "Log in: gcloud auth application-default login"
-
-
-def storage_endpoint(env: Mapping[str, str]) -> str:
-    """Where objects are: below it come the bucket's name and the key."""
-    named = next((env[name] for name in ENDPOINTS if env.get(name)), STORAGE)
-    return named.rstrip("/").removesuffix("/storage/v1").rstrip("/")  # gcloud's names the interface for JSON
 
 
 def open_gs(
