@@ -14,7 +14,7 @@ from fleet.model.setup import GcpSetup
 from fleet.providers.gcp import setup_network as network
 from fleet.providers.gcp import setup_rights as rights
 from fleet.providers.gcp.policies import secret_binding
-from fleet.providers.gcp.rest import Calls
+from fleet.providers.gcp.calling import Calls
 from fleet.providers.gcp.setup import Blueprint, Survey
 from fleet.providers.gcp.setup_bucket import create_bucket, look_at_bucket, mend_bucket
 from fleet.providers.wanted import Found, Place, Step

@@ -8,13 +8,16 @@ from typing import Any
 from fleet.model.errors import FleetError, ProviderError
 from fleet.providers.gcp.errors import EXISTS, NOT_FOUND
 from fleet.providers.gcp.names import FLEET_LABEL
-from fleet.providers.gcp.rest import OFF, Calls, Json
+from fleet.providers.gcp.calling import OFF, Calls, Json
 from fleet.providers.gcp.setup import BUCKET, UNFINISHED_DAYS
 from fleet.providers.wanted import Found
 
 BUCKETS = "/storage/v1/b"
+CONFLICT = frozenset({"conflict", "CONFLICT"})
+"""Cloud Storage's word for a name that somebody has, perhaps oneself."""
 DENIED = ("forbidden", "PERMISSION_DENIED", "accessDenied", "insufficientPermissions")
-ABORT = {"action": {"type": "AbortIncompleteMultipartUpload"}, "condition": {"age": UNFINISHED_DAYS}}
+ABORTS = "AbortIncompleteMultipartUpload"
+ABORT: dict[str, Any] = {"action": {"type": ABORTS}, "condition": {"age": UNFINISHED_DAYS}}
 
 
 def look_at_bucket(calls: Calls, bucket: str, number: str) -> tuple[Found, str] | None:
@@ -55,12 +58,12 @@ def _rules(found: Json) -> list[Json]:
 
 def _aborts(found: Json) -> bool:
     """Whether a rule, of whoever, aborts what lies unfinished anywhere in the bucket for a day."""
-    for rule in _rules(found):
-        condition = rule.get("condition", {})
-        if rule.get("action", {}).get("type") == ABORT["action"]["type"] and set(condition) == {"age"}:
-            if int(condition["age"]) <= UNFINISHED_DAYS:
-                return True
-    return False
+    ages = [
+        int(rule["condition"]["age"])
+        for rule in _rules(found)
+        if rule.get("action", {}).get("type") == ABORTS and set(rule.get("condition", {})) == {"age"}
+    ]
+    return any(age <= UNFINISHED_DAYS for age in ages)
 
 
 def not_yours(bucket: str) -> FleetError:
@@ -75,7 +78,7 @@ def not_yours(bucket: str) -> FleetError:
 def create_bucket(calls: Calls, bucket: str, location: str, fleet_id: str) -> None:
     """Make it as it is wanted, where it is not there. Raises FleetError if somebody else has the name."""
     body = {"name": bucket, "location": location.upper(), "labels": {FLEET_LABEL: fleet_id}, **_wanted()}
-    made = calls.unless(EXISTS + CONFLICT, "storage", "POST", BUCKETS, body, query={"project": calls.project}, unseen=OFF)
+    made = calls.unless(EXISTS | CONFLICT, "storage", "POST", BUCKETS, body, query={"project": calls.project}, unseen=OFF)
     if made is None and look_at_bucket(calls, bucket, "") is None:
         raise not_yours(bucket)
 
@@ -107,7 +110,3 @@ def mend_bucket(calls: Calls, bucket: str, fleet_id: str, fields: Collection[str
 def _patch(calls: Calls, bucket: str, changes: Mapping[str, Any]) -> None:
     if changes:
         calls("storage", "PATCH", f"{BUCKETS}/{bucket}", changes)
-
-
-CONFLICT = frozenset({"conflict", "CONFLICT"})
-"""Cloud Storage's word for a name that somebody has, perhaps oneself."""

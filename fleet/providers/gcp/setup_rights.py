@@ -12,7 +12,7 @@ from typing import Any
 from fleet.model.errors import FleetError, ProviderError
 from fleet.providers.gcp.errors import EXISTS
 from fleet.providers.gcp.policies import Binding, member_of
-from fleet.providers.gcp.rest import OFF, Calls, Json
+from fleet.providers.gcp.calling import OFF, Calls, Json
 from fleet.providers.gcp.setup import Blueprint
 from fleet.providers.gcp.setup_bucket import BUCKETS
 from fleet.providers.wanted import Found
