@@ -135,7 +135,7 @@ class Images:
     def newest(self, wish: str, arch: Arch) -> Image:
         """The image of a name. If nobody answers, yesterday's will do. Raises ProviderError."""
         project, kind, name = self._where(wish, arch)
-        key = f"{project}.{kind.rstrip('/') or 'name'}.{name}"
+        key = _key(project, kind, name)
         kept = self._kept.read(key)
         if kept is not None and (not kind or self._kept.is_young(kept)):
             return Image(**kept["image"])
@@ -147,8 +147,17 @@ class Images:
             if kept is None or error.error_class not in (ErrorClass.TRANSIENT, ErrorClass.THROTTLED):
                 raise
             return Image(**kept["image"])
-        self._kept.write(key, {"image": asdict(found), "at": self._clock()})
+        # By its own name, too: a launch asks for what was frozen.
+        for one in {key, _key(project, "", found.path.rpartition("/")[2])}:
+            self._kept.write(one, {"image": asdict(found), "at": self._clock()})
         return found
+
+    def is_gone(self, path: str) -> None:
+        """A launch was told that there is no such image: a family that it was the newest of is asked anew."""
+        for file in self._kept.folder.glob("*.json"):
+            kept = self._kept.read(file.stem)
+            if kept is not None and isinstance(kept.get("image"), dict) and kept["image"].get("path") == path:
+                self._kept.forget(file.stem)
 
     def _where(self, wish: str, arch: Arch) -> tuple[str, str, str]:
         """Project, ``family/`` or nothing, and name. Raises ProviderError."""
@@ -164,6 +173,10 @@ class Images:
             told = f"image_id {wish!r} is none of {names}, an image's name, or projects/P/global/images/NAME"
             raise ProviderError(ErrorClass.INVALID, "InvalidImage", told)
         return found["project"] or self._project, found["family"] or "", found["name"]
+
+
+def _key(project: str, kind: str, name: str) -> str:
+    return f"{project}.{kind.rstrip('/') or 'name'}.{name}"
 
 
 def image_of(described: dict[str, Any], project: str) -> Image:
