@@ -12,7 +12,7 @@ from fleet.model.cloud import InstanceState, Market, NewVolume, Volume, VolumeSt
 from fleet.model.errors import ErrorClass, ProviderError
 from fleet.providers.gcp import calls, rules
 from tests.gce.ground import REGION, offer, shelf
-from tests.gce.rented import A, WEST, Rented, refused
+from tests.gce.rented import WEST, A, Rented, refused
 
 
 @pytest.fixture

@@ -73,13 +73,11 @@ class GcpProvider(Account):
         newest: Callable[[], GcpSetup | None] = lambda: None,
         shop: Callable[[str], Sequence[Offer]] | None = None,
         book: Callable[[str], Sequence[Offer]] | None = None,
-        advice: Callable[[Offer], str] = lambda _: "",
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """``cache`` is a folder on this computer for what was found out; ``shop`` tells a region's offers, if not what is
         kept there. ``book`` tells what the machines of a region were offered at; by default what is sold there now.
-        ``advice`` says what quota to ask for, for an offer that was refused for one.
 
         ``newest`` reads the set-up again, before a launch is frozen with it: a controller runs for months. None: there is
         none any more, and the one that is known serves. ``clock`` and ``sleep`` are what operations are waited for by.
@@ -92,7 +90,7 @@ class GcpProvider(Account):
         self._fleet_id, self._setup, self._cache = fleet_id, setup, cache
         self._newest, self._waiter = newest, waiter
         self._images = Images(setup.project, cache, clock)
-        self._launcher = Launcher(setup, waiter, self._target, self._least_gb, clock, advice=advice)
+        self._launcher = Launcher(setup, waiter, self._target, self._least_gb, clock)
         self._lists = Lists(fleet_id, setup.project, clock)
         self._ends = Ends(setup.project)
 
