@@ -43,6 +43,12 @@ def test_asking_twice_for_a_region_asks_the_cloud_twice(rented: Rented) -> None:
     assert len(provider.list(WEST).instances) == 1  # what was answered ten seconds ago is no answer
 
 
+def test_a_region_with_a_zone_that_did_not_answer_is_unknown_and_the_others_are_not() -> None:
+    found = Found(0.0, [{"zone": f"projects/p/zones/{A}"}], [], frozenset({f"{WEST}-b"}))
+    assert len(found.of(REGION)[0]) == 1
+    assert refused(lambda: found.of(WEST)).error_class is ErrorClass.TRANSIENT
+
+
 def test_every_page_of_a_list_is_read(rented: Rented) -> None:
     rented.told("settings", page=2)
     made = {rented.launched(token=f"t-{n}").instance_id for n in range(5)}
