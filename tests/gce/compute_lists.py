@@ -43,6 +43,7 @@ class Lists:
         return {**answer, **({"nextPageToken": token} if token else {})}
 
     def _aggregated(self, call: Call, collection: str, kind: str, source: Source) -> Json:
+        collection = "operations" if collection == "globalOperations" else collection
         asked = terms(call.params.get("filter", ""))
         found = [(scope, data) for scope, data in source() if fits(asked, data)]
         page, token = self._page(call, found)

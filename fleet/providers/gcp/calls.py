@@ -87,7 +87,7 @@ def compute(call: str, *, body: Json | None = None, timeout: float = session.REA
 
 def every(call: str, **asked: Any) -> Iterator[Json]:
     """All pages of a list."""
-    more: dict[str, str] = {}
+    more: Json = {}
     while True:
         page = compute(call, max_results=PAGE, **asked, **more)
         yield page
@@ -110,7 +110,7 @@ def said_at() -> Seconds:
     """The cloud's time by the Date of the answer that this thread got last; ours, where it has none."""
     told = getattr(_NEWS, "date", None)
     try:
-        return parsedate_to_datetime(told or "").timestamp()
+        return parsedate_to_datetime(str(told)).timestamp()
     except (TypeError, ValueError):
         return time.time()
 

@@ -31,9 +31,8 @@ _ENDERS: dict[str, EndedBy] = {
     "delete": "fleet",  # or a person in the console: the account's own wish
     "stop": "fleet",
     "suspend": "fleet",
-    "compute.instances.deleteOnMaxRunDuration": "itself",  # the lease's outermost end, told to the cloud by the launch
-    "compute.instances.stopOnMaxRunDuration": "itself",
-    "compute.instances.automaticallyTerminated": "itself",
+    "compute.instances.deferredDelete": "itself",  # the lease's outermost end, told to the cloud by the launch
+    "compute.instances.deferredStop": "itself",
 }
 """Operations that end a machine: types as Compute Engine and its audit log name them, and whose wish each was."""
 
@@ -65,7 +64,7 @@ class Waiter:
     def until_done(self, operation: Json, until: Seconds | None = None) -> Json:
         """The operation as it is once it is done, or at ``until``. An answer that is lost meanwhile is asked for again."""
         until = self.deadline() if until is None else until
-        where = {"zone": last(operation["zone"])} if operation.get("zone") else {}
+        where: Json = {"zone": last(operation["zone"])} if operation.get("zone") else {}
         call = "zoneOperations.wait" if where else "globalOperations.wait"
         while operation.get("status") != DONE:
             left = until - self._clock()
@@ -94,7 +93,7 @@ def of_machine(project: str, zone: str, name: str) -> list[Json]:
 def of_name(project: str, name: str) -> list[Json]:
     """The operations of machines with a name, whatever their zone; the oldest first."""
     wanted = f'targetLink eq ".*/instances/{name}"'
-    pages = calls.every("globalOperations.aggregatedList", project=project, filter=wanted, return_partial_success=True)
+    pages = calls.every("globalOperations.aggregatedList", project=project, filter=wanted)
     return in_order(one for page in pages for scope in page.get("items", {}).values() for one in scope.get("operations", []))
 
 
@@ -113,9 +112,15 @@ def failed(operation: Mapping[str, Any]) -> bool:
     return bool(operation.get("error")) or int(operation.get("httpErrorStatusCode") or 0) >= 400
 
 
+def came_to_be(operation: Mapping[str, Any]) -> bool:
+    """Whether an insertion made a machine, or makes it: also one that was taken back before it was done."""
+    errors = (operation.get("error") or {}).get("errors") or []
+    return not failed(operation) or any("preempted" in str(one.get("message")) for one in errors)
+
+
 def making(operations: Iterable[Json]) -> Json | None:
     """The operation that made the machine, or makes it; None: nothing says that there ever was one."""
-    made = [one for one in operations if one.get("operationType") == "insert" and not failed(one)]
+    made = [one for one in operations if one.get("operationType") == "insert" and came_to_be(one)]
     return made[-1] if made else None
 
 
