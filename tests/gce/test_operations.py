@@ -5,6 +5,7 @@ from google.api_core.exceptions import BadRequest, NotFound, ServiceUnavailable
 from google.cloud import compute_v1
 from requests.exceptions import ConnectionError as NoAnswer
 
+from tests.gce import inprocess
 from tests.gce.bench import PROJECT, ZONE, Bench, boot_disk, new_volume
 
 REQUEST = "6a1e1f0e-5b7e-5d7e-8d4e-0123456789ab"
@@ -74,6 +75,26 @@ def test_operations_are_forgotten_after_a_while_and_on_order(bench: Bench) -> No
     bench.later(15 * 86400)
     with pytest.raises(NotFound):
         bench.operations.get(project=PROJECT, zone=ZONE, operation=later.name)
+
+
+def test_what_was_asked_is_known_by_its_request_id_until_that_is_forgotten_too(bench: Bench) -> None:
+    first = bench.insert(request_id=REQUEST)
+    bench.wait(first)
+    bench.say("forget_operations")
+    assert bench.insert(request_id=REQUEST).name == first.name
+    bench.wait(bench.instances.delete_unary(project=PROJECT, zone=ZONE, instance="machine"))
+    bench.later(15 * 86400)
+    assert bench.insert(request_id=REQUEST).name != first.name
+
+
+def test_operations_of_all_zones_are_listed_at_once(bench: Bench) -> None:
+    bench.insert()
+    bench.insert(zone="us-east1-b")
+    client = inprocess.client(compute_v1.GlobalOperationsClient, bench.router)
+    scopes = {
+        scope: len(scoped.operations) for scope, scoped in client.aggregated_list(project=PROJECT) if scoped.operations
+    }
+    assert scopes == {f"zones/{ZONE}": 1, "zones/us-east1-b": 1}
 
 
 def test_a_failed_insert_leaves_its_disks_only_if_that_is_ordered(bench: Bench) -> None:
