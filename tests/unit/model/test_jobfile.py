@@ -94,11 +94,11 @@ max_duration: 12
 @pytest.mark.parametrize(
     "extra",
     [
-        "resources: {any_of: [{infra: gcp}]}",
-        "resources: {infra: gcp/us-central1}",
+        "resources: {any_of: [{infra: azure}]}",
+        "resources: {infra: azure/westeurope}",
         "num_nodes: 2",
         "file_mounts: {/data: 's3://bucket/data'}",
-        "bucket: gs://mine",
+        "bucket: az://mine",
     ],
 )
 def test_what_does_not_work_yet_is_refused_never_ignored(extra: str) -> None:
