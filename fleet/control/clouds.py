@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 CALLS_PER_SECOND = 5.0
 CALLS_AT_ONCE = 20.0
-"""Of one controller in one region. EC2 gives an account twice that and more for what changes nothing, Compute Engine a project
-25 reads in a second; both share it with everything else that runs there (their documentation on request throttling)."""
+"""Of one controller in one region. EC2 gives an account twice that and more for what changes nothing, Compute Engine gives a
+project 25 reads a second, and both share it with everything else that runs there (their documents on throttling)."""
 
 
 def cloud_providers(
