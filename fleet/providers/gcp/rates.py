@@ -1,4 +1,4 @@
-"""What Google Cloud asks for besides machines, from fleet's own list (``rates.json``): no call is made, and no SDK needed."""
+"""What Google Cloud asks for besides machines, from fleet's own list (``rates.json``): no call is made, no SDK needed."""
 
 from __future__ import annotations
 
