@@ -136,7 +136,12 @@ class GcpProvider:
 
     def launch(self, request: LaunchRequest, in_time: InTime = always) -> Instance:
         """Start a machine; see the contract."""
-        made = self._launcher.launch(request, in_time)
+        try:
+            made = self._launcher.launch(request, in_time)
+        except ProviderError as error:
+            if error.code in CAPABILITIES.images_gone and request.image_id:
+                self._images.is_gone(request.image_id)
+            raise
         self._ends.seen([made])
         return made
 
