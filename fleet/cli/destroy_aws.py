@@ -13,7 +13,7 @@ from fleet.control.home import open_home
 if TYPE_CHECKING:
     from fleet.cli.objects import AwsDestroyedObject
     from fleet.control.aws_teardown import Doomed
-    from fleet.providers.aws.teardown import Removal
+    from fleet.providers.remains import Removal
 
 NO_FLEET = " Is the fleet in another bucket? Name it with --bucket; in another account? AWS_PROFILE chooses one."
 

@@ -15,7 +15,8 @@ from fleet.control.home import Home, open_home
 from fleet.control.setups import aws_function, aws_setup
 from fleet.model.errors import FleetError, StoreError
 from fleet.model.job import Job
-from fleet.providers.aws.checks import Check, Checked, Look, look_at
+from fleet.providers.aws.checks import Look, look_at
+from fleet.providers.looked import Check, Checked
 from fleet.store.awsconfig import read_config
 
 

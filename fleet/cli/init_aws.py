@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from fleet.cli.objects import AwsQuotaObject, AwsSetupObject, AwsStepObject
     from fleet.control.aws_setup import Prepared
     from fleet.providers.aws.quotas import Quota
-    from fleet.providers.aws.setup import Step
-    from fleet.providers.aws.teardown import Removal
+    from fleet.providers.remains import Removal
+    from fleet.providers.wanted import Step
 
 COSTS = """\
 None of this costs anything by itself. What will:
@@ -47,7 +47,7 @@ def set_up(
     from fleet.control.aws_setup import Wish, carry_out, prepare
     from fleet.providers.aws.calling import Calls
     from fleet.providers.aws.quotas import spot_quotas
-    from fleet.providers.aws.setup import nothing_to_do
+    from fleet.providers.wanted import nothing_to_do
 
     home = open_home()
     calls = Calls(profile_of(home))

@@ -9,9 +9,9 @@ from fleet.control.image_places import ImagePlace
 from fleet.control.names import nearest
 from fleet.model.errors import FleetError
 from fleet.model.image import Variant
-from fleet.providers.aws.gpus import GPUS, NEWEST
 from fleet.providers.aws.own_images import BASES
 from fleet.providers.aws.published import DEFAULT, OLDER, Arch
+from fleet.providers.gpus import GPUS, NEWEST
 
 _PULL = re.compile(r"[^\s@]+@sha256:[0-9a-f]{64}")
 
@@ -78,7 +78,7 @@ def where(place: ImagePlace, wish: Wish) -> tuple[str, str]:
 
 def ssh_from(named: str | None) -> str:
     """Who may reach the builder: this computer alone. Raises FleetError."""
-    from fleet.providers.aws.access import narrow
-    from fleet.providers.aws.addresses import Address, caller_address
+    from fleet.providers.addresses import Address, caller_address
+    from fleet.providers.doors import narrow
 
     return narrow(named) if named else caller_address(Address("0.0.0.0", public=True))  # noqa: S104 - of anybody outside

@@ -9,7 +9,8 @@ from unittest.mock import Mock
 import pytest
 
 from fleet.model.errors import ErrorClass, ProviderError
-from fleet.providers.aws.calling import LOOKS, TRIES, Calls
+from fleet.providers.aws.calling import Calls
+from fleet.providers.patience import LOOKS, TRIES
 from fleet.providers.aws.errors import class_of
 from fleet.providers.aws.quotas import Quota, spot_quotas
 from fleet.providers.aws.setup_role import BLIND_WAIT, wait_until_seen

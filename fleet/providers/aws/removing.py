@@ -12,7 +12,7 @@ from fleet.providers.aws.function_removing import OF_FUNCTION, remove_of_functio
 from fleet.providers.aws.image_calls import look
 from fleet.providers.aws.names import TAG, own_name
 from fleet.providers.aws.setup_role import GONE
-from fleet.providers.aws.teardown import LAST_KEYS, Machine, Remains, Remnant, Removal, contents_of
+from fleet.providers.remains import LAST_KEYS, Machine, Remains, Remnant, Removal, contents_of
 
 ALIVE = ["pending", "running", "shutting-down", "stopping", "stopped"]
 AT_ONCE = 1_000
