@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from fleet.control import inventory, saved
 from fleet.control.attendance import seen
-from fleet.control.clouds import bucket_for, prepare, refuse_without_setup, wake_controller
+from fleet.control.clouds import bucket_for, crossing, prepare, refuse_without_setup, wake_controller
 from fleet.control.controller import Controller
 from fleet.control.fleets import holds_fleet, open_bucket, open_fleet, providers_here
 from fleet.control.hints import fresh_hints
@@ -90,7 +90,8 @@ def offers(
     """What a job (or whatever fits these words) could run on, with what an hour of training is expected to cost on each."""
     if job is not None:
         return _planned(_job(job)[0])
-    where = infra or ("aws" if open_home().aws() is not None else "local")
+    home = open_home()
+    where = infra or ("aws" if home.aws() is not None else "gcp" if home.gcp() is not None else "local")
     try:
         wishes = Resources(infra=where, accelerators=gpu, instance_type=tuple(types), market=market)
     except ValidationError as error:
@@ -122,7 +123,8 @@ def _planned(wanted: Job) -> Plan:
             )
         except FleetError as error:
             raise type(error)(error.message, "\n".join([*notes, error.hint])) if notes else error from None
-        found = replace(found, notes=notes + image_notes(home, controller.objects, wanted))
+        more = (*image_notes(home, controller.objects, wanted), *crossing(url, wanted))
+        found = replace(found, notes=(*found.notes, *notes, *more))
     else:
         refuse_without_setup(wanted, providers_here(home))
         refuse_deadline(FleetState(), wanted, time.time())

@@ -1,6 +1,6 @@
 """What lies about in a project with a fleet's label, and nobody owns: found, and priced. Pure.
 
-Nothing of another fleet's, nothing young, nothing that goes by itself. Machines that are stopped count: their disks are paid.
+Nothing of another fleet's, nothing young, nothing that goes by itself. Stopped machines count: their disks cost money.
 """
 
 from __future__ import annotations
