@@ -10,11 +10,11 @@ from typing import Any
 
 from fleet.control.fleets import open_bucket
 from fleet.control.home import Home
-from fleet.control.setups import BrokenSetupError, gcp_setup
+from fleet.control.setups import BrokenSetupError, aws_setup, gcp_setup
 from fleet.model.errors import FleetError
 from fleet.model.setup import GcpSetup
-from fleet.providers.gcp.making import look_at_apis
 from fleet.providers.gcp.calling import Calls
+from fleet.providers.gcp.making import look_at_apis
 from fleet.providers.gcp.session import default_project
 from fleet.providers.gcp.setup import APIS, IAP_API, AwsTrust, bucket_name
 from fleet.providers.gcp.setup_bucket import look_at_bucket
@@ -25,6 +25,7 @@ FLEET_ID = re.compile(r"[0-9a-f]{16}")
 NAME = re.compile(r"gs://[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]/?")
 """Cloud Storage's rule. A bucket is a fleet's as a whole."""
 PROJECT = re.compile(r"(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
+LISTED = "`gcloud projects list` lists them."
 FIRST_REGION = "us-central1"
 """Where no other is named: it has every kind of GPU, at the lowest prices."""
 
@@ -41,7 +42,7 @@ class Place:
     """Its URL."""
     region: str
     """Where it is."""
-    there: bool
+    there: bool = True
     label: str | None = None
     fleet_id: str | None = None
     """From fleet.json."""
@@ -70,9 +71,9 @@ def project_of(home: Home, named: str | None) -> str:
     known = home.gcp()
     found = named or os.environ.get("GOOGLE_CLOUD_PROJECT") or (known.project if known else None) or default_project()
     if not found:
-        raise FleetError("no Google Cloud project is known", "Name one: --project my-project. `gcloud projects list` tells them.")
+        raise FleetError("no Google Cloud project is known", f"Name one: --project my-project. {LISTED}")
     if not PROJECT.fullmatch(found):
-        raise FleetError(f"{found!r} is no project's id", "It is not its name, nor its number: `gcloud projects list` tells it.")
+        raise FleetError(f"{found!r} is no project's id", f"It is neither its name nor its number. {LISTED}")
     return found
 
 
@@ -106,21 +107,19 @@ def look_at_place(home: Home, calls: Calls, region: str, named: str | None) -> P
     objects = open_bucket(home, url)
     info = read_fleet(objects)
     label, fleet_id = found[0].fields.get("label"), info.fleet_id if info else None
-    return Place(calls.project, number, apis, url, found[1], True, label, fleet_id, _read(objects))
+    return Place(calls.project, number, apis, url, found[1], label=label, fleet_id=fleet_id, setup=_read(objects))
 
 
 def _on_amazon(home: Home, project: str, number: str, apis: Mapping[str, Any], url: str) -> Place:
     """A fleet that is in an AWS account already, and gets machines here too. Raises FleetError if there is none."""
-    from fleet.providers.gcp.setup_aws import trust_of
-
     objects = open_bucket(home, url)
     info = read_fleet(objects)
-    if info is None:
-        raise FleetError(
-            f"there is no fleet in {url}", "`fleet init aws` makes a fleet on S3, and then `fleet init gcp` adds machines here."
-        )
-    trust = trust_of(objects, url, home.aws_profile(url))
-    return Place(project, number, apis, url, trust.region, True, None, info.fleet_id, _read(objects), trust)
+    amazon = aws_setup(objects) if info is not None else None
+    if info is None or amazon is None:
+        told = "`fleet init aws` makes a fleet on S3, and then `fleet init gcp --bucket s3://…` adds machines here."
+        raise FleetError(f"there is no fleet of AWS in {url}", told)
+    trust = AwsTrust(amazon.account, amazon.partition, amazon.bucket, amazon.bucket_region, home.aws_profile(url))
+    return Place(project, number, apis, url, trust.region, fleet_id=info.fleet_id, setup=_read(objects), trust=trust)
 
 
 def _read(objects: Any) -> GcpSetup | None:

@@ -20,8 +20,8 @@ from fleet.model.base import document_bytes
 from fleet.model.errors import FleetError
 from fleet.model.setup import GcpSetup
 from fleet.providers.gcp.billing_info import Billing, billing_of
-from fleet.providers.gcp.making import Maker, survey
 from fleet.providers.gcp.calling import Calls
+from fleet.providers.gcp.making import Maker, survey
 from fleet.providers.gcp.setup import Blueprint, Survey, plan
 from fleet.providers.gcp.setup_network import known_regions
 from fleet.providers.keys import PublicKey, find_key
@@ -53,6 +53,11 @@ class Prepared:
     survey: Survey
     steps: list[Step]
     billing: Billing
+
+    @property
+    def apis_on(self) -> bool:
+        """Whether Compute Engine can be asked already."""
+        return bool(self.survey.zones)
 
     @property
     def warnings(self) -> list[str]:
@@ -112,7 +117,10 @@ def _key(wish: Wish, setup: GcpSetup | None) -> PublicKey | None:
 
 
 def carry_out(home: Home, prepared: Prepared, done: Callable[[Step], None]) -> None:
-    """Do it, step by step; ``done`` is told of each. May break off anywhere: the next run completes it. Raises FleetError."""
+    """Do it, step by step; ``done`` is told of each. May break off anywhere: the next run completes it.
+
+    Raises FleetError.
+    """
     blueprint, url = prepared.blueprint, prepared.blueprint.bucket
     home.remember_gcp(url, blueprint.project, blueprint.regions)
     maker = Maker.of(prepared.calls, blueprint, prepared.survey)

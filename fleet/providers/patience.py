@@ -1,4 +1,4 @@
-"""Calls of a set-up or a teardown: one after the other by a person, so they wait out what passes by itself, within bounds."""
+"""Calls of a set-up or a teardown: by a person, one after the other. They wait out what passes by itself, within bounds."""
 
 from __future__ import annotations
 

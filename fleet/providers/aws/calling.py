@@ -46,9 +46,7 @@ class Calls:
 
         Raises ProviderError.
         """
-        return repeated(
-            lambda: self.once(service, region, operation, parameters), self.sleep, unseen=unseen, vain=NOBODY
-        )
+        return repeated(lambda: self.once(service, region, operation, parameters), self.sleep, unseen=unseen, vain=NOBODY)
 
     def patiently(self, service: str, region: str, operation: str, **parameters: Any) -> dict[str, Any]:
         """Call, and wait while it is only too early: a role is not known everywhere yet, or another change is under way.

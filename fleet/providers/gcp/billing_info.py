@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fleet.model.errors import ErrorClass, ProviderError
-from fleet.providers.gcp.errors import NOT_FOUND
 from fleet.providers.gcp.calling import Calls
+from fleet.providers.gcp.errors import NOT_FOUND
 
 
 @dataclass(frozen=True, slots=True)
 class Billing:
     """What is known of it."""
 
-    enabled: bool | None
-    """None: it could not be looked at."""
     account: str
     told: str
     remedy: str = ""
+    enabled: bool | None = None
+    """None: it could not be looked at."""
 
 
 def billing_of(calls: Calls) -> Billing:
@@ -29,8 +29,9 @@ def billing_of(calls: Calls) -> Billing:
         if error.error_class is not ErrorClass.DENIED and error.code not in NOT_FOUND:
             raise
         told = f"whether the project {calls.project} has a billing account cannot be told ({error.code})"
-        return Billing(None, "", told, f"Look: {remedy}")
+        return Billing("", told, f"Look: {remedy}")
     account = str(found.get("billingAccountName", "")).rpartition("/")[2]
     if found.get("billingEnabled"):
-        return Billing(True, account, f"paid for by the billing account {account}")
-    return Billing(False, account, f"the project {calls.project} has no billing account: nothing can run in it", f"Connect it: {remedy}")
+        return Billing(account, f"paid for by the billing account {account}", enabled=True)
+    told = f"the project {calls.project} has no billing account: nothing can run in it"
+    return Billing(account, told, f"Connect it: {remedy}", enabled=False)

@@ -1,4 +1,4 @@
-"""Calls of set-up, checks and teardown, by plain REST: few, one after the other, and with no library to import."""
+"""Calls of set-up, checks and teardown, repeated as long as that may help; and operations, waited for."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 
 from fleet.model.errors import ErrorClass, ProviderError
 from fleet.providers.gcp import session
-from fleet.providers.gcp.errors import EXISTS, NOT_FOUND, answer_refusal, operation_refusal, translated
+from fleet.providers.gcp.errors import EXISTS, NOT_FOUND, POLICY, answer_refusal, operation_refusal
 from fleet.providers.gcp.names import last
+from fleet.providers.gcp.rest import request
 from fleet.providers.patience import repeated
 
 Json = dict[str, Any]
@@ -25,7 +26,6 @@ NOTHING_TO_DO = "DONE_OPERATION"
 OFF = ("SERVICE_DISABLED", "accessNotConfigured", "API_DISABLED")
 """What an interface says that is not enabled in the project."""
 DENIED = "`fleet policy gcp --setup` prints the role that this needs, for whoever gives permissions."
-DENIED_CONTROLLER = "`fleet policy gcp` prints what the controller must be allowed to do."
 
 
 class Calls:
@@ -50,20 +50,12 @@ class Calls:
         query: Mapping[str, Any] | None = None, wait: float = session.READ_SECONDS,
     ) -> tuple[Json, Mapping[str, str]]:  # fmt: skip
         """One request: what was answered, and the answer's headers. Raises ProviderError, with what to do about it."""
-        call = f"{api} {method} {path}"
-        with translated(call):
-            answer = session.authorized().request(
-                method, session.endpoint(api) + path, json=body, params=query, timeout=(session.CONNECT_SECONDS, wait)
-            )
-        if answer.status_code >= 300:
-            error = answer_refusal(call, answer.status_code, answer.text)
-            if error.error_class is ErrorClass.DENIED and error.code not in OFF and "policy gcp" in error.hint:
-                error.hint = self.denied
-            raise error
         try:
-            return (answer.json() if answer.content else {}), answer.headers
-        except ValueError as error:
-            raise ProviderError(ErrorClass.TRANSIENT, "NoJson", f"{call}: the answer is none of Google's") from error
+            return request(method, api, path, f"{api} {method} {path}", body=body, params=query, wait=wait)
+        except ProviderError as error:
+            if error.error_class is ErrorClass.DENIED and error.hint == POLICY:
+                error.hint = self.denied
+            raise
 
     def compute(self, method: str, path: str, body: Mapping[str, Any] | None = None, **more: Any) -> Json:
         """Compute Engine, below the project. Raises ProviderError."""
@@ -121,13 +113,15 @@ class Calls:
         for _ in range(WAITS):
             if operation.get("status") == "DONE":
                 break
-            waiting = self.in_compute(f"{scope}/operations/{name}/wait")
-            operation = repeated(lambda: self.once("compute", "POST", waiting, wait=COMPUTE_WAIT)[0], self.sleep)
+            operation = self._waited(self.in_compute(f"{scope}/operations/{name}/wait"))
         error = operation_refusal(f"compute {path}", operation)
         if error is not None and error.code not in fine:
             raise error
         if operation.get("status") != "DONE":
             raise ProviderError(ErrorClass.TRANSIENT, "Slow", f"{path}: Compute Engine is still at it", "Run it again.")
+
+    def _waited(self, path: str) -> Json:
+        return repeated(lambda: self.once("compute", "POST", path, wait=COMPUTE_WAIT)[0], self.sleep)
 
     def finish(self, api: str, operation: Json) -> Json:
         """Wait for an operation of another interface (``/v1/<its name>``): its response. Raises ProviderError."""

@@ -13,10 +13,11 @@ from typing import Any
 from fleet.model.setup import GcpSetup
 from fleet.providers.gcp import setup_network as network
 from fleet.providers.gcp import setup_rights as rights
-from fleet.providers.gcp.policies import secret_binding
 from fleet.providers.gcp.calling import Calls
-from fleet.providers.gcp.setup import Blueprint, Survey
+from fleet.providers.gcp.policies import secret_binding
+from fleet.providers.gcp.setup import SECRET_NAMES, Blueprint, Survey
 from fleet.providers.gcp.setup_bucket import create_bucket, look_at_bucket, mend_bucket
+from fleet.providers.gcp.trust import role_name
 from fleet.providers.wanted import Found, Place, Step
 
 AT_ONCE = 20
@@ -43,7 +44,7 @@ def survey(calls: Calls, plan: Blueprint, apis: Mapping[str, Any], *, fleet: boo
         things["bucket", plan.bucket_region, plan.bucket_name] = bucket[0] if bucket else None
         policy = rights.bucket_policy(calls, plan.bucket_name) if bucket else None
         things["rights", "", plan.bucket_name] = rights.look_at_bindings(policy, email)
-    things["secrets", "", "fleet-…"] = rights.look_at_bindings(rights.project_policy(calls), email)
+    things["secrets", "", SECRET_NAMES] = rights.look_at_bindings(rights.project_policy(calls), email)
     zones: dict[str, tuple[str, ...]] = {}
     if apis.get("compute.googleapis.com") == "on":
         things["network", "", name] = network.look_at_network(calls, name)
@@ -56,8 +57,8 @@ def survey(calls: Calls, plan: Blueprint, apis: Mapping[str, Any], *, fleet: boo
     if plan.trust is not None:
         from fleet.providers.gcp.setup_aws import look_at_trust
 
-        role = plan.trust.arn(plan.fleet_id).rpartition("/")[2]
-        things["aws role", "", role] = look_at_trust(plan)
+        account = things["service account", "", name]
+        things["aws role", "", role_name(plan.fleet_id)] = look_at_trust(plan, account.id if account else "")
     return Survey({place: found for place, found in things.items() if found is not None}, zones, setup)
 
 

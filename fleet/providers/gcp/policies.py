@@ -5,7 +5,7 @@
 - ``controller_role`` with ``own_only``: whoever runs ``fleet up`` and the loop. Changes only what is called ``fleet-…``.
 - ``setup_role``: what ``fleet init gcp`` and ``fleet destroy gcp`` need. Once.
 
-Conditions are in IAM's own CEL (https://cloud.google.com/iam/docs/conditions-resource-attributes): it knows names of buckets,
+Conditions are in IAM's own CEL (https://cloud.google.com/iam/docs/conditions-resource-attributes): it knows the names of
 objects, instances, disks, firewall rules and secrets, and no labels.
 """
 
@@ -48,18 +48,25 @@ def machine_bindings(bucket: str, service_account: str) -> list[Binding]:
     """What a machine may do in the bucket: list it, read its job and its run, write what a machine writes."""
     objects, member = f"projects/_/buckets/{bucket}/objects/", member_of(service_account)
     reads = " || ".join(_starts(objects + one) for one in READS)
-    writes = [*(_starts(objects + one) for one in WRITES), f'{_within(objects + "runs/{run}/checkpoints/")}', _attempt(objects)]
-    return [
+    writes = [_starts(objects + one) for one in WRITES]
+    writes += [_within(objects + "runs/{run}/checkpoints/"), _attempt(objects)]
+    found = [
         binding(LISTS_ROLE, member),
         binding(READS_ROLE, member, "fleet machines read", reads),
         binding(WRITES_ROLE, member, "fleet machines write", " || ".join(writes)),
     ]
+    return sorted(found, key=order_of)
+
+
+def order_of(one: Binding) -> tuple[str, str]:
+    """In which bindings are compared."""
+    return str(one["role"]), str(one.get("condition", {}).get("expression", ""))
 
 
 def _attempt(objects: str) -> str:
     """Within ``runs/<id>/attempts/``: its log, and the documents that a machine writes."""
     ends = " || ".join(f'resource.name.endsWith("/{one}")' for one in OF_ATTEMPT)
-    return f'({_within(objects + "runs/{run}/attempts/")} && ({_within("/attempts/{number}/log/")} || {ends}))'
+    return f"({_within(objects + 'runs/{run}/attempts/')} && ({_within('/attempts/{number}/log/')} || {ends}))"
 
 
 def _within(template: str) -> str:

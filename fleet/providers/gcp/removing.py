@@ -11,11 +11,12 @@ from fleet.model import layout
 from fleet.model.errors import FleetError, ProviderError
 from fleet.providers.gcp import setup_network as network
 from fleet.providers.gcp import setup_rights as rights
+from fleet.providers.gcp.calling import OFF, Calls, Json
 from fleet.providers.gcp.errors import NOT_FOUND
 from fleet.providers.gcp.names import FLEET_LABEL, id_of, last, tags_of
-from fleet.providers.gcp.calling import OFF, Calls, Json
-from fleet.providers.gcp.setup import Blueprint
+from fleet.providers.gcp.setup import SECRET_NAMES, Blueprint
 from fleet.providers.gcp.setup_bucket import BUCKETS, CONFLICT
+from fleet.providers.gcp.trust import role_name
 from fleet.providers.remains import LAST_KEYS, Machine, Remains, Remnant, Removal, contents_of
 
 OVER = ("TERMINATED", "SUSPENDED")
@@ -39,7 +40,9 @@ def look_at_remains(calls: Calls, plan: Blueprint, *, bucket: str | None, record
         things.append(Remnant("record", "", layout.GCP_SETUP, "what was set up, in the bucket"))
     if bucket is not None:
         things.append(Remnant("bucket", plan.bucket_region, bucket))
-    contents = contents_of([(str(one["name"]), int(one["size"])) for one in _listing(calls, bucket)]) if bucket and count else None
+    if bucket is None or not count:
+        return Remains(plan.fleet_id, machines, tuple(things))
+    contents = contents_of([(str(one["name"]), int(one["size"])) for one in _listing(calls, bucket)])
     return Remains(plan.fleet_id, machines, tuple(things), contents)
 
 
@@ -93,11 +96,21 @@ def _network(calls: Calls, plan: Blueprint) -> Iterator[Remnant]:
 def _rights(calls: Calls, plan: Blueprint, bucket: str | None) -> Iterator[Remnant]:
     email = plan.service_account
     if rights.look_at_bindings(rights.project_policy(calls), email) is not None:
-        yield Remnant("secrets", "", "fleet-…", "which secrets machines read")
+        yield Remnant("secrets", "", SECRET_NAMES, "which secrets machines read")
     if bucket is not None and rights.look_at_bindings(rights.bucket_policy(calls, bucket), email) is not None:
         yield Remnant("rights", "", bucket, "what machines may do in the bucket")
     if rights.look_at_account(calls, email) is not None:
         yield Remnant("service account", "", plan.name, "who machines were")
+    if plan.trust is not None:
+        from fleet.providers.gcp.setup_aws import look_at_trust
+
+        if look_at_trust(plan, "") is not None:
+            yield Remnant("aws role", "", role_name(plan.fleet_id), f"in AWS: by it machines reached {plan.bucket}")
+    if plan.trust is not None:
+        from fleet.providers.gcp.setup_aws import look_at_trust
+
+        if look_at_trust(plan, "") is not None:
+            yield Remnant("aws role", "", role_name(plan.fleet_id), f"in AWS: by it machines reached {plan.bucket}")
 
 
 def _listing(calls: Calls, bucket: str) -> Iterator[Json]:
@@ -122,6 +135,14 @@ def remove(calls: Calls, one: Removal, plan: Blueprint) -> None:
             rights.set_in_bucket(calls, one.name, email, [])
         case "service account":
             calls.unless((*NOT_FOUND, *OFF), "iam", "DELETE", f"{rights.accounts(calls)}/{email}")
+        case "aws role":
+            from fleet.providers.gcp.setup_aws import remove_trust
+
+            remove_trust(plan)
+        case "aws role":
+            from fleet.providers.gcp.setup_aws import remove_trust
+
+            remove_trust(plan)
         case "bucket":
             _remove_bucket(calls, one.name)
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from fleet.model.layout import GCP_SETUP
 from fleet.model.setup import GcpRegion, GcpSetup
-from fleet.providers.gcp.policies import Binding, machine_bindings, secret_binding
+from fleet.providers.gcp.policies import SECRETS, Binding, machine_bindings, secret_binding
+from fleet.providers.gcp.trust import role_arn, role_name
 from fleet.providers.keys import PublicKey
 from fleet.providers.wanted import Found, Place, Step, Thing, step_of
 
@@ -26,9 +27,6 @@ APIS = (
     "secretmanager.googleapis.com",
 )
 IAP_API = "iap.googleapis.com"
-TRUST_APIS = ("iamcredentials.googleapis.com", "sts.googleapis.com")
-"""What machines outside Google's cloud log in by."""
-
 UNFINISHED_DAYS = 1
 """Uploads that nobody finished are charged for until they are aborted."""
 BUCKET: Mapping[str, Any] = {
@@ -37,12 +35,15 @@ BUCKET: Mapping[str, Any] = {
     "unfinished uploads": f"aborted after {UNFINISHED_DAYS} day",
     "deleted objects": "not kept",
 }
-"""Cloud Storage keeps what was deleted or replaced for seven days by default, and charges for it: a heartbeat is replaced every
-few seconds."""
+"""Cloud Storage keeps what was deleted or replaced for seven days by default, and charges for it: a heartbeat is replaced
+every few seconds (https://cloud.google.com/storage/docs/soft-delete)."""
+SECRET_NAMES = f"{SECRETS}…"
+AWS_ROLE: Mapping[str, Any] = {"trust": "the service account alone", "policy": "what machines may do", "tag": "this fleet"}
+NETWORK: Mapping[str, Any] = {"subnets": "made one by one", "inbound": "none"}
+SUBNET: Mapping[str, Any] = {"google": "reached without a public address"}
+ROUTER: Mapping[str, Any] = {"nat": "all subnets"}
 IAP_RANGE = "35.235.240.0/20"
 """Where Identity-Aware Proxy's TCP forwarding comes from (https://cloud.google.com/iap/docs/using-tcp-forwarding)."""
-NAT_MONTHLY = 0
-"""A router and its NAT cost by the machine and hour: $0.0014, and $0.045 for each GB."""
 SUBNETS = ipaddress.ip_network("10.0.0.0/8")
 SUBNET_BITS = 20
 """4,092 machines in a region, and room for 4,096 regions."""
@@ -60,15 +61,15 @@ def bucket_name(project: str, region: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class AwsTrust:
-    """Where the fleet's bucket is on S3: the role that machines of this project take on to reach it."""
+    """Where the fleet's bucket is on S3: the account in which machines of this project take on a role, to reach it."""
 
     account: str
     partition: str
     bucket: str
-
-    def arn(self, fleet_id: str) -> str:
-        """The role's."""
-        return f"arn:{self.partition}:iam::{self.account}:role/{own_name(fleet_id)}-google"
+    """Its name."""
+    region: str
+    profile: str | None = None
+    """The AWS profile that the account is reached by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +96,9 @@ class Blueprint:
 
     @property
     def service_account(self) -> str:
-        """The address that machines act as."""
-        project, _, domain = self.project.rpartition(":")[::-1]
-        return f"{self.name}@{project}.{domain}.iam.gserviceaccount.com" if domain else self._usual_account
-
-    @property
-    def _usual_account(self) -> str:
-        return f"{self.name}@{self.project}.iam.gserviceaccount.com"
+        """The address that machines act as. Old projects have a domain before their id, which comes after it here."""
+        domain, _, project = self.project.rpartition(":")
+        return f"{self.name}@{project}{f'.{domain}' if domain else ''}.iam.gserviceaccount.com"
 
     @property
     def bucket_name(self) -> str:
@@ -120,50 +117,56 @@ class Blueprint:
     def wanted(self) -> list[Thing]:
         """Everything, in the order of making."""
         name = self.name
-        things = [Thing("apis", "", self.project, "interfaces that fleet asks", dict.fromkeys(self.apis, "on"))]
+        things = [
+            Thing("apis", "", self.project, "interfaces that fleet asks", dict.fromkeys(self.apis, "on")),
+            *self._of_bucket(),
+            Thing("fleet", "", self.fleet_id, "the fleet in it: fleet.json", {}),
+            Thing("service account", "", name, "who machines are", {"state": "on"}),
+        ]
         if self.bucket_name:
-            fields = {**BUCKET, "label": self.fleet_id}
-            things.append(Thing("bucket", self.bucket_region, self.bucket_name, "journal, checkpoints, logs and models", fields))
-        things.append(Thing("fleet", "", self.fleet_id, "the fleet in it: fleet.json", {}))
-        things.append(Thing("service account", "", name, "who machines are", {"state": "on"}))
-        if self.bucket_name:
-            told = "what machines may do in the bucket"
-            things.append(Thing("rights", "", self.bucket_name, told, {"machines": self.bindings()}))
+            rights = {"machines": self.bindings()}
+            things.append(Thing("rights", "", self.bucket_name, "what machines may do in the bucket", rights))
         secret = secret_binding(self.number, self.service_account)
-        things.append(Thing("secrets", "", "fleet-…", "which secrets machines read", {"machines": [secret]}))
+        things.append(Thing("secrets", "", SECRET_NAMES, "which secrets machines read", {"machines": [secret]}))
         if self.trust is not None:
-            told = f"machines reach {self.bucket} by it, without any secret"
-            things.append(Thing("aws role", "", self.trust.arn(self.fleet_id).rpartition("/")[2], told, self._role()))
-        things.append(Thing("network", "", name, "its own, no port is open", {"subnets": "made one by one", "inbound": "none"}))
+            told = f"in AWS: machines reach {self.bucket} by it, without any secret"
+            things.append(Thing("aws role", "", role_name(self.fleet_id), told, AWS_ROLE))
+        things.append(Thing("network", "", name, "its own, no port is open", NETWORK))
         if self.iap:
             things.append(Thing("rule", "", f"{name}-iap", "port 22, from Google's own proxy", {"from": IAP_RANGE}))
         for region in self.regions:
-            things.append(Thing("subnet", region, name, "where machines are", {"google": "reached without a public address"}))
+            things.append(Thing("subnet", region, name, "where machines are", SUBNET))
             if not self.public_ip:
                 told = "machines' way out: $0.0014 an hour for each, $0.045 for each GB"
-                things.append(Thing("router", region, name, told, {"nat": "all subnets"}))
-        things.append(Thing("record", "", GCP_SETUP, "all of this, for every controller", {}))
-        return things
+                things.append(Thing("router", region, name, told, ROUTER))
+        return [*things, Thing("record", "", GCP_SETUP, "all of this, for every controller", {})]
 
-    def _role(self) -> dict[str, Any]:
-        assert self.trust is not None
-        return {"trust": "this service account", "policy": "machines'"}
+    def _of_bucket(self) -> list[Thing]:
+        if not self.bucket_name:
+            return []
+        fields = {**BUCKET, "label": self.fleet_id}
+        return [Thing("bucket", self.bucket_region, self.bucket_name, "journal, checkpoints, logs and models", fields)]
+
+    @property
+    def aws_role(self) -> str:
+        """The ARN of the role that machines take on; empty: the bucket is on Cloud Storage."""
+        return role_arn(self.fleet_id, self.trust.account, self.trust.partition) if self.trust is not None else ""
 
     def record(self, zones: Mapping[str, Sequence[str]], unique_id: str) -> dict[str, Any]:
         """The document of the set-up; ``zones``: those that are up, by region; ``unique_id``: the service account's."""
-        regions = {
-            region: GcpRegion(region=region, subnetwork=self.name, zones=tuple(zones.get(region, ()))).model_dump(mode="json")
-            for region in self.regions
-        }
+        made = [GcpRegion(region=one, subnetwork=self.name, zones=tuple(zones.get(one, ()))) for one in self.regions]
+        regions = {one.region: one.model_dump(mode="json") for one in made}
         return {
             "fleet_id": self.fleet_id,
             "project": self.project,
             "number": self.number,
             "bucket": self.bucket,
+            "bucket_region": self.bucket_region.lower() if self.bucket_name else "",
             "network": self.name,
             "service_account": self.service_account,
             "service_account_id": unique_id,
-            "aws_role": self.trust.arn(self.fleet_id) if self.trust is not None else "",
+            "aws_role": self.aws_role,
+            "aws_region": self.trust.region if self.trust is not None else "",
             "regions": regions,
             "ssh_key": self.key.text if self.key is not None else None,
             "public_ip": self.public_ip,

@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from fleet.model.errors import FleetError, ProviderError
+from fleet.providers.gcp.calling import OFF, Calls, Json
 from fleet.providers.gcp.errors import EXISTS, NOT_FOUND
 from fleet.providers.gcp.names import FLEET_LABEL
-from fleet.providers.gcp.calling import OFF, Calls, Json
 from fleet.providers.gcp.setup import BUCKET, UNFINISHED_DAYS
 from fleet.providers.wanted import Found
 

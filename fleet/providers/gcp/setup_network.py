@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fleet.providers.gcp.names import described, last, tags_of
 from fleet.providers.gcp.calling import OFF, Calls, Json
-from fleet.providers.gcp.setup import IAP_RANGE, Blueprint, free_range
+from fleet.providers.gcp.names import described, last, tags_of
+from fleet.providers.gcp.setup import IAP_RANGE, NETWORK, ROUTER, SUBNET, Blueprint, free_range
 from fleet.providers.wanted import Found
 
 OPENED = re.compile(r"fleet:\S+ until \d")
@@ -28,7 +28,7 @@ def look_at_network(calls: Calls, name: str) -> Found | None:
     if found is None:
         return None
     strange = [rule for rule in rules_of(calls, name) if is_strange(rule)]
-    own = "made one by one" if not found.get("autoCreateSubnetworks") else "made by themselves"
+    own = NETWORK["subnets"] if not found.get("autoCreateSubnetworks") else "made by themselves"
     return Found(name, {"subnets": own, "inbound": "; ".join(map(told_of_rule, strange)) or "none"})
 
 
@@ -111,7 +111,7 @@ def look_at_subnet(calls: Calls, region: str, name: str) -> tuple[Found, str] | 
     found = calls.look("compute", calls.in_compute(f"/regions/{region}/subnetworks/{name}"))
     if found is None:
         return None
-    private = "reached without a public address" if found.get("privateIpGoogleAccess") else "only by a public address"
+    private = SUBNET["google"] if found.get("privateIpGoogleAccess") else "only by a public address"
     return Found(name, {"google": private}), str(found.get("ipCidrRange", ""))
 
 
@@ -145,7 +145,7 @@ def look_at_router(calls: Calls, region: str, name: str) -> Found | None:
     if found is None:
         return None
     every = any(one.get("sourceSubnetworkIpRangesToNat") == ALL for one in found.get("nats", ()))
-    return Found(name, {"nat": "all subnets" if every else "none"})
+    return Found(name, {"nat": ROUTER["nat"] if every else "none"})
 
 
 ALL = "ALL_SUBNETWORKS_ALL_IP_RANGES"

@@ -1,7 +1,7 @@
 """Whom machines are, and what they may do: the service account, and its bindings in the bucket's and the project's policy.
 
-A policy is read, changed and written whole, with the etag that it was read with: who writes in between wins, and this is done
-again. Bindings of others stay as they are; those of fleet's own member are all fleet's.
+A policy is read, changed and written whole, with the etag that it was read with: who writes in between wins, and this is
+done again. Bindings of others stay as they are; those of fleet's own member are all fleet's.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from fleet.model.errors import FleetError, ProviderError
-from fleet.providers.gcp.errors import EXISTS
-from fleet.providers.gcp.policies import Binding, member_of
 from fleet.providers.gcp.calling import OFF, Calls, Json
+from fleet.providers.gcp.errors import EXISTS
+from fleet.providers.gcp.policies import Binding, member_of, order_of
 from fleet.providers.gcp.setup import Blueprint
 from fleet.providers.gcp.setup_bucket import BUCKETS
 from fleet.providers.wanted import Found
@@ -78,11 +78,7 @@ def bindings_of(policy: Json, email: str) -> list[Binding]:
             if one.get("condition"):
                 binding["condition"] = {key: one["condition"].get(key, "") for key in ("title", "expression")}
             found.append(binding)
-    return sorted(found, key=_order)
-
-
-def _order(binding: Binding) -> tuple[str, str]:
-    return str(binding["role"]), str(binding.get("condition", {}).get("expression", ""))
+    return sorted(found, key=order_of)
 
 
 def with_bindings(policy: Json, email: str, wanted: Iterable[Binding]) -> Json:
@@ -125,10 +121,10 @@ def _replace(
         policy = read()
         if policy is None:
             if not wanted:
-                return
+                return None
             raise FleetError("the policy cannot be read yet: its interface was enabled a moment ago", "Run it again.")
-        if bindings_of(policy, email) == sorted(wanted, key=_order):
-            return
+        if bindings_of(policy, email) == sorted(wanted, key=order_of):
+            return None
         try:
             return write(with_bindings(policy, email, wanted))
         except ProviderError as error:
