@@ -103,7 +103,7 @@ class Operations:
                 error={"errors": [failed.error]}, httpErrorStatusCode=failed.status, httpErrorMessage=failed.phrase
             )
         self.world.changed(operation)
-        self.world.after(self.world.timing.retention, lambda: self.forget(operation, request=True))
+        self.world.at(self.world.now() + self.world.timing.retention, lambda: self.forget(operation, request=True))
 
     def forget(self, operation: Thing, *, request: bool = False) -> None:
         """As Google forgets finished ones after a while; and, if so, what request they belonged to."""

@@ -46,7 +46,7 @@ class Timing:
     other: float = 1.0
     """Labels, metadata, tags, firewalls."""
     retention: float = 14 * 86400.0
-    """How long a finished operation is remembered."""
+    """How long a finished operation is remembered, at any pace."""
 
 
 @dataclass

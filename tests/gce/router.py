@@ -29,11 +29,14 @@ class Router:
     """The whole stand-in."""
 
     def __init__(self, clock: Clock | None = None, pace: float = 1.0) -> None:
+        self.pace = pace
         self.cloud = Cloud(clock or Clock(), pace=pace)
         self.reset()
 
     def reset(self) -> None:
-        """An empty cloud: as if nothing had ever been asked."""
+        """An empty cloud, at its clock's own time: as if nothing had ever been asked or said."""
+        self.cloud.pace = self.pace
+        self.cloud.clock.ahead = 0.0
         self.cloud.faults.clear()
         self.cloud.calls.clear()
         self.cloud.login = self.login = Login(self.cloud)
