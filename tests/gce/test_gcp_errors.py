@@ -31,8 +31,7 @@ SAID = [
     # Machine types, accelerators and disks that a zone or a machine does not have.
     (
         "invalid",
-        "Invalid value for field 'resource.machineType': 'zones/us-central1-a/machineTypes/x'. Machine type with name 'x' "
-        "does not exist in zone 'us-central1-a'.",
+        "Invalid value for field 'resource.machineType': 'x'. Machine type with name 'x' does not exist in zone 'y'.",
         ErrorClass.UNAVAILABLE,
     ),
     (
@@ -99,8 +98,8 @@ def test_what_is_not_written_down_is_judged_by_form_then_status(code: str, statu
 def test_an_image_that_is_gone_has_its_own_code() -> None:
     told = refusal("notFound", "The resource 'projects/ubuntu-os-cloud/global/images/ubuntu-x-v1' was not found", 404)
     assert (told.code, told.error_class) == (IMAGE_GONE, ErrorClass.INVALID)
-    told = refusal("invalid", "Invalid value for field 'resource.disks[0].initializeParams.sourceImage': 'x'. The referenced "
-                              "image resource cannot be found.", 400)  # fmt: skip
+    field = "Invalid value for field 'resource.disks[0].initializeParams.sourceImage': 'x'."
+    told = refusal("invalid", f"{field} The referenced image resource cannot be found.", 400)
     assert told.code == IMAGE_GONE
 
 
