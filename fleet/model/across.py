@@ -45,9 +45,6 @@ def told_on_google(setup: GcpSetup) -> dict[str, str]:
 
 def told_on_amazon(setup: AwsSetup) -> dict[str, str]:
     """For the environment of a machine of EC2: where its bucket is, or how it gets into one on Cloud Storage."""
-    found = {
-        BUCKET_REGION: setup.bucket_region,
-        GOOGLE_PROVIDER: setup.google_provider,
-        GOOGLE_ACCOUNT: setup.google_account,
-    }
-    return {name: value for name, value in found.items() if value}
+    if setup.google_provider:
+        return {GOOGLE_PROVIDER: setup.google_provider, GOOGLE_ACCOUNT: setup.google_account}
+    return {BUCKET_REGION: setup.bucket_region}
