@@ -1,12 +1,11 @@
-"""Workload identity pools, their providers, and who may act as a service account: the part of IAM that trust between clouds needs.
+"""Workload identity pools and their providers: the part of IAM that trust between clouds needs, beside others.
 
-What is deleted is kept for 30 days and its name with it, as at Google; operations are done the second time they are looked at.
+What is deleted is kept for 30 days and its name with it, as at Google; an operation is done the second time it is looked at.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from tests.gce.federation import federation
 from tests.gce.jsonapi import Call, Cloud, Handler, JsonApi
@@ -41,10 +40,6 @@ class Pools(JsonApi):
                 f"{POOLS}{kind}.undelete": lambda call, of=of: self._state(call, of, "ACTIVE"),
                 f"{POOLS}{kind}.operations.get": self._operation,
             }
-        self.methods |= {
-            "projects.serviceAccounts.getIamPolicy": self._policy,
-            "projects.serviceAccounts.setIamPolicy": self._set_policy,
-        }
 
     def _create(self, call: Call, of: dict[str, Json]) -> Json:
         word = "workloadIdentityPoolId" if of is self.pools else "workloadIdentityPoolProviderId"
@@ -102,19 +97,6 @@ class Pools(JsonApi):
             pool = self.pools[name.rpartition("/providers/")[0]]
             if all(one["state"] == "ACTIVE" and not one.get("disabled") for one in (pool, body)):
                 known[name] = body
-
-    def _policy(self, call: Call) -> Json:
-        policy: Json = federation(self.cloud).policies.get(_account(call), {})
-        return {"etag": "BwYAAAAAAAA=", "version": 1, **policy}
-
-    def _set_policy(self, call: Call) -> Json:
-        policy: Any = call.body["policy"]
-        federation(self.cloud).policies[_account(call)] = {"bindings": policy.get("bindings", [])}
-        return dict(policy)
-
-
-def _account(call: Call) -> str:
-    return call.params["resource"].rpartition("/")[2]
 
 
 def _absent(name: str) -> Refused:
