@@ -42,7 +42,9 @@ def url(account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     for name, value in environment(in_thread().url, tmp_path).items():
         monkeypatch.setenv(name, value)
     session.forget()
-    monkeypatch.setitem(Calls.__init__.__kwdefaults__, "sleep", lambda _: None)
+    given = Calls.__init__.__kwdefaults__
+    assert given is not None
+    monkeypatch.setitem(given, "sleep", lambda _: None)
     bucket = f"bucket-{secrets.token_hex(6)}"
     in_thread().router.control("objects", "make", {"name": bucket})
     person = ground(in_thread().router.cloud).add_account(bucket[:30], {}).email

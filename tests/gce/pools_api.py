@@ -6,6 +6,7 @@ What is deleted is kept for 30 days and its name with it, as at Google; an opera
 from __future__ import annotations
 
 import re
+from functools import partial
 
 from tests.gce.federation import federation
 from tests.gce.jsonapi import Call, Cloud, Handler, JsonApi
@@ -33,11 +34,11 @@ class Pools(JsonApi):
         self.operations: dict[str, Json] = {}
         for kind, of in (("", self.pools), (".providers", self.providers)):
             self.methods |= {
-                f"{POOLS}{kind}.create": lambda call, of=of: self._create(call, of),
-                f"{POOLS}{kind}.get": lambda call, of=of: self._get(call, of),
-                f"{POOLS}{kind}.patch": lambda call, of=of: self._patch(call, of),
-                f"{POOLS}{kind}.delete": lambda call, of=of: self._state(call, of, "DELETED"),
-                f"{POOLS}{kind}.undelete": lambda call, of=of: self._state(call, of, "ACTIVE"),
+                f"{POOLS}{kind}.create": partial(self._create, of=of),
+                f"{POOLS}{kind}.get": partial(self._get, of=of),
+                f"{POOLS}{kind}.patch": partial(self._patch, of=of),
+                f"{POOLS}{kind}.delete": partial(self._state, of=of, state="DELETED"),
+                f"{POOLS}{kind}.undelete": partial(self._state, of=of, state="ACTIVE"),
                 f"{POOLS}{kind}.operations.get": self._operation,
             }
 
