@@ -11,6 +11,7 @@ import pytest
 from fleet.model.cloud import InstanceState, Market, NewVolume, Volume, VolumeState
 from fleet.model.errors import ErrorClass, ProviderError
 from fleet.providers.gcp import calls, rules
+from fleet.providers.gcp.listing import Found
 from tests.gce.ground import REGION, offer, shelf
 from tests.gce.rented import WEST, A, Rented, refused
 
