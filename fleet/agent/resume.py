@@ -12,7 +12,7 @@ from fleet.model import layout
 from fleet.model.base import Seconds
 from fleet.model.documents import Base, BootDocument, Heartbeat, Manifest, Resumed
 from fleet.model.errors import NotFoundError
-from fleet.store.checkpoints import Checkpoints, Restored, Scanner, signature_of
+from fleet.store.checkpoints import Checkpoints, Restored, Scanner
 from fleet.store.objects import Objects
 
 
@@ -64,14 +64,18 @@ def _commit_unsent(
     base: Base,
     beat: Heartbeat | None,
 ) -> None:
-    """A verified checkpoint that exists only on the volume is committed first, under this attempt."""
+    """A verified checkpoint that exists only on the volume is committed first, under this attempt.
+
+    One that the bucket has had before is no news: where the power failed, the volume may have lost a rename that the bucket
+    knows of, and shows the checkpoint before it.
+    """
     newest, _ = checkpoints.newest_valid(boot.attempt)
     scanner = Scanner(disk.checkpoints, disk.staging, boot.job.checkpoint.format)
     staged = scanner.finished(settled=True)
     if staged is None:
         return
     with staged:
-        if newest is not None and staged.signature == signature_of(newest.files):
+        if newest is not None and staged.signature in checkpoints.signatures(boot.attempt):
             return
         checkpoints.commit(
             boot.attempt,

@@ -308,6 +308,27 @@ def test_an_agent_started_again_on_the_same_machine_goes_on_with_what_is_there(w
     assert again.beat.checkpoint_step == 30
 
 
+def test_a_volume_that_lost_its_last_rename_does_not_take_the_run_back(world: World) -> None:
+    """The power failed seconds after a commit: the bucket has the checkpoint, and the volume shows the one before it."""
+    life = world.attempt(disk=world.disk())
+    life.until("training")
+    life.training.save(10)
+    life.live(5)
+    older = (world.disk() / "checkpoints" / "state.json").read_bytes()
+    life.training.save(20)
+    life.live(5)
+    assert life.beat.checkpoint_step == 20
+    (world.disk() / "checkpoints" / "state.json").write_bytes(older)
+    world.desired(live=(2,), newest=2, gone=(1,))
+    again = world.attempt(2, disk=world.disk(), predecessor=1)
+    again.until("training")
+    again.live(1)
+    assert again.beat.resumed is not None
+    assert (again.beat.resumed.step, again.beat.resumed.lost_steps) == (20, 0)
+    assert (world.disk() / "checkpoints" / "state.json").read_text() == '{"step": 20}'
+    assert world.checkpoints.all_committed() == {1: [1, 2]}
+
+
 def test_a_machine_that_is_shut_down_around_it_saves_and_lets_go(world: World) -> None:
     life = world.attempt(disk=world.disk())
     assert not life.agent.end_soon(world.clock())  # nothing is begun, so there is nothing to wait for

@@ -163,6 +163,5 @@ class GceBench(Bench):
     def refused(self) -> list[Any]:
         """Calls of who may not what it asked, and what broke an interface's rules. Who asks for the time signs nothing."""
         cloud = self.place.services.router.cloud
-        return [call for call in cloud.calls if call.status == 403 or (call.status == 401 and call.principal)] + list(
-            cloud.faults
-        )
+        denied = [call for call in cloud.calls if call.status == 403 or (call.status == 401 and call.principal)]
+        return [*denied, *cloud.faults]
