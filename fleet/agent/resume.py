@@ -15,6 +15,9 @@ from fleet.model.errors import NotFoundError
 from fleet.store.checkpoints import Checkpoints, Restored, Scanner
 from fleet.store.objects import Objects
 
+CLOCK_SET: Seconds = 2.0
+"""Two clocks that are kept right differ by less."""
+
 
 def resume(
     objects: Objects, checkpoints: Checkpoints, boot: BootDocument, disk: Disk, now: Callable[[], Seconds]
@@ -66,8 +69,8 @@ def _commit_unsent(
 ) -> None:
     """A verified checkpoint that exists only on the volume is committed first, under this attempt.
 
-    One that the bucket has had before is no news: where the power failed, the volume may have lost a rename that the bucket
-    knows of, and shows the checkpoint before it.
+    One that the bucket has had before is no news, nor is one from before the newest: where the power failed, the volume may
+    have lost a rename that the bucket knows of, and shows the checkpoint before it.
     """
     newest, _ = checkpoints.newest_valid(boot.attempt)
     scanner = Scanner(disk.checkpoints, disk.staging, boot.job.checkpoint.format)
@@ -75,18 +78,28 @@ def _commit_unsent(
     if staged is None:
         return
     with staged:
+        step, at = _step_of(disk, boot.run_id, staged.modified, beat), _at_of(disk, boot.run_id, staged.modified)
+        if newest is not None and _is_older(step, at, newest):
+            return
         if newest is not None and staged.signature in checkpoints.signatures(boot.attempt):
             return
         checkpoints.commit(
             boot.attempt,
             staged,
             parent=newest.ref if newest else base.ref,
-            step=_step_of(disk, boot.run_id, staged.modified, beat),
-            at=_at_of(disk, boot.run_id, staged.modified),
+            step=step,
+            at=at,
             format=boot.job.checkpoint.format,
             previous=newest,
-            trained=_trained_of(newest, beat, _at_of(disk, boot.run_id, staged.modified)),
+            trained=_trained_of(newest, beat, at),
         )
+
+
+def _is_older(step: int | None, at: Seconds, newest: Manifest) -> bool:
+    """By the time, where the steps do not say otherwise: without them a clock that was set may be what it is older by."""
+    if step is None or newest.step is None:
+        return at < newest.at - CLOCK_SET
+    return at < newest.at and step <= newest.step
 
 
 def _step_of(disk: Disk, run_id: str, modified: Seconds, beat: Heartbeat | None) -> int | None:
