@@ -113,7 +113,7 @@ def test_without_a_set_up_the_command_is_told_and_the_project_looked_at_all_the_
         (
             lambda g: g.control("serviceusage", "disable", names=["secretmanager"]),
             "interfaces",
-            "not enabled: secretmanager.googleapis.com",
+            "not enabled: secretmanager",
         ),
         (
             lambda g: g.control("cloudresourcemanager", "deny", permissions=["compute.subnetworks.use"]),

@@ -89,7 +89,7 @@ CHANGED: dict[str, tuple[Changes, str, str]] = {
     "an interface that is off": (
         lambda g: g.control("serviceusage", "disable", names=["secretmanager"]),
         "apis",
-        "secretmanager.googleapis.com: off → on",
+        "secretmanager: off → on",
     ),
     "a record that is broken": (broken_record, "record", "all of this, for every controller"),
 }
@@ -115,7 +115,7 @@ def test_other_rules_and_labels_of_the_bucket_stay(google: Google) -> None:
     other = {"action": {"type": "Delete"}, "condition": {"age": 400}}
     bucket(google, lifecycle={"rule": [other]}, labels={"team": "a"})
     google.init()
-    found = google.control("storage", "bucket", name=google.setup.bucket.removeprefix("gs://"))
+    found = google.control("storage", "bucket", bucket=google.setup.bucket.removeprefix("gs://"))
     assert found["lifecycle"]["rule"][0] == other
     assert len(found["lifecycle"]["rule"]) == 2
     assert found["labels"]["team"] == "a"
