@@ -183,7 +183,9 @@ def _waits_for_budget(
     run = run.model_copy(update={"job": with_zone(run.job)})
     offer = min(offers, key=lambda one: worst_price(one, bid(one, run.job.resources)))
     lease = Lease(now + pace_of(offer.provider).lease_cap, None)
-    found = within(Ask(state, run, offer, now, billing_of(known), price, new_volume=not run.volumes), lease)
+    others = disk_prices({name: one.capabilities for name, one in known.items()})
+    ask = Ask(state, run, offer, now, billing_of(known), price, new_volume=not run.volumes, disk_prices=others)
+    found = within(ask, lease)
     return found.reason if isinstance(found, Later) else ""
 
 
@@ -195,7 +197,7 @@ def _beside(offer: Offer, job: Job, knows: Knowledge, known: Mapping[str, Provid
         return Beside(volume, knows.addresses.get(offer.provider, 0), 0, 0)
     local = rates.at(offer.region)
     size = job.resources.disk_size or local.root_gb
-    return Beside(volume, local.address_hour, volume_rate(size, local.root_gb_month), size, local.listed)
+    return Beside(volume, local.address_of(offer.market), volume_rate(size, local.root_gb_month), size, local.listed)
 
 
 def _with_bought(plan: Plan, runs: Iterable[RunState], now: float, known: Mapping[str, Provider]) -> Plan:

@@ -42,6 +42,7 @@ class Lists:
         return {**answer, **({"nextPageToken": token} if token else {})}
 
     def _aggregated(self, call: Call, collection: str, kind: str, source: Source) -> Json:
+        collection = "operations" if collection == "globalOperations" else collection
         found = [(scope, data) for scope, data in source() if self._fits(call, data)]
         page, token = self._page(call, found)
         items: Json = {}

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ from fleet.providers.gcp.asking import machine_of, offered
 from fleet.providers.gcp.billing import list_rates
 from fleet.providers.gcp.machines import UNASKED, Machine, combinations
 from fleet.providers.gcp.prices import Region, price_of, rates_at
-from fleet.providers.pricecache import Part, PriceCache, in_short, part_dict
+from fleet.providers.pricecache import PriceCache, in_short, part_dict
 
 if TYPE_CHECKING:
     from fleet.model.setup import GcpSetup
@@ -188,9 +188,12 @@ def region_cache(cache: Path, setup: GcpSetup | None, region: str) -> PriceCache
     return PriceCache(list_cache(cache).folder / project_of(setup) / region)
 
 
-def learned(cache: Path, setup: GcpSetup | None, region: str) -> tuple[Part | None, tuple[str, ...]]:
-    """When prices were last asked for, or could not be, and the types that were: for whoever decides to ask again."""
-    asked = region_cache(cache, setup, region).read("asked")
-    common = list_cache(cache)
-    parts = [part for part in (common.read("rates"), common.read("rates-failed")) if part is not None]
-    return max(parts, key=lambda part: part.at, default=None), tuple(asked.data) if asked is not None else ()
+def is_old(setup: GcpSetup | None, cache: Path, region: str, types: Iterable[str], at: float) -> bool:
+    """Whether something that a job may be placed by is older than its limit, or a type was never asked for."""
+    kept, common = region_cache(cache, setup, region), list_cache(cache)
+    there, asked = kept.read("offered"), kept.read("asked")
+    listed, failed = common.read("rates"), common.read("rates-failed")
+    priced = (listed and listed.fresh("rates", at)) or (failed and failed.fresh("rates-failed", at))
+    return (
+        not priced or there is None or not there.fresh("offered", at) or not set(types) <= set(asked.data if asked else ())
+    )

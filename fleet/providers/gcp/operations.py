@@ -31,9 +31,8 @@ _ENDERS: dict[str, EndedBy] = {
     "delete": "fleet",  # or a person in the console: the account's own wish
     "stop": "fleet",
     "suspend": "fleet",
-    "compute.instances.deleteOnMaxRunDuration": "itself",  # the lease's outermost end, told to the cloud by the launch
-    "compute.instances.stopOnMaxRunDuration": "itself",
-    "compute.instances.automaticallyTerminated": "itself",
+    "compute.instances.scheduledStop": "itself",  # the lease's outermost end, told to the cloud by the launch
+    "compute.instances.scheduledDelete": "itself",
 }
 """Operations that end a machine: types as Compute Engine and its audit log name them, and whose wish each was."""
 
@@ -65,7 +64,7 @@ class Waiter:
     def until_done(self, operation: Json, until: Seconds | None = None) -> Json:
         """The operation as it is once it is done, or at ``until``. An answer that is lost meanwhile is asked for again."""
         until = self.deadline() if until is None else until
-        where = {"zone": last(operation["zone"])} if operation.get("zone") else {}
+        where: Json = {"zone": last(operation["zone"])} if operation.get("zone") else {}
         call = "zoneOperations.wait" if where else "globalOperations.wait"
         while operation.get("status") != DONE:
             left = until - self._clock()
@@ -94,7 +93,7 @@ def of_machine(project: str, zone: str, name: str) -> list[Json]:
 def of_name(project: str, name: str) -> list[Json]:
     """The operations of machines with a name, whatever their zone; the oldest first."""
     wanted = f'targetLink eq ".*/instances/{name}"'
-    pages = calls.every("globalOperations.aggregatedList", project=project, filter=wanted, return_partial_success=True)
+    pages = calls.every("globalOperations.aggregatedList", project=project, filter=wanted)
     return in_order(one for page in pages for scope in page.get("items", {}).values() for one in scope.get("operations", []))
 
 
