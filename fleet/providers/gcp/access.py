@@ -89,7 +89,7 @@ class Door(BaseDoor):
 
     def move(self, until: int) -> None:
         """Its description says another time. Whoever closed it meanwhile has it made anew with the next renewal."""
-        told = {"description": description(self._setup.fleet_id, until)}
+        told = {"name": self._name, "description": description(self._setup.fleet_id, until)}
         try:
             self._done("firewalls.patch", firewall=self._name, body=told)
         except ProviderError as error:
