@@ -21,7 +21,7 @@ from fleet.model.cloud import AccessRule, LaunchRequest
 from fleet.model.errors import ErrorClass, FleetError, ProviderError
 from fleet.model.setup import GcpSetup
 from fleet.providers import addresses
-from fleet.providers.gcp import access
+from fleet.providers.gcp import calls
 from fleet.providers.gcp.access import Door, host_keys, machine_address
 from fleet.providers.gcp.provider import GcpProvider
 from fleet.providers.gcp.rules import rule_name
@@ -176,7 +176,7 @@ def test_a_rule_tells_whose_it_is_and_until_when_and_names_this_fleets_machines_
     door.open()
     clock.now += 1800
     door.open()
-    made = access.calls.found("firewalls.get", project=PROJECT, firewall=rule_name("f1", ME))
+    made = calls.found("firewalls.get", project=PROJECT, firewall=rule_name("f1", ME))
     assert made is not None
     assert made["description"] == f"fleet:f1 until {int(clock.now + 3600)}"
     assert (made["sourceRanges"], made["targetTags"]) == ([ME], ["fleet-f1"])

@@ -30,7 +30,7 @@ HOST_KEYS = "hostkeys/"
 
 
 def machine_address(setup: GcpSetup, instance_id: str, *, inside: bool = False) -> Address | None:
-    """The public IPv4 address, else the private one; None while the machine has none yet. ``inside``: always the private one.
+    """The public IPv4 address, else (``inside``: always) the private one; None while the machine has none yet.
 
     Raises ProviderError, also if the machine has ended.
     """
