@@ -61,5 +61,7 @@ class Within:
         return [ObjectInfo(key, len(one.data), one.etag, one.at) for key, one in self._bucket().listed(prefix, "")]
 
     def delete(self, keys: Iterable[str]) -> None:
+        found = buckets(self.cloud).get(self.name)
         for key in keys:
-            self._bucket().objects.pop(key, None)
+            if found is not None:  # a bucket that is gone has no such key
+                found.objects.pop(key, None)
