@@ -18,7 +18,7 @@ from fleet.model.setup import GcpSetup
 from fleet.providers.gcp import session
 from fleet.providers.gcp.billing_info import billing_of
 from fleet.providers.gcp.calling import Calls
-from fleet.providers.gcp.making import look_at_apis
+from fleet.providers.gcp.making import look_at_apis, service_of
 from fleet.providers.gcp.policies import CONTROLLER
 from fleet.providers.gcp.setup import APIS, IAP_API
 from fleet.providers.looked import SECONDS, Check, Checked, State, asked, judge_clock
@@ -57,8 +57,11 @@ class Look:
 
     @property
     def needs_gpu(self) -> bool:
-        """Whether the job does without GPUs in none of its alternatives; True if there is no job."""
-        return self.job is None or any(one.accelerators is not None for one in self.wishes)
+        """Whether one of the job's alternatives has a GPU; True if there is no job."""
+        from fleet.providers.gcp.checks_machines import gpu_in
+
+        asked = [one.accelerators is not None or any(map(gpu_in, one.instance_type)) for one in self.wishes]
+        return self.job is None or any(asked)
 
 
 def look_at(look: Look, more: Sequence[tuple[str, Check]] = (), seconds: float | None = None) -> Iterator[Checked]:
@@ -97,7 +100,7 @@ def login(look: Look) -> list[Checked]:
         raise
     look.apis.update(states)
     found = [Checked("login", "good", f"project {look.calls.project} ({number}) as {who}")]
-    headers = look.calls.once("serviceusage", "GET", f"/v1/projects/{look.calls.project}/services/{APIS[0]}")[1]
+    headers = look.calls.once("serviceusage", "GET", f"/v1/projects/{look.calls.project}/services/{service_of(APIS[0])}")[1]
     return [*found, *clock(headers)]
 
 
@@ -133,10 +136,9 @@ def interfaces(look: Look) -> Checked:
     wanted = [*APIS, *([IAP_API] if look.setup is not None and look.setup.iap else [])]
     off = [one for one in wanted if look.apis.get(one) != "on"]
     if off:
-        return Checked(
-            "interfaces", "bad", f"not enabled: {', '.join(off)}", f"{AGAIN}, or: gcloud services enable {' '.join(off)}"
-        )
-    return Checked("interfaces", "good", f"enabled: {', '.join(one.partition('.')[0] for one in wanted)}")
+        remedy = f"{AGAIN}, or: gcloud services enable {' '.join(map(service_of, off))}"
+        return Checked("interfaces", "bad", f"not enabled: {', '.join(off)}", remedy)
+    return Checked("interfaces", "good", f"enabled: {', '.join(wanted)}")
 
 
 NEEDLESS = ("iap.tunnelInstances.accessViaIAP", "resourcemanager.projects.get", "compute.addresses.list")
