@@ -28,7 +28,7 @@ class Shop:
     regions: tuple[str, ...]
     """Those that it was set up in."""
     refresh: Callable[[str, Sequence[str]], tuple[str, ...]]
-    """Fetch what is old of a region, for these types too. What could not be had, a line each; raises FleetError if all is."""
+    """Fetch what is old of a region, for these types too. What could not be had, a line each. Raises FleetError."""
     offers: Callable[[str], Sequence[Offer]]
     """Of a region, by what is known."""
     is_old: Callable[[str, Iterable[str], Seconds], bool]
