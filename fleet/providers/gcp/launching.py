@@ -80,12 +80,13 @@ class Launcher:
     def _known(self, request: LaunchRequest, setup: GcpSetup) -> Instance | None:
         """What the token became: its machine, or what its operations tell of one that is gone."""
         label = f"{names.TOKEN_LABEL}={names.digest(request.token)}"
-        pages = calls.every("instances.aggregatedList", project=setup.project, filter=f"labels.{label}")
-        found = [one for page in pages for scope in page.get("items", {}).values() for one in scope.get("instances", [])]
-        mine = [one for one in found if mapping.is_mine(one, setup.fleet_id)]
+        found = calls.everywhere("instances.aggregatedList", "instances", project=setup.project, filter=f"labels.{label}")
+        mine = [one for one in found.items if mapping.is_mine(one, setup.fleet_id)]
         if mine:
             return self._alive(request, min(mine, key=lambda one: (one["creationTimestamp"], one["zone"])))
-        told = operations.of_name(setup.project, launch.machine_name(request))
+        zones = [offer.zone for offer in request.offers]
+        found.check(zones)
+        told = operations.of_name(setup.project, launch.machine_name(request), zones)
         made = operations.making(told)
         return self._of_operation(request, setup, made, told) if made is not None else None
 
@@ -198,7 +199,7 @@ class Launcher:
         What cannot be deleted now is met as a stray by the sweep."""
         if not isinstance(request.volume, NewVolume):
             return
-        where = {"project": setup.project, "zone": zone, "disk": launch.new_disk_name(request)}
+        where: Json = {"project": setup.project, "zone": zone, "disk": launch.new_disk_name(request)}
         try:
             disk = calls.found("disks.get", **where)
             if disk is not None and mapping.is_mine(disk, setup.fleet_id) and _came_to_nothing(disk, failed):
