@@ -102,11 +102,6 @@ def _rights(calls: Calls, plan: Blueprint, bucket: str | None) -> Iterator[Remna
 
         if look_at_trust(plan, "") is not None:
             yield Remnant("aws role", "", role_name(plan.fleet_id), f"in AWS: by it machines reached {plan.bucket}")
-    if plan.trust is not None:
-        from fleet.providers.gcp.setup_aws import look_at_trust
-
-        if look_at_trust(plan, "") is not None:
-            yield Remnant("aws role", "", role_name(plan.fleet_id), f"in AWS: by it machines reached {plan.bucket}")
 
 
 def _listing(calls: Calls, bucket: str) -> Iterator[Json]:
@@ -130,10 +125,6 @@ def remove(calls: Calls, one: Removal, plan: Blueprint) -> None:
             rights.set_in_bucket(calls, one.name, email, [])
         case "service account":
             calls.unless((*NOT_FOUND, *OFF), "iam", "DELETE", f"{rights.accounts(calls)}/{email}")
-        case "aws role":
-            from fleet.providers.gcp.setup_aws import remove_trust
-
-            remove_trust(plan)
         case "aws role":
             from fleet.providers.gcp.setup_aws import remove_trust
 
