@@ -92,6 +92,14 @@ def test_the_bucket_goes_with_all_that_is_in_it_what_says_whose_it_is_last(googl
     assert BUCKET not in google.home.known_buckets()
 
 
+def test_what_versions_keep_is_counted_and_goes_too(google: Google) -> None:
+    name = BUCKET.removeprefix("gs://")
+    google.control("storage", "keep", bucket=name, key="runs/racer-ab12/checkpoints/1/1/files/w", text="x" * 20_000)
+    doomed = google.destroy(delete_bucket=True)
+    assert "runs/ 1, 20 kB" in next(step.told for step in doomed.steps if step.kind == "bucket")
+    assert look_at_bucket(google.calls, name, "") is None
+
+
 def test_a_teardown_that_is_killed_anywhere_is_completed_by_the_next(google: Google) -> None:
     class Killed(BaseException):
         pass
