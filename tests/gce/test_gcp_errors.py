@@ -192,3 +192,10 @@ def test_no_exception_of_googles_libraries_gets_out(raised: Exception, means: Er
         raise raised
     assert told.value.error_class is means
     assert told.value.message.startswith("instances.get: ")
+
+
+def test_why_nobody_answered_is_said_without_the_whole_question() -> None:
+    told = "HTTPConnectionPool(host='x'): Max retries exceeded with url: /v1/a?b (Caused by [Errno 111] Connection refused)"
+    with pytest.raises(ProviderError) as raised, translated("iam GET"):
+        raise requests.ConnectionError(told)
+    assert raised.value.message == "iam GET: no answer (Connection refused)"

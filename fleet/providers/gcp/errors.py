@@ -214,7 +214,7 @@ def translated(call: str) -> Iterator[None]:
             raise refusal(f"HTTP{status}", f"{call}: {error.message}", status) from error
         raise answer_refusal(call, status, str(text)) from error
     except (RequestException, TransportError, TimeoutError) as error:
-        raise ProviderError(ErrorClass.TRANSIENT, type(error).__name__, f"{call}: {error}") from error
+        raise ProviderError(ErrorClass.TRANSIENT, type(error).__name__, f"{call}: {_unanswered(error)}") from error
     except GoogleAuthError as error:
         raise _not_logged_in(call, error) from error
     except ParseError as error:
@@ -222,6 +222,15 @@ def translated(call: str) -> Iterator[None]:
         raise ProviderError(ErrorClass.TRANSIENT, type(error).__name__, told, _OLD) from error
     except GoogleAPIError as error:
         raise ProviderError(ErrorClass.UNKNOWN, type(error).__name__, f"{call}: {error}") from error
+
+
+_REASON = re.compile(r"\[Errno -?\d+\] ([\w ]+)|(certificate verify failed)|(timed out)")
+
+
+def _unanswered(error: Exception) -> str:
+    """Why there was no answer, without the whole question, which the library says again."""
+    found = _REASON.search(str(error))
+    return f"no answer ({next(filter(None, found.groups()))})" if found else str(error)
 
 
 def _not_logged_in(call: str, error: Exception) -> ProviderError:
