@@ -118,6 +118,10 @@ _STATUS: dict[int, ErrorClass] = {
 }
 _IMAGE = r"image resource cannot be found|/images/(family/)?[\w.-]+'? (was not found|is (deleted|obsolete))"
 ENABLE = re.compile(r"(?:https?://\S*?/apis?/(?:api/|library/)?|\b)([a-z]+\.googleapis\.com)")
+_QUOTA_PROJECT = re.compile(r"requires a quota project|\bprojects?[ /]764086051850\b")
+"""A person's login that names no project to count its questions to: they go to gcloud's own, where nothing is enabled
+(https://cloud.google.com/docs/authentication/troubleshoot-adc)."""
+NO_QUOTA_PROJECT = "NO_QUOTA_PROJECT"
 POLICY = "`fleet policy gcp` prints what the controller must be allowed to do."
 _OLD = "If fleet itself wrote it: google-cloud-compute may be older than what it was written for. pip install --upgrade it"
 
@@ -141,6 +145,9 @@ def class_of(code: str, message: str = "", status: int = 0) -> ErrorClass:
 
 def refusal(code: str, message: str, status: int = 0) -> ProviderError:
     """The error for a code of Google's."""
+    if _QUOTA_PROJECT.search(message):
+        hint = "Name the project in it: gcloud auth application-default set-quota-project MY-PROJECT"
+        return ProviderError(ErrorClass.CREDENTIALS, NO_QUOTA_PROJECT, message, hint)
     if re.search(_IMAGE, message):
         code = IMAGE_GONE
     means = class_of(code, message, status)
