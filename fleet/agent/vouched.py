@@ -66,11 +66,17 @@ class Vouched:
         self._lock = threading.Lock()
         self._held: Credentials | None = None
         self._until = self._next = float("-inf")
+        self._failed = StoreError("")
+        self._failed_at = float("-inf")
+        """Those who waited meanwhile are told the same, and do not each ask anew what takes long to be refused."""
 
     def __call__(self) -> Credentials:
         """Those that are good now."""
+        came = self._monotonic()
         with self._lock:
             now = self._monotonic()
+            if self._held is None and came < self._failed_at:
+                raise StoreError(self._failed.message, self._failed.hint)
             if now >= self._next:
                 self._renew(now)
             assert self._held is not None
@@ -83,7 +89,9 @@ class Vouched:
         except (StoreError, OSError) as error:
             if self._held is None or now >= self._until:
                 self._held = None
-                raise error if isinstance(error, StoreError) else StoreError(str(error)) from None
+                self._failed = error if isinstance(error, StoreError) else StoreError(str(error))
+                self._failed_at = self._monotonic()
+                raise self._failed from None
             self._next = now + AGAIN
             return
         self._held, self._until = held, now + good_for

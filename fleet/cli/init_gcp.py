@@ -23,7 +23,13 @@ None of this costs anything by itself{router}. What will:
   machines  once `fleet up` launches one, which shows the price and asks; {address}
   volumes   about $0.10 a month for each GB, until they are deleted"""
 ADDRESS = "and $0.005 an\n            hour for each machine's public IPv4 address ($0.0025 on spot)"
-NO_ADDRESS = "they\n            have no public address, and pay $0.0014 an hour and $0.045 a GB for the way out"
+NO_ADDRESS = """\
+they
+            have no public address, and pay $0.0014 an hour and $0.045 a GB for the way out,
+            and $0.005 an hour for its address in each region"""
+ROUTERS = """\
+, but each router's own address, which Google may
+charge for as long as it is there: $0.005 an hour"""
 NEXT = """\
 
 Next: `fleet doctor gcp` checks everything; in a job, `resources: {infra: gcp}`; then `fleet plan JOB`, `fleet up JOB`.
@@ -74,7 +80,7 @@ def _show(prepared: Prepared, gpus: Sequence[Allowance], *, idle: bool) -> None:
         say("Nothing to do: everything is there, and as it should be.")
     else:
         show_steps(prepared.steps, ("NAME", "REGION"))
-        router = "" if blueprint.public_ip else ", the routers as long as no machine uses them"
+        router = "" if blueprint.public_ip else ROUTERS
         say("\n" + COSTS.format(address=ADDRESS if blueprint.public_ip else NO_ADDRESS, router=router))
     for warning in prepared.warnings:
         say(f"Mind: {warning}.")

@@ -11,12 +11,17 @@ from fleet.control.fleets import controller_name, open_bucket
 from fleet.control.home import Home
 from fleet.core.allowed import providers_of
 from fleet.core.state import FleetState
-from fleet.model.errors import FleetError
+from fleet.model import layout
+from fleet.model.errors import FleetError, NotFoundError
 from fleet.model.units import format_money
 from fleet.providers.remains import Remains, Removal, living
 from fleet.store.journal import Journal
 
 NOTHING = "Nothing was removed."
+HOLDERS = {"s3": "aws", "gs": "gcp"}
+"""Whose bucket it is, by its scheme."""
+RECORDS = {"aws": layout.AWS_SETUP, "gcp": layout.GCP_SETUP}
+"""What says that a cloud is set up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,7 @@ class Doom:
 def check(home: Home, doom: Doom, delete_bucket: bool) -> None:
     """Raises FleetError if it must not."""
     _refuse_living(home, doom, delete_bucket)
+    _refuse_under_others(home, doom)
     _refuse_to_strand(doom)
     contents = doom.remains.contents
     if contents is not None and contents.objects and not doom.fleet_id:
@@ -62,6 +68,22 @@ def _refuse_living(home: Home, doom: Doom, delete_bucket: bool) -> None:
     if needing:
         commands = ", ".join(f"`fleet stop {run}`" for run in needing)
         raise FleetError(f"runs go on: {', '.join(needing)}", f"End them first: {commands}. {NOTHING}")
+
+
+def _refuse_under_others(home: Home, doom: Doom) -> None:
+    """The cloud that holds the bucket goes last: the other's machines get into it by what would be removed, and the other's
+    teardown finds there what it is to remove.
+    """
+    if not doom.steps or HOLDERS.get(doom.url.partition("://")[0]) != doom.provider:
+        return
+    objects = open_bucket(home, doom.url)
+    for other in sorted(RECORDS.keys() - {doom.provider}):
+        try:
+            objects.get(RECORDS[other])
+        except NotFoundError:
+            continue
+        told = f"the fleet is set up in {other} too, and what it has there needs {doom.url} and the way into it"
+        raise FleetError(told, f"First: `fleet destroy {other} --bucket {doom.url}`. {NOTHING}")
 
 
 def _refuse_to_strand(doom: Doom) -> None:

@@ -15,7 +15,7 @@ from fleet.model.units import format_money
 
 OWN_PREFIXES = (
     "journal/", "snapshots/", "heartbeats/", "jobs/", "agent/", "runs/", "models/", "reports/", "setup/", "probe-",
-    layout.CONTROLLERS, layout.IMAGES,
+    layout.CONTROLLERS, layout.IMAGES, layout.NOTIFY, layout.NOTIFICATIONS,
 )  # fmt: skip
 OWN_KEYS = (layout.FLEET, layout.LOCAL_HOME)
 LAST_KEYS = (layout.FLEET, layout.AWS_SETUP, layout.GCP_SETUP)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -197,6 +200,47 @@ def test_a_renewal_that_fails_is_no_harm_until_the_old_ones_are_over_and_is_not_
         held()
     source.broken = False
     assert held()["token"] == "t5"
+
+
+def test_uploads_that_wait_for_the_same_refusal_are_told_together() -> None:
+    """One after the other they would keep the heartbeat waiting for minutes."""
+    asking, waiting, asked = threading.Event(), threading.Event(), []
+
+    def fetch() -> tuple[dict[str, Any], float]:
+        asked.append(1)
+        asking.set()
+        assert waiting.wait(10)
+        raise StoreError("out of order")
+
+    ticks = itertools.count()
+    came = threading.Barrier(4)
+
+    def clock() -> float:
+        now = float(next(ticks))
+        if threading.current_thread() is not first and threading.current_thread() not in seen:
+            seen.append(threading.current_thread())
+            came.wait(10)
+        return now
+
+    def use() -> None:
+        with pytest.raises(StoreError, match="out of order"):
+            held()
+        told.append(1)
+
+    seen: list[threading.Thread] = []
+    told: list[int] = []
+    held = Vouched(fetch, clock)
+    first = threading.Thread(target=use)
+    first.start()
+    assert asking.wait(10)
+    others = [threading.Thread(target=use) for _ in range(3)]
+    for one in others:
+        one.start()
+    came.wait(10)
+    waiting.set()
+    for one in (first, *others):
+        one.join(10)
+    assert (len(told), len(asked)) == (4, 1)
 
 
 @pytest.mark.parametrize("ground", [("gce", "gs"), ("gce", "s3")], indirect=True, ids="-".join)

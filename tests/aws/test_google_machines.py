@@ -125,6 +125,19 @@ def test_a_teardown_takes_the_role_along_and_leaves_everything_of_aws(google: Go
     assert google.doomed().steps == []
 
 
+@pytest.mark.parametrize("delete_bucket", [False, True])
+def test_the_account_that_holds_the_bucket_is_not_torn_down_while_google_has_something(
+    google: Google, account: Account, delete_bucket: bool
+) -> None:
+    """What is in the project could not be found any more, disks that are paid for among it."""
+    google.init(bucket=URL)
+    with pytest.raises(FleetError, match="set up in gcp too") as raised:
+        account.destroy(delete_bucket=delete_bucket)
+    assert f"`fleet destroy gcp --bucket {URL}`" in raised.value.hint
+    google.destroy()
+    account.destroy(delete_bucket=delete_bucket)
+
+
 def test_without_a_fleet_there_the_order_is_told(google: Google) -> None:
     aws_client("s3", HOME).create_bucket(Bucket="another")
     from fleet.store.opening import open_objects

@@ -32,6 +32,8 @@ class Storage(JsonApi):
         self.shown: dict[str, Json] = {}
         self.strangers: set[str] = set()
         """Names that somebody else has."""
+        self.replaced: dict[str, dict[tuple[str, str], bytes]] = {}
+        """What versions keep, by bucket, key and generation."""
         self.methods = {
             "buckets.get": lambda call: self._find(call),
             "buckets.insert": self._insert,
@@ -46,6 +48,7 @@ class Storage(JsonApi):
             "stranger": lambda told: self.strangers.add(told["bucket"]),
             "bucket": lambda told: self.shown.get(told["bucket"]),
             "put": self._put,
+            "keep": self._keep,
         }
 
     @property
@@ -54,6 +57,11 @@ class Storage(JsonApi):
 
     def _put(self, told: Json) -> None:
         buckets(self.cloud)[told["bucket"]].write(told["key"], told["text"].encode(), self.cloud.clock(), "text/plain")
+
+    def _keep(self, told: Json) -> None:
+        """What was replaced, where versions are on."""
+        older = self.replaced.setdefault(told["bucket"], {})
+        older[told["key"], str(len(older) + 1)] = told["text"].encode()
 
     def _find(self, call: Call) -> Json:
         name = call.params["bucket"]
@@ -98,7 +106,7 @@ class Storage(JsonApi):
 
     def _delete(self, call: Call) -> None:
         found = self._find(call)
-        if buckets(self.cloud)[found["name"]].objects:
+        if buckets(self.cloud)[found["name"]].objects or self.replaced.get(found["name"]):
             raise Refused(409, "conflict", "The bucket you tried to delete is not empty.")
         del self.shown[found["name"]]
         del buckets(self.cloud)[found["name"]]
@@ -122,15 +130,23 @@ class Storage(JsonApi):
         bucket = buckets(self.cloud)[self._find(call)["name"]]
         found = list(bucket.listed(call.params.get("prefix", ""), call.params.get("pageToken", "")))
         page, answer = found[:PAGE], dict[str, Any](kind="storage#objects")
-        if page:
-            answer["items"] = [{"name": key, "size": str(len(stored.data))} for key, stored in page]
+        items = [{"name": k, "size": str(len(one.data)), "generation": str(one.generation)} for k, one in page]
+        if call.params.get("versions") == "true" and len(found) <= PAGE:
+            older = self.replaced.get(call.params["bucket"], {})
+            items += [{"name": k, "size": str(len(data)), "generation": number} for (k, number), data in older.items()]
+        if items:
+            answer["items"] = items
         return {**answer, **({"nextPageToken": page[-1][0]} if len(found) > PAGE else {})}
 
     def _delete_object(self, call: Call) -> None:
-        objects = buckets(self.cloud)[self._find(call)["name"]].objects
-        if call.params["object"] not in objects:
-            raise Refused(404, "notFound", f"No such object: {call.params['bucket']}/{call.params['object']}")
-        del objects[call.params["object"]]
+        objects, key = buckets(self.cloud)[self._find(call)["name"]].objects, call.params["object"]
+        number, older = call.params.get("generation"), self.replaced.get(call.params["bucket"], {})
+        if (key, number) in older:
+            del older[key, str(number)]
+        elif key in objects and number in (None, str(objects[key].generation)):
+            del objects[key]
+        else:
+            raise Refused(404, "notFound", f"No such object: {call.params['bucket']}/{key}")
 
 
 def _merge(found: Json, changes: Json) -> None:

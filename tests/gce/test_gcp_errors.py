@@ -201,3 +201,22 @@ def test_without_googles_libraries_the_user_is_told_what_to_install(monkeypatch:
     with pytest.raises(ProviderError) as told:
         rest.get("compute", "/compute/v1/projects/p", "projects.get")
     assert (told.value.code, told.value.hint) == ("MissingLibrary", "pip install 'fleet[gcp]'")
+
+
+def test_why_nobody_answered_is_said_without_the_whole_question() -> None:
+    told = "HTTPConnectionPool(host='x'): Max retries exceeded with url: /v1/a?b (Caused by [Errno 111] Connection refused)"
+    with pytest.raises(ProviderError) as raised, translated("iam GET"):
+        raise requests.ConnectionError(told)
+    assert raised.value.message == "iam GET: no answer (Connection refused)"
+
+
+def test_a_login_that_names_no_project_is_no_interface_that_is_off() -> None:
+    told = (
+        "Your application is authenticating by using local Application Default Credentials. The serviceusage.googleapis.com "
+        "API requires a quota project, which is not set by default."
+    )
+    details = [{"reason": "SERVICE_DISABLED", "metadata": {"consumer": "projects/764086051850"}}]
+    text = json.dumps({"error": {"code": 403, "status": "PERMISSION_DENIED", "message": told, "details": details}})
+    error = answer_refusal("serviceusage GET", 403, text)
+    assert (error.error_class, error.code) == (ErrorClass.CREDENTIALS, "NO_QUOTA_PROJECT")
+    assert "set-quota-project" in error.hint

@@ -56,6 +56,9 @@ def test_it_shows_what_it_makes_and_what_will_cost_and_makes_nothing_unasked(she
     assert "$0.005 an" in out
     assert "Make this? Nobody is there to answer" in err
     assert made(google) is None
+    assert "router" not in out
+    out, _ = shell("init", "gcp", "--no-public-ip", code=1)
+    assert "but each router's own address" in out
 
 
 def test_a_no_makes_nothing_and_a_yes_makes_it_with_progress(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from fleet.control.gcp_teardown import carry_out_removal, check_removal
+from fleet.model import layout
 from fleet.model.errors import FleetError, ProviderError
 from fleet.providers.gcp.names import described, labels
 from fleet.providers.gcp.setup_bucket import look_at_bucket
@@ -91,6 +92,14 @@ def test_the_bucket_goes_with_all_that_is_in_it_what_says_whose_it_is_last(googl
     assert BUCKET not in google.home.known_buckets()
 
 
+def test_what_versions_keep_is_counted_and_goes_too(google: Google) -> None:
+    name = BUCKET.removeprefix("gs://")
+    google.control("storage", "keep", bucket=name, key="runs/racer-ab12/checkpoints/1/1/files/w", text="x" * 20_000)
+    doomed = google.destroy(delete_bucket=True)
+    assert "runs/ 1, 20 kB" in next(step.told for step in doomed.steps if step.kind == "bucket")
+    assert look_at_bucket(google.calls, name, "") is None
+
+
 def test_a_teardown_that_is_killed_anywhere_is_completed_by_the_next(google: Google) -> None:
     class Killed(BaseException):
         pass
@@ -138,6 +147,28 @@ def test_a_bucket_with_somebody_elses_things_is_not_deleted(google: Google) -> N
     google.control("storage", "put", bucket=BUCKET.removeprefix("gs://"), key="holiday/photo.jpg", text="x")
     with pytest.raises(FleetError, match="holds what fleet did not write: holiday"):
         google.destroy(delete_bucket=True)
+
+
+def test_what_fleet_wrote_itself_is_no_strangers(google: Google) -> None:
+    objects = google.open(google.home, BUCKET)
+    for key in (layout.NOTIFY, layout.notification("me", 1), layout.heartbeat("racer-ab12", 1), "images/x.json"):
+        objects.put(key, b"{}")
+    google.destroy(delete_bucket=True)
+    assert look_at_bucket(google.calls, BUCKET.removeprefix("gs://"), "") is None
+
+
+@pytest.mark.parametrize("delete_bucket", [False, True])
+def test_the_cloud_that_holds_the_bucket_goes_last(google: Google, delete_bucket: bool) -> None:
+    """Machines of EC2 get into the bucket as the service account that would be removed."""
+    objects = google.open(google.home, BUCKET)
+    objects.put(layout.AWS_SETUP, b"{}")
+    with pytest.raises(FleetError, match="set up in aws too") as raised:
+        google.destroy(delete_bucket=delete_bucket)
+    assert f"fleet destroy aws --bucket {BUCKET}" in raised.value.hint
+    assert left(google)["accounts"] == 1
+    objects.delete([layout.AWS_SETUP])
+    google.destroy(delete_bucket=delete_bucket)
+    assert left(google) == {}
 
 
 def test_what_is_gone_already_is_success(google: Google) -> None:

@@ -72,6 +72,11 @@ CHANGED: dict[str, tuple[Changes, str, str]] = {
         "bucket",
         "deleted objects: kept 7 days → not kept",
     ),
+    "versions of replaced objects": (
+        lambda g: bucket(g, versioning={"enabled": True}),
+        "bucket",
+        "deleted objects: kept as versions → not kept",
+    ),
     "no lifecycle": (lambda g: bucket(g, lifecycle={}), "bucket", "unfinished uploads: kept → aborted after 1 day"),
     "public": (
         lambda g: bucket(

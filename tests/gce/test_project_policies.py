@@ -97,6 +97,8 @@ def test_what_controllers_and_other_machines_obey_they_cannot_write(key: str) ->
         "controllers/x.json",
         "reports/x",
         "other/runs/x/checkpoints/1/y",
+        f"journal/{OBJECT}runs/x/checkpoints/1/y",
+        f"snapshots/{OBJECT}runs/x/attempts/1/log/y",
     ],
 )
 def test_state_they_can_neither_read_nor_write(key: str) -> None:

@@ -114,6 +114,7 @@ RUN_ELSEWHERE = {
     ),
     "pip install 'fleet[gcp]'": "tests/system/test_wheel.py installs the wheel with an extra",
     "gcloud auth application-default login": GCLOUD,
+    "gcloud auth application-default set-quota-project my-project": GCLOUD,
     "gcloud iam roles create fleetController --project=my-project --file=fleetController.json": GCLOUD,
     'printf %s "$WANDB_API_KEY" | gcloud secrets create fleet-WANDB_API_KEY --data-file=-': GCLOUD,
     **{

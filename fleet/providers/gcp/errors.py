@@ -118,6 +118,10 @@ _STATUS: dict[int, ErrorClass] = {
 }
 _IMAGE = r"image resource cannot be found|/images/(family/)?[\w.-]+'? (was not found|is (deleted|obsolete))"
 ENABLE = re.compile(r"(?:https?://\S*?/apis?/(?:api/|library/)?|\b)([a-z]+\.googleapis\.com)")
+_QUOTA_PROJECT = re.compile(r"requires a quota project|\bprojects?[ /]764086051850\b")
+"""A person's login that names no project to count its questions to: they go to gcloud's own, where nothing is enabled
+(https://cloud.google.com/docs/authentication/troubleshoot-adc)."""
+NO_QUOTA_PROJECT = "NO_QUOTA_PROJECT"
 POLICY = "`fleet policy gcp` prints what the controller must be allowed to do."
 _OLD = "If fleet itself wrote it: google-cloud-compute may be older than what it was written for. pip install --upgrade it"
 
@@ -141,6 +145,9 @@ def class_of(code: str, message: str = "", status: int = 0) -> ErrorClass:
 
 def refusal(code: str, message: str, status: int = 0) -> ProviderError:
     """The error for a code of Google's."""
+    if _QUOTA_PROJECT.search(message):
+        hint = "Name the project in it: gcloud auth application-default set-quota-project MY-PROJECT"
+        return ProviderError(ErrorClass.CREDENTIALS, NO_QUOTA_PROJECT, message, hint)
     if re.search(_IMAGE, message):
         code = IMAGE_GONE
     means = class_of(code, message, status)
@@ -217,7 +224,7 @@ def translated(call: str) -> Iterator[None]:
             raise refusal(f"HTTP{status}", f"{call}: {error.message}", status) from error
         raise answer_refusal(call, status, str(text)) from error
     except (RequestException, TransportError, TimeoutError) as error:
-        raise ProviderError(ErrorClass.TRANSIENT, type(error).__name__, f"{call}: {error}") from error
+        raise ProviderError(ErrorClass.TRANSIENT, type(error).__name__, f"{call}: {_unanswered(error)}") from error
     except GoogleAuthError as error:
         raise _not_logged_in(call, error) from error
     except ParseError as error:
@@ -225,6 +232,15 @@ def translated(call: str) -> Iterator[None]:
         raise ProviderError(ErrorClass.TRANSIENT, type(error).__name__, told, _OLD) from error
     except GoogleAPIError as error:
         raise ProviderError(ErrorClass.UNKNOWN, type(error).__name__, f"{call}: {error}") from error
+
+
+_REASON = re.compile(r"\[Errno -?\d+\] ([\w ]+)|(certificate verify failed)|(timed out)")
+
+
+def _unanswered(error: Exception) -> str:
+    """Why there was no answer, without the whole question, which the library says again."""
+    found = _REASON.search(str(error))
+    return f"no answer ({next(filter(None, found.groups()))})" if found else str(error)
 
 
 def _not_logged_in(call: str, error: Exception) -> ProviderError:

@@ -51,7 +51,9 @@ def machine_bindings(bucket: str, service_account: str) -> list[Binding]:
     objects, member = f"projects/_/buckets/{bucket}/objects/", member_of(service_account)
     reads = " || ".join(_starts(objects + one) for one in READS)
     writes = [_starts(objects + one) for one in WRITES]
-    writes += [_within(objects + "runs/{run}/checkpoints/"), _attempt(objects)]
+    # `extract` looks anywhere in a name: without its beginning, `journal/…/runs/x/checkpoints/y` would be a checkpoint.
+    in_run = f"{_within(objects + 'runs/{run}/checkpoints/')} || {_attempt(objects)}"
+    writes.append(f"({_starts(objects + 'runs/')} && ({in_run}))")
     found = [
         binding(LISTS_ROLE, member),
         binding(READS_ROLE, member, "fleet machines read", reads),

@@ -102,15 +102,12 @@ def _rights(calls: Calls, plan: Blueprint, bucket: str | None) -> Iterator[Remna
 
         if look_at_trust(plan, "") is not None:
             yield Remnant("aws role", "", role_name(plan.fleet_id), f"in AWS: by it machines reached {plan.bucket}")
-    if plan.trust is not None:
-        from fleet.providers.gcp.setup_aws import look_at_trust
-
-        if look_at_trust(plan, "") is not None:
-            yield Remnant("aws role", "", role_name(plan.fleet_id), f"in AWS: by it machines reached {plan.bucket}")
 
 
 def _listing(calls: Calls, bucket: str) -> Iterator[Json]:
-    yield from calls.pages("storage", f"{BUCKETS}/{bucket}/o", "items", {"fields": "items(name,size),nextPageToken"})
+    """Every generation of everything: where somebody turned versions on, what was replaced is stored and charged too."""
+    query = {"fields": "items(name,size,generation),nextPageToken", "versions": "true"}
+    yield from calls.pages("storage", f"{BUCKETS}/{bucket}/o", "items", query)
 
 
 def remove(calls: Calls, one: Removal, plan: Blueprint) -> None:
@@ -134,10 +131,6 @@ def remove(calls: Calls, one: Removal, plan: Blueprint) -> None:
             from fleet.providers.gcp.setup_aws import remove_trust
 
             remove_trust(plan)
-        case "aws role":
-            from fleet.providers.gcp.setup_aws import remove_trust
-
-            remove_trust(plan)
         case "bucket":
             _remove_bucket(calls, one.name)
 
@@ -154,8 +147,7 @@ def _remove(calls: Calls, path: str) -> None:
 def _remove_bucket(calls: Calls, bucket: str) -> None:
     """Everything in it, what says whose it is at the end, then itself. Uploads that were never finished go with it."""
     for keep in (LAST_KEYS, ()):
-        names = [str(one["name"]) for one in _listing_or_none(calls, bucket) if one["name"] not in keep]
-        _delete(calls, bucket, names)
+        _delete(calls, bucket, [one for one in _listing_or_none(calls, bucket) if one["name"] not in keep])
     try:
         calls.unless(NOT_FOUND, "storage", "DELETE", f"{BUCKETS}/{bucket}")
     except ProviderError as error:
@@ -174,10 +166,11 @@ def _listing_or_none(calls: Calls, bucket: str) -> list[Json]:
         raise
 
 
-def _delete(calls: Calls, bucket: str, names: Iterable[str]) -> None:
-    def delete(name: str) -> Any:
-        return calls.unless(NOT_FOUND, "storage", "DELETE", f"{BUCKETS}/{bucket}/o/{quote(name, safe='')}")
+def _delete(calls: Calls, bucket: str, found: Iterable[Json]) -> None:
+    def delete(one: Json) -> Any:
+        path = f"{BUCKETS}/{bucket}/o/{quote(str(one['name']), safe='')}"
+        return calls.unless(NOT_FOUND, "storage", "DELETE", path, query={"generation": str(one["generation"])})
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for _ in pool.map(delete, names):
+        for _ in pool.map(delete, found):
             pass

@@ -132,7 +132,7 @@ class Blueprint:
         for region in self.regions:
             things.append(Thing("subnet", region, name, "where machines are", SUBNET))
             if not self.public_ip:
-                told = "machines' way out: $0.0014 an hour for each, $0.045 for each GB"
+                told = "machines' way out: $0.0014 an hour for each, $0.005 for its address, $0.045 for each GB"
                 things.append(Thing("router", region, name, told, ROUTER))
         return [*things, Thing("record", "", GCP_SETUP, "all of this, for every controller", {})]
 

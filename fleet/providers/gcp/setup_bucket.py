@@ -42,12 +42,14 @@ def fields_of(found: Json) -> dict[str, Any]:
     """The settings that matter, of a bucket as Cloud Storage tells it."""
     access = found.get("iamConfiguration", {})
     uniform = access.get("uniformBucketLevelAccess", {}).get("enabled")
-    kept = int(found.get("softDeletePolicy", {}).get("retentionDurationSeconds", 0))
+    seconds = int(found.get("softDeletePolicy", {}).get("retentionDurationSeconds", 0))
+    kept = f"kept {seconds // 86_400} days" if seconds else ""
+    kept = kept or ("kept as versions" if found.get("versioning", {}).get("enabled") else "not kept")
     return {
         "access": "uniform" if uniform else "by object",
         "public access": "prevented" if access.get("publicAccessPrevention") == "enforced" else "not prevented",
         "unfinished uploads": BUCKET["unfinished uploads"] if _aborts(found) else "kept",
-        "deleted objects": f"kept {kept // 86_400} days" if kept else "not kept",
+        "deleted objects": kept,
         "label": found.get("labels", {}).get(FLEET_LABEL),
     }
 
@@ -101,7 +103,7 @@ def mend_bucket(calls: Calls, bucket: str, fleet_id: str, fields: Collection[str
         found = calls("storage", "GET", f"{BUCKETS}/{bucket}", query={"projection": "noAcl"})
         changes["lifecycle"] = {"rule": [*_rules(found), ABORT]}
     if "deleted objects" in fields:
-        changes["softDeletePolicy"] = wanted["softDeletePolicy"]
+        changes |= {"softDeletePolicy": wanted["softDeletePolicy"], "versioning": {"enabled": False}}
     if "label" in fields:
         changes["labels"] = {FLEET_LABEL: fleet_id}
     _patch(calls, bucket, changes)
