@@ -16,7 +16,6 @@ from fleet.model.base import Seconds
 from fleet.model.cloud import InstanceState, VolumeState
 from fleet.model.documents import BootDocument
 from fleet.model.errors import FleetError
-from fleet.providers.sim.provider import SimProvider
 from fleet.store.journal import Journal
 from tests.agent.fakes import DirectLane
 from tests.simulation.chaos.bucket import ClientObjects
@@ -87,9 +86,9 @@ class Laptop:
         """Load the fleet. Raises StoreError, Killed."""
         world = self.world
         objects = ClientObjects(world.bucket, world, self)
-        cloud = ClientProvider(SimProvider(world.cloud, world.fleet_id), world, self)
+        clouds = {word: ClientProvider(cloud, world, self) for word, cloud in world.providers(self).items()}
         journal = Journal(objects, world.fleet_id, by=self.name, version="0", nonce=world.nonce)
-        made = Controller(objects, journal, world.fleet_id, {"sim": cloud})
+        made = Controller(objects, journal, world.fleet_id, clouds)
         made.load()
         return made
 

@@ -20,8 +20,8 @@ from fleet.model import layout
 from fleet.model.base import Seconds
 from fleet.model.cloud import InstanceState, Listing
 from fleet.model.errors import AlreadyExistsError, ErrorClass, ProviderError
+from fleet.providers.base import Provider
 from fleet.providers.sim.clock import VirtualClock
-from fleet.providers.sim.cloud import Manners, SimCloud
 from fleet.providers.sim.market import Weather
 from fleet.providers.sim.things import SimInstance
 from fleet.providers.wrap.around import Call
@@ -29,6 +29,7 @@ from fleet.store import parallel
 from tests.simulation.chaos.bucket import DictObjects, out_of_reach
 from tests.simulation.chaos.clients import Killed, Laptop, Machine
 from tests.simulation.chaos.faults import Calm, Chaos, Fault
+from tests.simulation.chaos.kinds import SIM, Kind
 from tests.simulation.chaos.laws import Laws
 
 if TYPE_CHECKING:
@@ -63,7 +64,13 @@ class World:
     """Everything, and time."""
 
     def __init__(
-        self, seed: int, chaos: Chaos | None = None, *, weather: Weather | None = None, trace: bool = False
+        self,
+        seed: int,
+        chaos: Chaos | None = None,
+        *,
+        weather: Weather | None = None,
+        trace: bool = False,
+        kind: Kind = SIM,
     ) -> None:
         self.seed = seed
         self._share, parallel.SHARE = parallel.SHARE, 1 << 30  # no threads: they would come in another order each time
@@ -79,7 +86,8 @@ class World:
         """Of the controllers to come (clients.Laptop)."""
         self._temporary = tempfile.TemporaryDirectory(prefix="fleet-chaos-", dir=_fast_folder())
         self.folder = Path(self._temporary.name)
-        self.cloud = SimCloud(self.clock, seed, Manners(weather=weather or Weather(up=1e12, epoch=self.clock())))
+        self.kind = kind
+        self.cloud = kind.cloud(self, weather or Weather(up=1e12, epoch=self.clock()))
         self.cloud.on_made = self._made
         self.bucket = DictObjects(self.clock)
         self.bucket.on_change = self._changed
@@ -141,6 +149,10 @@ class World:
         self.laptops.append(made)
         self._push(self.clock(), made)
         return made
+
+    def providers(self, client: Laptop | None = None, fleet_id: str = "") -> dict[str, Provider]:
+        """As a client has them; without one nothing goes wrong. ``fleet_id``: another fleet's in the same account."""
+        return {self.kind.word: self.kind.provider(self, fleet_id or self.fleet_id, client)}
 
     def call(self, who: Laptop) -> None:
         """Wake somebody now."""
