@@ -137,6 +137,8 @@ class Machine:
     log: LogFile | None = None
     training: Training | None = None
     inside: bool = False
+    off: bool = False
+    """It has powered itself off, whatever its cloud says of it meanwhile."""
     due: Seconds = 0.0
     _essence: object = None
     _boots: int = field(default=0)
@@ -189,6 +191,7 @@ class Machine:
 
     def power_off(self) -> None:
         self.world.says(self.name, "powers itself off")
+        self.off = True
         self.world.cloud.power_off(self.instance_id)
         self.world.news(self)
 
@@ -197,7 +200,8 @@ class Machine:
     @property
     def runs(self) -> bool:
         """Power is on."""
-        return self.world.cloud.instances[self.instance_id].state.at(self.world.clock()) is InstanceState.RUNNING
+        state = self.world.cloud.instances[self.instance_id].state.at(self.world.clock())
+        return state is InstanceState.RUNNING and not self.off
 
     def boot(self) -> None:
         """Start the agent: at first, and again after it was killed."""

@@ -1,0 +1,265 @@
+"""Compute Engine as a world's cloud: the stand-in of tests/gce on the world's clock, and the real provider before it.
+
+What the stand-in holds is mirrored, at the very moment at which it changes, in the records that a world and its laws look
+at. Nothing of that goes through the provider: the laws judge what is, not what it tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, TypeVar
+
+from fleet.providers.gcp.mapping import is_boot_disk, market_of, offer_of
+
+from fleet.model.base import Micros, Seconds
+from fleet.model.cloud import Capabilities, EndedBy, InstanceState, LaunchRequest, Market, Offer, VolumeState
+from fleet.providers.gcp.names import id_of, last, region_of, tags_of
+from fleet.providers.sim.cloud import Manners, SimCloud
+from fleet.providers.sim.market import HOUR, SimType, Weather
+from fleet.providers.sim.things import SimInstance, SimVolume
+from tests.gce.clock import Clock, seconds_of
+from tests.gce.compute_operations import Failed
+from tests.gce.compute_world import Thing
+from tests.gce.router import Router
+from tests.simulation.chaos.google_wire import Wire
+
+if TYPE_CHECKING:
+    from tests.simulation.chaos.world import World
+
+T = TypeVar("T")
+TYPES = {
+    "e2-standard-8": SimType(270_000),
+    "n1-standard-4+1xT4": SimType(540_000, ("T4",)),
+    "g2-standard-4": SimType(710_000, ("L4",)),
+}
+REGIONS = {
+    "us-central1": ("us-central1-a", "us-central1-b", "us-central1-c"),
+    "us-east1": ("us-east1-b", "us-east1-c"),
+}
+SPOT = {"us-central1": 0.35, "us-east1": 0.45}
+"""Of the price on demand. Spot prices are a region's, and stand for weeks."""
+OUTERMOST: Seconds = 2 * HOUR
+"""So long after its lease, at most, Google itself ends a machine."""
+ENDED: dict[str, EndedBy] = {
+    "compute.instances.preempted": "cloud",
+    "compute.instances.hostError": "cloud",
+    "compute.instances.guestTerminate": "itself",
+    "compute.instances.scheduledStop": "itself",
+    "delete": "fleet",
+}
+"""Who ended a machine, by the operation that did."""
+PROJECT = "fleet-test"
+
+
+class GoogleCloud(SimCloud):
+    """The stand-in, and a record of each machine and disk that there ever was in it."""
+
+    def __init__(self, world: World, weather: Weather, prices: Capabilities) -> None:
+        manners = Manners(
+            types=TYPES,
+            regions=REGIONS,
+            weather=weather,
+            notice=30,
+            rebalance_lead=1e9,  # nothing is foretold
+            minimum_seconds=prices.billing.minimum_seconds,
+            free_if_interrupted_within=prices.billing.free_if_interrupted_within,
+            volume_price=prices.volume_price,
+        )
+        super().__init__(world.clock, world.seed, manners)
+        self.world = world
+        self.router = Router(Clock(world.clock))
+        compute = self.router["compute"]
+        self.stand_in = compute.world
+        self.machines, self.stock = compute.instances, compute.stock
+        self.requests: dict[str, LaunchRequest] = {}
+        """By token: what was asked for, as it was frozen."""
+        self._things: dict[str, Thing] = {}
+        self._changed: Callable[[Thing], None] = self.stand_in.changed
+        self.stand_in.changed = self._mirrored
+        self._due: Seconds = 0.0
+        self._room = self.stock.place
+        self.stock.place = self._place
+        self.wire = Wire(world, self)
+
+    # --- what is for sale
+
+    def _offers(self, region: str) -> Iterator[Offer]:
+        for zone in REGIONS.get(region, ()):
+            for name, kind in TYPES.items():
+                for market in (Market.SPOT, Market.ON_DEMAND):
+                    yield Offer(
+                        provider="gcp",
+                        region=region,
+                        zone=zone,
+                        instance_type=name,
+                        market=market,
+                        price=round(kind.on_demand * SPOT[region]) if market is Market.SPOT else kind.on_demand,
+                        on_demand_price=kind.on_demand,
+                        accelerators=kind.accelerators,
+                    )
+
+    def price_in_force(self, made: SimInstance, at: Seconds) -> Micros:
+        return made.offer.price
+
+    def _place(self, checked: object) -> None:
+        """Whether a zone has room, as the market says. Raises Failed."""
+        self._room(checked)
+        zone, name = checked.zone, checked.kind  # type: ignore[attr-defined]
+        spot = checked.spot and not self.market.has_spot(zone, name, self.stand_in.now())  # type: ignore[attr-defined]
+        if spot or self.market.zone_is_out(zone, self.stand_in.now()):
+            raise Failed(*exhausted(zone))
+
+    # --- the records
+
+    def _mirrored(self, thing: Thing) -> None:
+        """Something of the stand-in's changed just now."""
+        self._changed(thing)
+        self._quiet_until = 0.0
+        if thing.kind == "instances":
+            self._machine(thing)
+        elif thing.kind == "disks" and not is_boot_disk(thing.data):
+            self._disk(thing)
+
+    def _machine(self, thing: Thing) -> None:
+        now, instance_id, status = self.stand_in.now(), id_of(thing.name, thing.scope), thing.data["status"]
+        made = self.instances.get(instance_id)
+        if made is not None and self._things[instance_id] is not thing:
+            self.world.laws.broken("a token names one machine", f"{instance_id} was made a second time")
+        if thing.died is not None:
+            if made is not None:
+                self._off(made, thing, now)
+        elif status == "STAGING" and made is None:
+            self._begin(thing, instance_id, now)
+        elif made is None:
+            return
+        elif status == "RUNNING" and made.power_off_at is not None:  # a guest that never comes up has no dead-man switch
+            made.state.set(now, InstanceState.RUNNING)
+        elif status == "STOPPING" and made.ended_by is None:
+            made.ended_by = ENDED[thing.extra["ends"].data["operationType"]]
+            if made.ended_by != "cloud":  # a machine that is taken works on for its half minute
+                made.state.set(now, InstanceState.SHUTTING_DOWN)
+        elif status == "TERMINATED":
+            self._off(made, thing, now)
+
+    def _begin(self, thing: Thing, instance_id: str, now: Seconds) -> None:
+        """It has its place: from now on there is a machine, and it is paid for since it was asked for."""
+        tags = tags_of(thing.data["description"])
+        request = self.requests[tags["token"]]
+        items = {one["key"]: one["value"] for one in thing.data["metadata"]["items"]}
+        request = request.model_copy(update={"user_data": items["user-data"], "tags": tags})
+        offer = offer_of(thing.data, {offer.key: offer for offer in self.offers(region_of(thing.scope))})
+        made = SimInstance(instance_id, request, thing.data["id"], offer, thing.born, thing.born)
+        made.power_off_at = min(now + self.manners.first_dead_man, request.lease_until or 1e12)
+        made.state.set(thing.born, InstanceState.PENDING)
+        made.state.foresee(now + self.stand_in.span(self.stand_in.timing.stage), InstanceState.RUNNING)
+        self.instances[instance_id] = self.listed[instance_id] = made
+        self._things[instance_id] = thing
+        self._judge(thing, made)
+        if offer.market is Market.SPOT:
+            self.take(instance_id, at=self.market.spot_ends(offer.zone, thing.extra["checked"].kind, now))
+        self.on_made(made)
+
+    def _judge(self, thing: Thing, made: SimInstance) -> None:
+        """The outer dead-man switch: should all else fail, Google ends the machine, and keeps nothing but the disk."""
+        said, lease, now = thing.data["scheduling"], made.request.lease_until, self.stand_in.now()
+        until = now + int(said["maxRunDuration"]["seconds"]) if "maxRunDuration" in said else None
+        if "terminationTime" in said:
+            until = seconds_of(said["terminationTime"])
+        late = lease is not None and (until is None or until > max(lease, now) + OUTERMOST)
+        if (
+            late
+            or market_of(thing.data) is not made.request.offers[0].market
+            or said["instanceTerminationAction"] != "DELETE"
+        ):
+            self.world.laws.broken("Google itself ends a machine soon after its lease", f"{made.instance_id}: {said}")
+
+    def _off(self, made: SimInstance, thing: Thing, now: Seconds) -> None:
+        """Nothing of it runs any more."""
+        made.ended_by = made.ended_by or ENDED[thing.extra["ends"].data["operationType"]]
+        if made.state.since(InstanceState.TERMINATED) is None:
+            made.state.set(now, InstanceState.SHUTTING_DOWN)
+            made.state.foresee(now, InstanceState.TERMINATED)
+
+    def _disk(self, thing: Thing) -> None:
+        now, volume_id, data = self.stand_in.now(), id_of(thing.name, thing.scope), thing.data
+        made = self.volumes.get(volume_id)
+        if made is None or made.deleted_at is not None:
+            tags = tags_of(data.get("description", ""))
+            made = SimVolume(
+                volume_id, region_of(thing.scope), thing.scope, int(data["sizeGb"]), thing.born, tags, "", thing.born
+            )
+            self.volumes[volume_id] = self.disks[volume_id] = made
+        if thing.died is not None:
+            made.deleted_at = now
+            return
+        if int(data["sizeGb"]) != made.size_gb:
+            made.grew.append((now, made.size_gb))
+            made.size_gb = int(data["sizeGb"])
+        holder = id_of(last(data["users"][0]), thing.scope) if data.get("users") else None
+        state = VolumeState.CREATING if data["status"] == "CREATING" else VolumeState.AVAILABLE
+        made.held.set(now, (VolumeState.IN_USE, holder) if holder is not None else (state, None))
+
+    # --- what happens to machines
+
+    def take(
+        self, instance_id: str, *, at: Seconds, notice: bool = True, rebalance: bool = False, warned_late: Seconds = 0
+    ) -> None:
+        """As of a ``SimCloud``; there is no notice but the half minute in which the machine is powered off."""
+        super().take(instance_id, at=at, notice=notice, rebalance=False, warned_late=min(warned_late, self.manners.notice))
+        self.world.cloud_due(max(self.clock(), at - self.manners.notice))
+
+    def evolve(self) -> None:
+        """Let happen what was due up to now."""
+        now = self.clock()
+        if now < self._quiet_until:
+            return
+        with self.router.cloud.lock:
+            self.stand_in.settle()
+            due = min(self.stand_in.next_at(), now + HOUR)
+            for made in list(self.listed.values()):
+                due = min(due, self._next(made, now))
+        self._quiet_until = due
+        if self._due <= now or due < self._due:
+            self._due = due
+            self.world.cloud_due(max(due, now + 0.001))
+
+    def _next(self, made: SimInstance, now: Seconds) -> Seconds:
+        """Let happen to a machine what is due; when something is due next."""
+        if made.ended_by is not None:
+            gone = made.state.since(InstanceState.TERMINATED)
+            if gone is not None and now - gone > self.manners.remembered:
+                del self.listed[made.instance_id]
+            return now + HOUR
+        begins = (
+            made.take_at - self.manners.notice if made.take_at is not None and made.notice_at is not None else made.take_at
+        )
+        if made.power_off_at is not None and made.power_off_at <= now:
+            self._end(made, "compute.instances.guestTerminate", deletes=False)
+        elif begins is not None and begins <= now and made.notice_at is not None:
+            self._end(made, "compute.instances.preempted", deletes=True)
+        elif begins is not None and begins <= now:
+            self._end(made, "compute.instances.hostError", deletes=False)
+        else:
+            return min(one for one in (begins, made.power_off_at, now + HOUR) if one is not None)
+        return self.stand_in.next_at()
+
+    def _end(self, made: SimInstance, kind: str, *, deletes: bool) -> None:
+        thing = self._things[made.instance_id]
+        if thing.died is None and thing.data["status"] == "RUNNING":
+            self.machines.end(thing, kind, deletes=deletes)
+            if not deletes:
+                made.state.set(self.clock(), InstanceState.SHUTTING_DOWN)
+
+    def power_off(self, instance_id: str) -> None:
+        """The guest does so. One that is being taken is off before its time is up."""
+        self.evolve()
+        made = self.instances[instance_id]
+        if made.ended_by is None:
+            self._end(made, "compute.instances.guestTerminate", deletes=False)
+        made.state.set(self.clock(), InstanceState.SHUTTING_DOWN)
+
+
+def exhausted(zone: str) -> tuple[str, str, int, str]:
+    """Google's refusal where a zone has no room."""
+    told = f"The zone 'projects/{PROJECT}/zones/{zone}' does not have enough resources available to fulfill the request."
+    return "ZONE_RESOURCE_POOL_EXHAUSTED", told, 503, "SERVICE UNAVAILABLE"
