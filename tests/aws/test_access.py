@@ -30,8 +30,9 @@ from fleet.providers.aws.access import (
 from fleet.providers.aws.addresses import Address, caller_address, machine_address
 from fleet.providers.aws.policies import controller_policy
 from fleet.providers.aws.provider import AwsProvider
-from fleet.providers.aws.rules import description, forgotten, own_rules
+from fleet.providers.aws.rules import own_rules
 from fleet.providers.aws.session import aws_client
+from fleet.providers.let_in import description, forgotten
 from tests.aws.account import ACCOUNT
 from tests.aws.evaluator import decide
 from tests.aws.moto import Moto

@@ -11,10 +11,10 @@ import pytest
 from fleet.model.cloud import ExistingVolume, LaunchRequest, Market, NewVolume, Offer
 from fleet.model.errors import ErrorClass, ProviderError
 from fleet.model.setup import AwsRegion, AwsSetup
+from fleet.providers.asked import digest
 from fleet.providers.aws.images import Image
 from fleet.providers.aws.launch import (
     check_request,
-    digest,
     dollars,
     fleet_refusal,
     fleet_request,

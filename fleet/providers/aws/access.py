@@ -19,7 +19,8 @@ from fleet.model.cloud import AccessRule
 from fleet.model.errors import FleetError, ProviderError
 from fleet.model.setup import AwsSetup
 from fleet.providers.aws.calling import DENIED_CONTROLLER, Calls
-from fleet.providers.aws.rules import CLOSED, description, of_group, own_rules
+from fleet.providers.aws.rules import CLOSED, of_group, own_rules
+from fleet.providers.let_in import description
 
 log = logging.getLogger("fleet.aws")
 

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from fleet.model.cloud import Instance, LaunchRequest, Market, NewVolume, Offer
 from fleet.model.errors import ErrorClass, ProviderError, TooLateError
 from fleet.model.setup import AwsRegion, AwsSetup
+from fleet.providers import asked
 from fleet.providers.aws import calls, launch, mapping
 from fleet.providers.aws.errors import refusal
 from fleet.providers.aws.images import GONE, Image, Images, needs_of
@@ -87,7 +88,7 @@ class Launcher:
         if not found:
             return None
         first = min(found, key=lambda one: (mapping.moment(one["LaunchTime"]), one["InstanceId"]))
-        if mapping.tag(first, mapping.REQUEST_TAG) not in (None, launch.digest(request)):
+        if mapping.tag(first, mapping.REQUEST_TAG) not in (None, asked.digest(request)):
             raise refusal("IdempotentParameterMismatch", "this token was used for another request")
         return first
 
@@ -153,7 +154,7 @@ class Launcher:
             made: dict[str, Any] = answer["Instances"][0]
             return made
         self._reached.pop(request.token, None)
-        raise launch.most_hopeful(refusals)
+        raise asked.most_hopeful(refusals)
 
     def _unseen(
         self, request: LaunchRequest, place: AwsRegion, answer: dict[str, Any], made: dict[str, Any]
@@ -191,7 +192,7 @@ class Launcher:
             return made
         instance_id, zone = made["InstanceId"], made["Placement"]["AvailabilityZone"]
         disk = self._volumes.create(
-            region, zone, volume, f"{instance_id}{launch.DATA_DEVICE}", launch.volume_tags(request.tags)
+            region, zone, volume, f"{instance_id}{launch.DATA_DEVICE}", asked.volume_tags(request.tags)
         )
         self._volumes.attach(region, disk.volume_id, instance_id)
         return calls.instance(region, instance_id) or made

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fleet.model.base import Seconds
 from fleet.model.cloud import AccessRule
+from fleet.providers.let_in import until_said
 
 CLOSED = ("InvalidSecurityGroupRuleId.NotFound", "InvalidPermission.NotFound", "InvalidGroup.NotFound")
 """Somebody else was quicker."""
@@ -18,18 +17,13 @@ def of_group(group_id: str) -> list[dict[str, Any]]:
     return [{"Name": "group-id", "Values": [group_id]}]
 
 
-def description(fleet_id: str, until: int) -> str:
-    """What a rule says of itself."""
-    return f"fleet:{fleet_id} until {until}"
-
-
 def own_rules(region: str, described: Iterable[Mapping[str, Any]], fleet_id: str) -> list[AccessRule]:
     """A fleet's rules among those that DescribeSecurityGroupRules tells; everybody else's are none of its business."""
     found = []
     for one in described:
-        said = re.fullmatch(r"fleet:(\S+) until (\d{1,12})", one.get("Description") or "")
+        until = until_said(one.get("Description") or "", fleet_id)
         cidr = one.get("CidrIpv4") or one.get("CidrIpv6")
-        if said is not None and said[1] == fleet_id and cidr and not one.get("IsEgress"):
+        if until is not None and cidr and not one.get("IsEgress"):
             found.append(
                 AccessRule(
                     region=region,
@@ -37,12 +31,7 @@ def own_rules(region: str, described: Iterable[Mapping[str, Any]], fleet_id: str
                     rule_id=one["SecurityGroupRuleId"],
                     cidr=cidr,
                     fleet_id=fleet_id,
-                    until=int(said[2]),
+                    until=until,
                 )
             )
     return found
-
-
-def forgotten(rules: Iterable[AccessRule], now: Seconds) -> list[AccessRule]:
-    """Those past their time: whoever opened them is not connected any more, or would have renewed them."""
-    return [rule for rule in rules if rule.until < now]

@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 from fleet.core.costs import HOURS_PER_MONTH
 from fleet.model.base import Micros, Seconds
-from fleet.providers.aws.rules import forgotten, own_rules
+from fleet.providers.aws.rules import own_rules
+from fleet.providers.let_in import forgotten
 
 Kind = Literal["machine", "volume", "snapshot", "spot-request", "ingress-rule", "template-version", "upload"]
 Described = Mapping[str, Any]

@@ -11,9 +11,10 @@ from typing import Any
 
 from fleet.model.cloud import NewVolume, Volume, VolumeState
 from fleet.model.errors import ProviderError
+from fleet.providers.asked import MOST_TOKEN
 from fleet.providers.aws import calls, mapping
 from fleet.providers.aws.errors import refusal
-from fleet.providers.aws.launch import DATA_DEVICE, MOST_TOKEN
+from fleet.providers.aws.launch import DATA_DEVICE
 
 FREE, HELD = VolumeState.AVAILABLE, (VolumeState.ATTACHING, VolumeState.IN_USE)
 GONE = frozenset({"InvalidVolume.NotFound", "InvalidAttachment.NotFound", "InvalidInstanceID.NotFound"})
