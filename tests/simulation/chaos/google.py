@@ -7,26 +7,31 @@ at. Nothing of that goes through the provider: the laws judge what is, not what 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from fleet.providers.gcp.mapping import is_boot_disk, market_of, offer_of
+from fleet.providers.gcp.provider import CAPABILITIES, GcpProvider
 
 from fleet.model.base import Micros, Seconds
-from fleet.model.cloud import Capabilities, EndedBy, InstanceState, LaunchRequest, Market, Offer, VolumeState
+from fleet.model.cloud import EndedBy, InstanceState, LaunchRequest, Market, Offer, VolumeState
+from fleet.model.setup import GcpRegion, GcpSetup
+from fleet.providers.base import Provider
+from fleet.providers.gcp.mapping import is_boot_disk, market_of, offer_of
 from fleet.providers.gcp.names import id_of, last, region_of, tags_of
 from fleet.providers.sim.cloud import Manners, SimCloud
 from fleet.providers.sim.market import HOUR, SimType, Weather
 from fleet.providers.sim.things import SimInstance, SimVolume
 from tests.gce.clock import Clock, seconds_of
+from tests.gce.compute_api import Compute
+from tests.gce.compute_insert import Checked
 from tests.gce.compute_operations import Failed
 from tests.gce.compute_world import Thing
 from tests.gce.router import Router
-from tests.simulation.chaos.google_wire import Wire
+from tests.simulation.chaos.google_wire import Way, Wire
 
 if TYPE_CHECKING:
+    from tests.simulation.chaos.clients import Laptop
     from tests.simulation.chaos.world import World
 
-T = TypeVar("T")
 TYPES = {
     "e2-standard-8": SimType(270_000),
     "n1-standard-4+1xT4": SimType(540_000, ("T4",)),
@@ -48,38 +53,51 @@ ENDED: dict[str, EndedBy] = {
     "delete": "fleet",
 }
 """Who ended a machine, by the operation that did."""
-PROJECT = "fleet-test"
+IMAGE = "projects/ubuntu-os-cloud/global/images/ubuntu-2404-noble-amd64-v20260210"
 
 
 class GoogleCloud(SimCloud):
     """The stand-in, and a record of each machine and disk that there ever was in it."""
 
-    def __init__(self, world: World, weather: Weather, prices: Capabilities) -> None:
+    def __init__(self, world: World, weather: Weather) -> None:
+        billing = CAPABILITIES.billing
         manners = Manners(
             types=TYPES,
             regions=REGIONS,
             weather=weather,
             notice=30,
-            rebalance_lead=1e9,  # nothing is foretold
-            minimum_seconds=prices.billing.minimum_seconds,
-            free_if_interrupted_within=prices.billing.free_if_interrupted_within,
-            volume_price=prices.volume_price,
+            minimum_seconds=billing.minimum_seconds,
+            free_if_interrupted_within=billing.free_if_interrupted_within,
+            volume_price=CAPABILITIES.volume_price_in("us-central1"),
         )
         super().__init__(world.clock, world.seed, manners)
         self.world = world
         self.router = Router(Clock(world.clock))
         compute = self.router["compute"]
-        self.stand_in = compute.world
-        self.machines, self.stock = compute.instances, compute.stock
+        assert isinstance(compute, Compute)
+        self.stand_in, self.machines = compute.world, compute.instances
+        compute.stock.places.append(self._place)
         self.requests: dict[str, LaunchRequest] = {}
         """By token: what was asked for, as it was frozen."""
         self._things: dict[str, Thing] = {}
         self._changed: Callable[[Thing], None] = self.stand_in.changed
-        self.stand_in.changed = self._mirrored
+        self.stand_in.changed = self._mirrored  # type: ignore[method-assign]
         self._due: Seconds = 0.0
-        self._room = self.stock.place
-        self.stock.place = self._place
         self.wire = Wire(world, self)
+
+    def setup(self, fleet_id: str) -> GcpSetup:
+        """As ``fleet init gcp`` would have left it."""
+        cloud = self.router.cloud
+        return GcpSetup(
+            fleet_id=fleet_id,
+            project=cloud.project,
+            number=cloud.number,
+            bucket="gs://fleet-bucket/there",
+            network="fleet",
+            service_account=f"fleet-machines@{cloud.project}.iam.gserviceaccount.com",
+            regions={name: GcpRegion(region=name, subnetwork="fleet", zones=zones) for name, zones in REGIONS.items()},
+            made_at=self.world.began,
+        )
 
     # --- what is for sale
 
@@ -101,13 +119,13 @@ class GoogleCloud(SimCloud):
     def price_in_force(self, made: SimInstance, at: Seconds) -> Micros:
         return made.offer.price
 
-    def _place(self, checked: object) -> None:
+    def _place(self, wanted: Checked) -> None:
         """Whether a zone has room, as the market says. Raises Failed."""
-        self._room(checked)
-        zone, name = checked.zone, checked.kind  # type: ignore[attr-defined]
-        spot = checked.spot and not self.market.has_spot(zone, name, self.stand_in.now())  # type: ignore[attr-defined]
-        if spot or self.market.zone_is_out(zone, self.stand_in.now()):
-            raise Failed(*exhausted(zone))
+        zone, now = wanted.zone, self.stand_in.now()
+        if (wanted.spot and not self.market.has_spot(zone, wanted.kind, now)) or self.market.zone_is_out(zone, now):
+            where = f"projects/{self.router.cloud.project}/zones/{zone}"
+            told = f"The zone '{where}' does not have enough resources available to fulfill the request."
+            raise Failed("ZONE_RESOURCE_POOL_EXHAUSTED", told, 503, "SERVICE UNAVAILABLE")
 
     # --- the records
 
@@ -136,8 +154,8 @@ class GoogleCloud(SimCloud):
             made.state.set(now, InstanceState.RUNNING)
         elif status == "STOPPING" and made.ended_by is None:
             made.ended_by = ENDED[thing.extra["ends"].data["operationType"]]
-            if made.ended_by != "cloud":  # a machine that is taken works on for its half minute
-                made.state.set(now, InstanceState.SHUTTING_DOWN)
+            if made.ended_by != "cloud" or made.notice_at is None:  # one that is taken works on for its half minute
+                made.state.set(now, InstanceState.STOPPING)
         elif status == "TERMINATED":
             self._off(made, thing, now)
 
@@ -166,15 +184,12 @@ class GoogleCloud(SimCloud):
         if "terminationTime" in said:
             until = seconds_of(said["terminationTime"])
         late = lease is not None and (until is None or until > max(lease, now) + OUTERMOST)
-        if (
-            late
-            or market_of(thing.data) is not made.request.offers[0].market
-            or said["instanceTerminationAction"] != "DELETE"
-        ):
+        other = market_of(thing.data) is not made.request.offers[0].market
+        if late or other or said.get("instanceTerminationAction") != "DELETE":
             self.world.laws.broken("Google itself ends a machine soon after its lease", f"{made.instance_id}: {said}")
 
     def _off(self, made: SimInstance, thing: Thing, now: Seconds) -> None:
-        """Nothing of it runs any more."""
+        """Nothing of it runs any more, and it is paid for no longer."""
         made.ended_by = made.ended_by or ENDED[thing.extra["ends"].data["operationType"]]
         if made.state.since(InstanceState.TERMINATED) is None:
             made.state.set(now, InstanceState.SHUTTING_DOWN)
@@ -230,9 +245,9 @@ class GoogleCloud(SimCloud):
             if gone is not None and now - gone > self.manners.remembered:
                 del self.listed[made.instance_id]
             return now + HOUR
-        begins = (
-            made.take_at - self.manners.notice if made.take_at is not None and made.notice_at is not None else made.take_at
-        )
+        begins = made.take_at
+        if begins is not None and made.notice_at is not None:
+            begins -= self.manners.notice
         if made.power_off_at is not None and made.power_off_at <= now:
             self._end(made, "compute.instances.guestTerminate", deletes=False)
         elif begins is not None and begins <= now and made.notice_at is not None:
@@ -247,19 +262,29 @@ class GoogleCloud(SimCloud):
         thing = self._things[made.instance_id]
         if thing.died is None and thing.data["status"] == "RUNNING":
             self.machines.end(thing, kind, deletes=deletes)
-            if not deletes:
-                made.state.set(self.clock(), InstanceState.SHUTTING_DOWN)
 
     def power_off(self, instance_id: str) -> None:
-        """The guest does so. One that is being taken is off before its time is up."""
+        """The guest does so. Of one that is being taken Google hears nothing new."""
         self.evolve()
         made = self.instances[instance_id]
         if made.ended_by is None:
             self._end(made, "compute.instances.guestTerminate", deletes=False)
-        made.state.set(self.clock(), InstanceState.SHUTTING_DOWN)
 
 
-def exhausted(zone: str) -> tuple[str, str, int, str]:
-    """Google's refusal where a zone has no room."""
-    told = f"The zone 'projects/{PROJECT}/zones/{zone}' does not have enough resources available to fulfill the request."
-    return "ZONE_RESOURCE_POOL_EXHAUSTED", told, 503, "SERVICE UNAVAILABLE"
+class Google:
+    """``provider: gcp``, as a world has it."""
+
+    word = "gcp"
+    infras = ("gcp", "gcp/us-central1", "gcp/us-east1", "gcp/us-central1/us-central1-b")
+
+    def cloud(self, world: World, weather: Weather) -> SimCloud:
+        return GoogleCloud(world, weather)
+
+    def provider(self, world: World, fleet_id: str, client: Laptop | None) -> Provider:
+        cloud = world.cloud
+        assert isinstance(cloud, GoogleCloud)
+        setup = cloud.setup(fleet_id)
+        provider = GcpProvider(
+            fleet_id, setup, world.folder / "cache", shop=cloud.offers, book=cloud.offers, clock=world.clock
+        )
+        return Way(provider, cloud, client, setup.model_dump_json(), IMAGE)

@@ -36,8 +36,7 @@ REFUSALS = {
     "quota": (403, "quotaExceeded", "Quota 'PREEMPTIBLE_NVIDIA_T4_GPUS' exceeded. Limit: 0.0 in region us-central1."),
     "unknown": (400, "somethingNew", "There is something new under the sun."),
 }
-"""How Compute Engine says at once what the suite lets go wrong. What it says only in an operation is the stand-in's to say."""
-SPOKEN = frozenset({"capacity", "price", "denied"})
+"""How Compute Engine says at once what the suite lets go wrong; what stands only in operations the stand-in says itself."""
 
 
 class InsteadError(Exception):
