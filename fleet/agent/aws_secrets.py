@@ -12,27 +12,20 @@ from typing import Any
 
 from fleet.agent.role import Role
 from fleet.agent.sigv4 import signed
+from fleet.agent.vault import ANSWER_WITHIN, MOST_BYTES, MissingSecretError, Patient
 from fleet.model.base import Seconds
 from fleet.model.errors import FleetError, StoreError
 from fleet.store.region import amazon_domain
 
 AT_ONCE = 10
 """Parameters that one call may ask for."""
-ANSWER_WITHIN: Seconds = 8.0
-MOST_BYTES = 1 << 20
-PATIENCE: Seconds = 1800.0
-"""A service that cannot be reached for so long is out of the machine's reach: to wait on costs more than to say so."""
 _PASSES = frozenset({"ThrottlingException", "RequestLimitExceeded", "InternalServerError", "InternalServiceError",
                      "InternalFailure", "ServiceUnavailable", "ServiceUnavailableException", "RequestTimeout",
                      "ExpiredTokenException", "ExpiredToken", "RequestExpired", "UnrecognizedClientException"})  # fmt: skip
 """Refusals of the moment. A role's credentials that are new may be unknown for some seconds."""
 
 
-class MissingSecretError(FleetError):
-    """The job names a secret that this machine cannot have; trying again does not help."""
-
-
-class AwsSecrets:
+class AwsSecrets(Patient):
     """Found at once for all names of a job; neither written anywhere nor passed to any program."""
 
     def __init__(
@@ -48,25 +41,15 @@ class AwsSecrets:
 
         ``wall``: by what requests are dated.
         """
-        self._role, self._regions, self._env = role, regions, env
-        self._wall, self._monotonic = wall, monotonic
-        self._began: Seconds | None = None
+        super().__init__(monotonic)
+        self._role, self._regions, self._env, self._wall = role, regions, env, wall
 
-    def find(self, names: Sequence[str]) -> dict[str, str]:
-        """The value of each. Raises MissingSecretError that says what to make; StoreError if a later try may succeed."""
-        self._began = self._monotonic() if self._began is None else self._began
-        try:
-            found: dict[str, str] = {}
-            for look in (self._parameters, self._secrets):
-                for region in self._regions:
-                    found |= look(region, [name for name in names if name not in found])
-        except StoreError as error:
-            if self._monotonic() - self._began < PATIENCE:
-                raise
-            raise MissingSecretError(f"for {PATIENCE / 60:.0f} minutes {error.message}", error.hint) from None
-        absent = [name for name in names if name not in found]
-        if absent:
-            raise self._missing(absent)
+    def look(self, names: Sequence[str]) -> dict[str, str]:
+        """Parameter Store first, in every region."""
+        found: dict[str, str] = {}
+        for look in (self._parameters, self._secrets):
+            for region in self._regions:
+                found |= look(region, [name for name in names if name not in found])
         return found
 
     def _parameters(self, region: str, names: Sequence[str]) -> dict[str, str]:
@@ -92,7 +75,8 @@ class AwsSecrets:
                 found[name] = str(answer["SecretString"])
         return found
 
-    def _missing(self, names: Sequence[str]) -> MissingSecretError:
+    def missing(self, names: Sequence[str]) -> MissingSecretError:
+        """With the command that makes them."""
         where, first = " or ".join(self._regions), names[0]
         told = f"no secret {', '.join(names)}: neither Parameter Store has /fleet/{first} nor Secrets Manager fleet/{first}"
         make = f"aws ssm put-parameter --region {self._regions[0]} --type SecureString --name /fleet/{{}} --value …"

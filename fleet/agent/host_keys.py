@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fleet.agent.google_metadata import GoogleMetadata
 from fleet.agent.lanes import Lane
 from fleet.model import layout
 from fleet.model.base import Seconds, document_bytes
@@ -45,6 +47,16 @@ def login_user(env: Mapping[str, str], os_release: str) -> str:
     return env.get("FLEET_LOGIN") or LOGINS.get(match[1] if match else "", "")
 
 
+def guest_attributes(metadata: GoogleMetadata) -> Callable[[Sequence[str]], None]:
+    """Tells host keys to Compute Engine, where gcloud and the API look for them (namespace ``hostkeys``, by kind)."""
+
+    def tell(keys: Sequence[str]) -> None:
+        for kind, _, key in (line.partition(" ") for line in keys):
+            metadata.put(f"instance/guest-attributes/hostkeys/{kind}", key)
+
+    return tell
+
+
 @dataclass
 class Publishing:
     """Tried in a lane of its own until the bucket has them. Training never waits for it."""
@@ -55,6 +67,8 @@ class Publishing:
     lane: Lane
     root: Path
     env: Mapping[str, str] = field(default_factory=dict)
+    tell: Callable[[Sequence[str]], None] | None = None
+    """Whom else they are told, once: those who may not read the bucket. OSError is no reason to ask again."""
     done: bool = False
     problem: str = ""
     _due: Seconds = float("-inf")
@@ -82,3 +96,6 @@ class Publishing:
             release = ""
         told = HostKeys(instance_id=self.instance_id, keys=keys, user=login_user(self.env, release), at=now)
         self.objects.put(layout.host_key(self.boot.run_id, self.boot.attempt), document_bytes(told))
+        if self.tell is not None:
+            with contextlib.suppress(OSError):  # guest attributes may be switched off, by the project or by its organization
+                self.tell(keys)

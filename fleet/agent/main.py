@@ -17,14 +17,17 @@ from pydantic import ValidationError
 from fleet import __version__
 from fleet.agent import workload, workplace
 from fleet.agent.aws_secrets import AwsSecrets
-from fleet.agent.ec2_machine import Ec2Machine, ec2_machine, metadata_url
-from fleet.agent.host_keys import Publishing
+from fleet.agent.ec2_machine import ec2_machine
+from fleet.agent.gce_machine import GceMachine, gce_machine
+from fleet.agent.google_secrets import GoogleSecrets
+from fleet.agent.host_keys import Publishing, guest_attributes
 from fleet.agent.lanes import LOW_PRIORITY, ThreadLane
 from fleet.agent.local_machine import local_machine
 from fleet.agent.logfile import LogFile
 from fleet.agent.logic import Agent, Lanes
 from fleet.agent.machine import Machine
 from fleet.agent.metadata import Metadata
+from fleet.agent.prepared import PreparedMachine, metadata_url
 from fleet.agent.process import ShellProcess
 from fleet.agent.role import Role
 from fleet.agent.stack import ComposeProcess
@@ -42,7 +45,7 @@ METADATA_WAIT = 10.0
 """A machine's metadata service may come up a little after the agent."""
 LAST_WORD = 2.0
 """So long the order to power off has, which a thread gives, before a service that was told to end does."""
-MACHINES: dict[str, Callable[[], Machine]] = {"local": local_machine, "ec2": ec2_machine}
+MACHINES: dict[str, Callable[[], Machine]] = {"local": local_machine, "ec2": ec2_machine, "gce": gce_machine}
 """What $FLEET_MACHINE may name."""
 
 
@@ -55,12 +58,12 @@ def main() -> None:
         sys.exit(f"fleet-agent: there is no boot document: {error}")
     except ValidationError as error:
         sys.exit(f"fleet-agent: the user-data is no boot document of version {__version__}: {error}")
-    if isinstance(machine, Ec2Machine) and started_too_often(machine.scratch, machine.boot_id, time.time()):
+    if isinstance(machine, PreparedMachine) and started_too_often(machine.scratch, machine.boot_id, time.time()):
         sys.stderr.write(f"fleet-agent: started more than {MOST} times within an hour: this machine is given up\n")
         machine.power_off()
         threading.Event().wait()
     told = threading.Event()
-    if isinstance(machine, Ec2Machine):  # on `local` nobody shuts a machine down but its supervisor, which kills
+    if isinstance(machine, PreparedMachine):  # on `local` nobody shuts a machine down but its supervisor, which kills
         signal.signal(signal.SIGTERM, lambda *_: told.set())
     stopped = live(machine, boot, told)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -103,7 +106,7 @@ def _machine() -> Machine:
         try:
             return MACHINES[kind]()
         except KeyError as error:
-            sys.exit(f"fleet-agent runs on an instance: {error} is not set; on one of EC2 FLEET_MACHINE is ec2")
+            sys.exit(f"fleet-agent runs on an instance: {error} is not set; in a cloud FLEET_MACHINE says which")
         except OSError as error:
             if time.monotonic() >= until:
                 what = error.filename or "the metadata service"
@@ -113,9 +116,11 @@ def _machine() -> Machine:
 
 def make_agent(machine: Machine, boot: BootDocument, wake: Callable[[], None]) -> Agent:
     """An agent with real lanes, children and bucket."""
-    on_ec2 = isinstance(machine, Ec2Machine)
+    prepared = isinstance(machine, PreparedMachine)
     throttle = Throttle(boot.job.checkpoint.cpu)
     objects = open_objects(boot.root, pause=throttle.pause)
+    if isinstance(machine, GceMachine):
+        machine.now = objects.now
     values = [os.environ[name] for name in boot.job.secrets if name in os.environ]
     log = LogFile(machine.scratch / "log" / "training.log", hide=values)
     work = ThreadLane("work", wake, nice=LOW_PRIORITY)  # the first that uses the bucket: its library's threads follow suit
@@ -129,13 +134,14 @@ def make_agent(machine: Machine, boot: BootDocument, wake: Callable[[], None]) -
             words, env = workload.command(boot, machine.scratch, env)
             return WorkloadProcess(words, folder, env, log, wake, time.time)
         spec, own = workplace.stack(boot, machine.instance_id, machine.scratch, folder, env)
-        wait = ENGINE_WAIT if on_ec2 else 0.0
+        wait = ENGINE_WAIT if prepared else 0.0
         return ComposeProcess(spec, own, log, wake, time.time, machine.training_begins, engine_wait=wait)
 
     beside = []
-    if on_ec2:
+    if prepared:
         lane = ThreadLane("host-keys", wake)
-        beside.append(Publishing(objects, boot, machine.instance_id, lane, machine.root, os.environ).look)
+        told = guest_attributes(machine.metadata) if isinstance(machine, GceMachine) else None
+        beside.append(Publishing(objects, boot, machine.instance_id, lane, machine.root, os.environ, told).look)
     return Agent(
         machine,
         objects,
@@ -144,18 +150,22 @@ def make_agent(machine: Machine, boot: BootDocument, wake: Callable[[], None]) -
         start,
         log,
         start_containers=start_containers,
-        find_secrets=secrets_of(boot, objects.now) if on_ec2 and boot.job.secrets else None,
+        find_secrets=secrets_of(machine, boot, objects.now) if prepared and boot.job.secrets else None,
         beside=beside,
         throttle=throttle,
         version=__version__,
     )
 
 
-def secrets_of(boot: BootDocument, now: Callable[[], Seconds]) -> Callable[[], dict[str, str]]:
-    """How the values of the job's secrets are found: in the machine's region, else in the bucket's.
+def secrets_of(machine: Machine, boot: BootDocument, now: Callable[[], Seconds]) -> Callable[[], dict[str, str]]:
+    """How the values of the job's secrets are found: in the cloud that the machine is in.
 
-    Calls are dated by the bucket's clock, since the machine's may be wrong.
+    On EC2 in the machine's region, else in the bucket's. Calls there are dated by the bucket's clock, since the machine's
+    may be wrong.
     """
+    if isinstance(machine, GceMachine):
+        google = GoogleSecrets(machine.metadata, os.environ)
+        return lambda: google.find(boot.job.secrets)
     regions = regions_of(urlsplit(boot.root).netloc)
     found = AwsSecrets(Role(Metadata(metadata_url()), now), regions, os.environ, wall=now)
     return lambda: found.find(boot.job.secrets)

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import re
-import socket
 import time
 from datetime import datetime
-from typing import Any
-from urllib.parse import urlsplit
 
+from fleet.agent.answering import place_of
 from fleet.model.base import Seconds
 
 TOKEN_SECONDS = 300
 TIMEOUT = 2.0
 """For a whole answer, unless said otherwise."""
-MOST_BYTES = 16 << 20
 _TOKEN = re.compile(r"[!-~]{1,1024}")
 """What a header can carry; another kind of answer must not be taken for a token until it would have expired."""
 
@@ -26,9 +22,8 @@ class Metadata:
 
     def __init__(self, url: str, timeout: Seconds | None = None) -> None:
         """``timeout`` is for a whole answer."""
-        parts = urlsplit(url)
-        self._timeout = timeout
-        self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 80
+        self._timeout = timeout or TIMEOUT
+        self._place = place_of(url)
         self._token = ""
         self._token_until = 0.0
 
@@ -54,45 +49,8 @@ class Metadata:
         self._token, self._token_until = text, time.monotonic() + TOKEN_SECONDS / 2
 
     def _ask(self, method: str, path: str, headers: dict[str, str]) -> tuple[int, str]:
-        connection = _Connection(self._host, self._port, timeout=self._timeout or TIMEOUT)
-        try:
-            connection.request(method, path, headers=headers)
-            answer = connection.getresponse()
-            data = answer.read(MOST_BYTES + 1)
-            if len(data) > MOST_BYTES:
-                raise OSError(f"the metadata service has too much to say of {path}")
-            return answer.status, data.decode()
-        except (http.client.HTTPException, ValueError) as error:
-            raise OSError(f"the metadata service is out of order: {error!r}") from None
-        finally:
-            connection.close()
-
-
-class _Socket(socket.socket):
-    """Waits until a moment, not for so long between any two bytes: an answer that trickles in is none."""
-
-    until = float("inf")
-
-    def recv_into(self, *args: Any) -> int:
-        """A piece, if it comes in time."""
-        left = self.until - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("the answer takes too long")
-        self.settimeout(left)
-        return super().recv_into(*args)
-
-
-class _Connection(http.client.HTTPConnection):
-    """To be done with within its timeout."""
-
-    def connect(self) -> None:
-        """Open the connection; its time begins."""
-        patience = self.timeout or TIMEOUT
-        until = time.monotonic() + patience
-        plain = socket.create_connection((self.host, self.port), patience)
-        self.sock = _Socket(plain.family, plain.type, plain.proto, plain.detach())
-        self.sock.settimeout(patience)
-        self.sock.until = until
+        answer = self._place.ask(method, path, headers, self._timeout)
+        return answer.status, answer.text
 
 
 class Signalled:

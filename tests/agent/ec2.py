@@ -85,8 +85,8 @@ class Service(Metadata):
         return super().answer(path)
 
 
-class FakeEc2:
-    """The machine's root and its metadata service."""
+class FakeRoot:
+    """The disk of a machine that cloud-init prepared."""
 
     def __init__(self, root: Path, job: dict[str, object] | None = None, **boot: object) -> None:
         self.root = root
@@ -103,11 +103,6 @@ class FakeEc2:
         fields = {"name": "racer", "run": "true", "checkpoint": {"format": "rename"}, **(job or {})}
         self.boot = BootDocument.model_validate({**BOOT, "job": Job.model_validate(fields), **boot})
         self.write("etc/fleet/boot.json", document_bytes(self.boot).decode())
-        self.service = Service()
-        listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        self._server = serve(self.service, listener)
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
     def mount_point(self) -> Path:
@@ -130,6 +125,18 @@ class FakeEc2:
         except FileNotFoundError:
             return []
         return [line for line in lines if line.startswith(script)]
+
+
+class FakeEc2(FakeRoot):
+    """The machine's root and its metadata service."""
+
+    def __init__(self, root: Path, job: dict[str, object] | None = None, **boot: object) -> None:
+        super().__init__(root, job, **boot)
+        self.service = Service()
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        self._server = serve(self.service, listener)
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def machine(self) -> Ec2Machine:
         return Ec2Machine(Client(self.url, 1.0), self.root)

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from fleet.agent import ec2_machine, main, process, scripts, workplace
-from fleet.agent.ec2_machine import Ec2Machine, as_a_login
+from fleet.agent import main, prepared, process, scripts, workplace
+from fleet.agent.ec2_machine import Ec2Machine
 from fleet.agent.holders import holders
 from fleet.agent.machine import BlankVolumeError
+from fleet.agent.prepared import as_a_login
 from fleet.agent.starts import MOST, WITHIN, started_too_often
 from fleet.agent.starts import NAME as STARTS
 from fleet.agent.watch import Signals
@@ -48,8 +49,8 @@ def ec2(make: Make) -> FakeEc2:
 
 @pytest.fixture
 def machine(ec2: FakeEc2, monkeypatch: pytest.MonkeyPatch) -> Ec2Machine:
-    monkeypatch.setattr(ec2_machine, "LOOK_PAUSE", 0.05)
-    monkeypatch.setattr(ec2_machine, "FAILED_PAUSE", 0.05)
+    monkeypatch.setattr(prepared, "LOOK_PAUSE", 0.05)
+    monkeypatch.setattr(prepared, "FAILED_PAUSE", 0.05)
     return ec2.machine()
 
 
@@ -148,7 +149,7 @@ def test_a_refusal_is_told_in_its_own_words_as_long_as_it_holds(ec2: FakeEc2, ma
 def test_a_mount_that_hangs_is_ended_with_all_it_started(
     ec2: FakeEc2, machine: Ec2Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ec2_machine, "MOUNT_MOST", 0.2)
+    monkeypatch.setattr(prepared, "MOUNT_MOST", 0.2)
     ec2.write("slow")
     until(lambda: volume(machine) == "volume.sh did not end within 0 s")
     ec2.remove("slow")
@@ -316,9 +317,9 @@ def agent(env: dict[str, str]) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_kind_of_machine_that_there_is_not_is_named(ec2: FakeEc2) -> None:
-    ended = agent({**ec2.env(), "FLEET_MACHINE": "gce"})
+    ended = agent({**ec2.env(), "FLEET_MACHINE": "azure"})
     assert ended.returncode == 1
-    assert ended.stderr == "fleet-agent: FLEET_MACHINE is 'gce', and may be ec2 or local\n"
+    assert ended.stderr == "fleet-agent: FLEET_MACHINE is 'azure', and may be ec2 or gce or local\n"
 
 
 def test_outside_a_machine_of_local_the_variable_that_is_missing_is_named(ec2: FakeEc2) -> None:

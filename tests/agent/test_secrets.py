@@ -15,11 +15,12 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as Botos
 
-from fleet.agent.aws_secrets import AT_ONCE, PATIENCE, AwsSecrets, MissingSecretError
+from fleet.agent.aws_secrets import AT_ONCE, AwsSecrets
 from fleet.agent.logic import REFUSALS
 from fleet.agent.metadata import Metadata as Client
 from fleet.agent.role import EARLY, Role
 from fleet.agent.sigv4 import Credentials, signed
+from fleet.agent.vault import PATIENCE, MissingSecretError
 from fleet.model.errors import StoreError
 from tests.agent.ec2 import ROLE, FakeEc2
 from tests.agent.fakes import Life, World
