@@ -19,7 +19,7 @@ import yaml
 
 from tests.aws.moto import STRANGE, moto_server
 from tests.aws.proxy import Proxy, proxy_before
-from tests.aws.yard import Yard
+from tests.aws.yard import MotoYard
 
 pytestmark = pytest.mark.system
 
@@ -59,7 +59,7 @@ class Account:
         }
         keys = {"aws_access_key_id": "a", "aws_secret_access_key": "b", "region_name": "us-east-1"}
         self.client: Callable[[str], Any] = lambda name: boto3.client(name, endpoint_url=cloud, **keys)
-        self.yard = Yard(folder / "yard", cloud, "us-east-1")
+        self.yard = MotoYard(folder / "yard", cloud, "us-east-1")
         self.controller: subprocess.Popen[bytes] | None = None
 
     def fleet(self, *words: str, code: int = 0) -> str:
