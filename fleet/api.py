@@ -50,7 +50,7 @@ JobLike = Job | str | Path | Mapping[str, Any]
 OnEvent = Callable[[Event], None]
 
 if TYPE_CHECKING:
-    from fleet.providers.aws.overview import Overview
+    from fleet.providers.priced import Overview
 
 
 def _nothing(_event: Event) -> None:

@@ -67,7 +67,7 @@ def image_ids(incomplete: str) -> list[str]:
 
 def driver_names(incomplete: str) -> list[str]:
     """Branches of NVIDIA's driver that some machine needs."""
-    from fleet.providers.aws.gpus import GPUS
+    from fleet.providers.gpus import GPUS
 
     return _beginning(sorted({gpu.branch for gpu in GPUS.values() if gpu.branch}), incomplete)
 
@@ -121,7 +121,7 @@ def instance_types(incomplete: str) -> list[str]:
 
 def gpu_names(incomplete: str) -> list[str]:
     """Accelerators of EC2's types."""
-    from fleet.providers.aws.gpus import GPUS
+    from fleet.providers.gpus import GPUS
 
     return _beginning(GPUS, incomplete)
 

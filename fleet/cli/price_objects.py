@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from fleet.cli.price_words import dollars, saving
-from fleet.providers.aws.catalog import accelerators
-from fleet.providers.aws.missing import Missing
-from fleet.providers.aws.overview import Overview, Row, Source
+from fleet.providers.priced import Missing, Overview, Row, Source, accelerators
 
 if TYPE_CHECKING:
     from fleet.cli.objects import MissingObject, PriceObject, PricesObject, PriceSourceObject

@@ -12,8 +12,7 @@ from fleet.cli.price_words import told_price, told_sources
 from fleet.cli.sparkline import means
 from fleet.model.base import Micros
 from fleet.model.units import format_money
-from fleet.providers.aws.catalog import accelerators
-from fleet.providers.aws.overview import Overview, Row
+from fleet.providers.priced import Overview, Row, accelerators
 from fleet.report.palette import COLOURS, DARK
 
 WIDTH, HEIGHT = 760, 240

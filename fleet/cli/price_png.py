@@ -14,7 +14,7 @@ from fleet.report.palette import COLOURS
 
 if TYPE_CHECKING:
     from fleet.cli.price_plot import Panel
-    from fleet.providers.aws.overview import Overview
+    from fleet.providers.priced import Overview
 
 MOST_PANELS = 20
 """Below one another; more would be a picture that no program shows well."""

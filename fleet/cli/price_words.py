@@ -7,9 +7,9 @@ from datetime import datetime, timezone
 
 from fleet.model.base import Micros
 from fleet.model.units import MICROS_PER_DOLLAR
-from fleet.providers.aws.gpus import GPUS
-from fleet.providers.aws.overview import Overview, Row, Source
-from fleet.providers.aws.pricecache import told_age
+from fleet.providers.gpus import GPUS
+from fleet.providers.pricecache import told_age
+from fleet.providers.priced import Overview, Row, Source
 
 STACKS = 4
 """What runs on a GPU is told where so many kinds are shown at most."""

@@ -16,10 +16,10 @@ from fleet.control.aws_place import profile_of
 from fleet.control.home import Home, open_home
 from fleet.control.names import nearest
 from fleet.model.errors import ErrorClass, FleetError, ProviderError
-from fleet.providers.aws.catalog import accelerators
 from fleet.providers.aws.config import default_region
-from fleet.providers.aws.overview import Overview, Row, Wish, look
+from fleet.providers.aws.overview import Wish, look
 from fleet.providers.aws.pricing import known_regions
+from fleet.providers.priced import Overview, Row, accelerators
 
 SPARE = ("VCPUS", "RANGE", "ACCELERATORS", "INTERRUPTED", "ON-DEMAND")
 

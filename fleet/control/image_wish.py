@@ -9,9 +9,9 @@ from fleet.control.image_places import ImagePlace
 from fleet.control.names import nearest
 from fleet.model.errors import FleetError
 from fleet.model.image import Variant
-from fleet.providers.aws.gpus import GPUS, NEWEST
 from fleet.providers.aws.own_images import BASES
 from fleet.providers.aws.published import DEFAULT, OLDER, Arch
+from fleet.providers.gpus import GPUS, NEWEST
 
 _PULL = re.compile(r"[^\s@]+@sha256:[0-9a-f]{64}")
 

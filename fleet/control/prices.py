@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fleet.control.controller import Controller
     from fleet.control.home import Home
     from fleet.core.state import FleetState
-    from fleet.providers.aws.pricecache import Part
+    from fleet.providers.pricecache import Part
 
 log = logging.getLogger("fleet.control")
 

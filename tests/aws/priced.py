@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from fleet.providers.aws.pricecache import DAY, HOUR, PriceCache, fingerprint, region_cache
+from fleet.providers.aws.pricecache import fingerprint, region_cache
+from fleet.providers.pricecache import DAY, HOUR, PriceCache
 
 ACCOUNT = "123456789012"
 LABELS = ["<5%", "5-10%", "10-15%", "15-20%", ">20%"]

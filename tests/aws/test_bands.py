@@ -10,8 +10,9 @@ import pytest
 
 from fleet.model.errors import ProviderError
 from fleet.providers.aws import bands
-from fleet.providers.aws.bands import Band, address, known_bands, refresh_bands, shrunk
-from fleet.providers.aws.pricecache import DAY, HOUR, PriceCache
+from fleet.providers.aws.bands import address, known_bands, refresh_bands, shrunk
+from fleet.providers.pricecache import DAY, HOUR, PriceCache
+from fleet.providers.priced import Band
 
 FILE: dict[str, Any] = {
     "global_rate": "<10%",

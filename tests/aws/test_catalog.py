@@ -8,7 +8,6 @@ from moto.ec2.models.instance_types import INSTANCE_TYPES
 
 from fleet.providers.aws.catalog import (
     USUAL,
-    TypeFacts,
     accelerators_of,
     arch_of,
     facts_of,
@@ -19,7 +18,8 @@ from fleet.providers.aws.catalog import (
     with_gpu,
 )
 from fleet.providers.aws.families import FAMILIES
-from fleet.providers.aws.gpus import GPUS
+from fleet.providers.gpus import GPUS
+from fleet.providers.priced import TypeFacts
 
 RECORDED: dict[str, Any] = INSTANCE_TYPES
 """Answers of the real DescribeInstanceTypes, as moto ships them."""

@@ -10,11 +10,11 @@ import pytest
 from fleet.model.errors import ErrorClass, ProviderError
 from fleet.model.setup import AwsSetup
 from fleet.providers.aws.endpoints import endpoints_of
-from fleet.providers.aws.image_cache import DAY
 from fleet.providers.aws.images import Images, image_of
 from fleet.providers.aws.provider import AwsProvider
 from fleet.providers.aws.published import NAMES
 from fleet.providers.aws.session import forget_clients
+from fleet.providers.image_cache import DAY
 from tests.aws.bench import Rig
 from tests.aws.ground import AMI, REGION, offer, shelf
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from fleet.model.cloud import Offer
 from fleet.model.errors import ErrorClass, ProviderError
-from fleet.providers.aws.image_cache import DAY
 from fleet.providers.aws.images import Images
 from fleet.providers.aws.own_images import (
     MARK,
@@ -26,6 +25,7 @@ from fleet.providers.aws.own_images import (
     why_unfit,
 )
 from fleet.providers.aws.session import aws_client
+from fleet.providers.image_cache import DAY
 from tests.aws.account import ACCOUNT
 from tests.aws.baked import MADE, bake, record
 from tests.aws.bench import Rig

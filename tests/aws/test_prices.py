@@ -22,10 +22,11 @@ from fleet.model.errors import ErrorClass, ProviderError
 from fleet.providers.aws import asking
 from fleet.providers.aws.asking import Asking
 from fleet.providers.aws.offers import facts_of, offers, refresh
-from fleet.providers.aws.pricecache import DAY, LIMITS, PriceCache, fingerprint, region_cache, told_age
+from fleet.providers.aws.pricecache import fingerprint, region_cache
 from fleet.providers.aws.pricing import bundled, known_regions, list_prices, micros, on_demand, served_from
 from fleet.providers.aws.session import aws_client
 from fleet.providers.aws.spot import cut, history, now_prices, placement_scores
+from fleet.providers.pricecache import DAY, LIMITS, PriceCache, told_age
 from tests.aws.moto import Moto
 from tests.aws.priced import NOWHERE, PRICES, learn
 from tests.system.traces import folder

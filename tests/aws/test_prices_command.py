@@ -19,9 +19,9 @@ from fleet.cli.sparkline import means, sparkline
 from fleet.model.errors import FleetError
 from fleet.providers.aws import asking
 from fleet.providers.aws.config import default_region
-from fleet.providers.aws.overview import Overview, Row
-from fleet.providers.aws.pricecache import DAY
 from fleet.providers.aws.session import forget_clients
+from fleet.providers.pricecache import DAY
+from fleet.providers.priced import Overview, Row
 from tests.aws.moto import STRANGE, Moto
 from tests.aws.priced import NOWHERE, learn
 from tests.unit.cli.test_commands import Shell

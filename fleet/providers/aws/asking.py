@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from fleet.model.errors import ErrorClass, ProviderError
+from fleet.providers.again import again
 from fleet.providers.aws.errors import translated
 from fleet.providers.aws.pricing import list_prices, served_from
 from fleet.providers.aws.session import aws_client
@@ -87,20 +88,4 @@ class Asking:
         return aws_client("ec2", self.region, profile=self.profile)
 
     def _again(self, do: Callable[[], T]) -> T:
-        """As often as was asked for, where trying again may help; a short while between."""
-        if self._tries == 1:
-            return do()
-        import tenacity
-
-        from fleet.providers.wrap.retry import AGAIN
-
-        def worth_it(error: BaseException) -> bool:
-            return isinstance(error, ProviderError) and error.error_class in AGAIN
-
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(worth_it),
-            stop=tenacity.stop_after_attempt(self._tries),
-            wait=tenacity.wait_random_exponential(multiplier=0.3, max=3.0),
-            reraise=True,
-        )
-        return retrying(do)
+        return again(do, self._tries)

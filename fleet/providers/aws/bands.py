@@ -13,29 +13,18 @@ from __future__ import annotations
 import json
 import os
 import urllib.request
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fleet.model.errors import ErrorClass, ProviderError
-from fleet.providers.aws.pricecache import PriceCache, endpoint
+from fleet.providers.aws.pricecache import endpoint
+from fleet.providers.pricecache import PriceCache
+from fleet.providers.priced import Band
 
 URL = "https://spot-bid-advisor.s3.amazonaws.com/spot-advisor-data.json"
 SECONDS = 10.0
 MOST_BYTES = 32_000_000
 USUAL_LABELS = ["<5%", "5-10%", "10-15%", "15-20%", ">20%"]
-
-
-@dataclass(frozen=True, slots=True)
-class Band:
-    """One type in one region."""
-
-    label: str
-    """``<5%``: so many of the machines were interrupted in a month."""
-    rank: int
-    """From 0, the quietest."""
-    saving_percent: int
-    """Against on-demand, over the last 30 days and all zones, as the advisor says."""
 
 
 class Bands:

@@ -8,54 +8,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from fleet.providers.aws.families import FAMILIES, SUCCESSORS, Family, Size, sizes_of
-from fleet.providers.aws.gpus import GPUS, NEWEST
-
-Arch = Literal["x86_64", "aarch64"]
+from fleet.providers.gpus import GPUS, NEWEST
+from fleet.providers.priced import Arch, TypeFacts, accelerators
 
 USUAL = (
     *("g4dn.xlarge", "g4dn.2xlarge", "g5.xlarge", "g5.2xlarge", "g6.xlarge", "g6.2xlarge", "g6e.xlarge"),
     *("c5.2xlarge", "c7i.2xlarge"),
 )
 """Shown where nobody named a type."""
-
-
-@dataclass(frozen=True, slots=True)
-class TypeFacts:
-    """One instance type."""
-
-    name: str
-    arch: Arch
-    vcpus: int
-    memory_gib: float
-    gpu: str | None = None
-    """The name that jobs use in ``accelerators``."""
-    gpus: int = 0
-    gpu_memory_gib: int = 0
-    """Of one device."""
-    hypervisor: Literal["nitro", "xen"] = "nitro"
-    """On Nitro a volume appears as an NVMe disk, on Xen by its device's name."""
-    driver_branch: str | None = None
-    """NVIDIA's, as Ubuntu's packages are named (``580-server``); None: no NVIDIA device."""
-    open_kernel: bool = False
-    """The driver's open kernel modules run the device, and are to be taken; else the proprietary ones."""
-    fabric_manager: bool = False
-    """Devices are joined by NVSwitch: CUDA does not start without ``nvidia-fabricmanager`` of the same branch."""
-    generation: str = ""
-    """The device's architecture."""
-    cuda: str = ""
-    """The highest CUDA that the driver runs on the device."""
-    stack: str = ""
-    """What that means for frameworks."""
-    gone: bool = False
-    """AWS retired it: an account is not offered it any more, except where EC2's own list says so."""
-    gone_since: str = ""
-    successors: tuple[str, ...] = ()
-    on_request: bool = False
-    """An offer only to who names it: another architecture, too small, or a whole server that takes long to start."""
 
 
 @functools.cache
@@ -113,11 +76,6 @@ def arch_of(instance_type: str) -> Arch | None:
 def accelerators_of(instance_type: str) -> tuple[str, ...]:
     """One name for each device, as an offer has them."""
     return accelerators(type_of(instance_type))
-
-
-def accelerators(facts: TypeFacts | None) -> tuple[str, ...]:
-    """The same of facts that are at hand."""
-    return (facts.gpu,) * facts.gpus if facts is not None and facts.gpu is not None else ()
 
 
 def successors_of(instance_type: str) -> tuple[str, ...]:

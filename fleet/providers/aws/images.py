@@ -18,11 +18,11 @@ from fleet.model.cloud import BootTarget, Offer
 from fleet.model.errors import ErrorClass, ProviderError
 from fleet.providers.aws.endpoints import custom_endpoints
 from fleet.providers.aws.errors import translated
-from fleet.providers.aws.image_cache import ImageCache
 from fleet.providers.aws.offers import facts_of
 from fleet.providers.aws.own_images import BASES, MARK, Choice, OwnImage, Wanted, choose, own_image
 from fleet.providers.aws.published import DEFAULT, NAMES, OLDER, Arch, Published, newest
 from fleet.providers.aws.session import aws_client
+from fleet.providers.image_cache import ImageCache
 
 GONE = ("InvalidAMIID.NotFound", "InvalidAMIID.Unavailable")
 """EC2's words for an image that is not there (any more)."""

@@ -4,49 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from fleet.model.cloud import Offer
-from fleet.model.units import format_money
 from fleet.providers.aws import catalog
-
-
-@dataclass(frozen=True, slots=True)
-class Instead:
-    """A type that serves in place of another."""
-
-    instance_type: str
-    offer: Offer | None
-    """The cheapest that there is; None: it is not offered either."""
-
-    @property
-    def told(self) -> str:
-        """``g4dn.xlarge (T4) from $0.16/h (spot, us-east-1b)``."""
-        gpus = catalog.accelerators_of(self.instance_type) or (self.offer.accelerators if self.offer else ())
-        what = f"{self.instance_type} ({f'{len(gpus)} ' if len(gpus) > 1 else ''}{gpus[0]})" if gpus else self.instance_type
-        if self.offer is None:
-            return what
-        return f"{what} from {format_money(self.offer.price)}/h ({self.offer.market.value}, {self.offer.zone})"
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """A type, or a kind of accelerator, that nothing on offer has."""
-
-    what: str
-    why: str
-    instead: tuple[Instead, ...]
-
-    @property
-    def told(self) -> str:
-        """In one sentence or two."""
-        sold = [one.told for one in self.instead if one.offer is not None]
-        if sold:
-            return f"{self.what}: {self.why}. Instead: {'; '.join(sold)}"
-        if self.instead:
-            names = ", ".join(one.instance_type for one in self.instead)
-            return f"{self.what}: {self.why}. Instead there would be {names}, of which none is offered there either"
-        return f"{self.what}: {self.why}"
+from fleet.providers.priced import Instead, Missing
 
 
 def explain_missing(
@@ -106,4 +67,4 @@ def _accelerator(name: str, cheapest: dict[str, Offer], where: str) -> Missing:
 
 
 def _priced(names: Iterable[str], cheapest: dict[str, Offer]) -> tuple[Instead, ...]:
-    return tuple(Instead(name, cheapest.get(name)) for name in names)
+    return tuple(Instead(name, cheapest.get(name), catalog.accelerators_of(name)) for name in names)

@@ -10,7 +10,6 @@ types in every zone would be ten thousand offers, of which a job could mean almo
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,14 +20,13 @@ from fleet.model.cloud import Market, Offer
 from fleet.model.errors import ProviderError
 from fleet.providers.aws import catalog
 from fleet.providers.aws.asking import Asking
-from fleet.providers.aws.pricecache import Part, PriceCache, region_cache
-from fleet.providers.aws.pricing import OnDemand, on_demand
+from fleet.providers.aws.pricecache import region_cache
+from fleet.providers.aws.pricing import on_demand
+from fleet.providers.pricecache import PriceCache, in_short, part_dict
+from fleet.providers.priced import OnDemand, TypeFacts, accelerators
 
 if TYPE_CHECKING:
     from fleet.model.setup import AwsSetup
-
-
-MOST_CHARACTERS = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ class Known:
     unlisted: str
     """Why the price list could not be asked; empty: it could, or was not."""
 
-    def facts_of(self, instance_type: str) -> catalog.TypeFacts | None:
+    def facts_of(self, instance_type: str) -> TypeFacts | None:
         """The table's word, else EC2's; None: never heard of."""
         known = catalog.type_of(instance_type)
         if known is not None:
@@ -88,7 +86,7 @@ def known(kept: PriceCache, cache: Path, region: str) -> Known:
     )
 
 
-def facts_of(instance_type: str, cache: Path) -> catalog.TypeFacts | None:
+def facts_of(instance_type: str, cache: Path) -> TypeFacts | None:
     """The table's word on a type, else what EC2 said of it when it was first priced; None: never heard of."""
     known_here = catalog.type_of(instance_type)
     if known_here is not None:
@@ -103,7 +101,7 @@ def _offers(found: Known) -> Iterator[Offer]:
         usual = found.on_demand.get(name)
         if usual is None:
             continue
-        accelerators = catalog.accelerators(found.facts_of(name))
+        devices = accelerators(found.facts_of(name))
         for zone in found.offered.get(name, ()):
             markets = {Market.SPOT: prices.get(zone), Market.ON_DEMAND: usual.price}
             for market, price in markets.items():
@@ -116,7 +114,7 @@ def _offers(found: Known) -> Iterator[Offer]:
                         market=market,
                         price=price,
                         on_demand_price=usual.price,
-                        accelerators=accelerators,
+                        accelerators=devices,
                     )
 
 
@@ -201,17 +199,3 @@ def _refresh_types(ask: Asking, kept: PriceCache, wanted: Sequence[str], at: flo
             kept.write("types", {**have, **ask.described(missing)}, at)
         except ProviderError as error:
             yield f"{ask.region}: {in_short(error)}; nothing is known of the accelerators of {', '.join(missing)}"
-
-
-def in_short(error: ProviderError) -> str:
-    """A refusal in one line: something between us and the cloud may answer with a whole page."""
-    text = " ".join(re.sub(r"<[^>]*>", " ", error.message).split())
-    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}…"
-
-
-def part_dict(part: Part | None, field: str = "") -> dict[str, Any]:
-    """A part's mapping, or one within it; empty where it is not there or has another form."""
-    data = part.data if part is not None else None
-    if field and isinstance(data, dict):
-        data = data.get(field)
-    return data if isinstance(data, dict) else {}

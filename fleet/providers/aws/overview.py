@@ -5,22 +5,22 @@ from __future__ import annotations
 import fnmatch
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fleet.model.base import Micros
 from fleet.model.cloud import Offer
 from fleet.model.errors import ProviderError
 from fleet.providers.aws import catalog
 from fleet.providers.aws.asking import Asking
-from fleet.providers.aws.bands import Band, known_bands, refresh_bands
-from fleet.providers.aws.missing import Missing, explain_missing
-from fleet.providers.aws.offers import Known, in_short, known, offers, part_dict, refresh
-from fleet.providers.aws.pricecache import DAY, Part, PriceCache, region_cache
-from fleet.providers.aws.pricing import OnDemand
+from fleet.providers.aws.bands import known_bands, refresh_bands
+from fleet.providers.aws.missing import explain_missing
+from fleet.providers.aws.offers import Known, known, offers, refresh
+from fleet.providers.aws.pricecache import region_cache
 from fleet.providers.aws.session import aws_client
-from fleet.providers.aws.spot import Points, cut, placement_scores
+from fleet.providers.aws.spot import cut, placement_scores
+from fleet.providers.pricecache import DAY, Part, PriceCache, in_short, part_dict
+from fleet.providers.priced import Missing, Overview, Points, Row, Source, TypeFacts
 
 if TYPE_CHECKING:
     from fleet.model.setup import AwsSetup
@@ -42,46 +42,6 @@ class Wish:
         """The patterns that types are matched against."""
         of_gpu = catalog.with_gpu(self.gpu) if self.gpu else ()
         return self.types or tuple(of_gpu) or (() if self.gpu else catalog.USUAL)
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One type in one zone."""
-
-    region: str
-    zone: str
-    instance_type: str
-    facts: catalog.TypeFacts | None
-    spot: Micros | None
-    """Now; None: it is not sold so there."""
-    on_demand: OnDemand | None
-    band: Band | None
-    points: Points
-    """The spot price over time."""
-    score: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where figures come from, and of when they are."""
-
-    what: str
-    region: str
-    origin: str
-    at: float | None
-    problem: str = ""
-
-
-@dataclass(slots=True)
-class Overview:
-    """Everything that is shown."""
-
-    at: float
-    since: float
-    rows: list[Row] = field(default_factory=list)
-    missing: tuple[Missing, ...] = ()
-    sources: list[Source] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
 
 
 def look(
@@ -198,7 +158,7 @@ def _chosen(wish: Wish, found: Known) -> list[str]:
     return list(dict.fromkeys(chosen))
 
 
-def _has(facts: catalog.TypeFacts | None, gpu: str) -> bool:
+def _has(facts: TypeFacts | None, gpu: str) -> bool:
     return facts is not None and (facts.gpu or "").casefold() == gpu.casefold()
 
 

@@ -1,86 +1,18 @@
-"""What was learned of prices, kept on this computer: one small file for each part, each with its time.
-
-A file that is torn, of another version, or not there is the same: nothing is known. Whoever writes last wins; a reader
-sees one whole file or the one before it.
-"""
+"""Whose prices are kept in which folder: an account's, of a region, and of a cloud."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import json
 import os
-import secrets
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fleet.model.errors import ProviderError
+from fleet.providers.pricecache import Part, PriceCache
 
 if TYPE_CHECKING:
     from fleet.model.setup import AwsSetup
-
-VERSION = 1
-HOUR, DAY = 3600.0, 86400.0
-LIMITS = {
-    "spot": 600.0,
-    "history": 1800.0,
-    "scores": 1800.0,
-    "bands-failed": HOUR,
-    "ondemand-failed": HOUR,
-    "account": DAY,
-    "offered": DAY,
-    "bands": DAY,
-    "ondemand": 7 * DAY,
-    "types": 90 * DAY,
-}
-"""By part: how old it may be before a command that shows prices fetches it anew, in seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Something that was learned, and when."""
-
-    at: float
-    data: Any
-
-    def age(self, now: float) -> float:
-        """Seconds; a time in the future, as a clock that was set back leaves one, counts as no age at all."""
-        return max(0.0, now - self.at)
-
-    def fresh(self, name: str, now: float) -> bool:
-        """Young enough not to be asked for again; what claims to be of the future is not."""
-        return self.at <= now + 60 and self.age(now) < LIMITS[name]
-
-
-class PriceCache:
-    """A folder of parts."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def read(self, name: str) -> Part | None:
-        """A part, or None: nothing is known."""
-        try:
-            found = json.loads((self.folder / f"{name}.json").read_bytes())
-            if found["v"] != VERSION:
-                return None
-            return Part(float(found["at"]), found["data"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-
-    def write(self, name: str, data: Any, at: float) -> None:
-        """Keep a part, whole or not at all. A disk that takes nothing is no reason to fail: it is asked for again then."""
-        target = self.folder / f"{name}.json"
-        temporary = target.with_name(f".{name}-{os.getpid()}-{secrets.token_hex(4)}.tmp")
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps({"v": VERSION, "at": at, "data": data}, separators=(",", ":")), encoding="utf-8")
-            temporary.replace(target)
-        except OSError:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
 
 
 def endpoint() -> str:
@@ -128,12 +60,3 @@ def _account(cache: Path, region: str, profile: str | None) -> str:
             raise
     kept.write("accounts", {**accounts, mark: [account, now]}, now)
     return account
-
-
-def told_age(seconds: float) -> str:
-    """``just now``, ``47m old``, ``3h old``, ``12d old``."""
-    if seconds < 60:
-        return "just now"
-    if seconds < 2 * HOUR:
-        return f"{seconds // 60:.0f}m old"
-    return f"{seconds // HOUR:.0f}h old" if seconds < 2 * DAY else f"{seconds // DAY:.0f}d old"

@@ -16,18 +16,16 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from statistics import median
-from typing import Any, Literal
+from typing import Any
 
 from fleet.model.base import Micros
 from fleet.providers.aws.errors import translated
-from fleet.providers.aws.pricecache import Part
-
-Source = Literal["price-list", "bundled", "estimate"]
+from fleet.providers.pricecache import Part
+from fleet.providers.priced import OnDemand
 
 _HOME = "us-east-1"
 _SERVED_FROM = {"aws": "us-east-1", "aws-cn": "cn-northwest-1"}
@@ -39,16 +37,6 @@ _WANTED = {
     "preInstalledSw": "NA",
     "marketoption": "OnDemand",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class OnDemand:
-    """What one hour of a type costs on demand."""
-
-    price: Micros
-    source: Source
-    at: float
-    """Of when the price is."""
 
 
 def list_prices(client: Any, region: str) -> dict[str, Micros]:

@@ -14,14 +14,12 @@ from typing import Any
 from fleet.model.base import Micros, Seconds
 from fleet.providers.aws.errors import translated
 from fleet.providers.aws.pricing import micros
+from fleet.providers.priced import Points
 
 LONGEST_DAYS = 90
 _PRODUCTS = ["Linux/UNIX", "Linux/UNIX (Amazon VPC)"]
 _AT_ONCE = 100
 """Types in one question."""
-
-Points = list[tuple[Seconds, Micros]]
-"""A price in force from a time on, until the next; the oldest first."""
 
 
 def history(client: Any, types: Sequence[str], since: Seconds, until: Seconds | None = None) -> dict[str, dict[str, Points]]:

@@ -87,7 +87,7 @@ def compute(call: str, *, body: Json | None = None, timeout: float = session.REA
 
 def every(call: str, **asked: Any) -> Iterator[Json]:
     """All pages of a list."""
-    more: dict[str, str] = {}
+    more: Json = {}
     while True:
         page = compute(call, max_results=PAGE, **asked, **more)
         yield page

@@ -83,6 +83,11 @@ def labels(tags: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
+def network_tag(fleet_id: str) -> str:
+    """The tag that a fleet's machines have, and that what is let in is let in to: ``fleet-<id>``."""
+    return f"fleet-{label(fleet_id)}"[:MOST_NAME].rstrip("-_").replace("_", "-")
+
+
 def described(tags: Mapping[str, str]) -> str:
     """The description that says a thing's tags exactly."""
     return json.dumps({"fleet": dict(tags)}, sort_keys=True, separators=(",", ":"))

@@ -31,9 +31,8 @@ _ENDERS: dict[str, EndedBy] = {
     "delete": "fleet",  # or a person in the console: the account's own wish
     "stop": "fleet",
     "suspend": "fleet",
-    "compute.instances.deleteOnMaxRunDuration": "itself",  # the lease's outermost end, told to the cloud by the launch
-    "compute.instances.stopOnMaxRunDuration": "itself",
-    "compute.instances.automaticallyTerminated": "itself",
+    "compute.instances.scheduledStop": "itself",  # the lease's outermost end, told to the cloud by the launch
+    "compute.instances.scheduledDelete": "itself",
 }
 """Operations that end a machine: types as Compute Engine and its audit log name them, and whose wish each was."""
 
@@ -65,7 +64,7 @@ class Waiter:
     def until_done(self, operation: Json, until: Seconds | None = None) -> Json:
         """The operation as it is once it is done, or at ``until``. An answer that is lost meanwhile is asked for again."""
         until = self.deadline() if until is None else until
-        where = {"zone": last(operation["zone"])} if operation.get("zone") else {}
+        where: Json = {"zone": last(operation["zone"])} if operation.get("zone") else {}
         call = "zoneOperations.wait" if where else "globalOperations.wait"
         while operation.get("status") != DONE:
             left = until - self._clock()

@@ -23,12 +23,14 @@ CONNECT_SECONDS = 5
 READ_SECONDS = 30
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 LOGIN = "gcloud auth application-default login"
+OVERRIDE = "CLOUDSDK_API_ENDPOINT_OVERRIDES_"
+"""Begins the names of variables that say where an interface is asked instead."""
 _MAKING = threading.Lock()
 
 
 def endpoint(api: str) -> str:
     """The address of an interface (``compute``, ``iam``, ``cloudbilling``, …), without a slash at its end."""
-    override = os.environ.get(f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{api.upper()}")
+    override = os.environ.get(f"{OVERRIDE}{api.upper()}")
     return (override or f"https://{api}.googleapis.com").rstrip("/")
 
 
