@@ -21,7 +21,7 @@ if ! cmp -s "$list.this" "$target/.made-from"; then
             cp -al "$kept/." "$target.new"
             continue
         fi
-        "$root/opt/fleet/bin/s3.py" get "$key" "$target.new/$name.tar.gz" --sha256 "$sha"
+        "$root/opt/fleet/bin/bucket.py" get "$key" "$target.new/$name.tar.gz" --sha256 "$sha"
         tar -xzf "$target.new/$name.tar.gz" -C "$target.new" --no-same-owner
         rm "$target.new/$name.tar.gz"
     done <"$list.this"

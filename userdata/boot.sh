@@ -50,7 +50,7 @@ failed() {
         echo
         timeout 10 systemctl --no-pager --full status fleet-agent.service docker.service
     } >"$state/boot.log" 2>&1
-    timeout 90 "$bin/s3.py" put "$state/boot.log" "$FLEET_BOOT_LOG" || say "its log could not be uploaded"
+    timeout 90 "$bin/bucket.py" put "$state/boot.log" "$FLEET_BOOT_LOG" || say "its log could not be uploaded"
     if [ "$FLEET_KEEP_FAILED" != 0 ]; then
         say "stays for $FLEET_KEEP_FAILED seconds, for a look"
         until=$(($(date +%s) + FLEET_KEEP_FAILED))

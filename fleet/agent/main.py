@@ -19,6 +19,7 @@ from fleet.agent import workload, workplace
 from fleet.agent.aws_secrets import AwsSecrets
 from fleet.agent.ec2_machine import ec2_machine
 from fleet.agent.gce_machine import GceMachine, gce_machine
+from fleet.agent.google_metadata import GoogleMetadata
 from fleet.agent.google_secrets import GoogleSecrets
 from fleet.agent.host_keys import Publishing, guest_attributes
 from fleet.agent.lanes import LOW_PRIORITY, ThreadLane
@@ -32,6 +33,7 @@ from fleet.agent.process import ShellProcess
 from fleet.agent.role import Role
 from fleet.agent.stack import ComposeProcess
 from fleet.agent.starts import MOST, started_too_often
+from fleet.agent.vouched import vouched
 from fleet.agent.workload import WorkloadProcess
 from fleet.model.base import Seconds
 from fleet.model.documents import BootDocument
@@ -43,6 +45,8 @@ ENGINE_WAIT = 60.0
 """An engine of docker that is just starting is waited for so long on a machine of its own."""
 METADATA_WAIT = 10.0
 """A machine's metadata service may come up a little after the agent."""
+IDENTITY_WAIT = 5.0
+"""A metadata service may have to ask elsewhere for a token; nothing but the bucket waits for it."""
 LAST_WORD = 2.0
 """So long the order to power off has, which a thread gives, before a service that was told to end does."""
 MACHINES: dict[str, Callable[[], Machine]] = {"local": local_machine, "ec2": ec2_machine, "gce": gce_machine}
@@ -118,7 +122,8 @@ def make_agent(machine: Machine, boot: BootDocument, wake: Callable[[], None]) -
     """An agent with real lanes, children and bucket."""
     prepared = isinstance(machine, PreparedMachine)
     throttle = Throttle(boot.job.checkpoint.cpu)
-    objects = open_objects(boot.root, pause=throttle.pause)
+    credentials = bucket_credentials(boot.root, lambda: objects.now())
+    objects = open_objects(boot.root, pause=throttle.pause, credentials=credentials)
     if isinstance(machine, GceMachine):
         machine.now = objects.now
     values = [os.environ[name] for name in boot.job.secrets if name in os.environ]
@@ -155,6 +160,12 @@ def make_agent(machine: Machine, boot: BootDocument, wake: Callable[[], None]) -
         throttle=throttle,
         version=__version__,
     )
+
+
+def bucket_credentials(root: str, now: Callable[[], Seconds]) -> Callable[[], dict[str, object]] | None:
+    """What the bucket is opened with, where obstore does not find it by itself. ``now``: the time by the bucket's clock."""
+    google = GoogleMetadata(metadata_url(), IDENTITY_WAIT)
+    return vouched(root, os.environ, google=google, role=Role(Metadata(metadata_url()), now), wall=now)
 
 
 def secrets_of(machine: Machine, boot: BootDocument, now: Callable[[], Seconds]) -> Callable[[], dict[str, str]]:

@@ -54,7 +54,9 @@ def cloud_config(boot: BootDocument, target: BootTarget, wheels: WheelIndex, *, 
     }
     written = [{"path": path, "permissions": "0644", "content": text} for path, text in files.items()]
     lease = "-" if boot.lease_until is None else str(int(boot.lease_until))
-    there = {"any", *(["stack"] if boot.job.in_containers else []), *(["driver"] if target.driver else [])}
+    across = boot.root.startswith("gs:") or target.environment.get("FLEET_MACHINE") == "gce"
+    wanted = {"stack": boot.job.in_containers, "driver": target.driver, "across": across}
+    there = {"any", *(name for name, so in wanted.items() if so)}
     scripts = [file for file in config["write_files"] if there & {*file.pop("for", "any").split()}]
     config = {**_filled(config, lease), "write_files": [*written, *_filled(scripts, lease)]}
     return "#cloud-config\n" + yaml.dump(config, Dumper=_Dumper, sort_keys=False, width=1 << 20, default_flow_style=False)

@@ -105,6 +105,10 @@ def open_fleet(
 
 def open_bucket(home: Home, url: str) -> Objects:
     """The bucket at a URL, reached with what it was set up with here. Raises UnsuitableStoreError if it is none."""
+    if url.startswith("gs:"):
+        from fleet.providers.gcp.login import bucket_login
+
+        return open_objects(url, credentials=bucket_login())
     return open_objects(url, profile=home.aws_profile(url) if url.startswith("s3:") else None)
 
 

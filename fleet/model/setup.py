@@ -32,10 +32,16 @@ class AwsSetup(Frozen):
     account: str
     partition: str = "aws"
     bucket: str
-    """Its name."""
+    """Its name; or the URL of a bucket on Cloud Storage, ``gs://…``."""
     bucket_region: str
+    """Empty for a bucket on Cloud Storage."""
     instance_profile: str
     """Its name; machines get the role of the same name."""
+    google_provider: str = ""
+    """What Google trusts the machines' role by, to reach a bucket on Cloud Storage:
+    ``projects/<number>/locations/global/workloadIdentityPools/<pool>/providers/<provider>``. Empty: the bucket is on S3."""
+    google_account: str = ""
+    """The address of the service account that they act as there."""
     regions: dict[str, AwsRegion] = Field(default_factory=dict)
     public_ip: bool = True
     """Machines get a public IPv4 address ($0.005 an hour): one without egress cannot boot."""
@@ -99,6 +105,8 @@ class GcpSetup(Frozen):
     """Its unique number: AWS trusts it by that."""
     aws_role: str = ""
     """The ARN of the role that machines take on to reach a bucket on S3; empty: the bucket is on Cloud Storage."""
+    aws_region: str = ""
+    """The region of that bucket."""
     regions: dict[str, GcpRegion] = Field(default_factory=dict)
     ssh_user: str = "fleet"
     ssh_key: str | None = None

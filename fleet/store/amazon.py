@@ -17,10 +17,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fleet.model.across import BUCKET_REGION
 from fleet.model.errors import StoreError
 from fleet.store.awsconfig import AwsConfig, Keys, config_files, read_config
 from fleet.store.clock import BucketClock, answer_to_head
-from fleet.store.region import BUCKET_REGION, amazon_domain
+from fleet.store.region import amazon_domain
 
 if TYPE_CHECKING:
     from obstore.store import S3Credential, S3Store
@@ -176,12 +177,18 @@ def _metadata_endpoint() -> str:
 
 
 def open_s3(
-    bucket: str, prefix: str, *, profile: str | None = None, region: str | None = None
+    bucket: str,
+    prefix: str,
+    *,
+    profile: str | None = None,
+    region: str | None = None,
+    credentials: Callable[[], S3Credential] | None = None,
 ) -> tuple[S3Store, Callable[[], float], Callable[[], str]]:
     """A store, its clock, and what to type when its credentials are refused.
 
     A bucket's region is ``region`` if that is given, else what S3 itself says: a laptop's region, and a machine's, need not
-    be the bucket's. The configured one serves where a store does not tell, or cannot be reached.
+    be the bucket's. The configured one serves where a store does not tell, or cannot be reached. ``credentials`` go before
+    everything that would be found.
     """
     from obstore.store import S3Store
 
@@ -207,7 +214,7 @@ def open_s3(
         virtual_hosted_style_request=endpoint is None and "." not in bucket,
         client_options=client_options(allow_http=bool(endpoint and endpoint.startswith("http://"))),
         retry_config=retry_config(),
-        credential_provider=credentials_for(profile, config),
+        credential_provider=credentials or credentials_for(profile, config),
         metadata_endpoint=_metadata_endpoint(),
     )
     return store, place.clock.now, lambda: read_config(os.environ, profile).login

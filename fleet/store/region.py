@@ -1,9 +1,6 @@
-"""Where Amazon's regions are found, and how a machine is told which region its bucket is in."""
+"""Where Amazon's regions are found."""
 
 from __future__ import annotations
-
-BUCKET_REGION = "FLEET_BUCKET_REGION"
-"""The variable that says it, on a machine: it may run in another."""
 
 
 def amazon_domain(region: str) -> str:

@@ -53,11 +53,14 @@ REFUSED = {
     "InvalidAccessKeyId": "are not known",
     "SignatureDoesNotMatch": "do not belong together",
     "RequestTimeTooSkewed": "",
+    "AuthenticationRequired": "are not accepted",
+    "invalid_grant": "have expired, or were taken back",
 }
-"""S3's codes for requests whose signature it does not take, and what they say of the credentials."""
-_CODE = re.compile(r"<Code>(\w+)</Code>")
-_OURS = re.compile(r"External AWS credential provider: [\w.]+: ([^\n]+)\n?([^\n]*)")
-"""How obstore passes on what fleet/store/amazon.py raises, message and hint."""
+"""S3's codes for requests whose signature it does not take, Cloud Storage's for a token that it does not take, and that of
+Google's token server; and what they say of the credentials."""
+_CODE = re.compile(r"<Code>(\w+)</Code>|\W(invalid_grant)\W")
+_OURS = re.compile(r"External (?:AWS|GCP) credential provider: [\w.]+: ([^\n]+)\n?([^\n]*)")
+"""How obstore passes on what credentials of ours raise, message and hint."""
 
 
 def retry_config() -> RetryConfig:
@@ -254,12 +257,13 @@ def _no_credentials(error: BaseException, login: Callable[[], str]) -> StoreErro
     ours = _OURS.search(str(error))
     if ours:
         return StoreError(ours[1], ours[2] or CHECK)
-    code = _CODE.search(str(error))
-    if code is None or code[1] not in REFUSED:
+    found = _CODE.search(str(error))
+    code = (found[1] or found[2]) if found else ""
+    if code not in REFUSED:
         return None
-    if code[1] == "RequestTimeTooSkewed":
+    if code == "RequestTimeTooSkewed":
         return StoreError("this computer's clock is too far off for signed requests", "Set the clock.")
-    return StoreError(f"the bucket's credentials {REFUSED[code[1]]} ({code[1]})", login())
+    return StoreError(f"the bucket's credentials {REFUSED[code]} ({code})", login())
 
 
 def _first_line(error: BaseException) -> str:

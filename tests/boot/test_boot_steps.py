@@ -36,7 +36,7 @@ class Bench:
             (self.root / name).mkdir(parents=True)
         self.state = self.root / "var/lib/fleet"
         self.bin = Shims(self.root / "opt/fleet/bin")
-        for name in ("agent.sh", "docker.sh", "gpu.sh", "volume.sh", "s3.py", "dead-man.sh"):
+        for name in ("agent.sh", "docker.sh", "gpu.sh", "volume.sh", "bucket.py", "dead-man.sh"):
             self.bin.add(name)
         self.shims = Shims(folder / "shims")
         self.shims.add("systemctl")
@@ -125,10 +125,10 @@ def test_a_volume_that_cannot_be_had_is_the_agents_to_tell(bench: Bench, code: i
 def test_a_step_that_fails_uploads_the_boots_log_and_powers_off(bench: Bench, step: str) -> None:
     bench.bin.add(f"{step}.sh", "exit 7")
     kept = bench.root / "uploaded"
-    bench.bin.add("s3.py", f'cp "$2" "{kept}"')
+    bench.bin.add("bucket.py", f'cp "$2" "{kept}"')
     before = int(time.time())
     assert bench.boot(FLEET_STACK="1", FLEET_DRIVER="570-server").returncode == 1
-    assert bench.bin.calls("s3.py") == [f"put {bench.state}/boot.log runs/r/attempts/1/boot.log"]
+    assert bench.bin.calls("bucket.py") == [f"put {bench.state}/boot.log runs/r/attempts/1/boot.log"]
     text = kept.read_text()
     for part in (
         f"step {step} ended with exit code 7",
@@ -147,13 +147,13 @@ def test_a_step_that_fails_uploads_the_boots_log_and_powers_off(bench: Bench, st
 def test_an_agent_that_does_not_start_is_a_boot_that_failed(bench: Bench) -> None:
     bench.shims.add("systemctl", 'case "$1" in enable) exit 1 ;; esac')
     assert bench.boot().returncode == 1
-    assert bench.bin.calls("s3.py")
+    assert bench.bin.calls("bucket.py")
     assert bench.bin.calls("dead-man.sh")
 
 
 def test_a_log_that_cannot_be_uploaded_does_not_keep_the_machine_alive(bench: Bench) -> None:
     bench.bin.add("agent.sh", "exit 1")
-    bench.bin.add("s3.py", "exit 1")
+    bench.bin.add("bucket.py", "exit 1")
     done = bench.boot()
     assert "could not be uploaded" in done.stdout
     assert len(bench.bin.calls("dead-man.sh")) == 1
@@ -183,7 +183,7 @@ class Agents(Bench):
         self.bucket = folder / "bucket"
         self.bucket.mkdir()
         self.bin.add(
-            "s3.py", f'test "$1-$4" = get---sha256 && cp "{self.bucket}/$2" "$3" && echo "$5  $3" | sha256sum --quiet -c'
+            "bucket.py", f'test "$1-$4" = get---sha256 && cp "{self.bucket}/$2" "$3" && echo "$5  $3" | sha256sum --quiet -c'
         )
         self.target = self.root / "opt/fleet/agent"
 
@@ -217,7 +217,7 @@ def test_an_agent_that_is_there_is_not_fetched_again_but_another_is(agents: Agen
     agents.offer(any=CODE, **{HERE: {"needed.py": b"right = 1"}})
     assert agents.script("agent.sh").returncode == 0
     assert agents.script("agent.sh").returncode == 0
-    assert len(agents.bin.calls("s3.py")) == 2
+    assert len(agents.bin.calls("bucket.py")) == 2
     agents.offer(any=CODE, **{HERE: {"needed.py": b"right = 2"}})
     assert agents.script("agent.sh").returncode == 0
     assert (agents.target / "needed.py").read_text() == "right = 2"
@@ -231,13 +231,13 @@ def test_what_an_image_brings_unpacked_is_not_fetched_and_another_fleets_own_fil
     (kept / "needed.py").write_text("right = 1")
     (kept / "deep" / "er.py").write_text("right = 2")
     assert agents.script("agent.sh").returncode == 0
-    (call,) = agents.bin.calls("s3.py")
+    (call,) = agents.bin.calls("bucket.py")
     assert call.startswith("get any ")
     assert (agents.target / "deep/er.py").samefile(kept / "deep/er.py")  # no second copy: nothing is read for it
     agents.offer(any={**CODE, "fleet/newer.py": b""}, **{HERE: {"needed.py": b"right = 1"}})
     assert agents.script("agent.sh").returncode == 0
     assert (agents.target / "fleet/newer.py").exists()
-    assert len(agents.bin.calls("s3.py")) == 2
+    assert len(agents.bin.calls("bucket.py")) == 2
     assert (kept / "needed.py").read_text() == "right = 1"
 
 

@@ -206,7 +206,7 @@ def test_a_boot_that_fails_leaves_its_log_and_powers_off(bench: Bench) -> None:
     bench.until(lambda: not machine.runs, "the machine powers off")
     log = bench.objects.get(layout.boot_log(bench.run("chain").run_id, 1)).decode()
     assert "step agent ended with exit code" in log
-    assert "s3.py:" in log
+    assert "bucket.py:" in log
     assert "status: running" in log or "status: error" in log  # cloud-init's own word
     bench.until(lambda: bench.run("chain").attempts[1].examined, "it is looked into")
     assert "agent failed" in bench.objects.get(layout.console(bench.run("chain").run_id, 1)).decode()

@@ -25,6 +25,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from fleet.model.across import told_on_amazon
 from fleet.model.base import Seconds
 from fleet.model.cloud import (
     AccessRule,
@@ -155,7 +156,7 @@ class AwsProvider:
         if here is None:
             return target
         setup = newest.model_copy(update={"regions": {here.region: here}})
-        there = {**target.environment, "FLEET_BUCKET_REGION": newest.bucket_region}
+        there = {**target.environment, **told_on_amazon(newest)}
         return target.model_copy(update={"setup": setup.model_dump_json(), "environment": there})
 
     def launch(self, request: LaunchRequest, in_time: InTime = always) -> Instance:

@@ -62,7 +62,16 @@ def _files(boot: BootDocument, target: BootTarget = TARGET, keep_failed: float |
     return {file["path"]: file["content"] for file in config["write_files"]}
 
 
-@pytest.mark.parametrize(("name", "boot", "target"), [("command", _boot(), TARGET), ("stack-on-gpu", STACK, GPU)])
+ACROSS = _boot().model_copy(update={"root": "gs://bucket/prefix"})
+WAY = {"FLEET_GOOGLE_PROVIDER": "projects/1/locations/global/workloadIdentityPools/fleet-f/providers/aws",
+       "FLEET_GOOGLE_ACCOUNT": "fleet-f@p.iam.gserviceaccount.com"}  # fmt: skip
+FROM_EC2 = TARGET.model_copy(update={"environment": {**TARGET.environment, **WAY}})
+
+
+@pytest.mark.parametrize(
+    ("name", "boot", "target"),
+    [("command", _boot(), TARGET), ("stack-on-gpu", STACK, GPU), ("bucket-on-the-other-cloud", ACROSS, FROM_EC2)],
+)
 def test_what_a_machine_gets_is_what_it_got(name: str, boot: BootDocument, target: BootTarget) -> None:
     """After a change on purpose: FLEET_GOLDEN=write pytest tests/unit/boot, and read the difference."""
     file = GOLDEN / f"{name}.yaml"
@@ -71,6 +80,16 @@ def test_what_a_machine_gets_is_what_it_got(name: str, boot: BootDocument, targe
         file.parent.mkdir(exist_ok=True)
         file.write_text(text)
     assert text == file.read_text()
+
+
+def test_what_vouches_for_a_machine_is_there_where_its_bucket_takes_more_than_its_role() -> None:
+    script = "/opt/fleet/bin/vouched.py"
+    on_google = TARGET.model_copy(update={"environment": {"FLEET_MACHINE": "gce"}})
+    assert script not in _files(_boot())
+    assert all(
+        script in _files(boot, target) for boot, target in ((ACROSS, FROM_EC2), (ACROSS, on_google), (_boot(), on_google))
+    )
+    compile(_files(ACROSS)[script], "vouched.py", "exec")
 
 
 def test_the_same_launch_gives_the_same_bytes_and_they_unpack_to_the_config() -> None:
@@ -151,7 +170,7 @@ def test_scripts_lose_their_comments_and_nothing_else() -> None:
             name = path.rpartition("/")[2]
             kept = [line for line in read(name).splitlines()[1:] if line.strip() and not line.strip().startswith("#")]
             assert text.splitlines()[-len(kept) :] == kept
-    compile(files["/opt/fleet/bin/s3.py"], "s3.py", "exec")
+    compile(files["/opt/fleet/bin/bucket.py"], "bucket.py", "exec")
     assert files["/opt/fleet/bin/boot.sh"].startswith("#!/bin/sh\n")
 
 

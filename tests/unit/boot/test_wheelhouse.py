@@ -136,7 +136,7 @@ def test_an_installed_wheel_and_a_checkout_give_the_same_files(tmp_path: Path) -
         target = copy.parent / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
-    for extra in ("_userdata/s3.py", "_ami/facts.py", "cli/main.py", "agent/__pycache__/main.cpython-312.pyc"):
+    for extra in ("_userdata/bucket.py", "_ami/facts.py", "cli/main.py", "agent/__pycache__/main.cpython-312.pyc"):
         (copy / extra).parent.mkdir(parents=True, exist_ok=True)
         (copy / extra).write_bytes(b"x")
     assert own_files(copy) == own_files()

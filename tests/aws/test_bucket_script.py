@@ -1,4 +1,4 @@
-"""userdata/s3.py: against moto, and against a server that knows the signature that must come."""
+"""userdata/bucket.py: against moto, and against a server that knows the signature that must come."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from botocore.credentials import Credentials
 from fleet.providers.aws.session import aws_client
 from tests.aws.moto import STRANGE, Moto
 
-SCRIPT = Path(__file__).parents[2] / "userdata" / "s3.py"
+SCRIPT = Path(__file__).parents[2] / "userdata" / "bucket.py"
 KEYS = {"AccessKeyId": "ASIAFAKE", "SecretAccessKey": "wJalr/fake+", "Token": "session==", "Code": "Success"}
 
 
