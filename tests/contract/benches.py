@@ -32,6 +32,8 @@ from fleet.providers.sim.provider import SimProvider
 from fleet.providers.wrap import Call, Fault, Faults, Guard, Limit, Recorder, Retry
 from tests.aws.ground import setup_once, shelf
 from tests.aws.standing import standing_cloud
+from tests.gce import ground as google
+from tests.gce.standing import standing_google
 
 T = TypeVar("T")
 
@@ -142,6 +144,39 @@ class SingleFileBench(AwsBench):
         self.proxy.error("CreateFleet", "UnauthorizedOperation", times=10**9)
 
 
+class GcpBench:
+    """The stand-in for Compute Engine (tests/gce), a process of its own, through Google's library."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._patch = folder, pytest.MonkeyPatch()
+        self.google = standing_google(self._patch)
+
+    def provider(self, fleet_id: str) -> Provider:
+        from fleet.providers.gcp.provider import GcpProvider
+
+        found = google.make_setup(fleet_id)
+        return Guard(GcpProvider(fleet_id, found, self._folder / "gcp", shop=google.shelf, sleep=self._nap))
+
+    def wait(self, seconds: float) -> None:
+        self.google.control("cloud", "advance", seconds=seconds)
+
+    def _nap(self, seconds: float) -> None:
+        time.sleep(min(seconds, 0.002))
+
+    def close(self) -> None:
+        faults = self.google.faults()
+        self._patch.undo()
+        assert not faults, faults
+
+
+class LossyGcpBench(GcpBench):
+    """The same, losing the answer of every third call after it had its effect."""
+
+    def provider(self, fleet_id: str) -> Provider:
+        turns = itertools.cycle([None, Fault(after=ProviderError(ErrorClass.TRANSIENT, "ConnectionError", "lost")), None])
+        return Retry(Faults(super().provider(fleet_id), lambda _: next(turns)), sleep=self._nap)
+
+
 BENCHES: dict[str, Callable[[Path], Bench]] = {
     "local": LocalBench,
     "sim": SimBench,
@@ -149,6 +184,8 @@ BENCHES: dict[str, Callable[[Path], Bench]] = {
     "sim, losing answers": LossyBench,
     "aws (moto)": AwsBench,
     "aws (moto), without fleets": SingleFileBench,
+    "gcp (stand-in)": GcpBench,
+    "gcp (stand-in), losing answers": LossyGcpBench,
 }
 
 WAIT_MOST = 400
@@ -224,7 +261,7 @@ class Desk:
 
     def new_volume(self, zone: str) -> Volume:
         tags = {"fleet": self.fleet_id, "run": "run-1"}
-        made = self.provider.create_volume(self.region, zone, NewVolume(size_gb=8), f"disk-{next(self._tokens)}", tags)
+        made = self.provider.create_volume(self.region, zone, NewVolume(size_gb=10), f"disk-{next(self._tokens)}", tags)
         return self.volume_in(made.volume_id, VolumeState.AVAILABLE)
 
     def attached(self, volume: Volume, instance: Instance) -> Volume:

@@ -10,21 +10,21 @@ from tests.contract.benches import Desk
 
 
 def test_a_volume_made_with_the_machine_is_in_its_zone_tagged_attached_and_outlives_it(desk: Desk) -> None:
-    made = desk.running(volume=NewVolume(size_gb=8))
+    made = desk.running(volume=NewVolume(size_gb=10))
     seen = desk.until(lambda: next(iter(desk.provider.list(desk.region).volumes), None))
     volume = desk.volume_in(seen.volume_id, VolumeState.IN_USE, made.instance_id)
-    assert (volume.zone, volume.size_gb) == (made.offer.zone, 8)
+    assert (volume.zone, volume.size_gb) == (made.offer.zone, 10)
     assert (volume.tags["fleet"], volume.tags["run"]) == (desk.fleet_id, "run-1")
     attached = desk.until(lambda: (found := desk.listed(made.instance_id)) and found.volume_ids)
     assert attached == (volume.volume_id,)
     desk.provider.terminate(desk.region, made.instance_id)
     desk.ended(made.instance_id)
-    assert desk.volume_in(volume.volume_id, VolumeState.AVAILABLE).size_gb == 8
+    assert desk.volume_in(volume.volume_id, VolumeState.AVAILABLE).size_gb == 10
 
 
 def test_the_same_token_gives_the_same_volume(desk: Desk) -> None:
     zone, tags = desk.offers()[0].zone, {"fleet": desk.fleet_id, "run": "run-1"}
-    made = {desk.provider.create_volume(desk.region, zone, NewVolume(size_gb=8), "t", tags).volume_id for _ in range(3)}
+    made = {desk.provider.create_volume(desk.region, zone, NewVolume(size_gb=10), "t", tags).volume_id for _ in range(3)}
     assert len(made) == 1
 
 

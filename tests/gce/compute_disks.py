@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tests.gce.compute_data import DISK_TYPES
 from tests.gce.compute_operations import Operations
-from tests.gce.compute_stock import DISK_TYPES, Stock
+from tests.gce.compute_stock import Stock
 from tests.gce.compute_world import Thing, World
 from tests.gce.jsonapi import Call
 from tests.gce.wire import Json, Refused

@@ -51,10 +51,13 @@ def _holds(field: str, how: str, value: str, data: Json) -> bool:
     if found is None:
         return False
     # Numbers by their size, times and texts as they are written.
-    left, right = (
-        (float(_text(found)), float(value)) if re.fullmatch(r"-?[\d.]+", value) else (_text(found), value)  # type: ignore[assignment]
-    )
-    return bool({">": left > right, "<": left < right, ">=": left >= right, "<=": left <= right}[how])
+    if re.fullmatch(r"-?[\d.]+", value):
+        return _ordered(how, float(_text(found)) - float(value))
+    return _ordered(how, (_text(found) > value) - (_text(found) < value))
+
+
+def _ordered(how: str, by: float) -> bool:
+    return {">": by > 0, "<": by < 0, ">=": by >= 0, "<=": by <= 0}[how]
 
 
 def _found(field: str, data: Json) -> Any:

@@ -6,8 +6,9 @@ import re
 from typing import Any
 
 from tests.gce.clock import rfc3339, seconds_of
+from tests.gce.compute_data import MACHINE_TYPES, Shape
 from tests.gce.compute_disks import MOST_ATTACHED
-from tests.gce.compute_stock import MACHINE_TYPES, Shape, Stock
+from tests.gce.compute_stock import Stock
 from tests.gce.compute_world import World
 from tests.gce.wire import Json, Refused
 
@@ -15,6 +16,13 @@ _LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
 LONGEST = 120 * 86400
 """maxRunDuration: between 30 seconds and 120 days."""
+_AS_GIVEN = (
+    "instanceTerminationAction",
+    "maxRunDuration",
+    "terminationTime",
+    "hostErrorTimeoutSeconds",
+    "onInstanceStopAction",
+)
 ONLY_HYPERDISK = ("n4-", "c4-", "c4a-", "a4-")
 NO_HYPERDISK = ("n1-", "e2-", "t2d-", "t2a-", "a2-", "g2-")
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.gce.clock import rfc3339, seconds_of
 from tests.gce.compute_disks import Disks
+from tests.gce.compute_endings import ENDING, Endings
 from tests.gce.compute_insert import Checked
 from tests.gce.compute_operations import Failed, Operations
 from tests.gce.compute_stock import Stock
@@ -14,14 +15,13 @@ from tests.gce.compute_world import Thing, World
 from tests.gce.jsonapi import Call
 from tests.gce.wire import Json, Refused
 
-ENDING = ("STOPPING", "SUSPENDING", "PENDING_STOP")
-
 
 class Instances:
     """Those of one project."""
 
     def __init__(self, world: World, operations: Operations, stock: Stock, disks: Disks) -> None:
         self.world, self.operations, self.stock, self.disks = world, operations, stock, disks
+        self.endings = Endings(world, operations, stock, disks)
         self.keeps_disks_of_failed = False
         """A machine that came to nothing leaves its new disks behind."""
 
@@ -95,7 +95,7 @@ class Instances:
         if instance.died is not None or instance.data["status"] != "PROVISIONING":
             return
         try:
-            self.stock.place(instance.extra["checked"])
+            self.stock.place(instance)
         except Failed as failure:
             self._undo(instance)
             self.operations.end(instance.extra["operation"], failure)
@@ -103,7 +103,7 @@ class Instances:
         for disk in instance.extra.get("made", []):
             self.disks.ready(disk)
         self.stock.address(instance)
-        self._to(instance, "STAGING")
+        self.endings.to(instance, "STAGING")
         self.world.after(self.world.timing.stage, lambda: self._run(instance))
 
     def _run(self, instance: Thing) -> None:
@@ -111,7 +111,8 @@ class Instances:
             return
         instance.data.update(cpuPlatform="Intel Haswell", lastStartTimestamp=self.world.stamp())
         self._limit(instance)
-        self._to(instance, "RUNNING")
+        instance.extra.setdefault("ran", []).append({"since": self.world.now(), "until": None, "by": ""})
+        self.endings.to(instance, "RUNNING")
         self.operations.end(instance.extra["operation"])
 
     def _limit(self, instance: Thing) -> None:
@@ -125,27 +126,7 @@ class Instances:
             return
         instance.data["resourceStatus"] = {"scheduling": {"terminationTimestamp": rfc3339(until)}}
         instance.extra["until"] = until
-        self.world.at(until, lambda: self._over(instance, until))
-
-    def _over(self, instance: Thing, until: float) -> None:
-        if (
-            instance.died is None
-            and instance.extra.get("until") == until
-            and instance.data["status"] not in ("TERMINATED", *ENDING)
-        ):
-            self.end(
-                instance,
-                "compute.instances.scheduledStop",
-                deletes=self._deletes(instance),
-                message="Max run duration reached.",
-            )
-
-    def _deletes(self, instance: Thing) -> bool:
-        return instance.data["scheduling"].get("instanceTerminationAction") == "DELETE"
-
-    def _to(self, instance: Thing, status: str) -> None:
-        instance.data["status"] = status
-        self.world.changed(instance)
+        self.world.at(until, lambda: self.endings.over(instance, until))
 
     def _undo(self, instance: Thing) -> None:
         """It came to nothing: as if it had never been."""
@@ -161,40 +142,6 @@ class Instances:
                 self.disks.drop(disk)
         self.world.remove(instance)
 
-    def end(self, instance: Thing, kind: str, *, deletes: bool, call: Call | None = None, message: str = "") -> Thing:
-        """It powers off, and then stays TERMINATED or is gone: the operation that tells of it."""
-        timing, world = self.world.timing, self.world
-        operation = self.operations.begin(call, kind, instance.scope, instance, message=message)
-        seconds = timing.preempt if kind.endswith(".preempted") else timing.delete if deletes else timing.stop
-        instance.extra["ends"] = operation
-        running = instance.data["status"] not in ("TERMINATED",)
-        self._to(instance, "STOPPING")
-
-        def off() -> None:
-            if instance.died is not None or instance.extra["ends"] is not operation:
-                self.operations.end(operation)
-                return
-            if deletes:
-                self._gone(instance)
-            else:
-                instance.data["lastStopTimestamp"] = world.stamp()
-                self.stock.address(instance, there=False)
-                self._to(instance, "TERMINATED")
-            self.operations.end(operation)
-
-        world.after(timing.accept + (seconds if running else timing.disk), off)
-        return operation
-
-    def _gone(self, instance: Thing) -> None:
-        for attached in instance.data["disks"]:
-            if "source" not in attached:
-                continue
-            disk = self.disks.of_source(attached["source"], instance.scope)
-            self.disks.let_go(disk, instance)
-            if attached["autoDelete"]:
-                self.disks.drop(disk)
-        self.world.remove(instance)
-
     def _delete(self, call: Call) -> Json:
         if again := self.operations.again(call):
             return again
@@ -203,10 +150,11 @@ class Instances:
             short = self.world.short("instances", instance.scope, instance.name)
             message = f"Invalid resource usage: 'Resource cannot be deleted if it's protected against deletion: {short}'."
             raise Refused(400, "invalidUsage", message)
-        before = instance.extra.get("operation")
-        operation = self.end(instance, "delete", deletes=True, call=call)
-        if before is not None and before.data["status"] != "DONE":
-            self.operations.end(before)
+        operation = self.endings.end(instance, "delete", deletes=True, call=call)
+        before = instance.extra["operation"]
+        if before.data["status"] != "DONE":
+            message = f"The resource '{self.world.short('instances', instance.scope, instance.name)}' was not found"
+            self.operations.end(before, Failed("RESOURCE_NOT_FOUND", message, 404, "NOT FOUND"))
         return operation.data
 
     def _stop(self, call: Call) -> Json:
@@ -216,7 +164,7 @@ class Instances:
         if instance.data["status"] == "TERMINATED":
             return self.operations.done(self.operations.begin(call, "stop", instance.scope, instance), 0)
         self._ready(instance)
-        return self.end(instance, "stop", deletes=False, call=call).data
+        return self.endings.end(instance, "stop", deletes=False, call=call).data
 
     def _start(self, call: Call) -> Json:
         if again := self.operations.again(call):
@@ -226,7 +174,7 @@ class Instances:
             self._ready(instance)
             return self.operations.done(self.operations.begin(call, "start", instance.scope, instance), 0)
         instance.extra["operation"] = operation = self.operations.begin(call, "start", instance.scope, instance)
-        self._to(instance, "PROVISIONING")
+        self.endings.to(instance, "PROVISIONING")
         self.world.after(self.world.timing.accept + self.world.timing.provision, lambda: self._provision(instance))
         return operation.data
 

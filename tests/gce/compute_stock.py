@@ -1,4 +1,4 @@
-"""What Compute Engine has to offer, and what a project may take of it: zones, machine types, accelerators, images, quotas."""
+"""What everything that is made is held against: zones, types, images, subnetworks, labels, metadata."""
 
 from __future__ import annotations
 
@@ -8,111 +8,18 @@ import json
 import re
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests.gce.compute_world import World
+from tests.gce.compute_data import ACCELERATORS, FEATURES, IMAGES, MACHINE_TYPES, ZONES
+from tests.gce.compute_world import Thing, World
 from tests.gce.jsonapi import Call
 from tests.gce.wire import Json, Refused
 
 if TYPE_CHECKING:
     from tests.gce.compute_insert import Checked
 
-ZONES = {
-    "us-central1": ("a", "b", "c", "f"),
-    "us-east1": ("b", "c", "d"),
-    "europe-west4": ("a", "b", "c"),
-}
-
-
 MOST_METADATA = 512 * 1024
 MOST_VALUE = 256 * 1024
-
-
-@dataclass(frozen=True)
-class Shape:
-    """A machine type."""
-
-    cpus: int
-    memory_mb: int
-    accelerator: str = ""
-    accelerators: int = 0
-    local_ssds: int = 0
-    description: str = ""
-
-
-MACHINE_TYPES = {
-    "e2-standard-2": Shape(2, 8192),
-    "e2-standard-4": Shape(4, 16384),
-    "e2-standard-8": Shape(8, 32768),
-    "e2-highmem-4": Shape(4, 32768),
-    "e2-medium": Shape(2, 4096),
-    "n1-standard-1": Shape(1, 3840),
-    "n1-standard-2": Shape(2, 7680),
-    "n1-standard-4": Shape(4, 15360),
-    "n1-standard-8": Shape(8, 30720),
-    "n1-standard-16": Shape(16, 61440),
-    "n1-highmem-4": Shape(4, 26624),
-    "n1-highmem-8": Shape(8, 53248),
-    "n2-standard-4": Shape(4, 16384),
-    "n2-standard-8": Shape(8, 32768),
-    "n4-standard-4": Shape(4, 16384),
-    "c3-standard-4": Shape(4, 16384),
-    "g2-standard-4": Shape(4, 16384, "nvidia-l4", 1),
-    "g2-standard-8": Shape(8, 32768, "nvidia-l4", 1),
-    "g2-standard-12": Shape(12, 49152, "nvidia-l4", 1),
-    "g2-standard-24": Shape(24, 98304, "nvidia-l4", 2),
-    "a2-highgpu-1g": Shape(12, 87040, "nvidia-tesla-a100", 1),
-    "a2-highgpu-2g": Shape(24, 174080, "nvidia-tesla-a100", 2),
-    "a2-ultragpu-1g": Shape(12, 174080, "nvidia-a100-80gb", 1, 1),
-    "a3-highgpu-1g": Shape(26, 239616, "nvidia-h100-80gb", 1, 2),
-    "t2a-standard-4": Shape(4, 16384),
-}
-
-
-@dataclass(frozen=True)
-class DiskType:
-    """A kind of disk."""
-
-    least_gb: int
-    usual_gb: int
-    quota: str
-    iops: int = 0
-    throughput: int = 0
-
-
-DISK_TYPES = {
-    "pd-standard": DiskType(10, 500, "DISKS_TOTAL_GB"),
-    "pd-balanced": DiskType(10, 100, "SSD_TOTAL_GB"),
-    "pd-ssd": DiskType(10, 100, "SSD_TOTAL_GB"),
-    "hyperdisk-balanced": DiskType(4, 100, "HDB_TOTAL_GB", 3600, 290),
-}
-ACCELERATORS = {
-    "nvidia-tesla-t4": ("NVIDIA T4", 4, "NVIDIA_T4_GPUS"),
-    "nvidia-tesla-p100": ("NVIDIA Tesla P100", 4, "NVIDIA_P100_GPUS"),
-    "nvidia-tesla-v100": ("NVIDIA V100", 8, "NVIDIA_V100_GPUS"),
-    "nvidia-l4": ("NVIDIA L4", 8, "NVIDIA_L4_GPUS"),
-    "nvidia-tesla-a100": ("NVIDIA A100 40GB", 16, "NVIDIA_A100_GPUS"),
-    "nvidia-a100-80gb": ("NVIDIA A100 80GB", 8, "NVIDIA_A100_80GB_GPUS"),
-    "nvidia-h100-80gb": ("NVIDIA H100 80GB", 8, "NVIDIA_H100_GPUS"),
-}
-
-
-IMAGES = {
-    ("ubuntu-os-cloud", "ubuntu-2404-lts-amd64"): ("ubuntu-2404-noble-amd64-v20260210", 10),
-    ("ubuntu-os-cloud", "ubuntu-2204-lts"): ("ubuntu-2204-jammy-v20260201", 10),
-    ("debian-cloud", "debian-12"): ("debian-12-bookworm-v20260210", 10),
-    ("deeplearning-platform-release", "common-cu129-ubuntu-2204-nvidia-580"): (
-        "common-cu129-ubuntu-2204-nvidia-580-v20260130",
-        50,
-    ),
-    ("deeplearning-platform-release", "common-cu128-ubuntu-2204-nvidia-570"): (
-        "common-cu128-ubuntu-2204-nvidia-570-v20260130",
-        50,
-    ),
-}
-"""By project and family: the newest image's name, and its size in GB."""
-_FEATURES = ("VIRTIO_SCSI_MULTIQUEUE", "SEV_CAPABLE", "UEFI_COMPATIBLE", "GVNIC")
 
 
 class Stock:
@@ -127,7 +34,7 @@ class Stock:
             self.add_image(project, name, family, size)
         self.checks: list[Callable[[Checked], None]] = []
         """Look at every instance before it is accepted, and raise Refused."""
-        self.places: list[Callable[[Checked], None]] = []
+        self.places: list[Callable[[Thing], None]] = []
         """Look at every instance when its place is found, and raise Failed."""
         self.disk_checks: list[Callable[[str, str, int], None]] = []
         """Look at every new disk's zone, type and size in GB."""
@@ -168,7 +75,7 @@ class Stock:
             "diskSizeGb": str(size_gb),
             "archiveSizeBytes": str(size_gb << 28),
             "architecture": "X86_64",
-            "guestOsFeatures": [{"type": feature} for feature in _FEATURES],
+            "guestOsFeatures": [{"type": feature} for feature in FEATURES],
             **({"family": family} if family else {}),
             **more,
         }
@@ -226,12 +133,12 @@ class Stock:
         for check in self.checks:
             check(checked)
 
-    def place(self, checked: Checked) -> None:
+    def place(self, instance: Thing) -> None:
         """Raises Failed if there is no place for it."""
         for find in self.places:
-            find(checked)
+            find(instance)
 
-    def address(self, instance: Any, *, there: bool = True) -> None:
+    def address(self, instance: Thing, *, there: bool = True) -> None:
         """A machine that runs has its addresses; one that is stopped has only the inner one."""
         for nic in instance.data["networkInterfaces"]:
             number = int(instance.data["id"]) // 7919
@@ -256,7 +163,8 @@ class Stock:
         if len(set(keys)) != len(keys):
             raise Refused(400, "invalid", f"Invalid value for field '{field}': ''. Duplicate keys are not allowed.")
         if sum(sizes) > MOST_METADATA or max(sizes, default=0) > MOST_VALUE:
-            raise Refused(400, "invalid", f"Value for field '{field}' is too large: maximum size {MOST_VALUE} character(s).")
+            message = f"Value for field '{field}' is too large: maximum size {MOST_VALUE} character(s)."
+            raise Refused(400, "invalid", message)
 
     def fresh(
         self, given: str | None, present: str, what: str = "Labels fingerprint either invalid or resource labels"

@@ -117,10 +117,10 @@ class Document:
     def _faults(self, where: str, schema: Json, value: Any, method: str) -> Iterator[str]:
         if "$ref" in schema:
             schema = self.schemas[schema["$ref"]]
-        kind = schema.get("type", "any")
+        kind: str = schema.get("type", "any")
         if kind == "any":
             return
-        if not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind in ("integer", "number")):
+        if not _is(value, kind):
             yield f"{where} is no {kind}: {_short(value)}"
         elif kind == "object":
             yield from self._object_faults(where, schema, value, method)
@@ -182,6 +182,10 @@ def _range_faults(where: str, form: str, value: int) -> Iterator[str]:
     least, most = (0, 2**32 - 1) if form == "uint32" else (-(2**31), 2**31 - 1)
     if not least <= value <= most:
         yield f"{where} is no {form}: {value}"
+
+
+def _is(value: Any, kind: str) -> bool:
+    return isinstance(value, _TYPES[kind]) and not (isinstance(value, bool) and kind in ("integer", "number"))
 
 
 def _short(value: Any) -> str:

@@ -13,8 +13,8 @@ from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
 from tests.gce.login import Login
+from tests.gce.orders import LOST
 from tests.gce.router import Router, Waiter, asked_of
-from tests.gce.server import LOST
 
 HOST = "http://google.stand-in"
 T = TypeVar("T")
@@ -38,9 +38,11 @@ class InProcess(BaseAdapter):
         proxies: Mapping[str, str] | None = None,
     ) -> requests.Response:
         """The answer as ``requests`` gives it."""
-        body = request.body.encode() if isinstance(request.body, str) else bytes(request.body or b"")
+        given: Any = request.body or b""
+        body = given.encode() if isinstance(given, str) else bytes(given)
         headers = {str(name): _text(value) for name, value in request.headers.items()}
-        assert request.url and request.method
+        assert request.url
+        assert request.method
         answered = self.router.ask(asked_of(request.method, request.url, headers, body), self.wait)
         if answered.status == LOST:
             raise requests.ConnectionError("the answer was lost", request=request)
@@ -69,7 +71,8 @@ def credentials(router: Router, principal: str = "someone@fleet-test.iam.gservic
 def session(router: Router, wait: Waiter | None = None) -> AuthorizedSession:
     """A signing session whose requests stay in this process, whatever host they name."""
     made = AuthorizedSession(credentials(router))
-    return mounted(made, router, wait)
+    mounted(made, router, wait)
+    return made
 
 
 def mounted(found: Any, router: Router, wait: Waiter | None = None) -> Any:

@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 from tests.gce.clock import Clock
 from tests.gce.discovery import Document, Method, document
+from tests.gce.orders import LOST, Orders
 from tests.gce.wire import Answered, Asked, Json, Refused, told
 
 BROKEN = 599
@@ -95,6 +96,7 @@ class JsonApi:
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
         self.methods: dict[str, Answerer] = {}
+        self.orders = Orders()
         self.verbs: dict[str, Callable[[Json], Any]] = {}
 
     @property
@@ -102,11 +104,15 @@ class JsonApi:
         return document(self.name, self.version)
 
     def control(self, verb: str, told: Json) -> Any:
+        """``fail``, ``lose`` and ``drop`` are every interface's (`tests.gce.orders`), and ``peace``, which ends them all."""
+        if verb in ("fail", "lose", "drop"):
+            return self.orders.add(verb, told)
+        if verb == "peace":
+            return self.orders.waiting.clear()
         return self.verbs[verb](told)
 
-    def before(self, call: Call) -> Answered | None:
-        """For faults on order: an answer instead of the method's own."""
-        return None
+    def before(self, call: Call) -> None:
+        """Raises Refused for what every method refuses."""
 
     def handle(self, asked: Asked) -> Answered | None:
         """The answer; None if the interface has no such path, or nobody has taught it the method."""
@@ -133,13 +139,7 @@ class JsonApi:
             return self.cloud.fault("; ".join(faults))
         params.update({name: values[0] for name, values in asked.query.items()})
         call = Call(method, params, body, asked)
-        try:
-            given = self.before(call)
-            if given is None:
-                given = answer(call)
-        except Refused as refused:
-            given = refused.answered()
-        answered = given if isinstance(given, Answered) else told(given or {})
+        answered = self._given(answer, call)
         if answered.again_at is None:
             note = Called(self.cloud.clock(), method.id, params, body, answered.status, asked.principal)
             self.cloud.calls.append(note)
@@ -147,7 +147,27 @@ class JsonApi:
             return self.cloud.fault(f"the stand-in's own answer to {method.id}: " + "; ".join(wrong))
         return answered
 
+    def _given(self, answer: Answerer, call: Call) -> Answered:
+        # A call that waits is asked again and again, and is one call all the same.
+        order = None if call.asked.again else self.orders.take(call.method.id)
+        if order and order.kind == "drop":
+            return Answered(LOST)
+        try:
+            if order and order.kind == "fail":
+                raise order.refusal()
+            self.before(call)
+            given = answer(call)
+        except Refused as refused:
+            return refused.answered()
+        if order and order.kind == "lose":
+            return Answered(LOST)
+        return given if isinstance(given, Answered) else told(given or {})
+
 
 def _place(method: Method, name: str, value: str) -> list[str]:
     pattern = method.parameters.get(name, {}).get("pattern")
-    return [f"does not fit {pattern}: {value!r}"] if pattern and not re.fullmatch(pattern, value) else []
+    return (
+        [f"{method.id}: its {name} does not fit {pattern}: {value!r}"]
+        if pattern and not re.fullmatch(pattern, value)
+        else []
+    )

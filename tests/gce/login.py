@@ -1,4 +1,4 @@
-"""Access tokens: ``/token`` takes a service account's signed word, as Google's does, and every other path takes the token."""
+"""Access tokens: ``/token`` takes a service account's signed word, as Google's does; every other path takes the token."""
 
 from __future__ import annotations
 

@@ -54,6 +54,7 @@ class Router:
                 answered = self._once(asked)
             if answered.again_at is None:
                 return answered
+            asked = dataclasses.replace(asked, again=True)
             wait(max(0.0, answered.again_at - self.cloud.clock()))
 
     def _once(self, asked: Asked) -> Answered:

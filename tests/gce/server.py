@@ -10,12 +10,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from tests.gce.clock import Clock
+from tests.gce.orders import LOST
 from tests.gce.router import Router, asked_of
 
 LOOK = 0.02
 """A call that waits looks again so often: the clock may have been moved ahead."""
-LOST = 444
-"""An answer with this status is lost on its way: the connection closes without a word."""
 
 
 class Server(ThreadingHTTPServer):
@@ -60,7 +59,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(answered.body)
 
-    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = _serve
+    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = _serve  # noqa: N815  # the base class's names
 
     def _chunks(self) -> bytes:
         whole = b""

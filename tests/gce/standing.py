@@ -112,6 +112,8 @@ def standing() -> Standing:
     def ended() -> None:
         process.terminate()
         process.wait(10)
+        if process.stdout:
+            process.stdout.close()
         folder.cleanup()
 
     atexit.register(ended)

@@ -24,6 +24,8 @@ class Asked:
     """Whose token it carried: an e-mail address."""
     since: float = 0.0
     """When it was first asked: a call that waits is asked again and again."""
+    again: bool = False
+    """It was asked before, and waits."""
 
     def one(self, name: str, default: str = "") -> str:
         """The query parameter's first value."""

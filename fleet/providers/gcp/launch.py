@@ -7,7 +7,7 @@ at once. Everything in it follows from the request alone, so that a repetition s
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import Any, NamedTuple
 
 from fleet.model.base import Seconds
 from fleet.model.cloud import ExistingVolume, LaunchRequest, Market, NewVolume, Offer
@@ -80,7 +80,16 @@ def request_id(request: LaunchRequest, offer: Offer) -> str:
     return names.request_id(request.token, offer.zone, offer.instance_type)
 
 
-def machine(request: LaunchRequest, offer: Offer, setup: GcpSetup, image: str, now: Seconds) -> dict[str, Any]:
+class Boots(NamedTuple):
+    """What a machine boots from."""
+
+    image: str
+    """``projects/P/global/images/NAME``."""
+    least_gb: int
+    """What its disk has at least."""
+
+
+def machine(request: LaunchRequest, offer: Offer, setup: GcpSetup, image: Boots, now: Seconds) -> dict[str, Any]:
     """``instances.insert`` of one offer. ``now`` decides only whether a lease is further away than any limit may be."""
     machine_type, accelerator, count = shapes.parts(offer.instance_type)
     place = f"projects/{setup.project}/zones/{offer.zone}"
@@ -107,7 +116,7 @@ def machine(request: LaunchRequest, offer: Offer, setup: GcpSetup, image: str, n
 
 
 def shielded(offer: Offer) -> dict[str, bool]:
-    """Secure boot loads no kernel module that nobody signed whom the firmware knows, and NVIDIA's is compiled on the machine:
+    """Secure boot loads no kernel module that nobody known to the firmware signed, and NVIDIA's is compiled on the machine:
     with a GPU it is off."""
     return {
         "enableSecureBoot": not shapes.has_gpus(offer.instance_type),
@@ -134,12 +143,12 @@ def scheduling(request: LaunchRequest, offer: Offer, now: Seconds) -> dict[str, 
     return found
 
 
-def disks(request: LaunchRequest, offer: Offer, setup: GcpSetup, image: str) -> list[dict[str, Any]]:
+def disks(request: LaunchRequest, offer: Offer, setup: GcpSetup, image: Boots) -> list[dict[str, Any]]:
     """The boot disk, which ends with the machine, and the run's new disk, which does not."""
-    size = request.disk_size_gb if request.disk_size_gb is not None else BOOT_GB
+    size = max(image.least_gb, request.disk_size_gb if request.disk_size_gb is not None else BOOT_GB)
     labels = names.labels(request.tags)
     boot = _disk(setup, offer, machine_name(request), size, labels)
-    boot["initializeParams"]["sourceImage"] = image
+    boot["initializeParams"]["sourceImage"] = image.image
     found = [{**boot, "boot": True, "autoDelete": True}]
     if isinstance(request.volume, NewVolume):
         tags = asked.volume_tags(request.tags)

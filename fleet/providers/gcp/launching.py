@@ -13,7 +13,7 @@ Each request that could make a machine is sent only while the launch is in time.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -25,7 +25,8 @@ from fleet.model.setup import GcpSetup
 from fleet.providers import asked
 from fleet.providers.base import InTime, always
 from fleet.providers.gcp import calls, launch, mapping, names, operations, shapes
-from fleet.providers.gcp.errors import EXISTS, IMAGE_GONE, NOT_FOUND, operation_refusal, refusal
+from fleet.providers.gcp.errors import EXISTS, NOT_FOUND, operation_refusal, refusal
+from fleet.providers.gcp.launch import Boots
 
 log = logging.getLogger("fleet.gcp")
 Json = dict[str, Any]
@@ -41,15 +42,16 @@ class Launcher:
         self,
         setup: GcpSetup,
         waiter: operations.Waiter,
-        target: Callable[[tuple[Offer, ...], str | None], BootTarget],
+        target: Callable[[Sequence[Offer], str | None], BootTarget],
+        least_gb: Callable[[str, str], int],
         clock: Callable[[], Seconds],
         *,
         advice: Callable[[Offer], str] = lambda _: "",
-        image_gone: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """``advice`` says what quota to ask for; ``image_gone`` is told of an image that is not there any more."""
-        self._setup, self._waiter, self._target, self._clock = setup, waiter, target, clock
-        self._advice, self._image_gone = advice, image_gone
+        """``target`` tells what offers boot from, where the request does not say it; ``least_gb`` how large an image's disk
+        is at least, for a machine type; ``advice`` what quota to ask for."""
+        self._setup, self._waiter, self._target, self._least_gb = setup, waiter, target, least_gb
+        self._clock, self._advice = clock, advice
 
     def launch(self, request: LaunchRequest, in_time: InTime = always) -> Instance:
         """The machine of the request's token; see the contract."""
@@ -61,8 +63,6 @@ class Launcher:
         try:
             return self._made(request, setup, in_time)
         except ProviderError as error:
-            if error.code == IMAGE_GONE and request.image_id:
-                self._image_gone(request.image_id)
             advice = self._advice(request.offers[0]) if error.error_class is ErrorClass.QUOTA else ""
             if not advice:
                 raise
@@ -81,9 +81,7 @@ class Launcher:
     def _known(self, request: LaunchRequest, setup: GcpSetup) -> Instance | None:
         """What the token became: its machine, or what its operations tell of one that is gone."""
         label = f"{names.TOKEN_LABEL}={names.digest(request.token)}"
-        pages = calls.every(
-            "instances.aggregatedList", project=setup.project, filter=f"labels.{label}", return_partial_success=True
-        )
+        pages = calls.every("instances.aggregatedList", project=setup.project, filter=f"labels.{label}")
         found = [one for page in pages for scope in page.get("items", {}).values() for one in scope.get("instances", [])]
         mine = [one for one in found if mapping.is_mine(one, setup.fleet_id)]
         if mine:
@@ -94,7 +92,8 @@ class Launcher:
 
     def _made(self, request: LaunchRequest, setup: GcpSetup, in_time: InTime) -> Instance:
         offers = self._fitting(request, setup, launch.wanted(request))
-        image = request.image_id or self._target(offers, None).image_id
+        image_id = request.image_id or self._target(offers, None).image_id
+        image = Boots(image_id, self._least_gb(image_id, offers[0].instance_type))
         refusals: list[ProviderError] = []
         until: Seconds | None = None
         for offer in offers:
@@ -123,9 +122,8 @@ class Launcher:
             raise refusal("unsupportedOperation", "no offer boots as the first one does")
         return found
 
-    def _asked(self, request: LaunchRequest, offer: Offer, setup: GcpSetup, image: str, until: Seconds) -> Instance:
+    def _asked(self, request: LaunchRequest, offer: Offer, setup: GcpSetup, image: Boots, until: Seconds) -> Instance:
         """Ask for one offer. Raises _Refused where the next may do, ProviderError where the try is over, or not decided."""
-        name = launch.machine_name(request)
         try:
             body = launch.machine(request, offer, setup, image, self._clock())
         except ValueError as error:

@@ -93,7 +93,7 @@ def of_machine(project: str, zone: str, name: str) -> list[Json]:
 def of_name(project: str, name: str) -> list[Json]:
     """The operations of machines with a name, whatever their zone; the oldest first."""
     wanted = f'targetLink eq ".*/instances/{name}"'
-    pages = calls.every("globalOperations.aggregatedList", project=project, filter=wanted, return_partial_success=True)
+    pages = calls.every("globalOperations.aggregatedList", project=project, filter=wanted)
     return in_order(one for page in pages for scope in page.get("items", {}).values() for one in scope.get("operations", []))
 
 

@@ -127,7 +127,7 @@ class Volumes:
 
     def _of_token(self, token: str) -> Json | None:
         wanted = f"labels.{names.TOKEN_LABEL}={names.digest(token)}"
-        pages = calls.every("disks.aggregatedList", project=self._project, filter=wanted, return_partial_success=True)
+        pages = calls.every("disks.aggregatedList", project=self._project, filter=wanted)
         found = [one for page in pages for scope in page.get("items", {}).values() for one in scope.get("disks", [])]
         return next((one for one in found if mapping.is_mine(one, self._fleet_id) and not mapping.is_boot_disk(one)), None)
 
