@@ -6,23 +6,23 @@ at. Nothing of that goes through the provider: the laws judge what is, not what 
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
-
-from fleet.providers.gcp.provider import CAPABILITIES, GcpProvider
 
 from fleet.model.base import Micros, Seconds
 from fleet.model.cloud import EndedBy, InstanceState, LaunchRequest, Market, Offer, VolumeState
 from fleet.model.setup import GcpRegion, GcpSetup
 from fleet.providers.base import Provider
+from fleet.providers.gcp.able import CAPABILITIES
 from fleet.providers.gcp.mapping import is_boot_disk, market_of, offer_of
 from fleet.providers.gcp.names import id_of, last, region_of, tags_of
+from fleet.providers.gcp.provider import GcpProvider
 from fleet.providers.sim.cloud import Manners, SimCloud
 from fleet.providers.sim.market import HOUR, SimType, Weather
 from fleet.providers.sim.things import SimInstance, SimVolume
 from tests.gce.clock import Clock, seconds_of
 from tests.gce.compute_api import Compute
-from tests.gce.compute_insert import Checked
 from tests.gce.compute_operations import Failed
 from tests.gce.compute_world import Thing
 from tests.gce.router import Router
@@ -49,7 +49,7 @@ ENDED: dict[str, EndedBy] = {
     "compute.instances.preempted": "cloud",
     "compute.instances.hostError": "cloud",
     "compute.instances.guestTerminate": "itself",
-    "compute.instances.scheduledStop": "itself",
+    "compute.instances.deferredDelete": "itself",
     "delete": "fleet",
 }
 """Who ended a machine, by the operation that did."""
@@ -75,7 +75,7 @@ class GoogleCloud(SimCloud):
         self.router = Router(Clock(world.clock))
         compute = self.router["compute"]
         assert isinstance(compute, Compute)
-        self.stand_in, self.machines = compute.world, compute.instances
+        self.stand_in, self.endings = compute.world, compute.instances.endings
         compute.stock.places.append(self._place)
         self.requests: dict[str, LaunchRequest] = {}
         """By token: what was asked for, as it was frozen."""
@@ -119,9 +119,9 @@ class GoogleCloud(SimCloud):
     def price_in_force(self, made: SimInstance, at: Seconds) -> Micros:
         return made.offer.price
 
-    def _place(self, wanted: Checked) -> None:
+    def _place(self, instance: Thing) -> None:
         """Whether a zone has room, as the market says. Raises Failed."""
-        zone, now = wanted.zone, self.stand_in.now()
+        wanted, zone, now = instance.extra["checked"], instance.scope, self.stand_in.now()
         if (wanted.spot and not self.market.has_spot(zone, wanted.kind, now)) or self.market.zone_is_out(zone, now):
             where = f"projects/{self.router.cloud.project}/zones/{zone}"
             told = f"The zone '{where}' does not have enough resources available to fulfill the request."
@@ -153,7 +153,7 @@ class GoogleCloud(SimCloud):
         elif status == "RUNNING" and made.power_off_at is not None:  # a guest that never comes up has no dead-man switch
             made.state.set(now, InstanceState.RUNNING)
         elif status == "STOPPING" and made.ended_by is None:
-            made.ended_by = ENDED[thing.extra["ends"].data["operationType"]]
+            made.ended_by = ENDED[thing.extra["ends"][0].data["operationType"]]
             if made.ended_by != "cloud" or made.notice_at is None:  # one that is taken works on for its half minute
                 made.state.set(now, InstanceState.STOPPING)
         elif status == "TERMINATED":
@@ -164,7 +164,8 @@ class GoogleCloud(SimCloud):
         tags = tags_of(thing.data["description"])
         request = self.requests[tags["token"]]
         items = {one["key"]: one["value"] for one in thing.data["metadata"]["items"]}
-        request = request.model_copy(update={"user_data": items["user-data"], "tags": tags})
+        told = base64.b64decode(items["user-data"]).decode()
+        request = request.model_copy(update={"user_data": told, "tags": tags})
         offer = offer_of(thing.data, {offer.key: offer for offer in self.offers(region_of(thing.scope))})
         made = SimInstance(instance_id, request, thing.data["id"], offer, thing.born, thing.born)
         made.power_off_at = min(now + self.manners.first_dead_man, request.lease_until or 1e12)
@@ -190,7 +191,7 @@ class GoogleCloud(SimCloud):
 
     def _off(self, made: SimInstance, thing: Thing, now: Seconds) -> None:
         """Nothing of it runs any more, and it is paid for no longer."""
-        made.ended_by = made.ended_by or ENDED[thing.extra["ends"].data["operationType"]]
+        made.ended_by = made.ended_by or ENDED[thing.extra["ends"][0].data["operationType"]]
         if made.state.since(InstanceState.TERMINATED) is None:
             made.state.set(now, InstanceState.SHUTTING_DOWN)
             made.state.foresee(now, InstanceState.TERMINATED)
@@ -261,7 +262,7 @@ class GoogleCloud(SimCloud):
     def _end(self, made: SimInstance, kind: str, *, deletes: bool) -> None:
         thing = self._things[made.instance_id]
         if thing.died is None and thing.data["status"] == "RUNNING":
-            self.machines.end(thing, kind, deletes=deletes)
+            self.endings.end(thing, kind, deletes=deletes)
 
     def power_off(self, instance_id: str) -> None:
         """The guest does so. Of one that is being taken Google hears nothing new."""
@@ -285,6 +286,12 @@ class Google:
         assert isinstance(cloud, GoogleCloud)
         setup = cloud.setup(fleet_id)
         provider = GcpProvider(
-            fleet_id, setup, world.folder / "cache", shop=cloud.offers, book=cloud.offers, clock=world.clock
+            fleet_id,
+            setup,
+            world.folder / "cache",
+            shop=cloud.offers,
+            book=cloud.offers,
+            clock=world.clock,
+            sleep=world.let_pass,
         )
         return Way(provider, cloud, client, setup.model_dump_json(), IMAGE)
