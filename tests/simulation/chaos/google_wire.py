@@ -19,7 +19,7 @@ from urllib3 import HTTPResponse
 
 from fleet.model.cloud import Capabilities, Instance, LaunchRequest
 from fleet.providers.base import InTime, Provider, always
-from fleet.providers.gcp import calls
+from fleet.providers.gcp import calls, session
 from fleet.providers.wrap.around import Call, Wrapper
 from tests.gce import inprocess
 
@@ -109,22 +109,33 @@ class Wire:
             from google.cloud import compute_v1
 
             made = inprocess.client(getattr(compute_v1, f"{kind}Client"), self._cloud.router)
-            session = made.transport._session
-            for scheme in ("http://", "https://"):
-                session.mount(scheme, Adapter(self._world, self._cloud, self))
-            session.hooks["response"].append(calls._noted)
+            made.transport._session.hooks["response"].append(calls._noted)
             self._clients[kind] = made
+            self._leads(made.transport._session)
         return self._clients[kind]
+
+    def authorized(self) -> Any:
+        """A session for what is asked by plain REST."""
+        if not self._clients.get(""):
+            self._clients[""] = inprocess.session(self._cloud.router)
+            self._leads(self._clients[""])
+        return self._clients[""]
+
+    def _leads(self, led: requests.Session) -> None:
+        for scheme in ("http://", "https://"):
+            led.mount(scheme, Adapter(self._world, self._cloud, self))
 
     @contextmanager
     def acts(self, client: Laptop | None) -> Iterator[None]:
         """Whoever it is; others may act in the middle of that, while this one waits."""
         before, self._acting = self._acting, client
-        real, calls._client = calls._client, self.client
+        real = calls._client, session.authorized, session.endpoint
+        calls._client, session.authorized, session.endpoint = self.client, self.authorized, lambda _: inprocess.HOST
         try:
             yield
         finally:
-            self._acting, calls._client = before, real
+            self._acting = before
+            calls._client, session.authorized, session.endpoint = real
 
     def carried(self, what: str, send: Callable[[], requests.Response], *, changes: bool) -> requests.Response:
         """Send, as the effect that it is."""
