@@ -29,8 +29,8 @@ class Endings:
             seconds = timing.preempt
         elif instance.data["status"] == "TERMINATED":
             seconds = timing.disk
-        self.to(instance, "STOPPING")
         instance.extra.setdefault("ends", []).append(operation)
+        self.to(instance, "STOPPING")
         self._stop_paying_at(instance, kind, timing.accept + seconds)
         self.world.after(timing.accept + seconds, lambda: self._ended(instance, operation, deletes))
         return operation
