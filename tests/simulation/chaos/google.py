@@ -195,7 +195,8 @@ class GoogleCloud(SimCloud):
         """Nothing of it runs any more, and it is paid for no longer."""
         made.ended_by = made.ended_by or ENDED[thing.extra["ends"][0].data["operationType"]]
         if made.state.since(InstanceState.TERMINATED) is None:
-            made.state.set(now, InstanceState.SHUTTING_DOWN)
+            paid = thing.extra["ran"][-1]["until"] if thing.extra.get("ran") else None
+            made.state.set(min(now, paid or now), InstanceState.SHUTTING_DOWN)
             made.state.foresee(now, InstanceState.TERMINATED)
 
     def _disk(self, thing: Thing) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,7 +20,7 @@ from urllib3 import HTTPResponse
 
 from fleet.model.cloud import Capabilities, Instance, LaunchRequest
 from fleet.providers.base import InTime, Provider, always
-from fleet.providers.gcp import calls, session
+from fleet.providers.gcp import calls, listing, session
 from fleet.providers.wrap.around import Call, Wrapper
 from tests.gce import inprocess
 
@@ -94,6 +95,28 @@ def named(request: requests.PreparedRequest) -> tuple[str, bool]:
     return f"{verb} {what}", verb != "GET" and what != "wait"
 
 
+class InTurn:
+    """An executor without threads: in a world everything comes in the same order each time."""
+
+    def __init__(self, _most: int) -> None:
+        """For any number."""
+
+    def __enter__(self) -> InTurn:  # noqa: PYI034  # Python 3.10 has no typing.Self
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is left to do."""
+
+    def submit(self, do: Callable[..., T], *args: Any) -> Future[T]:
+        """Done; what it raises is raised to whoever asks for the result."""
+        found: Future[T] = Future()
+        try:
+            found.set_result(do(*args))
+        except Exception as error:
+            found.set_exception(error)
+        return found
+
+
 class Wire:
     """Knows who is acting, and gives them Google's clients."""
 
@@ -129,13 +152,21 @@ class Wire:
     def acts(self, client: Laptop | None) -> Iterator[None]:
         """Whoever it is; others may act in the middle of that, while this one waits."""
         before, self._acting = self._acting, client
-        real = calls._client, session.authorized, session.endpoint
-        calls._client, session.authorized, session.endpoint = self.client, self.authorized, lambda _: inprocess.HOST
+        here: list[tuple[Any, str, Any]] = [
+            (calls, "_client", self.client),
+            (session, "authorized", self.authorized),
+            (session, "endpoint", lambda _: inprocess.HOST),
+            (listing, "ThreadPoolExecutor", InTurn),
+        ]
+        real = [getattr(where, name) for where, name, _ in here]
+        for where, name, mine in here:
+            setattr(where, name, mine)
         try:
             yield
         finally:
             self._acting = before
-            calls._client, session.authorized, session.endpoint = real
+            for (where, name, _), found in zip(here, real, strict=True):
+                setattr(where, name, found)
 
     def carried(self, what: str, send: Callable[[], requests.Response], *, changes: bool) -> requests.Response:
         """Send, as the effect that it is."""
