@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -54,7 +55,8 @@ class Adapter(inprocess.InProcess):
     """Carries each request of whoever is acting as an effect of its own."""
 
     def __init__(self, world: World, cloud: GoogleCloud, wire: Wire) -> None:
-        super().__init__(cloud.router, world.let_pass)
+        # A world's time goes by in milliseconds: less than one would be no time at all.
+        super().__init__(cloud.router, lambda seconds: world.let_pass(math.ceil(seconds * 1000) / 1000 + 0.001))
         self._world, self._cloud, self._wire = world, cloud, wire
 
     def send(self, request: requests.PreparedRequest, *args: Any, **more: Any) -> requests.Response:
