@@ -16,12 +16,13 @@ from fleet.agent.arriving import Arriving
 from fleet.agent.beats import Beats, Rate
 from fleet.agent.disk import Disk
 from fleet.agent.lanes import Lane
-from fleet.agent.leaving import Leave, Leaving, Release
+from fleet.agent.leaving import Leave, Leaving
 from fleet.agent.left import left_before, note_left
 from fleet.agent.logfile import LogFile
 from fleet.agent.machine import Machine
 from fleet.agent.process import Process
 from fleet.agent.protocol import Progress, parse_line
+from fleet.agent.release import Release
 from fleet.agent.resume import resume
 from fleet.agent.saver import Saver
 from fleet.agent.unsaved import Unsaved
@@ -395,7 +396,7 @@ class Agent:
             self.lease_until = desired.leases[number]
         notice = self.signals.notice
         if self.leaving is not None and notice is not None and notice.until is not None:
-            self.leaving.hurry(notice.until, now)
+            self.leaving.noticed(notice.until, now)
         if self.leaving is not None or self.phase in ("released", "fenced"):
             return
         if self.signals.notice is not None:
@@ -412,6 +413,8 @@ class Agent:
         self._save_wishes += 1
         wish, text = workplace.save_request(self.machine.scratch), str(self._save_wishes)
         self._guarded(lambda: wish.write_text(text, encoding="utf-8"))
+        if self.saver is not None:
+            self.saver.wished_at = self.wall()
 
     def _guarded(self, work: Callable[[], object]) -> None:
         """A full or failing disk must not end the agent: training may still be saved."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from fleet.agent.disk import Disk
 from fleet.agent.lanes import Lane
+from fleet.core.short_notice import COUNTED, Upload
 from fleet.model.base import Seconds
 from fleet.model.documents import BootDocument, Manifest
 from fleet.model.errors import CheckpointError, StoreError
@@ -20,6 +21,8 @@ SAVED_WITHIN: Seconds = 2.0
 """``fleet.saved`` is heard within this after the rename that it speaks of; a set waits for its name no longer."""
 ROUNDING: Seconds = 0.001
 """Times are told in milliseconds at the least."""
+WISH_MOST: Seconds = 60.0
+"""A checkpoint that comes later after a wish would have come without one."""
 MOST_LINES = 64
 """So many of the last lines of each kind are remembered."""
 
@@ -50,6 +53,14 @@ class Saver:
     """Seconds of training that led to what was written at a time of this machine's own clock."""
     wall: Callable[[], Seconds] = time.time
     """This machine's own clock, which stamps files and lines."""
+    uploads: list[Upload] = field(default_factory=list)
+    """What was sent by this machine, and how fast; only the last few matter."""
+    sending: tuple[int, Seconds] | None = None
+    """Bytes of the checkpoint that is being sent, and since when."""
+    save_took: Seconds | None = None
+    """From a wish for a checkpoint to its being written, where there was such a wish."""
+    wished_at: Seconds | None = None
+    """By this machine's own clock."""
     _due: Seconds = 0.0
     _retry: Seconds = RETRY_FIRST
     _held: Staged | None = None
@@ -73,6 +84,11 @@ class Saver:
     def idle(self) -> bool:
         """Nothing is under way."""
         return not self.lane.busy
+
+    @property
+    def holds(self) -> bool:
+        """A whole set waits for its name, and is not being sent."""
+        return self._held is not None and self.idle
 
     def reported(self, at: Seconds, step: int) -> None:
         """Training reported a step."""
@@ -138,22 +154,40 @@ class Saver:
 
     def _commit_staged(self, staged: Staged) -> Manifest:
         """In the lane: one commit, and the removal of what is kept no longer."""
-        with staged:
-            manifest = self.checkpoints.commit(
-                self.boot.attempt,
-                staged,
-                parent=self.newest.ref if self.newest else None,
-                step=self._step_of(staged),
-                at=staged.modified + self.now() - self.wall(),
-                format=self.boot.job.checkpoint.format,
-                previous=self.newest,
-                trained=self.trained(staged.modified),
-            )
+        fresh, began = self._fresh(staged), self.now()
+        self.sending = (fresh, began)
+        try:
+            with staged:
+                manifest = self._sealed(staged)
+        finally:
+            self.sending = None
+        if fresh:
+            self.uploads = [*self.uploads[1 - COUNTED :], Upload(fresh, max(0.001, self.now() - began))]
+        if self.wished_at is not None and staged.modified >= self.wished_at:
+            took, self.wished_at = staged.modified - self.wished_at, None
+            self.save_took = took if took <= WISH_MOST else None
         self._scanner.mark_committed(staged.signature)
         # What could not be removed now is removed after the next commit: it takes nothing from this one.
         with contextlib.suppress(StoreError, CheckpointError):
             self.checkpoints.prune(self.boot.attempt, keep=self.boot.job.checkpoint.keep, protect={manifest.ref})
         return manifest
+
+    def _fresh(self, staged: Staged) -> int:
+        """Bytes that are not in the bucket yet."""
+        known = {(one.path, one.size, one.sha256) for one in (self.newest.files if self.newest is not None else ())}
+        return sum(one.size for one in staged.files if (one.path, one.size, one.hashed) not in known)
+
+    def _sealed(self, staged: Staged) -> Manifest:
+        return self.checkpoints.commit(
+            self.boot.attempt,
+            staged,
+            parent=self.newest.ref if self.newest else None,
+            step=self._step_of(staged),
+            at=staged.modified + self.now() - self.wall(),
+            format=self.boot.job.checkpoint.format,
+            previous=self.newest,
+            trained=self.trained(staged.modified),
+        )
 
     def _name_of(self, staged: Staged) -> int | None:
         """The step that training says the set holds: it saves, then says so, so the first line after the set is its name."""

@@ -83,12 +83,12 @@ def kinds(incomplete: str) -> list[str]:
     """What ``fleet init`` writes, or sets up."""
     from fleet.cli.init import KINDS
 
-    return _beginning((*KINDS, "aws"), incomplete)
+    return _beginning((*KINDS, "aws", "gcp"), incomplete)
 
 
 def looks(incomplete: str) -> list[str]:
     """What ``fleet doctor`` looks at beside this computer."""
-    return _beginning(["aws"], incomplete)
+    return _beginning(["aws", "gcp"], incomplete)
 
 
 def shells(incomplete: str) -> list[str]:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from fleet.cli.objects import AwsControllerObject, AwsDestroyedObject
     from fleet.control.aws_dismissal import Dismissal
     from fleet.control.aws_function import Deployment
-    from fleet.providers.aws.setup import Step
-    from fleet.providers.aws.teardown import Removal
+    from fleet.providers.remains import Removal
+    from fleet.providers.wanted import Step
 
 COSTS = """\
 What it costs, free tiers left out:

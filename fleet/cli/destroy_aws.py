@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fleet.cli.app import EXIT_INTERRUPTED
@@ -13,7 +14,7 @@ from fleet.control.home import open_home
 if TYPE_CHECKING:
     from fleet.cli.objects import AwsDestroyedObject
     from fleet.control.aws_teardown import Doomed
-    from fleet.providers.aws.teardown import Removal
+    from fleet.providers.remains import Removal
 
 NO_FLEET = " Is the fleet in another bucket? Name it with --bucket; in another account? AWS_PROFILE chooses one."
 
@@ -36,9 +37,9 @@ def remove(bucket: str | None, *, delete_volumes: bool, delete_bucket: bool, yes
     if doomed.idle:
         say("\nNothing to remove." + (_left(doomed) if doomed.steps else NO_FLEET))
     else:
-        _ask(doomed, delete_volumes=delete_volumes, delete_bucket=delete_bucket, yes=yes)
+        ask_for_removal(doomed.steps, doomed.place.bucket, delete_bucket=delete_bucket, yes=yes)
     try:
-        carry_out_removal(home, doomed, _tell)
+        carry_out_removal(home, doomed, tell_removal)
     except KeyboardInterrupt:
         import typer
 
@@ -51,21 +52,23 @@ def remove(bucket: str | None, *, delete_volumes: bool, delete_bucket: bool, yes
     return 0
 
 
-def _ask(doomed: Doomed, *, delete_volumes: bool, delete_bucket: bool, yes: bool) -> None:
-    lost = [step for step in doomed.steps if step.action == "remove" and step.kind in ("volume", "snapshot")]
-    if delete_volumes and lost:
+def ask_for_removal(steps: Sequence[Removal], bucket: str, *, delete_bucket: bool, yes: bool) -> None:
+    """Whether it is meant; a bucket goes only if its name is typed."""
+    lost = [step for step in steps if step.action == "remove" and step.kind in ("volume", "snapshot")]
+    if lost:
         say(f"\n{len(lost)} volumes and snapshots go, and everything on them: nobody can bring that back.")
     otherwise = "nothing was removed"
     if delete_bucket:
-        told = next((step.told for step in doomed.steps if step.kind == "bucket"), "")
+        told = next((step.told for step in steps if step.kind == "bucket"), "")
         say(f"\nThe bucket goes {told}: checkpoints, models and the journal of every run. Nobody can bring that back.")
-        confirm_name("To go on, type the bucket's name:", doomed.place.bucket, yes=yes, otherwise=otherwise)
+        confirm_name("To go on, type the bucket's name:", bucket, yes=yes, otherwise=otherwise)
     else:
         say("")
         confirm("Remove this?", yes=yes, otherwise=otherwise)
 
 
-def _tell(step: Removal) -> None:
+def tell_removal(step: Removal) -> None:
+    """Progress, as each is done."""
     say(f"  removed {step.kind} {step.name}{f' in {step.region}' if step.region else ''}")
 
 

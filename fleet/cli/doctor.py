@@ -39,6 +39,10 @@ def check(bucket: str | None, what: str | None = None, job: Path | None = None, 
     """Look at everything, or at one cloud; 1 if something is bad."""
     if what is None:
         return show(list(findings(bucket)), as_json=as_json)
+    if what == "gcp":
+        from fleet.cli.doctor_gcp import findings_in_gcp
+
+        return show(list(findings_in_gcp(job, bucket)), as_json=as_json)
     from fleet.cli.doctor_aws import findings_in_aws
 
     return show(list(findings_in_aws(job, bucket)), as_json=as_json)

@@ -15,7 +15,8 @@ from fleet.control.home import Home, open_home
 from fleet.control.setups import aws_function, aws_setup
 from fleet.model.errors import FleetError, StoreError
 from fleet.model.job import Job
-from fleet.providers.aws.checks import Check, Checked, Look, look_at
+from fleet.providers.aws.checks import Look, look_at
+from fleet.providers.looked import Check, Checked
 from fleet.store.awsconfig import read_config
 
 
@@ -31,7 +32,7 @@ def findings_in_aws(job_file: Path | None, bucket: str | None) -> Iterator[Findi
         yield Finding("job", "note", f"{job.name} does not run on aws: its infra is {job.resources.infra}")
     more: list[tuple[str, Check]] = []
     if url is not None and url.startswith("s3:"):
-        more = [("bucket", lambda: [_exclusive(home, url)]), ("controller", lambda: deployed(home, url))]
+        more = [("bucket", lambda: [exclusive(home, url)]), ("controller", lambda: deployed(home, url))]
     for one in look_at(look, more):
         yield Finding(one.what, one.state, one.told, one.remedy)
 
@@ -63,7 +64,7 @@ def _look(home: Home, url: str | None, job: Job | None) -> Look:
     )
 
 
-def _exclusive(home: Home, url: str) -> Checked:
+def exclusive(home: Home, url: str) -> Checked:
     """Written through obstore, as fleet does it, with the credentials that it is given."""
     from fleet.store.probe import check_exclusive_creation
 

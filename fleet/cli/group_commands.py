@@ -254,20 +254,21 @@ def object_schema(
 def doctor(
     what: Annotated[
         str | None,
-        typer.Argument(metavar="[WHAT]", help="aws: an account, not this computer.", autocompletion=looks),
+        typer.Argument(metavar="[WHAT]", help="aws or gcp: an account, not this computer.", autocompletion=looks),
     ] = None,
     job: Annotated[Path | None, typer.Argument(metavar="[JOB]", help="A job file: is there what it asks for?")] = None,
     bucket: BucketOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Check what fleet needs on this computer and of the bucket, or of an AWS account; exit code 1 if something is missing.
+    """Check what fleet needs on this computer and of the bucket, or of an account; exit code 1 if something is missing.
 
     Example: fleet doctor aws train.yaml
     """
     from fleet.cli.doctor import check
 
-    if what not in (None, "aws"):
-        raise typer.BadParameter(f"{what!r} is nothing that can be looked at; write `fleet doctor` or `fleet doctor aws`")
+    if what not in (None, "aws", "gcp"):
+        told = f"{what!r} is nothing that can be looked at; write `fleet doctor`, `fleet doctor aws` or `fleet doctor gcp`"
+        raise typer.BadParameter(told)
     raise typer.Exit(check(bucket, what, job, as_json=output is Output.JSON))
 
 

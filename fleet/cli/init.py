@@ -52,7 +52,7 @@ def write(kind: str, into: Path, name: str | None = None, *, force: bool, as_jso
     if name is not None:
         into = into / _checked(kind, name)
     if kind not in KINDS:
-        known = (*KINDS, "aws")
+        known = (*KINDS, "aws", "gcp")
         raise FleetError(f"there is no kind of job {kind!r}; {nearest(kind, known)}", f"Name one of {', '.join(known)}.")
     target = into / JOB_FILE
     for there in (into / one for one in _NAMES.get(kind, (JOB_FILE,))):

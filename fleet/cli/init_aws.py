@@ -14,11 +14,11 @@ from fleet.cli.views import dollars
 from fleet.control.home import open_home
 
 if TYPE_CHECKING:
-    from fleet.cli.objects import AwsQuotaObject, AwsSetupObject, AwsStepObject
+    from fleet.cli.objects import AwsQuotaObject, AwsSetupObject, StepObject
     from fleet.control.aws_setup import Prepared
     from fleet.providers.aws.quotas import Quota
-    from fleet.providers.aws.setup import Step
-    from fleet.providers.aws.teardown import Removal
+    from fleet.providers.remains import Removal
+    from fleet.providers.wanted import Step
 
 COSTS = """\
 None of this costs anything by itself. What will:
@@ -47,7 +47,7 @@ def set_up(
     from fleet.control.aws_setup import Wish, carry_out, prepare
     from fleet.providers.aws.calling import Calls
     from fleet.providers.aws.quotas import spot_quotas
-    from fleet.providers.aws.setup import nothing_to_do
+    from fleet.providers.wanted import nothing_to_do
 
     home = open_home()
     calls = Calls(profile_of(home))
@@ -59,7 +59,7 @@ def set_up(
     if not idle:
         confirm("Make this?", yes=yes, otherwise="nothing was made", default=True)
     try:
-        settled = carry_out(home, prepared, _tell)
+        settled = carry_out(home, prepared, tell_step)
     except KeyboardInterrupt:
         import typer
 
@@ -97,7 +97,8 @@ def show_steps(steps: Sequence[Step] | Sequence[Removal], spare: Sequence[str] =
     print_table(table, spare)
 
 
-def _tell(step: Step) -> None:
+def tell_step(step: Step) -> None:
+    """Progress, as each is done."""
     done = {"make": "made", "mend": "mended"}[step.action]
     say(f"  {done:<6} {step.kind} {step.name}{f' in {step.region}' if step.region else ''}")
 
@@ -126,7 +127,7 @@ def _object(prepared: Prepared, quotas: Sequence[Quota]) -> AwsSetupObject:
     }
 
 
-def step_object(step: Step | Removal, *, done: bool) -> AwsStepObject:
+def step_object(step: Step | Removal, *, done: bool) -> StepObject:
     """For programs."""
     return {
         "action": step.action,

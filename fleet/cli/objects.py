@@ -883,15 +883,16 @@ class InitObject(TypedDict):
     """The job file."""
 
 
-class AwsStepObject(TypedDict):
-    """One thing of a set-up in an AWS account."""
+class StepObject(TypedDict):
+    """One thing of a set-up in an AWS account or a Google Cloud project."""
 
     action: Literal["make", "mend", "leave", "remove"]
     """`leave`: it is as it should be, or is not to be removed."""
     kind: str
     """`bucket`, `fleet`, `service role`, `role`, `profile`, `security group`, `key`, `launch template`, `record`; of a
     controller `agent`, `code`, `log group`, `function`, `concurrency`, `invocations`, `rule`, `permission`, `schedule`,
-    `topic`, `alarm`; of what is removed also `volume`, `snapshot` and `image`."""
+    `topic`, `alarm`; of Google Cloud `apis`, `bucket`, `fleet`, `service account`, `rights`, `secrets`, `aws role`,
+    `network`, `rule`, `subnet`, `router`, `record`; of what is removed also `volume`, `snapshot` and `image`."""
     name: str
     """The cloud's name or id for it."""
     region: str
@@ -932,7 +933,7 @@ class AwsSetupObject(TypedDict):
     """Its URL."""
     regions: list[str]
     """Where machines can be launched."""
-    steps: list[AwsStepObject]
+    steps: list[StepObject]
     """In the order in which they were done."""
     quotas: list[AwsQuotaObject]
     """Of all regions."""
@@ -949,7 +950,58 @@ class AwsDestroyedObject(TypedDict):
     """The fleet's id."""
     bucket: str
     """Its URL."""
-    steps: list[AwsStepObject]
+    steps: list[StepObject]
+    """In the order in which they were done."""
+
+
+class GcpQuotaObject(TypedDict):
+    """How many of something a project may have at once."""
+
+    region: str
+    """In this region; empty: everywhere together."""
+    metric: str
+    """Compute Engine's name for it."""
+    what: str
+    """What it is about."""
+    limit: float | None
+    """null: it could not be looked at."""
+    used: float | None
+    """How many of it there are already."""
+    told: str
+    """What that allows, or why it is not known."""
+    request: str
+    """Where to ask for more; empty if there is enough for a machine."""
+
+
+class GcpSetupObject(TypedDict):
+    """What `fleet init gcp` made, or found as it should be."""
+
+    project: str
+    """Its id."""
+    fleet: str
+    """The fleet's id: the value of the label `fleet` on everything that takes labels."""
+    bucket: str
+    """Its URL."""
+    regions: list[str]
+    """Where machines can be launched."""
+    steps: list[StepObject]
+    """In the order in which they were done."""
+    quotas: list[GcpQuotaObject]
+    """Of the project as a whole, and of all regions."""
+    warnings: list[str]
+    """What will not work as it is."""
+
+
+class GcpDestroyedObject(TypedDict):
+    """What `fleet destroy gcp` removed, and what it left."""
+
+    project: str
+    """Its id."""
+    fleet: str
+    """The fleet's id."""
+    bucket: str
+    """Its URL."""
+    steps: list[StepObject]
     """In the order in which they were done."""
 
 
@@ -972,7 +1024,7 @@ class AwsControllerObject(TypedDict):
     """What it costs while nothing lives."""
     usd_per_month_run: float
     """What it costs while one run lives."""
-    steps: list[AwsStepObject]
+    steps: list[StepObject]
     """In the order in which they were done."""
     warnings: list[str]
     """What will not work as well as it could."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +18,9 @@ def init(
     kind: Annotated[
         str,
         typer.Argument(
-            metavar="[KIND]", help="racer, command, stack or deepracer; or aws: set an account up.", autocompletion=kinds
+            metavar="[KIND]",
+            help="racer, command, stack or deepracer; or aws, gcp: set an account up.",
+            autocompletion=kinds,
         ),
     ] = "command",
     name: Annotated[
@@ -26,39 +29,66 @@ def init(
     into: Annotated[Path, typer.Option("--into", help="The folder to write to.")] = Path(),
     force: Annotated[bool, typer.Option("--force", help="Replace a job file that is there.")] = False,
     region: Annotated[
-        list[str] | None, typer.Option("--region", help="aws: a region for machines; may be given several times.")
+        list[str] | None, typer.Option("--region", help="aws, gcp: a region for machines; may be given several times.")
     ] = None,
-    bucket: Annotated[str | None, typer.Option("--bucket", help="aws: the bucket's name; else one is made up.")] = None,
+    bucket: Annotated[
+        str | None,
+        typer.Option("--bucket", help="aws, gcp: the bucket (gcp: gs://NAME, or s3://NAME); else one is made up."),
+    ] = None,
+    project: Annotated[
+        str | None, typer.Option("--project", help="gcp: the project's id; else the one that the login names.")
+    ] = None,
     vpc: Annotated[
         list[str] | None, typer.Option("--vpc", help="aws: a network's id, at most one for each region; else the default.")
     ] = None,
     key: Annotated[
-        Path | None, typer.Option("--key", help="aws: the public key that you log in with; else the one in ~/.ssh.")
+        Path | None, typer.Option("--key", help="aws, gcp: the public key that you log in with; else the one in ~/.ssh.")
     ] = None,
     public_ip: Annotated[
         bool | None,
-        typer.Option("--public-ip/--no-public-ip", help="aws: whether machines get a public address ($0.005 an hour)."),
+        typer.Option("--public-ip/--no-public-ip", help="aws, gcp: whether machines get a public address."),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="aws: do not ask.")] = False,
+    iap: Annotated[
+        bool | None, typer.Option("--iap/--no-iap", help="gcp: machines are reached through Identity-Aware Proxy only.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="aws, gcp: do not ask.")] = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Write a job file with comments (a command, the racing car, a docker stack, DeepRacer), or set an AWS account up.
+    """Write a job file with comments (a command, the racing car, a docker stack, DeepRacer), or set a cloud account up.
 
     Example: fleet init command. Example: fleet init deepracer shanghai-1. Example: fleet init aws --region us-east-1
     """
     as_json = output is Output.JSON
+    given = {"--region": region, "--bucket": bucket, "--vpc": vpc, "--key": key, "--public-ip": public_ip}
+    _refuse_strange(kind, name, {**given, "--project": project, "--iap": iap})
     if kind == "aws":
-        if name is not None:
-            raise typer.BadParameter(f"{name!r}: `fleet init aws` takes no name")
         from fleet.cli.init_aws import set_up
 
         raise typer.Exit(set_up(region or [], bucket, vpc or [], key, public_ip=public_ip, yes=yes, as_json=as_json))
-    given = {"--region": region, "--bucket": bucket, "--vpc": vpc, "--key": key, "--public-ip": public_ip}
-    if strange := [name for name, value in given.items() if value is not None]:
-        raise typer.BadParameter(f"{', '.join(strange)}: only `fleet init aws` takes this")
+    if kind == "gcp":
+        from fleet.cli.init_gcp import set_up_project
+
+        raise typer.Exit(
+            set_up_project(project, region or [], bucket, key, public_ip=public_ip, iap=iap, yes=yes, as_json=as_json)
+        )
     from fleet.cli.init import write
 
     raise typer.Exit(write(kind, into, name, force=force, as_json=as_json))
+
+
+OF_AWS, OF_GCP = ("--vpc",), ("--project", "--iap")
+"""Options of `fleet init` that only one cloud takes."""
+
+
+def _refuse_strange(kind: str, name: str | None, given: Mapping[str, object]) -> None:
+    """An option that means nothing here is a mistake: nobody is to believe that it was heeded."""
+    if kind in ("aws", "gcp") and name is not None:
+        raise typer.BadParameter(f"{name!r}: `fleet init {kind}` takes no name")
+    strange = {"aws": OF_GCP, "gcp": OF_AWS}.get(kind, tuple(given))
+    for option in (one for one in strange if given[one] is not None):
+        takes = [cloud for cloud, others in (("aws", OF_GCP), ("gcp", OF_AWS)) if option not in others]
+        told = " and ".join(f"`fleet init {cloud}`" for cloud in takes)
+        raise typer.BadParameter(f"{option}: only {told} take{'s' if len(takes) == 1 else ''} this")
 
 
 JobArgument = Annotated[

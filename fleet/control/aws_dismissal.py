@@ -18,7 +18,8 @@ from fleet.model.setup import AwsFunction
 from fleet.providers.aws.calling import Calls
 from fleet.providers.aws.function_removing import remains_of_function
 from fleet.providers.aws.removing import remove
-from fleet.providers.aws.teardown import Remains, Remnant, Removal, plan_removal
+from fleet.providers.aws.teardown import plan_removal
+from fleet.providers.remains import Remains, Remnant, Removal
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from fleet.providers.aws.function_looking import (
 from fleet.providers.aws.function_making import FunctionMaker
 from fleet.providers.aws.function_plan import FunctionSurvey, plan_function
 from fleet.providers.aws.schedules import Schedules
-from fleet.providers.aws.setup import Step, nothing_to_do
+from fleet.providers.wanted import Step, nothing_to_do
 from fleet.store.objects import Objects
 
 ARCHES = {"arm64": "aarch64", "x86_64": "x86_64"}

@@ -20,13 +20,14 @@ from fleet.model.base import document_bytes
 from fleet.model.errors import FleetError, ProviderError
 from fleet.model.setup import AwsSetup
 from fleet.providers.aws.calling import Calls
-from fleet.providers.aws.keys import PublicKey, find_key
 from fleet.providers.aws.making import Maker, survey
 from fleet.providers.aws.names import own_name
 from fleet.providers.aws.network import Network
 from fleet.providers.aws.session import aws_session
-from fleet.providers.aws.setup import Blueprint, Step, Survey, plan
+from fleet.providers.aws.setup import Blueprint, Survey, plan
 from fleet.providers.aws.setup_region import look_at_key, look_at_network
+from fleet.providers.keys import PublicKey, find_key
+from fleet.providers.wanted import Step
 from fleet.store.fleetfile import ensure_fleet, new_fleet_id
 
 DISABLED = ("AuthFailure", "OptInRequired", "UnrecognizedClientException", "InvalidClientTokenId")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fleet.model.setup import AwsSetup
     from fleet.providers.base import Provider
 
+CALLED = {"aws": "EC2", "gcp": "Compute Engine"}
 CALLS_PER_SECOND = 5.0
 CALLS_AT_ONCE = 20.0
 """Of one controller in one region. EC2 gives an account twice that and more for what changes nothing, and shares it with
@@ -93,14 +94,23 @@ def bucket_for(home: Home, job: Job) -> str:
     """
     if job.bucket is not None:
         return job.bucket
-    if providers_of(job.resources) == {"local"}:
+    clouds = providers_of(job.resources) - {"local"}
+    if not clouds:
         return home.bucket
-    known = home.aws()
-    if known is None:
+    aws, gcp = home.aws(), home.gcp()
+    known = {name: found.bucket for name, found in (("aws", aws), ("gcp", gcp)) if found is not None and name in clouds}
+    if not known:
+        where, first = " or ".join(CALLED.get(name, name) for name in sorted(clouds)), min(clouds)
         raise FleetError(
-            "this job runs on EC2, which was not set up from here", "Once: fleet init aws. Or name its bucket in the job."
+            f"this job runs on {where}, which was not set up from here",
+            f"Once: fleet init {first}. Or name its bucket in the job.",
         )
-    return known.bucket
+    if len(set(known.values())) > 1:
+        raise FleetError(
+            f"this job may go to either cloud, and each was set up as a fleet of its own: {known['aws']}, {known['gcp']}",
+            f"One fleet in both: fleet init gcp --bucket {known['aws']}. Or name the bucket in the job.",
+        )
+    return next(iter(known.values()))
 
 
 def refuse_without_setup(job: Job, providers: Mapping[str, Provider]) -> None:

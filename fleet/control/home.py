@@ -27,6 +27,17 @@ class AwsHome:
 
 
 @dataclass(frozen=True, slots=True)
+class GcpHome:
+    """Where the fleet in a Google Cloud project is, as this computer remembers it. Everything else lies in the bucket."""
+
+    bucket: str
+    """Its URL: ``gs://…``, or ``s3://…`` of a fleet that has machines in both clouds."""
+    project: str
+    """The project's id."""
+    regions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Home:
     """``$FLEET_HOME``, else ``~/.fleet``."""
 
@@ -124,6 +135,24 @@ class Home:
     def forget_aws(self) -> None:
         """It is gone."""
         (self.path / "aws.json").unlink(missing_ok=True)
+
+    def gcp(self) -> GcpHome | None:
+        """What ``fleet init gcp`` set up from here; None: nothing."""
+        try:
+            found = json.loads((self.path / "gcp.json").read_text(encoding="utf-8"))
+            regions = tuple(map(str, found.get("regions", ())))
+            return GcpHome(str(found["bucket"]), str(found["project"]), regions)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+    def remember_gcp(self, bucket: str, project: str, regions: Iterable[str]) -> None:
+        """So that every command finds the set-up again, also one that broke off."""
+        self._check_writable()
+        self._replace("gcp.json", {"bucket": bucket, "project": project, "regions": list(regions)})
+
+    def forget_gcp(self) -> None:
+        """It is gone."""
+        (self.path / "gcp.json").unlink(missing_ok=True)
 
     def forget_bucket(self, url: str) -> None:
         """It is gone: nobody is to look there any more."""

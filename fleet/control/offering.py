@@ -195,7 +195,7 @@ def _beside(offer: Offer, job: Job, knows: Knowledge, known: Mapping[str, Provid
         return Beside(volume, knows.addresses.get(offer.provider, 0), 0, 0)
     local = rates.at(offer.region)
     size = job.resources.disk_size or local.root_gb
-    return Beside(volume, local.address_hour, volume_rate(size, local.root_gb_month), size, local.listed)
+    return Beside(volume, local.address_of(offer.market), volume_rate(size, local.root_gb_month), size, local.listed)
 
 
 def _with_bought(plan: Plan, runs: Iterable[RunState], now: float, known: Mapping[str, Provider]) -> Plan:

@@ -12,16 +12,18 @@ from fleet.providers.base import Provider
 def rates_of(providers: Mapping[str, Provider]) -> dict[str, Rates]:
     """Of every cloud that asks for them. Read from fleet's own lists: no credentials, no call."""
     from fleet.providers.aws.rates import aws_rates
+    from fleet.providers.gcp.rates import gcp_rates
 
-    found = {"aws": aws_rates()}
+    found = {"aws": aws_rates(), "gcp": gcp_rates()}
     for name, rates in found.items():
         if name in providers and not providers[name].capabilities.address_price:  # its machines were set up without one
-            found[name] = rates.model_copy(update={"address_hour": 0, "regions": _without_address(rates)})
+            none = {"address_hour": 0, "address_hour_spot": None}
+            regions = {
+                region: {key: price for key, price in own.items() if key not in none}
+                for region, own in rates.regions.items()
+            }
+            found[name] = rates.model_copy(update={**none, "regions": regions})
     return found
-
-
-def _without_address(rates: Rates) -> dict[str, dict[str, int]]:
-    return {region: {**own, "address_hour": 0} for region, own in rates.regions.items()}
 
 
 def billing_of(providers: Mapping[str, Provider]) -> dict[str, Billing]:

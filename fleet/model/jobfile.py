@@ -64,7 +64,7 @@ def _is(*allowed: Any) -> Callable[[Any], bool]:
 NOT_YET: Mapping[str, Callable[[Any], bool]] = {
     "resources.infra": lambda value: str(value).split("/")[0] in ("local", "aws"),
     "num_nodes": _is(1),
-    "bucket": lambda value: value is None or str(value).startswith(("file://", "s3://")),
+    "bucket": lambda value: value is None or str(value).startswith(("file://", "s3://", "gs://")),
 }
 """Known fields that do not work in this version, and the values that they may have all the same. Refused, never ignored."""
 

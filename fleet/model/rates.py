@@ -7,6 +7,7 @@ from datetime import date
 from pydantic import Field
 
 from fleet.model.base import Frozen, Micros, Seconds
+from fleet.model.cloud import Market
 
 
 class Rates(Frozen):
@@ -24,6 +25,8 @@ class Rates(Frozen):
     """What that has, where a job asks for nothing else."""
     address_hour: Micros = 0
     """Of a machine's public address."""
+    address_hour_spot: Micros | None = None
+    """The same of a spot machine; None: no less."""
     address_since: Seconds = 0.0
     """Before this it was free."""
     storage_gb_month: Micros = 0
@@ -44,6 +47,11 @@ class Rates(Frozen):
     def listed(self) -> str:
         """Of when, and of where if that is not sure."""
         return f"{self.of}{' (of another region)' if self.elsewhere else ''}"
+
+    def address_of(self, market: Market) -> Micros:
+        """What an hour of a machine's public address costs."""
+        spot = self.address_hour_spot if market is Market.SPOT else None
+        return self.address_hour if spot is None else spot
 
     def at(self, region: str) -> Rates:
         """What a region asks."""

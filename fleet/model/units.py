@@ -123,6 +123,13 @@ def format_duration(seconds: float) -> str:
     return f"{whole // 86400}d{whole % 86400 // 3600:02d}h"
 
 
+def format_bytes(size: float) -> str:
+    """``850 B``, ``3.1 MB``, ``12 GB``: decimal, as clouds and disks count."""
+    power = next((power for power in range(4) if size < 1000 ** (power + 1)), 4)
+    value = size / 1000**power
+    return f"{value:.{1 if power and value < 10 else 0}f} {('B', 'kB', 'MB', 'GB', 'TB')[power]}"
+
+
 Duration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0)]
 Deadline = Annotated[float | str, BeforeValidator(parse_deadline)]
 """Seconds from the run's creation, or a time in UTC, as ``2026-11-27T07:00:00+00:00``."""

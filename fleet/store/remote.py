@@ -140,6 +140,7 @@ class RemoteObjects:
                 self._pause()
                 data = file.read(size + 1)
                 if len(data) <= PART:
+                    file.close()  # its disk may have to go while the answer is waited for
                     digest.update(data)
                     obstore.put(self._store, key, data, use_multipart=False)
                     return digest.hexdigest()
@@ -151,10 +152,11 @@ class RemoteObjects:
         return digest.hexdigest()
 
     def _parts(self, file: IO[bytes], part: int, digest: hashlib._Hash) -> Iterator[bytes]:
-        while data := file.read(part):
-            self._pause()
-            digest.update(data)
-            yield data
+        with file:  # one that is given up holds its disk no longer, whatever its parts are still waited for
+            while data := file.read(part):
+                self._pause()
+                digest.update(data)
+                yield data
 
     def download(self, key: str, path: Path) -> str | None:
         """``get`` into a file, hashed on its way."""

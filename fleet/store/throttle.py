@@ -8,11 +8,16 @@ import time
 from collections.abc import Callable
 
 from fleet.model.base import Seconds
+from fleet.model.errors import StoreError
 
 BURST: Seconds = 0.05
 """CPU time that may be run ahead of the share: no wait is worth less than the switch it takes."""
 LONGEST: Seconds = 1.0
 """One wait; then the sums are looked at again."""
+
+
+class CutShortError(StoreError):
+    """The machine is about to end: what was being hashed or sent is given up."""
 
 
 class Throttle:
@@ -39,6 +44,7 @@ class Throttle:
         self._lifted.set()
         self._wait = wait or self._lifted.wait
         self._lock = threading.Lock()
+        self._cut = False
         self._since = (now(), used())
 
     def impose(self) -> None:
@@ -50,8 +56,19 @@ class Throttle:
         """No limit any more: training ends, and what is unsaved goes first. Whoever waits goes on at once."""
         self._lifted.set()
 
+    def cut(self) -> None:
+        """Whatever is being hashed or sent ends before its next piece, in a CutShortError."""
+        self._cut = True
+        self._lifted.set()
+
+    def mend(self) -> None:
+        """Sending goes on from here; what was given up is not taken up again by itself."""
+        self._cut = False
+
     def pause(self) -> None:
-        """Called before each piece of work: waits until the share allows for another one."""
+        """Called before each piece of work: waits until the share allows for another one. Raises CutShortError."""
+        if self._cut:
+            raise CutShortError("cut short: the machine is about to end")
         if self._rate is None:
             return
         while not self._lifted.is_set() and (ahead := self._ahead(self._rate)) > 0:

@@ -11,10 +11,10 @@ from pathlib import Path
 import boto3
 import pytest
 
+from fleet.model.across import BUCKET_REGION
 from fleet.model.errors import StoreError
 from fleet.store.amazon import _metadata_endpoint, forget_buckets, regions_of
 from fleet.store.opening import open_objects
-from fleet.model.across import BUCKET_REGION
 from tests.agent.ec2 import ROLE, FakeEc2
 from tests.aws.moto import CREDENTIALS, STRANGE, Moto
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from fleet.agent.leaving import CLEAR_MOST, RELEASE_MOST
+from fleet.agent.leaving import CLEAR_MOST
 from fleet.agent.logic import TAKEN_WITHIN
+from fleet.agent.release import RELEASE_MOST
 from tests.agent.fakes import INTERVALS, Life, World
 
 

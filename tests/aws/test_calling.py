@@ -9,10 +9,11 @@ from unittest.mock import Mock
 import pytest
 
 from fleet.model.errors import ErrorClass, ProviderError
-from fleet.providers.aws.calling import LOOKS, TRIES, Calls
+from fleet.providers.aws.calling import Calls
 from fleet.providers.aws.errors import class_of
 from fleet.providers.aws.quotas import Quota, spot_quotas
 from fleet.providers.aws.setup_role import BLIND_WAIT, wait_until_seen
+from fleet.providers.patience import LOOKS, TRIES
 
 HOME = "us-east-1"
 

@@ -13,9 +13,10 @@ from fleet.model.events import RunCreated
 from fleet.model.job import Job
 from fleet.providers.aws.names import own_name
 from fleet.providers.aws.session import aws_client, forget_clients
-from fleet.providers.aws.setup import nothing_to_do
 from fleet.providers.aws.setup_policy import setup_policy
-from fleet.providers.aws.teardown import Contents, Machine, Remains, Remnant, contents_of, living, lost, plan_removal
+from fleet.providers.aws.teardown import plan_removal
+from fleet.providers.remains import Contents, Machine, Remains, Remnant, contents_of, living, lost
+from fleet.providers.wanted import nothing_to_do
 from fleet.store.journal import Journal
 from fleet.store.opening import open_objects
 from tests.aws.account import ACCOUNT, BUCKET, HOME, Account

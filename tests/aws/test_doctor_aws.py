@@ -24,9 +24,10 @@ from fleet.model.errors import ErrorClass, ProviderError
 from fleet.model.job import Job
 from fleet.model.setup import AwsRegion, AwsSetup
 from fleet.providers.aws import checks, checks_bucket, checks_network, checks_permissions, checks_region, checks_types
-from fleet.providers.aws.checks import Checked, Look, asked, judge_clock, judge_lifetime, look_at
+from fleet.providers.aws.checks import Look, judge_lifetime, look_at
 from fleet.providers.aws.session import aws_client, forget_clients
 from fleet.providers.aws.vcpus import quota_of
+from fleet.providers.looked import Checked, asked, judge_clock, untold
 from fleet.store.opening import open_objects
 from tests.aws.moto import Moto
 
@@ -45,7 +46,7 @@ def job(**resources: Any) -> Job:
     [(0.4, "good", "right"), (61, "note", "61 s ahead"), (-61, "note", "61 s behind"), (-1200, "bad", "are refused")],
 )
 def test_a_clock_that_is_off_is_told_before_requests_are_refused(skew: float, verdict: str, told: str) -> None:
-    found = judge_clock(skew)
+    found = judge_clock(skew, "Amazon's")
     assert (found.state, told in found.told) == (verdict, True)
 
 
@@ -257,7 +258,7 @@ def test_a_check_that_hangs_or_breaks_hides_no_other() -> None:
 
 def test_a_page_of_html_is_told_in_a_line() -> None:
     error = ProviderError(ErrorClass.TRANSIENT, "500", "GetQuota: <!doctype html>\n<html lang=en>\n" + "x" * 500)
-    assert checks.untold("quota", error).told == "cannot be told: GetQuota: <!doctype html>"
+    assert untold("quota", error).told == "cannot be told: GetQuota: <!doctype html>"
 
 
 def test_a_bucket_elsewhere_is_told_with_what_that_costs() -> None:

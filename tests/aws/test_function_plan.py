@@ -14,7 +14,7 @@ from fleet.providers.aws.function_plan import FunctionSurvey, plan_function, wan
 from fleet.providers.aws.function_policies import function_policy
 from fleet.providers.aws.function_prices import IDLE, ONE_RUN, monthly_cost
 from fleet.providers.aws.policies import INLINE_LIMIT
-from fleet.providers.aws.setup import Found, Place, nothing_to_do
+from fleet.providers.wanted import Found, Place, nothing_to_do
 from tests.aws.account import ACCOUNT
 from tests.aws.evaluator import Request, decide
 from tests.aws.test_policies import BUCKET, FLEET, MINE, OTHER, THEIRS, call, decisions, launches, on, tagged

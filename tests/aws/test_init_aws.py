@@ -122,7 +122,10 @@ def test_what_cannot_be_is_said_with_the_nearest_that_can(shell: Shell, words: t
 
 
 def test_options_of_aws_are_refused_for_job_files(shell: Shell) -> None:
-    assert "--region: only `fleet init aws` takes this" in shell("init", "racer", "--region", HOME, code=2)[1]
+    assert (
+        "--region: only `fleet init aws` and `fleet init gcp` take this"
+        in shell("init", "racer", "--region", HOME, code=2)[1]
+    )
 
 
 def test_without_credentials_it_says_how_to_log_in(shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from fleet.providers.aws.calling import Calls
 from fleet.providers.aws.names import tags_of
 from fleet.providers.aws.policies import instance_policy
 from fleet.providers.aws.session import aws_client, aws_session, forget_clients
-from fleet.providers.aws.setup import nothing_to_do
 from fleet.providers.aws.setup_policy import setup_policy
+from fleet.providers.wanted import nothing_to_do
 from fleet.store.opening import open_objects
 from tests.aws.account import ACCOUNT, BUCKET, HOME, KEY, OTHER_KEY, Account, actions, group_of, template_of
 from tests.aws.evaluator import Judged, decide

@@ -11,7 +11,7 @@ from fleet.model.errors import ErrorClass, FleetError, NewerVersionError, Provid
 from fleet.providers.aws.calling import Calls
 from fleet.providers.aws.names import tags_of
 from fleet.providers.aws.session import aws_client
-from fleet.providers.aws.setup import nothing_to_do
+from fleet.providers.wanted import nothing_to_do
 from tests.aws.account import BUCKET, HOME, OTHER_KEY, Account, actions, changed, group_of, template_of
 
 # --- half made, or changed by somebody

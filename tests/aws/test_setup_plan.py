@@ -11,9 +11,10 @@ import pytest
 
 from fleet.model.errors import FleetError
 from fleet.model.setup import AwsSetup
-from fleet.providers.aws.keys import PublicKey, find_key, read_key
 from fleet.providers.aws.network import Network, choose
-from fleet.providers.aws.setup import Blueprint, Found, Place, Step, Survey, nothing_to_do, plan
+from fleet.providers.aws.setup import Blueprint, Survey, plan
+from fleet.providers.keys import PublicKey, find_key, read_key
+from fleet.providers.wanted import Found, Place, Step, nothing_to_do
 from tests.aws.account import KEY
 
 REGIONS = ("us-east-1", "eu-west-1")

@@ -150,6 +150,7 @@ class GcpBench:
     def __init__(self, folder: Path) -> None:
         self._folder, self._patch = folder, pytest.MonkeyPatch()
         self.google = standing_google(self._patch)
+        self.google.control("cloud", "pace", pace=0.001)
 
     def provider(self, fleet_id: str) -> Provider:
         from fleet.providers.gcp.provider import GcpProvider
@@ -165,6 +166,7 @@ class GcpBench:
 
     def close(self) -> None:
         faults = self.google.faults()
+        self.google.control("cloud", "pace", pace=0.02)
         self._patch.undo()
         assert not faults, faults
 

@@ -83,7 +83,6 @@ ACCELERATORS = {
 }
 
 
-DEEP = "deeplearning-platform-release"
 IMAGES = {
     ("ubuntu-os-cloud", "ubuntu-2404-lts-amd64"): ("ubuntu-2404-noble-amd64-v20260210", 10),
     ("ubuntu-os-cloud", "ubuntu-2204-lts"): ("ubuntu-2204-jammy-v20260201", 10),

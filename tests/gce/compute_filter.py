@@ -16,13 +16,17 @@ _TERM = re.compile(
 )
 
 
-def fits(text: str, data: Json) -> bool:
-    """Whether a resource fits a filter. Raises Refused for one that this stand-in does not understand."""
-    return all(_holds(field, how, value, data) for field, how, value in terms(text))
+Term = tuple[str, str, str]
+"""A field, how it is compared, and with what."""
 
 
-def terms(text: str) -> list[tuple[str, str, str]]:
-    """The comparisons that must all hold."""
+def fits(asked: list[Term], data: Json) -> bool:
+    """Whether a resource fits a filter's terms."""
+    return all(_holds(field, how, value, data) for field, how, value in asked)
+
+
+def terms(text: str) -> list[Term]:
+    """The comparisons that must all hold. Raises Refused for a filter that this stand-in does not understand."""
     found, rest = [], text.strip()
     if text.count("(") != text.count(")"):
         raise _invalid(text)

@@ -12,8 +12,6 @@ from tests.gce.compute_stock import Stock
 from tests.gce.compute_world import World
 from tests.gce.wire import Json, Refused
 
-_LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
-_LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
 LONGEST = 120 * 86400
 """maxRunDuration: between 30 seconds and 120 days."""
 _AS_GIVEN = (
@@ -53,7 +51,7 @@ class Checked:
         return bool(self.scheduling["provisioningModel"] == "SPOT")
 
     def _machine_type(self) -> str:
-        given = str(self.wanted["machineType"])
+        given = str(self.wanted.get("machineType", ""))
         name, zone = given.rpartition("/")[2], (re.findall(r"zones/([^/]+)/", given) or [self.zone])[0]
         if zone != self.zone or name not in self.stock.machine_types(self.zone):
             why = f"Machine type with name '{name}' does not exist in zone '{zone}'."
@@ -243,15 +241,3 @@ class Checked:
         if "maxRunDuration" in self.scheduling or "terminationTime" in self.scheduling:
             data["resourceStatus"] = {"scheduling": {}}
         return data
-
-
-def label_fault(labels: Json) -> str:
-    """What is wrong with labels; empty: nothing."""
-    if len(labels) > 64:
-        return f"{len(labels)} labels; 64 at most"
-    for key, value in labels.items():
-        if not _LABEL_KEY.fullmatch(key):
-            return f"Label keys must be small letters, digits, _ and -, beginning with a letter, 63 at most: '{key}'"
-        if not _LABEL_VALUE.fullmatch(value):
-            return f"Label values must be small letters, digits, _ and -, 63 at most: '{value}'"
-    return ""

@@ -6,7 +6,7 @@ import base64
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tests.gce.compute_filter import fits
+from tests.gce.compute_filter import fits, terms
 from tests.gce.compute_world import World
 from tests.gce.jsonapi import Call
 from tests.gce.wire import Json, Refused
@@ -33,7 +33,8 @@ class Lists:
 
     def _list(self, call: Call, kind: str, source: Source) -> Json:
         scope = call.params.get("zone") or call.params.get("region") or "global"
-        found = [data for where, data in source() if where == scope and self._fits(call, data)]
+        asked = terms(call.params.get("filter", ""))
+        found = [data for where, data in source() if where == scope and fits(asked, data)]
         page, token = self._page(call, found)
         link = f"{self.world.place(scope)}/{call.method.path.rpartition('/')[2]}"
         answer: Json = {"kind": f"compute#{kind}List", "id": link.partition("/v1/")[2], "selfLink": link}
@@ -42,18 +43,19 @@ class Lists:
         return {**answer, **({"nextPageToken": token} if token else {})}
 
     def _aggregated(self, call: Call, collection: str, kind: str, source: Source) -> Json:
-        found = [(scope, data) for scope, data in source() if self._fits(call, data)]
+        collection = "operations" if collection == "globalOperations" else collection
+        asked = terms(call.params.get("filter", ""))
+        found = [(scope, data) for scope, data in source() if fits(asked, data)]
         page, token = self._page(call, found)
         items: Json = {}
-        if call.params.get("returnPartialSuccess", "").lower() != "true":
-            for scope in self.scopes():
-                name = _scoped(scope)
-                warning = {
-                    "code": "NO_RESULTS_ON_PAGE",
-                    "message": f"There are no results for scope '{name}' on this page.",
-                    "data": [{"key": "scope", "value": name}],
-                }
-                items[name] = {"warning": warning}
+        for scope in self.scopes():
+            name = _scoped(scope)
+            warning = {
+                "code": "NO_RESULTS_ON_PAGE",
+                "message": f"There are no results for scope '{name}' on this page.",
+                "data": [{"key": "scope", "value": name}],
+            }
+            items[name] = {"warning": warning}
         for scope, data in page:
             entry = items.setdefault(_scoped(scope), {})
             entry.pop("warning", None)
@@ -62,9 +64,6 @@ class Lists:
         answer: Json = {"kind": f"compute#{kind}AggregatedList", "id": base, "items": items}
         answer["selfLink"] = self.world.place("global").replace("/global", f"/aggregated/{collection}")
         return {**answer, **({"nextPageToken": token} if token else {})}
-
-    def _fits(self, call: Call, data: Json) -> bool:
-        return fits(call.params.get("filter", ""), data)
 
     def _page(self, call: Call, found: list[Any]) -> tuple[list[Any], str]:
         most = min(call.int("maxResults", PAGE), self.most)

@@ -103,12 +103,14 @@ class Operations:
                 error={"errors": [failed.error]}, httpErrorStatusCode=failed.status, httpErrorMessage=failed.phrase
             )
         self.world.changed(operation)
-        self.world.after(self.world.timing.retention, lambda: self.forget(operation))
+        self.world.at(self.world.now() + self.world.timing.retention, lambda: self.forget(operation, request=True))
 
-    def forget(self, operation: Thing) -> None:
-        """As Google forgets finished ones after a while."""
+    def forget(self, operation: Thing, *, request: bool = False) -> None:
+        """As Google forgets finished ones after a while; and, if so, what request they belonged to."""
         if operation.died is None:
             self.world.remove(operation)
+        if request:
+            self.requests.pop((self.world.cloud.project, operation.data.get("clientOperationId", "")), None)
 
     def done(self, operation: Thing, seconds: float, happens: Callable[[], Any] = lambda: None) -> Json:
         """After so many seconds something happens, and the operation is done; with an error, if that raises Failed."""

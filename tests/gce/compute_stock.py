@@ -18,6 +18,8 @@ from tests.gce.wire import Json, Refused
 if TYPE_CHECKING:
     from tests.gce.compute_insert import Checked
 
+_LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
 MOST_METADATA = 512 * 1024
 MOST_VALUE = 256 * 1024
 
@@ -150,8 +152,6 @@ class Stock:
 
     def labels(self, labels: Json, field: str) -> None:
         """Raises Refused for labels that cannot be."""
-        from tests.gce.compute_insert import label_fault
-
         if fault := label_fault(labels):
             raise Refused(400, "invalid", f"Invalid value for field '{field}': ''. {fault}")
 
@@ -176,3 +176,15 @@ class Stock:
     def fingerprint(self, value: Any) -> str:
         """Of labels, metadata and tags."""
         return base64.b64encode(hashlib.sha256(json.dumps(value, sort_keys=True).encode()).digest()[:8]).decode()
+
+
+def label_fault(labels: Json) -> str:
+    """What is wrong with labels; empty: nothing."""
+    if len(labels) > 64:
+        return f"{len(labels)} labels; 64 at most"
+    for key, value in labels.items():
+        if not _LABEL_KEY.fullmatch(key):
+            return f"Label keys must be small letters, digits, _ and -, beginning with a letter, 63 at most: '{key}'"
+        if not _LABEL_VALUE.fullmatch(value):
+            return f"Label values must be small letters, digits, _ and -, 63 at most: '{value}'"
+    return ""

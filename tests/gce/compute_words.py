@@ -109,13 +109,11 @@ class Words:
         attributes.update({(told["namespace"], key): value for key, value in told["items"].items()})
 
     def _forget(self, told: Json) -> int:
-        """Finished operations are forgotten, and with ``requests``, what requestIds they had."""
+        """Finished operations are forgotten; with ``requests``, their requestIds too."""
         operations = self.compute.operations
         done = [each for each in self.compute.world.all("operations") if each.data["status"] == "DONE"]
         for each in done:
-            operations.forget(each)
-        if told.get("requests"):
-            operations.requests.clear()
+            operations.forget(each, request=bool(told.get("requests")))
         return len(done)
 
     def lived(self) -> list[Json]:

@@ -19,6 +19,7 @@ from tests.gce.wire import Json, Refused
 
 BASE = "https://www.googleapis.com/compute/v1"
 MOST_LAG = 900.0
+"""Lists lag no further behind than this."""
 
 Key = tuple[str, str]
 """Scope (a zone, a region, ``global``) and name."""
@@ -45,7 +46,7 @@ class Timing:
     other: float = 1.0
     """Labels, metadata, tags, firewalls."""
     retention: float = 14 * 86400.0
-    """How long a finished operation is remembered."""
+    """How long a finished operation is remembered, at any pace."""
 
 
 @dataclass
@@ -88,7 +89,9 @@ class World:
         self.timing = Timing()
         self.things: dict[str, dict[Key, Thing]] = {}
         self.past: list[Thing] = []
-        """What is gone: for the record of what lived when, and for lists that lag."""
+        """Instances and disks that are gone: for the record of what lived when."""
+        self._gone: list[Thing] = []
+        """What was there a moment ago, for lists that lag."""
         self.list_lag = 0.0
         """Lists show what was this many seconds ago."""
         self._due: list[tuple[float, int, Callable[[], None]]] = []
@@ -155,7 +158,7 @@ class World:
 
     def changed(self, thing: Thing) -> None:
         """To be called after every change of a resource's JSON."""
-        horizon = self.now() - self.span(MOST_LAG) - MOST_LAG
+        horizon = self.now() - MOST_LAG
         while len(thing.history) > 1 and thing.history[1][0] < horizon:
             thing.history.pop(0)
         thing.history.append((self.now(), copy.deepcopy(thing.data) if thing.died is None else None))
@@ -164,8 +167,11 @@ class World:
         """It is gone."""
         thing.died = self.now()
         del self.things[thing.kind][thing.key]
-        self.past.append(thing)
         self.changed(thing)
+        self._gone = [each for each in self._gone if (each.died or 0) > self.now() - MOST_LAG]
+        self._gone.append(thing)
+        if thing.kind in ("instances", "disks"):
+            self.past.append(thing)
 
     def get(self, kind: str, scope: str, name: str) -> Thing:
         """A resource by name, or by its id. Raises Refused (404)."""
@@ -191,7 +197,7 @@ class World:
         at = self.now() - self.list_lag
         things = list(self.all(kind))
         if self.list_lag:
-            things += [each for each in self.past if each.kind == kind and (each.died or 0) > at]
+            things += [each for each in self._gone if each.kind == kind and (each.died or 0) > at]
         found = [(each.scope, each.seen(at)) for each in things if scope in (None, each.scope)]
         return sorted(
             ((where, data) for where, data in found if data is not None), key=lambda each: (each[0], str(each[1]["name"]))

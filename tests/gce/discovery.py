@@ -57,6 +57,11 @@ class Document:
         self.common: dict[str, Json] = found["parameters"]
         self._service = "/" + found["servicePath"]
         self.methods = {method.id: method for method in self._methods(found)}
+        self._by_shape: dict[tuple[str, int], list[Method]] = {}
+        for method in self.methods.values():
+            # What takes slashes may be as long as it likes.
+            depth = -1 if "{+" in method.path else (self._service + method.path).count("/")
+            self._by_shape.setdefault((method.verb, depth), []).append(method)
 
     def _methods(self, node: Json) -> Iterator[Method]:
         for one in node.get("methods", {}).values():
@@ -75,11 +80,8 @@ class Document:
 
     def find(self, verb: str, path: str) -> tuple[Method, dict[str, str]] | None:
         """The method that a path leads to, and the parameters in it. The most literal one, if several fit."""
-        fitting = [
-            (method, match.groupdict())
-            for method in self.methods.values()
-            if method.verb == verb and (match := method.pattern.fullmatch(path))
-        ]
+        shaped = (*self._by_shape.get((verb, path.count("/")), ()), *self._by_shape.get((verb, -1), ()))
+        fitting = [(method, match.groupdict()) for method in shaped if (match := method.pattern.fullmatch(path))]
         return min(fitting, key=lambda each: (len(each[1]), sum(map(len, each[1].values())))) if fitting else None
 
     def query_faults(self, method: Method, query: Mapping[str, list[str]]) -> list[str]:

@@ -48,6 +48,8 @@ class Cloud:
     """Where a client or the stand-in itself broke a discovery document."""
     calls: list[Called] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)
+    login: Any = None
+    """`tests.gce.login.Login`: who holds which token."""
 
     def fault(self, text: str) -> Answered:
         """Remembered, and answered."""

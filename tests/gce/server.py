@@ -50,7 +50,7 @@ class _Handler(BaseHTTPRequestHandler):
         if answered.status == LOST:
             self.close_connection = True
             return
-        self.send_response(answered.status)
+        self.send_response_only(answered.status)  # its date is the clock's own
         for name, value in answered.headers.items():
             self.send_header(name, value)
         if "content-length" not in {name.lower() for name in answered.headers}:

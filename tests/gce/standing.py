@@ -66,6 +66,7 @@ def environment(url: str, folder: Path) -> dict[str, str]:
     """What leads Google's libraries, and fleet, to a stand-in. Writes a service account's file into the folder."""
     made = {f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{api.upper()}": f"{url}/{api}" for api in APIS}
     made["CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE"] = url
+    made["GOOGLE_BASE_URL"] = f"{url}/objects"
     file = folder / "account.json"
     file.write_text(json.dumps(account(f"{url}/token")))
     made["GOOGLE_APPLICATION_CREDENTIALS"] = str(file)

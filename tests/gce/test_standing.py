@@ -41,3 +41,42 @@ def test_plain_rest_is_signed_for_and_refused_without_a_token(monkeypatch: pytes
     assert session.authorized().get(url).json()["kind"] == "compute#diskList"
     assert requests.get(url, timeout=5).status_code == 401
     assert len(google.calls()) == 1
+
+
+def test_an_emptied_cloud_has_neither_what_was_made_nor_what_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    google = standing_google(monkeypatch)
+    began = google.control("cloud", "now")
+    google.control("cloud", "advance", seconds=86400)
+    google.control("cloud", "pace", pace=5)
+    google.control("compute", "quota", metric="GPUS_ALL_REGIONS", limit=0)
+    google = standing_google(monkeypatch)
+    assert google.control("cloud", "now") < began + 3600
+    project = session.authorized().get(f"{google.url}/compute/v1/projects/{PROJECT}").json()
+    assert {quota["metric"]: quota["limit"] for quota in project["quotas"]}["GPUS_ALL_REGIONS"] > 0
+    with pytest.raises(LookupError, match="compute/nonsense"):
+        google.control("compute", "nonsense")
+
+
+def test_a_lost_answer_breaks_the_connection_of_a_client_of_the_process_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    import requests
+
+    google = standing_google(monkeypatch)
+    google.control("compute", "lose", method="compute.disks.insert")
+    url = f"{google.url}/compute/v1/projects/{PROJECT}/zones/{ZONE}/disks"
+    with pytest.raises(requests.ConnectionError):
+        session.authorized().post(url, json={"name": "kept"})
+    assert [disk["name"] for disk in session.authorized().get(url).json()["items"]] == ["kept"]
+
+
+def test_whoever_waits_on_the_process_hinders_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    google = standing_google(monkeypatch)
+    google.control("compute", "timing", disk=1e6)
+    url = f"{google.url}/compute/v1/projects/{PROJECT}/zones/{ZONE}"
+    made = session.authorized().post(f"{url}/disks", json={"name": "kept"}).json()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(session.authorized().post, f"{url}/operations/{made['name']}/wait")
+        assert session.authorized().get(f"{url}/operations/{made['name']}").json()["status"] != "DONE"
+        google.control("cloud", "advance", seconds=30_000)
+        assert waiting.result(10).json()["status"] == "DONE"

@@ -6,6 +6,7 @@ a whole folder is told as JSON with names in camel case, those of custom attribu
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import secrets
@@ -76,8 +77,13 @@ class Told:
         """The service account's, for now."""
         least = min(300.0, self.token_lasts / 2)
         if not self.issued or self.issued[-1].expires_at - self.clock() < least:
-            self.issued.append(Token(f"ya29.{secrets.token_urlsafe(60)}", self.clock() + self.token_lasts))
+            self.issued.append(Token(self._access_token(), self.clock() + self.token_lasts))
         return self.issued[-1]
+
+    def _access_token(self) -> str:
+        """It tells whose it is to whoever reads its middle, so that the stand-in for Google Cloud takes it unheard of."""
+        claims = json.dumps({"iss": self.service_account, "exp": self.clock() + self.token_lasts}).encode()
+        return f"ya29.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.{secrets.token_urlsafe(40)}"
 
     def tree(self) -> Tree:
         """Everything below ``/computeMetadata/v1/``, but tokens and guest attributes."""

@@ -76,7 +76,7 @@ def of_run(
             whose = _whose(run, attempt, offer)
             machine = _machine(whose, attempt, offer, (start, end), now, rules)
             yield machine
-            yield from _about(machine, run, attempt, rates.get(offer.provider) or NO_RATES)
+            yield from _about(machine, run, attempt, offer.market, rates.get(offer.provider) or NO_RATES)
     for volume in run.volumes.values():
         yield _disk(run, volume, now)
 
@@ -123,11 +123,11 @@ def _known(attempt: AttemptState, offer: Offer, *, free: bool) -> tuple[Known, s
     return "measured", "measured: seconds at the prices in force"
 
 
-def _about(machine: Charge, run: RunState, attempt: AttemptState, rates: Rates) -> Iterator[Charge]:
+def _about(machine: Charge, run: RunState, attempt: AttemptState, market: Market, rates: Rates) -> Iterator[Charge]:
     """A machine's own disk and its public address, which are paid for as long as it lives, free or not."""
     local = rates.at(machine.whose[4])
     gigabytes = run.job.resources.disk_size or local.root_gb
-    disk, address = gigabytes * local.root_gb_month, local.address_hour
+    disk, address = gigabytes * local.root_gb_month, local.address_of(market)
     if not disk and not address:
         return
     known: Known = "estimated" if attempt.end_estimated else "listed"

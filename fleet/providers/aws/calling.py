@@ -10,13 +10,8 @@ from fleet.model.errors import ErrorClass, ProviderError
 from fleet.providers.aws.errors import translated
 from fleet.providers.aws.login import how_to_log_in
 from fleet.providers.aws.session import aws_client
+from fleet.providers.patience import LOOK_EVERY, LOOKS, repeated
 
-TRIES = 5
-"""Of a call that was throttled, or whose answer was lost: half a second, one, two, four."""
-LOOKS = 20
-"""For what was just made and is not seen everywhere yet."""
-LOOK_EVERY = 3.0
-"""A minute in all: IAM says that it takes seconds."""
 NOBODY = (
     "NoCredentialsError",
     "PartialCredentialsError",
@@ -51,16 +46,7 @@ class Calls:
 
         Raises ProviderError.
         """
-        failed = looked = 0
-        while True:
-            try:
-                return self.once(service, region, operation, parameters)
-            except ProviderError as error:
-                passing = error.error_class in (ErrorClass.THROTTLED, ErrorClass.TRANSIENT) and error.code not in NOBODY
-                failed, looked = failed + passing, looked + (error.code in unseen)
-                if (not passing and error.code not in unseen) or failed >= TRIES or looked >= LOOKS:
-                    raise
-                self.sleep(0.25 * 2**failed if passing else LOOK_EVERY)
+        return repeated(lambda: self.once(service, region, operation, parameters), self.sleep, unseen=unseen, vain=NOBODY)
 
     def patiently(self, service: str, region: str, operation: str, **parameters: Any) -> dict[str, Any]:
         """Call, and wait while it is only too early: a role is not known everywhere yet, or another change is under way.

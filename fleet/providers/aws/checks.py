@@ -8,42 +8,23 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from fleet.core.allowed import alternatives
-from fleet.model.errors import ErrorClass, FleetError, ProviderError
+from fleet.model.errors import ErrorClass, ProviderError
 from fleet.model.job import Job, Resources
 from fleet.model.setup import AwsSetup
 from fleet.providers.aws.errors import translated
 from fleet.providers.aws.session import aws_client, aws_session
+from fleet.providers.looked import SECONDS, Check, Checked, asked, judge_clock
 
-SECONDS = 10.0
-"""Who waits longer for an answer would rather have been told so."""
-SKEW_NOTED = 60.0
-SKEW_REFUSED = 300.0
-"""Amazon refuses requests that are signed at another time: after five minutes most services, S3 after fifteen."""
 SOON = 12 * 3600.0
 """Credentials that end within so long end before a night of training."""
-
-LONGEST = 300
-"""Letters of a message that are shown."""
-
-State = Literal["good", "note", "bad"]
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """One thing that was looked at."""
-
-    what: str
-    state: State
-    told: str
-    remedy: str = ""
 
 
 @dataclass
@@ -107,9 +88,6 @@ class Look:
         return found or [self.region]
 
 
-Check = Callable[[], Sequence[Checked]]
-
-
 def look_at(look: Look, more: Sequence[tuple[str, Check]] = (), seconds: float | None = None) -> Iterator[Checked]:
     """Everything, then ``more``: who is asking first, since nothing else can be asked without an answer to that."""
     from fleet.providers.aws import checks_bucket, checks_permissions, checks_region
@@ -129,47 +107,9 @@ def look_at(look: Look, more: Sequence[tuple[str, Check]] = (), seconds: float |
     yield from asked(more, seconds)
 
 
-def asked(checks: Sequence[tuple[str, Check]], seconds: float) -> Iterator[Checked]:
-    """What each came to, in their order, all asked at once. What raises, or does not answer in time, is told too."""
-    found: dict[int, Sequence[Checked]] = {}
-
-    def ask(number: int, what: str, check: Check) -> None:
-        try:
-            found[number] = check()
-        except FleetError as error:
-            found[number] = [untold(what, error)]
-        except Exception as error:  # noqa: BLE001 - a fault of one check must hide no other
-            found[number] = [Checked(what, "note", briefly(f"cannot be told: {type(error).__name__}: {error}"))]
-
-    threads = [
-        threading.Thread(target=ask, args=(number, what, check), daemon=True) for number, (what, check) in enumerate(checks)
-    ]
-    for thread in threads:
-        thread.start()
-    until = time.monotonic() + seconds
-    for number, thread in enumerate(threads):
-        thread.join(max(0.0, until - time.monotonic()))
-        late = Checked(checks[number][0], "note", f"cannot be told: no answer within {seconds:.0f} s", "Try again.")
-        yield from found.get(number, [late])
-
-
 def is_absent(error: ProviderError) -> bool:
     """What was asked about is not there: ``InvalidKeyPair.NotFound``, ``InvalidLaunchTemplateId.NotFoundException`` …"""
     return ".NotFound" in error.code or error.code.startswith("NoSuchEntity")
-
-
-def untold(what: str, error: FleetError) -> Checked:
-    """A question that was not answered."""
-    means = error.error_class if isinstance(error, ProviderError) else None
-    if means is ErrorClass.CREDENTIALS:
-        return Checked(what, "bad", error.message, error.hint)
-    return Checked(what, "note", f"cannot be told: {briefly(error.message)}", error.hint)
-
-
-def briefly(text: str) -> str:
-    """The first line of it: what is between here and Amazon answers with pages."""
-    line = text.partition("\n")[0]
-    return line if len(line) <= LONGEST else f"{line[:LONGEST]} …"
 
 
 def _identity(look: Look) -> list[Checked]:
@@ -189,17 +129,7 @@ def _clock(answer: Mapping[str, Any]) -> list[Checked]:
     date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
     if date is None:
         return []
-    return [judge_clock(time.time() - parsedate_to_datetime(date).timestamp())]
-
-
-def judge_clock(skew: float) -> Checked:
-    """How far this computer's clock is from Amazon's: ahead of it if positive."""
-    told = f"this computer's clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} Amazon's"
-    if abs(skew) >= SKEW_REFUSED:
-        return Checked("clock", "bad", f"{told}: signed requests are refused", "Set the clock.")
-    if abs(skew) >= SKEW_NOTED:
-        return Checked("clock", "note", told, "Set the clock.")
-    return Checked("clock", "good", "this computer's clock is right")
+    return [judge_clock(time.time() - parsedate_to_datetime(date).timestamp(), "Amazon's")]
 
 
 def _set_up(look: Look) -> Checked:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from fleet.model.errors import ProviderError
-from fleet.providers.aws.checks import Check, Checked, Look, is_absent
+from fleet.providers.aws.checks import Look, is_absent
+from fleet.providers.looked import Check, Checked
 
 AGAIN = "fleet init aws"
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fleet.model.errors import ProviderError
-from fleet.providers.aws.checks import Checked, Look, State, is_absent
+from fleet.providers.aws.checks import Look, is_absent
 from fleet.providers.aws.sweep import Described
+from fleet.providers.looked import Checked, State
 
 
 def inbound(look: Look, region: str) -> Checked:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from fleet.model.errors import ErrorClass, ProviderError
-from fleet.providers.aws.checks import Check, Checked, Look, briefly
+from fleet.providers.aws.checks import Look
+from fleet.providers.looked import Check, Checked, briefly
 
 Verdict = Literal["allowed", "denied", "untold"]
 POLICY = "`fleet policy aws` prints what the controller must be allowed to do."

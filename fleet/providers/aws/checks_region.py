@@ -5,10 +5,11 @@ from __future__ import annotations
 from fleet.model.cloud import Market, Offer
 from fleet.model.errors import ProviderError
 from fleet.providers.aws import checks_network, checks_types
-from fleet.providers.aws.checks import Check, Checked, Look, is_absent
+from fleet.providers.aws.checks import Look, is_absent
 from fleet.providers.aws.profiled import Profiled
 from fleet.providers.aws.provider import AwsProvider
 from fleet.providers.aws.sweep import Described
+from fleet.providers.looked import Check, Checked
 
 
 def of(look: Look, region: str) -> list[tuple[str, Check]]:

@@ -8,9 +8,10 @@ from typing import Any
 from fleet.model.cloud import Market
 from fleet.model.errors import ProviderError
 from fleet.providers.aws import catalog
-from fleet.providers.aws.checks import Checked, Look, briefly
+from fleet.providers.aws.checks import Look
 from fleet.providers.aws.quotas import page, request
 from fleet.providers.aws.vcpus import quota_of
+from fleet.providers.looked import Checked, briefly
 
 
 def wanted_types(look: Look) -> dict[str, set[str]]:

@@ -11,8 +11,8 @@ from fleet.providers.aws.calling import ABSENT, Calls
 from fleet.providers.aws.function_blueprint import CODE_PREFIX, FunctionBlueprint
 from fleet.providers.aws.function_plan import FunctionSurvey
 from fleet.providers.aws.names import TAG
-from fleet.providers.aws.setup import Found, Place
 from fleet.providers.aws.setup_role import look_at_role
+from fleet.providers.wanted import Found, Place
 
 KEPT_BACK = 100
 """Calls at once that Lambda leaves to an account's other functions whatever is set aside."""

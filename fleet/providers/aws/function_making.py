@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from fleet.model.errors import ErrorClass, FleetError, ProviderError
-from fleet.providers.aws.calling import ABSENT, LOOK_EVERY, LOOKS, Calls
+from fleet.providers.aws.calling import ABSENT, Calls
 from fleet.providers.aws.function_blueprint import MAX_AGE, RETENTION_DAYS, RETRIES, FunctionBlueprint
 from fleet.providers.aws.function_looking import alarm_arn, log_group_arn
 from fleet.providers.aws.function_plan import FunctionSurvey
 from fleet.providers.aws.names import TAG, tags_of
-from fleet.providers.aws.setup import Step
 from fleet.providers.aws.setup_role import make_role, set_role
+from fleet.providers.patience import LOOK_EVERY, LOOKS
+from fleet.providers.wanted import Step
 
 THERE = ("ResourceConflictException", "ConflictException", "ResourceAlreadyExistsException")
 """It is there already: an answer was lost, or somebody else was as quick."""

@@ -13,7 +13,7 @@ from typing import Any
 from fleet.model import layout
 from fleet.model.setup import AwsFunction
 from fleet.providers.aws.function_blueprint import MAX_AGE, RETENTION_DAYS, RETRIES, FunctionBlueprint
-from fleet.providers.aws.setup import Found, Place, Step, Thing, step_of
+from fleet.providers.wanted import Found, Place, Step, Thing, step_of
 
 
 def wanted(plan: FunctionBlueprint) -> list[Thing]:

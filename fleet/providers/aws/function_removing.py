@@ -8,7 +8,7 @@ from fleet.providers.aws.calling import ABSENT, Calls
 from fleet.providers.aws.function_blueprint import CODE_PREFIX
 from fleet.providers.aws.names import controller_name
 from fleet.providers.aws.setup_role import GONE
-from fleet.providers.aws.teardown import Remnant, Removal
+from fleet.providers.remains import Remnant, Removal
 
 OF_FUNCTION = ("schedule", "rule", "alarm", "topic", "function", "log group")
 """What ``remove_of_function`` removes; roles, code and record go as others do."""

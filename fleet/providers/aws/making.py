@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from fleet.model.setup import AwsSetup
 from fleet.providers.aws.calling import Calls
 from fleet.providers.aws.policies import instance_policy
-from fleet.providers.aws.setup import SERVICES, Blueprint, Found, Place, Step, Survey
+from fleet.providers.aws.setup import SERVICES, Blueprint, Survey
 from fleet.providers.aws.setup_bucket import create_bucket, look_at_bucket, mend_bucket
 from fleet.providers.aws.setup_region import (
     create_group,
@@ -34,6 +34,7 @@ from fleet.providers.aws.setup_role import (
     mend_role,
     wait_until_seen,
 )
+from fleet.providers.wanted import Found, Place, Step
 
 
 def survey(calls: Calls, plan: Blueprint, *, fleet: bool, setup: AwsSetup | None) -> Survey:

@@ -12,7 +12,7 @@ from fleet.providers.aws.function_removing import OF_FUNCTION, remove_of_functio
 from fleet.providers.aws.image_calls import look
 from fleet.providers.aws.names import TAG, own_name
 from fleet.providers.aws.setup_role import GONE
-from fleet.providers.aws.teardown import LAST_KEYS, Machine, Remains, Remnant, Removal, contents_of
+from fleet.providers.remains import LAST_KEYS, Machine, Remains, Remnant, Removal, contents_of
 
 ALIVE = ["pending", "running", "shutting-down", "stopping", "stopped"]
 AT_ONCE = 1_000
@@ -111,7 +111,7 @@ def remove(calls: Calls, one: Removal, home: str, bucket: str, account: str) -> 
     elif one.kind == "profile":
         _remove_profile(calls, home, one.name)
     elif one.kind == "role":
-        _remove_role(calls, home, one.name)
+        remove_role(calls, home, one.name)
     elif one.kind in ("record", "code"):
         calls("s3", home, "delete_object", Bucket=bucket, Key=one.name, ExpectedBucketOwner=account)
     elif one.kind in OF_FUNCTION:
@@ -128,7 +128,7 @@ def _remove_profile(calls: Calls, home: str, name: str) -> None:
     calls.unless(GONE, "iam", home, "delete_instance_profile", **profile)
 
 
-def _remove_role(calls: Calls, home: str, name: str) -> None:
+def remove_role(calls: Calls, home: str, name: str) -> None:
     """With every policy that it has: one that somebody attached would else hold it."""
     role = {"RoleName": name}
     try:

@@ -1,79 +1,26 @@
-"""What ``fleet init aws`` wants in an account, compared with what is there, field by field: a pure function.
+"""What ``fleet init aws`` wants in an account, and what follows from what is there: a pure function.
 
-A thing that exists is not a thing that is right: a security group may have been made and its rules not, a role without its
-policy. So every thing is a few named fields, what was found is compared with what is wanted, and the outcome is a list of
-steps, each with a sentence. ``making.py`` does them; done again, it finds nothing to do.
+``making.py`` does the steps.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-from fleet.model.base import Micros
 from fleet.model.setup import AwsRegion, AwsSetup
-from fleet.providers.aws.keys import PublicKey
 from fleet.providers.aws.names import TAG, own_name
 from fleet.providers.aws.network import Network
 from fleet.providers.aws.policies import instance_policy, trust_policy
-
-Action = Literal["make", "mend", "leave"]
-Kind = Literal[
-    "bucket", "fleet", "service role", "role", "profile", "security group", "key", "launch template", "record",
-    "agent", "code", "log group", "function", "concurrency", "invocations", "rule", "permission", "schedule", "topic",
-    "alarm",
-]  # fmt: skip
-"""The first line is what ``fleet init aws`` makes, the others what ``fleet controller deploy aws`` makes besides."""
+from fleet.providers.keys import PublicKey
+from fleet.providers.wanted import Found, Place, Step, Thing, step_of
 
 UNFINISHED_DAYS = 1
 """Uploads that nobody finished are charged for until they are aborted."""
 LIFECYCLE_RULE = "fleet-unfinished-uploads"
 SERVICES = ("spot.amazonaws.com", "ec2fleet.amazonaws.com")
 """Each needs a role of its own in the account. One that never used spot lacks them, and its first request is refused."""
-SHORT = 60
-"""Characters of a field's value that are shown; of longer ones only that they differ."""
-
-
-@dataclass(frozen=True, slots=True)
-class Thing:
-    """Something wanted: its kind, where, its name, and what must be so."""
-
-    kind: Kind
-    region: str
-    """Empty: of the whole account."""
-    name: str
-    why: str
-    fields: Mapping[str, Any]
-    monthly: Micros = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Something that is there."""
-
-    id: str
-    fields: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One thing to do, or to leave as it is."""
-
-    action: Action
-    kind: Kind
-    region: str
-    name: str
-    told: str
-    differs: tuple[str, ...]
-    """The fields to set: all of what is made."""
-    monthly: Micros = 0
-    """What it costs by itself, micro-dollars per month."""
-
-
-Place = tuple[Kind, str, str]
-"""Kind, region and name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +138,7 @@ class Survey:
     things: Mapping[Place, Found] = field(default_factory=dict)
     setup: AwsSetup | None = None
 
-    def ids(self, kind: Kind) -> dict[str, str]:
+    def ids(self, kind: str) -> dict[str, str]:
         """Of one kind, by region."""
         return {region: found.id for (one, region, _), found in self.things.items() if one == kind}
 
@@ -206,39 +153,6 @@ def plan(blueprint: Blueprint, survey: Survey) -> list[Step]:
         else:
             steps.append(step_of(thing, survey.things.get((thing.kind, thing.region, thing.name))))
     return steps
-
-
-def nothing_to_do(steps: Sequence[Step]) -> bool:
-    """Whether everything is as it should be."""
-    return all(step.action == "leave" for step in steps)
-
-
-def step_of(thing: Thing, found: Found | None) -> Step:
-    """What is to be done about one thing: it is compared field by field."""
-    if found is None:
-        return Step("make", thing.kind, thing.region, thing.name, thing.why, tuple(thing.fields), thing.monthly)
-    differs = tuple(name for name, value in thing.fields.items() if found.fields.get(name) != value)
-    told = "; ".join(_difference(name, found.fields.get(name), thing.fields[name]) for name in differs) or thing.why
-    return Step("mend" if differs else "leave", thing.kind, thing.region, thing.name, told, differs, thing.monthly)
-
-
-def _difference(name: str, is_now: Any, should: Any) -> str:
-    """``inbound: tcp 22 from 0.0.0.0/0 → none``; of long values only that they differ."""
-    if name == "data":
-        return f"{', '.join(_keys_that_differ(is_now, should))}: a new version"
-    if not is_now:
-        return f"{name}: is missing"
-    old, new = _short(is_now), _short(should)
-    return f"{name}: {old} → {new or 'none'}" if max(len(old), len(new)) <= SHORT else f"{name}: is another"
-
-
-def _keys_that_differ(is_now: Any, should: Mapping[str, Any]) -> list[str]:
-    found: Mapping[str, Any] = is_now if isinstance(is_now, Mapping) else {}
-    return sorted(key for key in {*found, *should} if found.get(key) != should.get(key))
-
-
-def _short(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
 
 
 def _record(thing: Thing, before: Sequence[Step], blueprint: Blueprint, survey: Survey) -> Step:

@@ -8,7 +8,8 @@ from typing import Any
 from fleet.model.errors import FleetError, ProviderError
 from fleet.providers.aws.calling import Calls
 from fleet.providers.aws.names import TAG, tags_of
-from fleet.providers.aws.setup import BUCKET, LIFECYCLE_RULE, UNFINISHED_DAYS, Found
+from fleet.providers.aws.setup import BUCKET, LIFECYCLE_RULE, UNFINISHED_DAYS
+from fleet.providers.wanted import Found
 
 FIRST_REGION = "us-east-1"
 OLD_NAMES = {None: FIRST_REGION, "": FIRST_REGION, "EU": "eu-west-1"}

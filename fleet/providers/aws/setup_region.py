@@ -10,10 +10,11 @@ from fleet import __version__
 from fleet.model.base import canonical_json
 from fleet.model.errors import FleetError
 from fleet.providers.aws.calling import Calls
-from fleet.providers.aws.keys import PublicKey
 from fleet.providers.aws.names import OPENED, TAG, tags_of
 from fleet.providers.aws.network import EVERYWHERE, Network, choose
-from fleet.providers.aws.setup import Blueprint, Found
+from fleet.providers.aws.setup import Blueprint
+from fleet.providers.keys import PublicKey
+from fleet.providers.wanted import Found
 
 Answer = Mapping[str, Any]
 INTERFACE = ("DeviceIndex", "AssociatePublicIpAddress", "DeleteOnTermination", "Groups")

@@ -7,10 +7,12 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from fleet.model.errors import ErrorClass, ProviderError
-from fleet.providers.aws.calling import LOOK_EVERY, LOOKS, Calls
+from fleet.providers.aws.calling import Calls
 from fleet.providers.aws.names import POLICY, TAG, tags_of
 from fleet.providers.aws.policies import trust_policy
-from fleet.providers.aws.setup import Blueprint, Found
+from fleet.providers.aws.setup import Blueprint
+from fleet.providers.patience import LOOK_EVERY, LOOKS
+from fleet.providers.wanted import Found
 
 GONE = ("NoSuchEntity",)
 THERE = ("EntityAlreadyExists",)

@@ -110,7 +110,7 @@ def said_at() -> Seconds:
     """The cloud's time by the Date of the answer that this thread got last; ours, where it has none."""
     told = getattr(_NEWS, "date", None)
     try:
-        return parsedate_to_datetime(told or "").timestamp()
+        return parsedate_to_datetime(str(told)).timestamp()
     except (TypeError, ValueError):
         return time.time()
 

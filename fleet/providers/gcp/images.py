@@ -57,7 +57,8 @@ NAMES = {
 """By the name that jobs use in ``image_id``."""
 
 _OWN = re.compile(
-    r"(?:https://[^ ]+/)?(?:projects/(?P<project>[a-z0-9:.-]+)/global/images/)?(?P<family>family/)?(?P<name>[a-z][a-z0-9-]{0,62})"
+    r"(?:https://[^ ]+/)?(?:projects/(?P<project>[a-z0-9:.-]+)/global/images/)?"
+    r"(?P<family>family/)?(?P<name>[a-z][a-z0-9-]{0,62})"
 )
 
 

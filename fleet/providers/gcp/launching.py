@@ -142,7 +142,7 @@ class Launcher:
             raise told from error
         operation = self._waiter.until_done(operation, until)
         failure = operation_refusal(call, operation)
-        if failure is None:
+        if failure is None or operations.came_to_be(operation):
             return self._of_operation(request, setup, operation, None)
         if failure.code in EXISTS:
             return self._there(request, setup, offer.zone)

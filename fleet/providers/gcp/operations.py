@@ -31,8 +31,8 @@ _ENDERS: dict[str, EndedBy] = {
     "delete": "fleet",  # or a person in the console: the account's own wish
     "stop": "fleet",
     "suspend": "fleet",
-    "compute.instances.scheduledStop": "itself",  # the lease's outermost end, told to the cloud by the launch
-    "compute.instances.scheduledDelete": "itself",
+    "compute.instances.deferredDelete": "itself",  # the lease's outermost end, told to the cloud by the launch
+    "compute.instances.deferredStop": "itself",
 }
 """Operations that end a machine: types as Compute Engine and its audit log name them, and whose wish each was."""
 
@@ -112,9 +112,15 @@ def failed(operation: Mapping[str, Any]) -> bool:
     return bool(operation.get("error")) or int(operation.get("httpErrorStatusCode") or 0) >= 400
 
 
+def came_to_be(operation: Mapping[str, Any]) -> bool:
+    """Whether an insertion made a machine, or makes it: also one that was taken back before it was done."""
+    errors = (operation.get("error") or {}).get("errors") or []
+    return not failed(operation) or any("preempted" in str(one.get("message")) for one in errors)
+
+
 def making(operations: Iterable[Json]) -> Json | None:
     """The operation that made the machine, or makes it; None: nothing says that there ever was one."""
-    made = [one for one in operations if one.get("operationType") == "insert" and not failed(one)]
+    made = [one for one in operations if one.get("operationType") == "insert" and came_to_be(one)]
     return made[-1] if made else None
 
 

@@ -25,6 +25,8 @@ from fleet.providers.pricecache import Part
 from fleet.providers.priced import Listed, OnDemand
 
 NANOS_A_MICRO = 1000
+BY_DEVICE = frozenset({"a2-highgpu"})
+"""Shapes of the tables whose price is that of a device with its vCPUs and memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +84,38 @@ def price_of(machine: Machine, rates: Region, market: Market) -> OnDemand | None
 
     Where one part's price is the tables', the whole is said to be.
     """
-    series = series_of(machine.name)
-    if series is None:
-        return None
-    wanted = {f"{series.rate}.core": float(machine.vcpus), f"{series.rate}.ram": machine.memory_gib}
-    if machine.gpu is not None:
-        wanted[f"gpu.{machine.gpu}"] = machine.gpus
-    if machine.local_ssds:
-        wanted["ssd"] = machine.local_ssds * LOCAL_SSD_GIB
+    return _sum(_parts(machine), rates, market) or _sum(_shape(machine), rates, market)
+
+
+def _sum(wanted: Mapping[str, float], rates: Region, market: Market) -> OnDemand | None:
     found = {part: rates.get((part, market)) for part in wanted}
     known = [rate for rate in found.values() if rate is not None]
-    if len(known) < len(wanted):
+    if not wanted or len(known) < len(wanted):
         return None
     nanos = sum(rate.nanos * wanted[part] for part, rate in found.items() if rate is not None)
     source: Listed = "bundled" if any(rate.source == "bundled" for rate in known) else "price-list"
     return OnDemand(round(nanos / NANOS_A_MICRO), source, min(rate.at for rate in known))
+
+
+def _parts(machine: Machine) -> dict[str, float]:
+    """What a machine is made of, as the price list sells it, and how much of each."""
+    series = series_of(machine.name)
+    if series is None:
+        return {}
+    wanted = {f"{series.rate}.core": float(machine.vcpus), f"{series.rate}.ram": machine.memory_gib, **_devices(machine)}
+    return {**wanted, "ssd": machine.local_ssds * LOCAL_SSD_GIB} if machine.local_ssds else wanted
+
+
+def _devices(machine: Machine) -> dict[str, float]:
+    return {f"gpu.{machine.gpu}": float(machine.gpus)} if machine.gpu is not None else {}
+
+
+def _shape(machine: Machine) -> dict[str, float]:
+    """The same as the tables sell it: ``n1-standard`` is a vCPU with its memory, ``a2-highgpu`` a device with everything."""
+    shape = machine.name.partition("+")[0].rpartition("-")[0]
+    if shape in BY_DEVICE:
+        return {shape: float(machine.gpus)}
+    return {} if machine.local_ssds else {shape: float(machine.vcpus), **_devices(machine)}
 
 
 def disk_price(rates: Region, kind: str = "pd-balanced") -> Micros | None:

@@ -45,7 +45,7 @@ from fleet.model.errors import ProviderError
 from fleet.model.setup import GcpSetup
 from fleet.providers.base import InTime, always
 from fleet.providers.gcp import calls, mapping, names, shapes
-from fleet.providers.gcp.able import CAPABILITIES, volume_price
+from fleet.providers.gcp.able import CAPABILITIES
 from fleet.providers.gcp.catalog import offers as catalogue
 from fleet.providers.gcp.errors import NOT_FOUND, operation_refusal
 from fleet.providers.gcp.gone import Ends
@@ -53,6 +53,7 @@ from fleet.providers.gcp.images import Images, boot_target
 from fleet.providers.gcp.launching import Launcher
 from fleet.providers.gcp.listing import Lists
 from fleet.providers.gcp.operations import Waiter
+from fleet.providers.gcp.rates import volume_price
 from fleet.providers.gcp.rules import of_network, own_rules
 from fleet.providers.gcp.volumes import Volumes
 

@@ -30,7 +30,7 @@ POOL_PERMISSIONS = tuple(
 
 def role_name(fleet_id: str) -> str:
     """The role of AWS that machines of Compute Engine take on."""
-    return f"fleet-{fleet_id}-google"
+    return f"fleet-{fleet_id[:8]}-google"
 
 
 def role_arn(fleet_id: str, account: str, partition: str = "aws") -> str:

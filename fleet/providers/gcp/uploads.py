@@ -85,7 +85,7 @@ def _ask(method: str, url: str, query: dict[str, str]) -> Response:
 
     timeout = (session.CONNECT_SECONDS, session.READ_SECONDS)
     try:
-        answer = session.authorized().request(method, url, params=query, timeout=timeout)
+        answer: Response = session.authorized().request(method, url, params=query, timeout=timeout)
     except GoogleAuthError as error:
         told = f"no Google credentials: {error}"
         raise ProviderError(ErrorClass.CREDENTIALS, "RefreshError", told, f"Log in: {session.LOGIN}") from None

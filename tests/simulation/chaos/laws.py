@@ -271,10 +271,8 @@ class Laws:
             self._whose(made, now)
             owner = self._owner(made)
             armed = made.power_off_at
-            if owner is None or owner.lease_until is None or made.state.at(now) is not InstanceState.RUNNING:
-                continue
-            if armed is None or armed > owner.lease_until + 1:
-                self.broken("every machine ends by its lease", f"{made.instance_id}: {armed} after {owner.lease_until}")
+            if owner is not None and owner.lease_until is not None and made.state.at(now) is InstanceState.RUNNING:
+                self.more.leases.judge(made.instance_id, made.request.tags["run"], owner, armed)
         for run in self.state.runs.values():
             if run.job.budget.run is not None and not run.over:
                 self.check_budget(run)

@@ -50,11 +50,14 @@ class MoreLaws(Part):
         from tests.simulation.chaos.laws_of_budgets import Budgets
         from tests.simulation.chaos.laws_of_checkpoints import Fencing
         from tests.simulation.chaos.laws_of_journals import Journals
+        from tests.simulation.chaos.laws_of_leases import Leases
         from tests.simulation.chaos.laws_of_machines import Machines
         from tests.simulation.chaos.laws_of_volumes import Volumes
 
         super().__init__(laws)
-        self.parts: list[Part] = [Journals(laws), Machines(laws), Fencing(laws), Volumes(laws), Budgets(laws)]
+        self.leases = Leases(laws)
+        parts = [Journals(laws), Machines(laws), Fencing(laws), Volumes(laws), Budgets(laws), self.leases]
+        self.parts: list[Part] = parts
         self.world.bucket.on_put = self.replaced
 
     def launched(self, made: SimInstance) -> None:

@@ -98,7 +98,7 @@ max_duration: 12
         "resources: {infra: gcp/us-central1}",
         "num_nodes: 2",
         "file_mounts: {/data: 's3://bucket/data'}",
-        "bucket: gs://mine",
+        "bucket: az://mine",
     ],
 )
 def test_what_does_not_work_yet_is_refused_never_ignored(extra: str) -> None:

@@ -1,4 +1,4 @@
-"""Buckets of every kind: a folder, memory, and an S3 server (moto) reached over HTTP."""
+"""Buckets of every kind: a folder, memory, and servers reached over HTTP: S3 (moto), and Cloud Storage (its stand-in)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from moto.server import ThreadedMotoServer
 from fleet.store.objects import Objects
 from fleet.store.opening import open_objects
 from tests.aws.moto_app import one_at_a_time
+from tests.gce.inthread import in_thread
 
 Opener = Callable[[], Objects]
 """Opens the bucket once more, as another process would; memory has but one."""
@@ -42,11 +43,30 @@ def s3_url(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return f"s3://{name}/some/prefix"
 
 
-@pytest.fixture(params=["folder", "memory", "s3"])
+@pytest.fixture
+def gs_url(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A new bucket on the stand-in for Cloud Storage, which the environment names."""
+    google = in_thread()
+    monkeypatch.setenv("GOOGLE_BASE_URL", f"{google.url}/objects")
+    name = f"bucket-{secrets.token_hex(6)}"
+    google.router.control("objects", "make", {"name": name})
+    return f"gs://{name}/some/prefix"
+
+
+@pytest.fixture
+def token() -> Callable[[], dict[str, object]]:
+    """An access token as obstore takes it."""
+    return lambda: {"token": in_thread().router.control("token", "issue", {"principal": "a@b"}), "expires_at": None}
+
+
+@pytest.fixture(params=["folder", "memory", "s3", "gs"])
 def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
     if request.param == "memory":
         only = open_objects("memory://")
         return lambda: only
+    if request.param == "gs":
+        there, credentials = request.getfixturevalue("gs_url"), request.getfixturevalue("token")
+        return lambda: open_objects(there, credentials=credentials)
     url = (tmp_path / "bucket").as_uri() if request.param == "folder" else request.getfixturevalue("s3_url")
     return lambda: open_objects(url)
 
