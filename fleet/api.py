@@ -90,7 +90,8 @@ def offers(
     """What a job (or whatever fits these words) could run on, with what an hour of training is expected to cost on each."""
     if job is not None:
         return _planned(_job(job)[0])
-    where = infra or ("aws" if open_home().aws() is not None else "local")
+    home = open_home()
+    where = infra or ("aws" if home.aws() is not None else "gcp" if home.gcp() is not None else "local")
     try:
         wishes = Resources(infra=where, accelerators=gpu, instance_type=tuple(types), market=market)
     except ValidationError as error:
@@ -138,19 +139,12 @@ def prices(
     scores: bool = False,
     refresh: bool = False,
 ) -> Overview:
-    """What EC2 asks for types now, and asked over the last ``days`` days; in the regions that were set up unless named."""
-    from fleet.control.aws_place import profile_of
-    from fleet.providers.aws.config import default_region
-    from fleet.providers.aws.overview import Wish, look
+    """What EC2 and Compute Engine ask for types now, and EC2 over the last ``days`` days; in the regions that were set up
+    unless named."""
+    from fleet.control.price_looking import look
+    from fleet.providers.priced import Wish
 
-    home = open_home()
-    known = home.aws()
-    profile = profile_of(home)
-    here = default_region(profile)
-    places = tuple(regions) or (known.regions if known is not None else ()) or ((here,) if here is not None else ())
-    if not places:
-        raise FleetError("no region is named, and the AWS configuration names none", "For example regions=['us-east-1'].")
-    return look(Wish(places, types, gpu, days, scores), home.cache / "aws", profile=profile, force=refresh)
+    return look(open_home(), Wish(tuple(regions), types, gpu, days, scores), force=refresh)
 
 
 def up(job: JobLike, *, wait: bool = True, on_event: OnEvent = _nothing) -> RunView:

@@ -115,22 +115,23 @@ def schema_names(incomplete: str) -> list[str]:
 def instance_types(incomplete: str) -> list[str]:
     """That fleet knows by heart, those that are gone among them: they name their successors."""
     from fleet.providers.aws.catalog import known_types
+    from fleet.providers.gcp.machines import UNASKED
 
-    return _beginning(known_types(), incomplete)
+    return _beginning((*known_types(), *UNASKED), incomplete)
 
 
 def gpu_names(incomplete: str) -> list[str]:
-    """Accelerators of EC2's types."""
+    """Accelerators of either cloud's types."""
     from fleet.providers.gpus import GPUS
 
     return _beginning(GPUS, incomplete)
 
 
 def region_names(incomplete: str) -> list[str]:
-    """Regions of EC2."""
-    from fleet.providers.aws.pricing import known_regions
+    """Regions of either cloud."""
+    from fleet.control.price_looking import all_regions
 
-    return _beginning(known_regions(), incomplete)
+    return _beginning(all_regions(), incomplete)
 
 
 def policy_names(incomplete: str) -> list[str]:
@@ -142,8 +143,11 @@ def policy_names(incomplete: str) -> list[str]:
 
 
 def infra_names(incomplete: str) -> list[str]:
-    """Providers, and EC2's regions."""
-    return _beginning(("local", "aws", *(f"aws/{region}" for region in region_names(""))), incomplete)
+    """Providers, and the clouds' regions."""
+    from fleet.control.price_looking import is_googles
+
+    places = (f"{'gcp' if is_googles(region) else 'aws'}/{region}" for region in region_names(""))
+    return _beginning(("local", "aws", "gcp", *places), incomplete)
 
 
 def ssh_hosts(incomplete: str) -> list[str]:

@@ -42,7 +42,8 @@ def told_forecast(found: Foretold) -> Iterator[str]:
     elif found.later:
         yield f"looser a deadline of {told_hours(found.later[0].deadline)} costs {_money(found.later[0].cost)} on average"
     for place in found.elsewhere[:2]:
-        yield f"region {place.region} would save {place.saves:.0%} ({format_money(place.per_hour)} for an hour of training)"
+        hour = f"{format_money(place.per_hour)} for an hour of training"
+        yield f"{place.provider}/{place.region} would save {place.saves:.0%} ({hour})"
 
 
 def forecast_object(found: Foretold) -> ForecastObject:
@@ -63,6 +64,7 @@ def forecast_object(found: Foretold) -> ForecastObject:
         "later": [{"deadline_seconds": each.deadline, "machines_usd": dollars(each.cost)} for each in found.later],
         "elsewhere": [
             {
+                "provider": place.provider,
                 "region": place.region,
                 "usd_per_training_hour": dollars(place.per_hour),
                 "saves_percent": round(100 * place.saves),

@@ -214,8 +214,10 @@ class LaterObject(TypedDict):
 class ElsewhereObject(TypedDict):
     """A region that the job rules out, where training would cost less."""
 
+    provider: str
+    """Whose region it is: one that the job allows elsewhere."""
     region: str
-    """Of the same provider."""
+    """As the provider calls it."""
     usd_per_training_hour: float
     """On its best offer."""
     saves_percent: int

@@ -17,13 +17,15 @@ def prices(
     types: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[TYPE]...", help="EC2 instance types; 'g6.*' means all of a kind.", autocompletion=instance_types
+            metavar="[TYPE]...",
+            help="Instance types; 'g6.*' and 'g2-*' mean all of a kind.",
+            autocompletion=instance_types,
         ),
     ] = None,
     region: Annotated[
         list[str] | None,
         typer.Option(
-            "--region", help="May be given several times; else those of the AWS set-up.", autocompletion=region_names
+            "--region", help="May be given several times; else those that were set up.", autocompletion=region_names
         ),
     ] = None,
     gpu: Annotated[
@@ -39,12 +41,13 @@ def prices(
     refresh: Annotated[bool, typer.Option("--refresh", help="Ask for everything anew, however young it is.")] = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Show EC2's spot prices by type and zone, now and over time, beside on-demand's, and how often machines are taken back.
+    """Show spot prices by type and zone beside on-demand's; EC2's also over time, and how often machines are taken back.
 
     Example: fleet prices g4dn.xlarge g6.xlarge --region us-east-1 --days 30 --plot prices.html
+    Example: fleet prices --gpu T4 --region us-central1 --region us-east-1
     """
     from fleet.cli.prices import show
-    from fleet.providers.aws.overview import Wish
+    from fleet.providers.priced import Wish
 
     wish = Wish(tuple(region or ()), tuple(types or ()), gpu, days, scores)
     raise typer.Exit(show(wish, plot=plot, refresh=refresh, as_json=output is Output.JSON))

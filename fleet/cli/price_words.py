@@ -13,6 +13,8 @@ from fleet.providers.priced import Overview, Row, Source
 
 STACKS = 4
 """What runs on a GPU is told where so many kinds are shown at most."""
+LISTS = ("AWS Price List", "Google's price list")
+"""Origins that are asked, and say what holds now."""
 _WHAT = {"spot": "spot", "history": "over time", "on-demand": "on demand", "bands": "interrupted"}
 
 
@@ -47,7 +49,7 @@ def told_sources(seen: Overview) -> Iterator[str]:
 def _told(source: Source, now: float) -> str:
     if source.at is None:
         return f"not available: {source.problem or 'nothing was told'}"
-    if source.what == "on-demand" and source.origin != "AWS Price List":
+    if source.what == "on-demand" and source.origin not in LISTS:
         told = f"{source.origin}, of {datetime.fromtimestamp(source.at, timezone.utc):%Y-%m-%d}"
         why = f"; the price list could not be asked: {source.problem}" if source.problem else ""
         return f"~ {told}" if source.origin.startswith("worked") else f"{told}{why}"

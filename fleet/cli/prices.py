@@ -12,14 +12,11 @@ from fleet.cli.price_objects import prices_object
 from fleet.cli.price_words import saving, stacks, told_price, told_sources
 from fleet.cli.sparkline import sparkline
 from fleet.cli.table import print_table
-from fleet.control.aws_place import profile_of
 from fleet.control.home import Home, open_home
 from fleet.control.names import nearest
+from fleet.control.price_looking import all_regions, look, regions_of
 from fleet.model.errors import ErrorClass, FleetError, ProviderError
-from fleet.providers.aws.config import default_region
-from fleet.providers.aws.overview import Wish, look
-from fleet.providers.aws.pricing import known_regions
-from fleet.providers.priced import Overview, Row, accelerators
+from fleet.providers.priced import Overview, Row, Wish, accelerators
 
 SPARE = ("VCPUS", "RANGE", "ACCELERATORS", "INTERRUPTED", "ON-DEMAND")
 
@@ -28,11 +25,7 @@ def show(wish: Wish, *, plot: Path | None, refresh: bool, as_json: bool) -> int:
     """A table of prices, cheapest first, with the age of every figure; 1 if nothing that was named is offered."""
     if plot is not None and plot.suffix not in (".html", ".png"):
         raise FleetError(f"--plot writes .html or .png, not {plot.suffix or plot.name!r}", "For example: --plot prices.html")
-    home = open_home()
-    known = home.aws()
-    profile, regions = profile_of(home), known.regions if known is not None else ()
-    wish = _with_regions(wish, regions, profile)
-    seen = _looked(wish, home, profile, force=refresh)
+    seen = _looked(wish, open_home(), force=refresh)
     for note in seen.notes:
         sys.stderr.write(plain(f"note: {note}") + "\n")
     plotted = plot is not None and _plot(seen, plot)
@@ -45,38 +38,25 @@ def show(wish: Wish, *, plot: Path | None, refresh: bool, as_json: bool) -> int:
     return 0 if seen.rows else 1
 
 
-def _with_regions(wish: Wish, configured: tuple[str, ...], profile: str | None) -> Wish:
-    if wish.regions:
-        return wish
-    regions = configured
-    if not regions:
-        region = default_region(profile)
-        if region is None:
-            raise FleetError(
-                "no region is named, and the AWS configuration names none", "Add for example --region us-east-1."
-            )
-        regions = (region,)
-    return Wish(regions, wish.types, wish.gpu, wish.days, wish.scores)
-
-
-def _looked(wish: Wish, home: Home, profile: str | None, *, force: bool) -> Overview:
+def _looked(wish: Wish, home: Home, *, force: bool) -> Overview:
     """The look itself; a region that nobody knows is most likely a slip of the pen."""
+    several = sum(len(regions) for regions in regions_of(home, wish).values()) > 1
 
     def on_region(region: str) -> None:
-        if len(wish.regions) > 1 and sys.stderr.isatty():
+        if several and sys.stderr.isatty():
             sys.stderr.write(f"\r\x1b[Klooking at {region}")
             sys.stderr.flush()
 
     try:
-        return look(wish, home.cache / "aws", profile=profile, force=force, on_region=on_region)
+        return look(home, wish, force=force, on_region=on_region)
     except ProviderError as error:
-        strange = [region for region in wish.regions if region not in known_regions()]
+        strange = [region for region in wish.regions if region not in all_regions()]
         if strange and error.error_class in (ErrorClass.TRANSIENT, ErrorClass.UNKNOWN, ErrorClass.INVALID):
-            hint = f"{strange[0]}: {nearest(strange[0], known_regions())}"
+            hint = f"{strange[0]}: {nearest(strange[0], all_regions())}"
             raise ProviderError(error.error_class, error.code, error.message, error.hint or hint) from None
         raise
     finally:
-        if len(wish.regions) > 1 and sys.stderr.isatty():
+        if several and sys.stderr.isatty():
             sys.stderr.write("\r\x1b[K")
 
 
@@ -111,7 +91,8 @@ def _print(seen: Overview, wish: Wish) -> None:
     for missing in seen.missing:
         print(plain(f"missing      {missing.told}"))
     if not rows and not seen.missing:
-        print(f"missing      nothing that was named is offered in {', '.join(wish.regions)}")
+        where = ", ".join(wish.regions or sorted({source.region for source in seen.sources if source.region}))
+        print(f"missing      nothing that was named is offered in {where or 'the regions that were looked at'}")
 
 
 def _cheapest_zones(rows: Sequence[Row]) -> list[Row]:

@@ -14,7 +14,11 @@ IdentityOption = Annotated[
 ]
 FromOption = Annotated[
     str | None,
-    typer.Option("--from", metavar="CIDR", help="Who is let in to port 22 meanwhile; else your own address, found out."),
+    typer.Option(
+        "--from",
+        metavar="CIDR",
+        help="Who is let in to port 22 meanwhile; else your own address, found out. iap: through Google's proxy (gcloud).",
+    ),
 ]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fleet import __version__
 from fleet.control.images import image_notes
 from fleet.control.prices import refresh_prices
-from fleet.control.setups import aws_setup
+from fleet.control.setups import aws_setup, gcp_setup
 from fleet.core.allowed import providers_of
 from fleet.model import layout
 from fleet.model.errors import FleetError, StoreError
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from fleet.control.controller import Controller
     from fleet.control.home import Home
     from fleet.model.cloud import Offer
-    from fleet.model.setup import AwsSetup
+    from fleet.model.setup import AwsSetup, GcpSetup
     from fleet.providers.base import Provider
 
 CALLED = {"aws": "EC2", "gcp": "Compute Engine"}
 CALLS_PER_SECOND = 5.0
 CALLS_AT_ONCE = 20.0
-"""Of one controller in one region. EC2 gives an account twice that and more for what changes nothing, and shares it with
-everything else that runs there (its documentation on request throttling)."""
+"""Of one controller in one region. EC2 gives an account twice that and more for what changes nothing, Compute Engine a project
+25 reads in a second; both share it with everything else that runs there (their documentation on request throttling)."""
 
 
 def cloud_providers(
@@ -41,24 +41,51 @@ def cloud_providers(
     """The clouds' providers by name; none for a bucket that their machines could not reach.
 
     Nothing is asked of a cloud, and no SDK imported, until a provider is called. ``shop`` and ``book`` tell what is sold in
-    a region, and what its machines were sold at, for whoever has no disk where prices were kept. ``tries``: how often a call
-    is made at most, while it is not answered.
+    a region of EC2, and what its machines were sold at, for whoever has no disk where prices were kept. ``tries``: how often
+    a call is made at most, while it is not answered.
     """
-    setup = aws_setup(objects)
-    if setup is None:
-        return {}
-    if setup.fleet_id != fleet_id:
-        raise StoreError(
-            f"{layout.AWS_SETUP} was written for another fleet ({setup.fleet_id})", "`fleet init aws` mends it."
-        )
-    from fleet.providers.aws.profiled import Profiled
-    from fleet.providers.aws.provider import AwsProvider
+    made: dict[str, Provider] = {}
+    amazon, google = aws_setup(objects), gcp_setup(objects)
+    if amazon is not None:
+        _check(amazon.fleet_id, fleet_id, layout.AWS_SETUP, "fleet init aws")
+        made["aws"] = _guarded(_aws(home, objects, amazon, shop, book), tries)
+    if google is not None:
+        _check(google.fleet_id, fleet_id, layout.GCP_SETUP, "fleet init gcp")
+        made["gcp"] = _guarded(_gcp(home, objects, google), tries)
+    return made
+
+
+def _check(written_for: str, fleet_id: str, key: str, command: str) -> None:
+    if written_for != fleet_id:
+        raise StoreError(f"{key} was written for another fleet ({written_for})", f"`{command}` mends it.")
+
+
+def _guarded(provider: Provider, tries: int) -> Provider:
     from fleet.providers.wrap import Guard, Limit, Retry
 
+    return Guard(Retry(Limit(provider, per_second=CALLS_PER_SECOND, burst=CALLS_AT_ONCE), tries=tries))
+
+
+def _aws(
+    home: Home,
+    objects: Objects,
+    setup: AwsSetup,
+    shop: Callable[[AwsSetup, str], Sequence[Offer]] | None,
+    book: Callable[[str], Sequence[Offer]] | None,
+) -> Provider:
+    from fleet.providers.aws.profiled import Profiled
+    from fleet.providers.aws.provider import AwsProvider
+
     own = (lambda region: shop(setup, region)) if shop is not None else None
-    cloud = AwsProvider(fleet_id, setup, home.cache / "aws", newest=lambda: aws_setup(objects), shop=own, book=book)
-    amazon = Profiled(cloud, home.aws_profile(objects.url))
-    return {"aws": Guard(Retry(Limit(amazon, per_second=CALLS_PER_SECOND, burst=CALLS_AT_ONCE), tries=tries))}
+    cache = home.cache / "aws"
+    cloud = AwsProvider(setup.fleet_id, setup, cache, newest=lambda: aws_setup(objects), shop=own, book=book)
+    return Profiled(cloud, home.aws_profile(objects.url))
+
+
+def _gcp(home: Home, objects: Objects, setup: GcpSetup) -> Provider:
+    from fleet.providers.gcp.provider import GcpProvider
+
+    return GcpProvider(setup.fleet_id, setup, home.cache / "gcp", newest=lambda: gcp_setup(objects))
 
 
 def prepare(home: Home, objects: Objects, job: Job, tell: Callable[[str], None]) -> None:
@@ -66,7 +93,8 @@ def prepare(home: Home, objects: Objects, job: Job, tell: Callable[[str], None])
 
     ``tell`` hears what is done, and what could not be had. Raises FleetError if no machine could be brought up.
     """
-    if aws_setup(objects) is None or not any(name != "local" for name in providers_of(job.resources)):
+    ready = {"aws": aws_setup(objects) is not None, "gcp": gcp_setup(objects) is not None}
+    if not any(ready.get(name) for name in providers_of(job.resources)):
         return
     for told in (*refresh_prices(home, objects, job), *image_notes(home, objects, job)):
         tell(told)

@@ -78,7 +78,7 @@ def where(place: ImagePlace, wish: Wish) -> tuple[str, str]:
 
 def ssh_from(named: str | None) -> str:
     """Who may reach the builder: this computer alone. Raises FleetError."""
-    from fleet.providers.aws.access import narrow
-    from fleet.providers.aws.addresses import Address, caller_address
+    from fleet.providers.addresses import Address, caller_address
+    from fleet.providers.doors import narrow
 
     return narrow(named) if named else caller_address(Address("0.0.0.0", public=True))  # noqa: S104 - of anybody outside

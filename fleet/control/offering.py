@@ -183,7 +183,9 @@ def _waits_for_budget(
     run = run.model_copy(update={"job": with_zone(run.job)})
     offer = min(offers, key=lambda one: worst_price(one, bid(one, run.job.resources)))
     lease = Lease(now + pace_of(offer.provider).lease_cap, None)
-    found = within(Ask(state, run, offer, now, billing_of(known), price, new_volume=not run.volumes), lease)
+    others = disk_prices({name: one.capabilities for name, one in known.items()})
+    ask = Ask(state, run, offer, now, billing_of(known), price, new_volume=not run.volumes, disk_prices=others)
+    found = within(ask, lease)
     return found.reason if isinstance(found, Later) else ""
 
 

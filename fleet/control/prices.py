@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from fleet.control.setups import aws_setup
-from fleet.core.allowed import alternatives, fitting
+from fleet.control.setups import aws_setup, gcp_setup
+from fleet.control.shops import FRESH, Shop, amazon, asked_for, google
+from fleet.core.allowed import alternatives, fitting, providers_of
 from fleet.model.base import Seconds
 from fleet.model.cloud import Market, Offer
 from fleet.model.errors import FleetError
@@ -24,16 +25,27 @@ if TYPE_CHECKING:
     from fleet.control.controller import Controller
     from fleet.control.home import Home
     from fleet.core.state import FleetState
-    from fleet.providers.pricecache import Part
 
 log = logging.getLogger("fleet.control")
 
-FRESH: Seconds = 3600
-"""Spot prices move over hours; whoever watches a run for weeks must not place it by the prices of its first day."""
+PRICED = frozenset({"aws", "gcp"})
+"""Clouds that have prices to be fetched."""
 TOO_OLD: Seconds = 2 * FRESH
 """Older prices than these are fetched anew even if a launch must wait for it."""
 A_REGION: Seconds = 30
 """A region's prices may take so long where nobody answers in time: with less than this left of a call none are begun."""
+
+
+def shops_of(home: Home, objects: Objects, job: Job) -> list[Shop]:
+    """The clouds that a job may go to, and that its fleet was set up in. Raises StoreError."""
+    named, found = providers_of(job.resources), list[Shop]()
+    on_aws = aws_setup(objects) if "aws" in named else None
+    if on_aws is not None:
+        found.append(amazon(on_aws, home.cache / "aws", home.aws_profile(objects.url)))
+    on_gcp = gcp_setup(objects) if "gcp" in named else None
+    if on_gcp is not None:
+        found.append(google(on_gcp, home.cache / "gcp"))
+    return found
 
 
 def refresh_prices(home: Home, objects: Objects, job: Job) -> tuple[str, ...]:
@@ -42,62 +54,44 @@ def refresh_prices(home: Home, objects: Objects, job: Job) -> tuple[str, ...]:
     Returns what could not be had and what is used instead, a line each. One region without prices keeps no other from its
     own: raises FleetError only if none has any.
     """
-    setup = aws_setup(objects)
     told: list[str] = []
     failed: list[FleetError] = []
-    wanted = wanted_regions(job, setup)
-    for region, types in wanted.items():
-        from fleet.providers.aws.offers import refresh
-        from fleet.providers.aws.session import by_default
-
-        by_default(home.aws_profile(objects.url))  # another account's fleet may have been looked after before
-        try:
-            told.extend(refresh(setup, region, home.cache / "aws", types))
-        except FleetError as error:
-            failed.append(error)
-            told.append(f"{region} has no prices: {error.message}")
-    if failed and len(failed) == len(wanted):
+    asked = 0
+    for shop in shops_of(home, objects, job):
+        for region, types in wanted_regions(job, shop).items():
+            asked += 1
+            try:
+                told.extend(shop.refresh(region, types))
+            except FleetError as error:
+                failed.append(error)
+                told.append(f"{region} has no prices: {error.message}")
+    if failed and len(failed) == asked:
         raise failed[0]
     return tuple(told)
 
 
 def refresh_old_prices(home: Home, objects: Objects, job: Job, now: Callable[[], float] = time.time) -> tuple[str, ...]:
-    """The same where spot prices are unknown or older than ``FRESH``: for processes that make one round each minute.
-
-    A type that was not asked for yet has no price at all, however young those of the others are.
-    """
-    setup = aws_setup(objects)
-    old = False
-    for region, types in wanted_regions(job, setup).items():
-        from fleet.providers.aws.pricecache import region_cache
-
-        spot = region_cache(home.cache / "aws", setup, region).read("spot")
-        old = old or spot is None or spot.age(now()) > FRESH or not set(types) <= set(_asked(spot))
+    """The same where prices are unknown or too old: for processes that make one round each minute."""
+    old = [
+        region
+        for shop in shops_of(home, objects, job)
+        for region, types in wanted_regions(job, shop).items()
+        if shop.is_old(region, types, now())
+    ]
     return refresh_prices(home, objects, job) if old else ()
 
 
-def _asked(spot: Part) -> Sequence[str]:
-    """The types that prices were asked for of."""
-    found: Sequence[str] = spot.data.get("asked", ()) if isinstance(spot.data, dict) else ()
-    return found
-
-
 def missing_types(home: Home, objects: Objects, job: Job) -> tuple[str, ...]:
-    """What of a job's wishes EC2 has no offer of at all, why, and what serves instead; and what a low bid costs."""
-    setup = aws_setup(objects)
-    wanted = wanted_regions(job, setup)
-    if not wanted or setup is None:
-        return ()
-    from fleet.providers.aws.missing import explain_missing
-    from fleet.providers.aws.offers import offers
-
-    known = [offer for region in wanted for offer in offers(setup, region, home.cache / "aws")]
-    ways = [one for one in alternatives(job.resources) if one.infra.partition("/")[0] == "aws"]
+    """What of a job's wishes a cloud has no offer of at all, why, and what serves instead; and what a low bid costs."""
     told: dict[str, None] = {}
-    for one in ways:
-        told |= dict.fromkeys(low_bid(one, known))
-        missing = explain_missing(one.instance_type, one.accelerators, known, tuple(wanted))
-        told |= dict.fromkeys(each.told for each in missing)
+    for shop in shops_of(home, objects, job):
+        wanted = wanted_regions(job, shop)
+        known = [offer for region in wanted for offer in shop.offers(region)]
+        for one in alternatives(job.resources) if wanted else ():
+            if one.infra.partition("/")[0] == shop.name:
+                told |= dict.fromkeys(low_bid(one, known) if shop.bids else ())
+                missing = shop.missing(one.instance_type, one.accelerators, known, tuple(wanted))
+                told |= dict.fromkeys(each.told for each in missing)
     return tuple(told)
 
 
@@ -113,13 +107,23 @@ def low_bid(resources: Resources, known: Iterable[Offer]) -> Iterator[str]:
         )
 
 
-def wanted_regions(job: Job, setup: AwsSetup | None) -> dict[str, list[str]]:
-    """The regions that a job may go to, each with the types that it names there."""
+class Setting(Protocol):
+    """Where a cloud was set up, as far as regions go."""
+
+    @property
+    def regions(self) -> Iterable[str]:
+        """By their names."""
+        ...
+
+
+def wanted_regions(job: Job, setup: Setting | None) -> dict[str, list[str]]:
+    """The regions of a cloud that a job may go to, each with the types that it names there."""
     found: dict[str, list[str]] = {}
+    whose = getattr(setup, "name", "aws")
     for one in alternatives(job.resources) if setup is not None else ():
         name, _, rest = one.infra.partition("/")
         region = rest.partition("/")[0]
-        for each in sorted(setup.regions) if setup is not None and name == "aws" else ():
+        for each in sorted(setup.regions) if setup is not None and name == whose else ():
             if region in ("", each):
                 found.setdefault(each, []).extend(one.instance_type)
     return found
@@ -137,7 +141,7 @@ class PriceWatch:
     def look(self, controller: Controller) -> None:
         """After a tick: fetch, if it is time. Never raises: yesterday's prices are better than none."""
         jobs = [run.job for run in controller.state.busy_runs if run.ended_at is None]
-        wanted = [job for job in jobs if any(one.infra.partition("/")[0] == "aws" for one in alternatives(job.resources))]
+        wanted = [job for job in jobs if providers_of(job.resources) & PRICED]
         now = controller.objects.now()
         if not wanted or (now >= self._at and now - self._at < FRESH):
             return
@@ -179,7 +183,7 @@ class Shelf:
         types = wanted[region]
         kept = region_cache(self.cache, setup, region).read("spot")
         old = self.now() - self._fetched.get(region, float("-inf")) > TOO_OLD
-        if kept is None or old or not set(types) <= set(_asked(kept)):
+        if kept is None or old or not set(types) <= set(asked_for(kept)):
             self._fetch(setup, region, types)
         return offers(setup, region, self.cache)
 

@@ -50,6 +50,10 @@ class Way(Protocol):
         """Where it listens; None while nobody knows. Raises FleetError if it is gone."""
         ...
 
+    def keys(self, machine: Machine) -> HostKeys | None:
+        """The host keys that the cloud itself tells, where they are not in the bucket; None: it tells none (yet)."""
+        ...
+
     def opened(self, machine: Machine, place: Place) -> AbstractContextManager[object]:
         """The caller, and nobody else, is let in meanwhile."""
         ...
@@ -164,7 +168,7 @@ class Reaching:
     def _published(self, machine: Machine) -> tuple[HostKeys, Place]:
         """What a machine proves itself with and where it is, waited for. Raises FleetError if it ends before."""
         while True:
-            keys, place = _keys(self.controller, machine), self.way.place(machine)
+            keys, place = _keys(self.controller, machine) or self.way.keys(machine), self.way.place(machine)
             if keys is not None and place is not None:
                 return keys, place
             missing = "its host key" if keys is None else "an address"

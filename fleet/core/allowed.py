@@ -33,7 +33,7 @@ def _serves(offer: Offer, resources: Resources) -> bool:
     place = "/".join((offer.provider, offer.region, offer.zone))
     if not (place + "/").startswith(resources.infra.rstrip("/") + "/"):
         return False
-    if resources.instance_type and offer.instance_type not in resources.instance_type:
+    if resources.instance_type and not _is_named(offer, resources):
         return False
     if resources.accelerators is not None and not _has(offer, resources.accelerators):
         return False
@@ -42,6 +42,15 @@ def _serves(offer: Offer, resources: Resources) -> bool:
     if resources.market == "on-demand" and offer.market is not Market.ON_DEMAND:
         return False
     return resources.max_price is None or offer.price <= resources.max_price
+
+
+def _is_named(offer: Offer, resources: Resources) -> bool:
+    """A type by its name. One that accelerators were put into (``n1-standard-4+1xT4``) goes by the bare type's, too, where
+    some are asked for: a job for a bare one does not mean to pay for them."""
+    bare = offer.instance_type.partition("+")[0]
+    return offer.instance_type in resources.instance_type or (
+        resources.accelerators is not None and bare in resources.instance_type
+    )
 
 
 def _has(offer: Offer, wanted: str) -> bool:

@@ -9,7 +9,7 @@ from typing import cast
 from fleet.core.state import AttemptState, RunState, VolumeRecord
 from fleet.model.base import Micros, Seconds
 from fleet.model.calendar import Span
-from fleet.model.cloud import Billing
+from fleet.model.cloud import Billing, Offer
 
 HOURS_PER_MONTH = 730
 """The month that clouds price storage by."""
@@ -122,6 +122,12 @@ def _costs(attempt: AttemptState, now: Seconds, billing: Billing) -> tuple[Micro
 def volume_rate(size_gb: int, price: Micros) -> Micros:
     """Micro-dollars per hour of a disk, from its price per GB and month."""
     return (size_gb * price + HOURS_PER_MONTH // 2) // HOURS_PER_MONTH
+
+
+def disk_price(prices: Mapping[str, Micros], offer: Offer, usual: Micros = 0) -> Micros:
+    """Micro-dollars for a GB and month of a disk that is made where an offer is, from prices by provider, and by
+    ``provider/region`` where that asks something else; ``usual`` where nothing is known of the provider."""
+    return prices.get(f"{offer.provider}/{offer.region}", prices.get(offer.provider, usual))
 
 
 def volume_cost(volume: VolumeRecord, now: Seconds) -> Micros:

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from fleet.core.cooling import cooled, rested
+from fleet.core.cooling import STOPS, cooled, given_up, has_choice, rested
 from fleet.core.pace import UNKNOWN_RETRY, pace_of
 from fleet.core.phases import moved
 from fleet.core.sightings import SIGHTINGS, observe
@@ -292,6 +292,8 @@ def _consequences(run: RunState, before: AttemptState | None, event: Any) -> Run
         return run.model_copy(update={"boot_failures": 0})
     if isinstance(event, ev.WorkLearned):
         return run.model_copy(update={"work": event.work})
+    if isinstance(event, ev.TerminateIntended) and given_up(run, before):
+        return run.model_copy(update={"pause": None, "unknown_errors": 0, "hindered": 0})
     if isinstance(event, ev.AttemptGone) and before is not None and before.phase != "gone":
         run = _crashed(run, before, event)
     if before is not None and _boot_failed(run, before, event):
@@ -336,7 +338,9 @@ def _paused(run: RunState, event: ev.LaunchFailed | ev.CallFailed) -> RunState:
         return run  # said in the attempt; the call is repeated
     attempt = run.attempts[event.attempt]
     pace = pace_of(attempt.offers[0].provider if attempt.offers else "")
-    if event.error_class in (ErrorClass.DENIED, ErrorClass.INVALID):
+    if event.error_class in STOPS and has_choice(run) and isinstance(event, ev.LaunchFailed):
+        return run.model_copy(update={"hindered": 0})  # the provider is left alone for a while; another may serve
+    if event.error_class in STOPS:
         return run.model_copy(update={"pause": Pause(reason=what, until=None)})
     if event.error_class is ErrorClass.UNKNOWN:
         count = run.unknown_errors

@@ -27,6 +27,7 @@ SAVES = 0.03
 class Elsewhere:
     """Another region, and what an hour of training costs there."""
 
+    provider: str
     region: str
     per_hour: Micros
     saves: float
@@ -118,7 +119,8 @@ def _by_deadline(
     _, best = spot[0]
     overheads = known.overheads(job, best.provider)
     earliest = work + overheads.total
-    zones = len({(offer.region, offer.zone) for _, offer in spot if offer.region == best.region})
+    here = (offer for _, offer in spot if (offer.provider, offer.region) == (best.provider, best.region))
+    zones = len({offer.zone for offer in here})
     risk = risk_of(known.record(best), known.prior(best), known.now)
     share = best.price / usual if usual > 0 else 1.0
     terms = terms_of(overheads.total, overheads.restore, min(1.0, share), zones, risk, deadline)
@@ -137,12 +139,13 @@ def _buyable(found: Worth, offer: Offer, beside: Micros) -> Buyable:
 
 def _elsewhere(run: RunState, best: Worth, rest: Iterable[Offer], known: Knowledge) -> tuple[Elsewhere, ...]:
     """Regions that the job rules out, where training would cost less."""
-    least: dict[str, Micros] = {}
+    least: dict[tuple[str, str], Micros] = {}
     for offer in rest:
-        price = worth(offer, run, None, known).per_hour
-        least[offer.region] = min(price, least.get(offer.region, price))
-    found = (Elsewhere(region, price, 1 - price / best.per_hour) for region, price in least.items())
-    return tuple(sorted((one for one in found if one.saves >= SAVES), key=lambda one: (one.per_hour, one.region)))
+        place, price = (offer.provider, offer.region), worth(offer, run, None, known).per_hour
+        least[place] = min(price, least.get(place, price))
+    found = (Elsewhere(*place, price, 1 - price / best.per_hour) for place, price in least.items())
+    there = (one for one in found if one.saves >= SAVES)
+    return tuple(sorted(there, key=lambda one: (one.per_hour, one.provider, one.region)))
 
 
 def _seed(job: Job) -> int:

@@ -50,8 +50,7 @@ def asks_before(state: FleetState, run: RunState, offers: Iterable[Offer]) -> Ru
 
 def usable(volume: VolumeRecord, offers: Iterable[Offer], resources: Resources) -> bool:
     """Whether anything that a job allows is for sale where a volume is: what could not be used is not taken."""
-    here = (offer for offer in offers if (offer.region, offer.zone) == (volume.region, volume.zone))
-    return any(fitting(offer, resources) for offer in here)
+    return any(volume.near(offer) and fitting(offer, resources) for offer in offers)
 
 
 def volume_to_take(state: FleetState, run: RunState) -> tuple[RunState, VolumeRecord] | None:

@@ -118,3 +118,9 @@ class Observed:
         """The attempt's latest word, if it is this instance's: another instance does not speak for it."""
         beat = self.heartbeats.get((run_id, attempt))
         return beat if beat is not None and beat.instance_id == instance_id else None
+
+
+def for_sale(observed: Observed) -> list[Offer]:
+    """What can be bought where this controller can also see what it bought."""
+    offers = (offer for of_provider in observed.offers.values() for offer in of_provider)
+    return [offer for offer in offers if (offer.provider, offer.region) in observed.listings]

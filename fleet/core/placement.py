@@ -59,7 +59,7 @@ def place(
     if volume is not None and (volume.delete_at is not None or volume.deleted_at is not None):
         volume = None
     if volume is not None and volume.name is not None:
-        allowed = [offer for offer in allowed if (offer.region, offer.zone) == (volume.region, volume.zone)]
+        allowed = [offer for offer in allowed if volume.near(offer)]
         if not allowed:
             return Nothing(f"no offer fits in {volume.zone}, where the volume {volume.name!r} is: {described(resources)}")
     waits = {offer.key: until for offer in allowed if (until := is_cool(offer, cooling, now)) is not None}
@@ -102,12 +102,12 @@ def _too_dear(offer: Offer, worths: Mapping[str, Worth]) -> str:
 def _grouped(ranked: list[Offer], worths: Mapping[str, Worth], volume: VolumeRecord | None, run: RunState) -> Placement:
     """The best offer and those that can stand in one request with it."""
     best = ranked[0]
-    stays = volume is not None and (best.region, best.zone) == (volume.region, volume.zone)
+    stays = volume is not None and volume.near(best)
 
     def fits(offer: Offer) -> bool:
         same = (offer.provider, offer.region, offer.market) == (best.provider, best.region, best.market)
         same_bid = bid(offer, run.job.resources) == bid(best, run.job.resources)
-        in_zone = volume is not None and (offer.region, offer.zone) == (volume.region, volume.zone)
+        in_zone = volume is not None and volume.near(offer)
         return same and same_bid and in_zone == stays
 
     chosen = tuple([offer for offer in ranked if fits(offer)][:OFFERS_AT_ONCE])

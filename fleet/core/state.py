@@ -14,7 +14,7 @@ from fleet.model.documents import Mount, Notice, Outcome, Resumed
 from fleet.model.events import BudgetScope
 from fleet.model.job import Job
 
-FOLD_VERSION = 11
+FOLD_VERSION = 12
 """Changes whenever the fold's result for the same journal could: snapshots of other versions are not used."""
 
 T = TypeVar("T")
@@ -136,6 +136,10 @@ class VolumeRecord(Frozen):
     def held(self) -> bool:
         """It exists, and this run answers for it."""
         return self.deleted_at is None and self.passed_at is None
+
+    def near(self, offer: Offer) -> bool:
+        """Whether a machine of an offer could have it: in its zone, of its own provider."""
+        return (offer.provider, offer.region, offer.zone) == (self.provider, self.region, self.zone)
 
     @property
     def written_off(self) -> bool:

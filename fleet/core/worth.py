@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from fleet.core.costs import volume_rate
+from fleet.core.costs import disk_price, volume_rate
 from fleet.core.observed import Observed
 from fleet.core.overheads import Overheads, of_runs
 from fleet.core.pools import PoolRecord, pool_name, pool_of
@@ -29,6 +29,8 @@ KEPT_HOURS = 7 * 24
 """The volume that is left behind is paid for its keep time, 7 days unless the job says otherwise."""
 EGRESS: Micros = 20_000
 """Per GB that goes from one region to another (EC2's usual price)."""
+INTERNET: Micros = 120_000
+"""Per GB that goes from one cloud to another, by the internet: Google's price, the dearer one (EC2's: 90,000)."""
 LONGEST: Seconds = 30 * 86400
 """A longer life is told as this one."""
 LEAST_KEPT = 0.02
@@ -94,8 +96,7 @@ class Knowledge:
 
     def disk_price(self, offer: Offer) -> Micros:
         """Micro-dollars for a GB and month of a disk that is made where an offer is."""
-        usual = self.volume_prices.get(offer.provider, 0)
-        return self.volume_prices.get(f"{offer.provider}/{offer.region}", usual)
+        return disk_price(self.volume_prices, offer)
 
     def runs_of(self, name: str) -> list[RunState]:
         """All runs of a name."""
@@ -207,7 +208,9 @@ def leaving_price(offer: Offer, volume: VolumeRecord, keep: Seconds | None, chec
     """Micro-dollars per hour that moving to ``offer`` costs beside its price, spread over the hours after the move."""
     kept_hours = keep / 3600 if keep is not None else KEPT_HOURS
     moving = MOVE_HOURS * offer.price + kept_hours * volume_rate(volume.size_gb, volume.price)
-    if offer.region != volume.region:
+    if offer.provider != volume.provider:
+        moving += checkpoint_gb * INTERNET
+    elif offer.region != volume.region:
         moving += checkpoint_gb * EGRESS
     return round(moving / SPREAD_HOURS)
 
@@ -218,7 +221,7 @@ def worth(offer: Offer, run: RunState, volume: VolumeRecord | None, known: Knowl
     faster = known.speeds(run.name).get((offer.provider, offer.instance_type))
     speed = faster if faster is not None else 1.0
     hourly = offer.price + known.addresses.get(offer.provider, 0)
-    if volume is not None and (offer.region, offer.zone) != (volume.region, volume.zone):
+    if volume is not None and not volume.near(offer):
         hourly += leaving_price(offer, volume, run.job.volume.keep, known.checkpoint_gb)
     size, price = run.job.volume.size, known.disk_price(offer)
     hourly += volume_rate(volume.size_gb, volume.price) if volume is not None else volume_rate(size, price)

@@ -62,7 +62,7 @@ def _is(*allowed: Any) -> Callable[[Any], bool]:
 
 
 NOT_YET: Mapping[str, Callable[[Any], bool]] = {
-    "resources.infra": lambda value: str(value).split("/")[0] in ("local", "aws"),
+    "resources.infra": lambda value: str(value).split("/")[0] in ("local", "aws", "gcp"),
     "num_nodes": _is(1),
     "bucket": lambda value: value is None or str(value).startswith(("file://", "s3://", "gs://")),
 }

@@ -10,13 +10,17 @@ from fleet.model.errors import FleetError
 from fleet.model.units import format_duration, parse_duration, parse_money, parse_size_gb
 
 MOST_SIZE_GB = 64_000
-"""64 TB, the largest EBS volume."""
+"""64 TB, the largest EBS volume; a balanced disk of Google Cloud's may have as much."""
 MOST_SECONDS = 10 * 366 * 86_400
 MOST_HOURLY = 1_000_000_000
 """Micro-dollars: the dearest machine of EC2 costs about $400 an hour."""
 MOST_BUDGET = 10_000_000_000_000
-_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
-_ZONE = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]([a-z]|-[a-z0-9-]+)")
+_PLACES = {
+    "aws": (re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]"), re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]([a-z]|-[a-z0-9-]+)"), "AWS"),
+    "gcp": (re.compile(r"[a-z]+-[a-z]+[0-9]+"), re.compile(r"[a-z]+-[a-z]+[0-9]+-[a-z]"), "Google Cloud"),
+}
+"""By provider: how regions and zones are written, and whose they are."""
+_EXAMPLES = {"aws": ("us-east-1", "{}a"), "gcp": ("us-central1", "{}-a")}
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 Told = tuple[tuple[str | int, ...], str]
@@ -146,14 +150,16 @@ def _places(job: Mapping[str, Any]) -> Iterator[Told]:
 def wrong_infra(infra: str) -> str | None:
     """What is wrong with ``provider/region/zone`` of a cloud; None if nothing is."""
     parts = infra.split("/")
-    if parts[0] != "aws":
+    if parts[0] not in _PLACES:
         return None  # told elsewhere
+    (regions, zones, whose), (region, zone) = _PLACES[parts[0]], _EXAMPLES[parts[0]]
     if len(parts) > 3:
-        return f"{infra!r} has too many parts: aws, aws/us-east-1 or aws/us-east-1/us-east-1a"
-    if len(parts) > 1 and not _REGION.fullmatch(parts[1]):
-        return f"{parts[1]!r} is no region of AWS; write for example aws/us-east-1"
-    if len(parts) > 2 and not (parts[2].startswith(parts[1]) and _ZONE.fullmatch(parts[2])):
-        return f"{parts[2]!r} is no zone of {parts[1]}; write for example aws/{parts[1]}/{parts[1]}a"
+        usual = f"{parts[0]}/{region}"
+        return f"{infra!r} has too many parts: {parts[0]}, {usual} or {usual}/{zone.format(region)}"
+    if len(parts) > 1 and not regions.fullmatch(parts[1]):
+        return f"{parts[1]!r} is no region of {whose}; write for example {parts[0]}/{region}"
+    if len(parts) > 2 and not (parts[2].startswith(parts[1]) and zones.fullmatch(parts[2])):
+        return f"{parts[2]!r} is no zone of {parts[1]}; write for example {parts[0]}/{parts[1]}/{zone.format(parts[1])}"
     return None
 
 

@@ -79,6 +79,23 @@ class Band:
 
 
 @dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be shown."""
+
+    regions: tuple[str, ...]
+    types: tuple[str, ...] = ()
+    """Names or patterns (``g4dn.*``); none: the usual ones."""
+    gpu: str | None = None
+    days: int = 7
+    scores: bool = False
+
+
+def is_pattern(name: str) -> bool:
+    """Whether it means several types."""
+    return any(mark in name for mark in "*?[")
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One type in one zone."""
 
@@ -93,6 +110,12 @@ class Row:
     points: Points
     """The spot price over time."""
     score: int | None = None
+
+
+def by_price(row: Row) -> tuple[bool, Micros, str]:
+    """Orders rows: the cheapest first, what is not sold on spot last."""
+    usual = row.on_demand.price if row.on_demand else 0
+    return row.spot is None, row.spot or usual, row.zone
 
 
 @dataclass(frozen=True, slots=True)

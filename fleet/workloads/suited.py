@@ -82,8 +82,11 @@ def _named(spec: DeepRacer, way: Resources) -> Iterator[tuple[str, str | None]]:
     """What an alternative names, with the accelerator of each; what is not known beforehand is not among it."""
     from fleet.workloads.deepracer.images import ANY
 
-    here = way.infra.partition("/")[0] == LOCAL
-    if way.instance_type and not here:
+    cloud = way.infra.partition("/")[0]
+    here = cloud == LOCAL
+    if cloud == "gcp" and way.instance_type:
+        yield from _on_google(way)
+    elif way.instance_type and not here:
         from fleet.providers.aws.catalog import accelerators_of, type_of
 
         for name in way.instance_type:
@@ -95,6 +98,16 @@ def _named(spec: DeepRacer, way: Resources) -> Iterator[tuple[str, str | None]]:
         yield LOCAL, ANY if spec.device == "gpu" else None  # what this computer has is seen once it trains
     elif spec.device == "gpu":
         yield "", None
+
+
+def _on_google(way: Resources) -> Iterator[tuple[str, str | None]]:
+    """A bare N1 has what is put into it: that is what the job asks for."""
+    from fleet.providers.gcp.machines import accelerators_of, series_of
+
+    for name in way.instance_type:
+        has = accelerators_of(name)
+        if has is not None or series_of(name) is not None:
+            yield name, has[0] if has is not None else way.accelerators
 
 
 def _with(job: Job, left: Sequence[Resources | None]) -> Job:

@@ -17,21 +17,17 @@ from hypothesis import strategies as st
 from fleet.model.cloud import AccessRule
 from fleet.model.errors import ErrorClass, FleetError, ProviderError
 from fleet.model.setup import AwsRegion, AwsSetup
-from fleet.providers.aws import access, addresses
-from fleet.providers.aws.access import (
-    OPEN_SECONDS,
-    WIDEST,
-    Door,
-    close,
-    listed,
-    narrow,
-    opened,
-)
-from fleet.providers.aws.addresses import Address, caller_address, machine_address
+from fleet.providers import addresses
+from fleet.providers.addresses import Address, caller_address
+from fleet.providers.aws import access
+from fleet.providers.aws import addresses as aws_addresses
+from fleet.providers.aws.access import Door, close, listed, opened
+from fleet.providers.aws.addresses import machine_address
 from fleet.providers.aws.policies import controller_policy
 from fleet.providers.aws.provider import AwsProvider
 from fleet.providers.aws.rules import own_rules
 from fleet.providers.aws.session import aws_client
+from fleet.providers.doors import OPEN_SECONDS, WIDEST, narrow
 from fleet.providers.let_in import description, forgotten
 from tests.aws.account import ACCOUNT
 from tests.aws.evaluator import decide
@@ -306,7 +302,7 @@ def test_the_best_address_is_taken(told: dict[str, Any], address: Address | None
         def unless(self, *_: object, **__: object) -> dict[str, Any]:
             return {"Reservations": [{"Instances": [{"State": {"Name": "running"}, **told}]}]}
 
-    monkeypatch.setattr(addresses, "Calls", lambda **_: Answers())
+    monkeypatch.setattr(aws_addresses, "Calls", lambda **_: Answers())
     assert machine_address("i-1", REGION) == address
 
 

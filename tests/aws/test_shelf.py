@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from fleet.control.prices import A_REGION, FRESH, TOO_OLD, Shelf
+from fleet.control.prices import A_REGION, TOO_OLD, Shelf
+from fleet.control.shops import FRESH
 from fleet.core.state import AttemptState, FleetState, RunState
 from fleet.model import layout
 from fleet.model.base import document_bytes

@@ -19,7 +19,7 @@ from fleet.model.base import document_bytes
 from fleet.model.documents import HostKeys
 from fleet.model.errors import FleetError
 from fleet.model.setup import AwsRegion, AwsSetup
-from fleet.providers.aws import addresses
+from fleet.providers import addresses
 from fleet.providers.aws.session import aws_client
 from tests.aws.moto import Moto
 from tests.ssh.fleet import Fleet
@@ -86,6 +86,9 @@ class Here:
     def place(self, machine: Machine) -> Place | None:
         assert self._way.place(machine) is not None
         return Place("127.0.0.1", self._server.port)
+
+    def keys(self, machine: Machine) -> HostKeys | None:
+        return self._way.keys(machine)
 
     def opened(self, machine: Machine, place: Place) -> AbstractContextManager[object]:
         return self._way.opened(machine, place)

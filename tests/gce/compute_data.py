@@ -87,6 +87,14 @@ IMAGES = {
     ("ubuntu-os-cloud", "ubuntu-2404-lts-amd64"): ("ubuntu-2404-noble-amd64-v20260210", 10),
     ("ubuntu-os-cloud", "ubuntu-2204-lts"): ("ubuntu-2204-jammy-v20260201", 10),
     ("debian-cloud", "debian-12"): ("debian-12-bookworm-v20260210", 10),
+    ("deeplearning-platform-release", "common-cu129-ubuntu-2404-nvidia-580"): (
+        "common-cu129-ubuntu-2404-nvidia-580-v20260831",
+        50,
+    ),
+    ("ubuntu-os-accelerator-images", "ubuntu-accelerator-2404-amd64-with-nvidia-580"): (
+        "ubuntu-accelerator-2404-amd64-with-nvidia-580-v20260225",
+        20,
+    ),
     ("deeplearning-platform-release", "common-cu129-ubuntu-2204-nvidia-580"): (
         "common-cu129-ubuntu-2204-nvidia-580-v20260130",
         50,

@@ -43,7 +43,7 @@ class InProcess(BaseAdapter):
         headers = {str(name): _text(value) for name, value in request.headers.items()}
         assert request.url
         assert request.method
-        answered = self.router.ask(asked_of(request.method, request.url, headers, body), self.wait)
+        answered = self.router.ask(asked_of(request.method, request.url, headers, body), self._patient(timeout, request))
         if answered.status == LOST:
             raise requests.ConnectionError("the answer was lost", request=request)
         response = requests.Response()
@@ -56,6 +56,19 @@ class InProcess(BaseAdapter):
             io.BytesIO(answered.body), dict(answered.headers), answered.status, preload_content=False
         )
         return response
+
+    def _patient(self, timeout: Any, request: requests.PreparedRequest) -> Waiter:
+        """Waits for no longer than the caller does."""
+        now = self.router.cloud.clock
+        until = now() + (timeout[-1] if isinstance(timeout, tuple) else timeout or float("inf"))
+
+        def wait(seconds: float) -> None:
+            if now() + seconds <= until:
+                return self.wait(seconds)
+            self.wait(max(0.0, until - now()))
+            raise requests.ReadTimeout("the answer took too long", request=request)
+
+        return wait
 
     def close(self) -> None:
         """Nothing is open."""

@@ -31,8 +31,7 @@ SAID = [
     # Machine types, accelerators and disks that a zone or a machine does not have.
     (
         "invalid",
-        "Invalid value for field 'resource.machineType': 'zones/us-central1-a/machineTypes/x'. Machine type with name 'x' "
-        "does not exist in zone 'us-central1-a'.",
+        "Invalid value for field 'resource.machineType': 'x'. Machine type with name 'x' does not exist in zone 'y'.",
         ErrorClass.UNAVAILABLE,
     ),
     (
@@ -40,7 +39,11 @@ SAID = [
         "The resource 'projects/p/zones/us-central1-f/acceleratorTypes/nvidia-tesla-t4' was not found",
         ErrorClass.UNAVAILABLE,
     ),
-    ("badRequest", "[c4-standard-2, pd-balanced] features are not compatible for creating instance.", ErrorClass.UNAVAILABLE),
+    (
+        "badRequest",
+        "[c4-standard-2, pd-balanced] features are not compatible for creating instance.",
+        ErrorClass.UNAVAILABLE,
+    ),
     ("invalid", "Invalid value for field 'zone': 'nowhere'. Unknown zone.", ErrorClass.INVALID),
     ("notFound", "The resource 'projects/p/regions/us-central1/subnetworks/fleet' was not found", ErrorClass.INVALID),
     # Policies of an organization.
@@ -99,13 +102,17 @@ def test_what_is_not_written_down_is_judged_by_form_then_status(code: str, statu
 def test_an_image_that_is_gone_has_its_own_code() -> None:
     told = refusal("notFound", "The resource 'projects/ubuntu-os-cloud/global/images/ubuntu-x-v1' was not found", 404)
     assert (told.code, told.error_class) == (IMAGE_GONE, ErrorClass.INVALID)
-    told = refusal("invalid", "Invalid value for field 'resource.disks[0].initializeParams.sourceImage': 'x'. The referenced "
-                              "image resource cannot be found.", 400)  # fmt: skip
+    field = "Invalid value for field 'resource.disks[0].initializeParams.sourceImage': 'x'."
+    told = refusal("invalid", f"{field} The referenced image resource cannot be found.", 400)
     assert told.code == IMAGE_GONE
 
 
 def test_an_answer_of_the_old_form_is_read() -> None:
-    error = {"code": 403, "message": "Quota 'CPUS' exceeded.", "errors": [{"domain": "usageLimits", "reason": "quotaExceeded"}]}
+    error = {
+        "code": 403,
+        "message": "Quota 'CPUS' exceeded.",
+        "errors": [{"domain": "usageLimits", "reason": "quotaExceeded"}],
+    }
     told = answer_refusal("instances.insert", 403, json.dumps({"error": error}))
     assert (told.error_class, told.code, told.message) == (
         ErrorClass.QUOTA,

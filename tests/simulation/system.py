@@ -132,6 +132,7 @@ class SimMachine:
 
     def __init__(self, system: System, instance_id: str) -> None:
         self._system, self.instance_id = system, instance_id
+        self._cloud = system.cloud_of(instance_id)
         self.boot_id = f"boot-{instance_id}"
         self.scratch = system.folder / "machines" / instance_id
         self.scratch.mkdir(parents=True, exist_ok=True)
@@ -141,16 +142,16 @@ class SimMachine:
         return self.scratch
 
     def user_data(self) -> str:
-        return self._system.cloud.instances[self.instance_id].request.user_data
+        return self._cloud.instances[self.instance_id].request.user_data
 
     def notice(self) -> Seconds | None:
-        return self._system.cloud.notice(self.instance_id)
+        return self._cloud.notice(self.instance_id)
 
     def rebalance(self) -> bool:
-        return self._system.cloud.rebalance(self.instance_id)
+        return self._cloud.rebalance(self.instance_id)
 
     def volume(self, volume_id: str | None, *, new: bool) -> Path | None:
-        for volume in self._system.cloud.volumes.values():
+        for volume in self._cloud.volumes.values():
             held = volume.held.at(self._system.clock())
             if held == (VolumeState.IN_USE, self.instance_id) and volume_id in (None, volume.volume_id):
                 path = self._system.folder / "volumes" / volume.volume_id
@@ -166,13 +167,13 @@ class SimMachine:
         return True
 
     def arm(self, power_off_at: Seconds, now: Seconds) -> None:
-        self._system.cloud.arm(self.instance_id, power_off_at)
+        self._cloud.arm(self.instance_id, power_off_at)
 
     def training_begins(self) -> None:
         return
 
     def power_off(self) -> None:
-        self._system.cloud.power_off(self.instance_id)
+        self._cloud.power_off(self.instance_id)
 
 
 @dataclass
@@ -228,6 +229,8 @@ class System:
     wrap: Callable[[Provider], Provider] = lambda provider: provider
     agents_dumb: bool = False
     """Machines boot and never speak."""
+    more: tuple[Manners, ...] = ()
+    """Of clouds beside ``sim``, each with a name of its own."""
     dumb: set[str] = field(default_factory=set)
     """These never do."""
     inside: dict[str, Inside] = field(default_factory=dict)
@@ -237,13 +240,14 @@ class System:
         self.clock = VirtualClock()
         weather = self.weather or Weather(up=1e12, epoch=self.clock())
         self.cloud = SimCloud(self.clock, self.seed, Manners(weather=weather))
+        self.clouds = [self.cloud, *(SimCloud(self.clock, self.seed, manners) for manners in self.more)]
         self.objects: Objects = Clocked(open_objects("memory://"), self.clock)
 
     def controller(self, objects: Objects | None = None) -> Controller:
         """One more controller, as on another laptop. It is not ticked unless it is in ``controllers``."""
         bucket = objects or self.objects
-        provider = self.wrap(SimProvider(self.cloud, self.fleet_id))
-        made = Controller(bucket, Journal(bucket, self.fleet_id, by="c", version="0"), self.fleet_id, {"sim": provider})
+        providers = {each.manners.provider: self.wrap(SimProvider(each, self.fleet_id)) for each in self.clouds}
+        made = Controller(bucket, Journal(bucket, self.fleet_id, by="c", version="0"), self.fleet_id, providers)
         made.load()
         return made
 
@@ -286,8 +290,9 @@ class System:
 
     def agents(self) -> None:
         """Let every agent that is due have its round; those whose machine is gone are gone."""
-        self.cloud.evolve()
-        for instance in list(self.cloud.instances.values()):
+        for cloud in self.clouds:
+            cloud.evolve()
+        for instance in [one for cloud in self.clouds for one in cloud.instances.values()]:
             running = instance.state.at(self.clock()) is InstanceState.RUNNING
             known = self.inside.get(instance.instance_id)
             if known is None and running and not self.agents_dumb and instance.instance_id not in self.dumb:
@@ -322,7 +327,12 @@ class System:
     def alive(self) -> list[str]:
         """Machines that run, or are about to."""
         states = (InstanceState.PENDING, InstanceState.RUNNING)
-        return [i.instance_id for i in self.cloud.instances.values() if i.state.at(self.clock()) in states]
+        machines = (instance for cloud in self.clouds for instance in cloud.instances.values())
+        return [i.instance_id for i in machines if i.state.at(self.clock()) in states]
+
+    def cloud_of(self, instance_id: str) -> SimCloud:
+        """The cloud that a machine is in."""
+        return next(cloud for cloud in self.clouds if instance_id in cloud.instances)
 
     def close(self) -> None:
         """Let go of the logs."""

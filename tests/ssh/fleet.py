@@ -74,6 +74,9 @@ class Fleet:
             raise found
         return found
 
+    def keys(self, machine: Machine) -> HostKeys | None:
+        return None
+
     @contextlib.contextmanager
     def opened(self, machine: Machine, place: Place) -> Iterator[None]:
         self.doors.append(f"open {machine.instance_id}")

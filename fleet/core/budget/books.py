@@ -8,13 +8,13 @@ from math import inf
 from typing import cast
 
 from fleet.core.allowed import bid, providers_of
-from fleet.core.costs import HOURS_PER_MONTH, run_cost_in
+from fleet.core.costs import HOURS_PER_MONTH, disk_price, run_cost_in
 from fleet.core.leases import at_most, dearest, ends_by, paid_size, worst_price
 from fleet.core.pace import Pace, pace_of
 from fleet.core.state import AttemptState, FleetState, RunState
 from fleet.model.base import Micros, Seconds
 from fleet.model.calendar import Span
-from fleet.model.cloud import Billing, NewVolume
+from fleet.model.cloud import Billing, NewVolume, Offer
 
 _LONGEST_UNSEEN: Seconds = 2 * 3600
 """A machine that ended unseen lived on for half an hour at most: after that a run that is over costs nothing more."""
@@ -63,6 +63,8 @@ class Books:
     """An attempt that does not count: its share is what is asked for."""
     new_gb: int = 0
     """GB of a disk that is about to be made."""
+    disk_prices: Mapping[str, Micros] = field(default_factory=dict)
+    """As ``costs.disk_price`` reads them: others may be making disks elsewhere, at another price."""
 
     def spent(self, span: Span) -> Micros:
         """In a span until now, with every end that nobody saw as late as it can have been."""
@@ -93,7 +95,7 @@ class Books:
         rate = self.new_gb * self.volume_price
         for run in self.accounts.going:
             rate += sum(paid_size(run, volume) * volume.price for volume in run.volumes.values() if volume.held)
-            rate += sum(gb * self.volume_price for gb in _unseen(run))
+            rate += sum(gb * disk_price(self.disk_prices, offer, self.volume_price) for offer, gb in _unseen(run))
         return rate
 
 
@@ -102,13 +104,13 @@ def counted(runs: Iterable[RunState], since: Seconds) -> tuple[RunState, ...]:
     return tuple(run for run in runs if _last_cost(run) > since)
 
 
-def _unseen(run: RunState) -> Iterable[int]:
-    """GB of the disks that live launches make, and that are not in the journal yet."""
+def _unseen(run: RunState) -> Iterable[tuple[Offer, int]]:
+    """Where live launches make disks that are not in the journal yet, and their GB."""
     for attempt in run.live_attempts:
         if isinstance(attempt.volume, NewVolume) and attempt.resumed is None:
             since = attempt.intended_at - _LONGEST_UNSEEN / 24
             if not any(volume.created_at >= since for volume in run.volumes.values()):
-                yield max(attempt.volume.size_gb, run.job.volume.size)
+                yield attempt.offer or attempt.offers[0], max(attempt.volume.size_gb, run.job.volume.size)
 
 
 def _worst(run: RunState, attempt: AttemptState) -> Micros:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from fleet.core.allowed import bid
 from fleet.core.budget.books import Books
@@ -31,6 +31,8 @@ class Ask:
     """The attempt that it is, if it lives: what that may still spend is what is asked about."""
     new_volume: bool = False
     """Its launch makes a disk."""
+    disk_prices: Mapping[str, Micros] = field(default_factory=dict)
+    """Of disks that other launches make, as ``costs.disk_price`` reads them; else as ``volume_price``."""
     slack: Micros = 0
     """What a cap may be passed by, for a lease that was granted: sums are rounded."""
 
@@ -49,7 +51,8 @@ class Ask:
         """Of all that counts in a cap."""
         mine = (self.run.run_id, self.besides) if self.besides is not None else None
         size = self.run.job.volume.size if self.new_volume else 0
-        return Books(cap.accounts(self.state, self.run), self.now, self.billing, self.volume_price, mine, size)
+        accounts = cap.accounts(self.state, self.run)
+        return Books(accounts, self.now, self.billing, self.volume_price, mine, size, self.disk_prices)
 
 
 @dataclass(frozen=True, slots=True)

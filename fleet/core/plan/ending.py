@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fleet.core.actions import Action, Record, Terminate
+from fleet.core.allowed import fitting
+from fleet.core.cooling import given_up
 from fleet.core.facts import place_of
 from fleet.core.keeping import Verdict
 from fleet.core.leases import too_late
-from fleet.core.observed import Observed
+from fleet.core.observed import Observed, for_sale
 from fleet.core.pace import Pace, pace_of
 from fleet.core.plan.horizon import not_after
 from fleet.core.plan.keeping import not_needed
@@ -56,6 +58,7 @@ def _reason(run: RunState, attempt: AttemptState, observed: Observed) -> str | N
     pace = pace_of(place_of(attempt)[0])
     return (
         _by_user(run, attempt, observed, pace)
+        or unanswered(run, attempt, observed)
         or _over(run, attempt, observed, pace)
         or _relieved_long_ago(run, attempt, observed, pace)
         or _past_notice(attempt, observed, pace)
@@ -69,6 +72,22 @@ def _by_user(run: RunState, attempt: AttemptState, observed: Observed, pace: Pac
         return "the user took the run down"
     if run.want == "stop" and (attempt.phase == "intended" or _stopped_long_ago(run, attempt, observed, pace)):
         return "the user stopped the run"
+    return None
+
+
+def unanswered(run: RunState, attempt: AttemptState, observed: Observed) -> str | None:
+    """Nobody knows what became of its launch, and a provider that answers has what the job allows.
+
+    Should there be a machine after all, it is found by its token and ended; until then the fences keep it from the run.
+    """
+    mine = place_of(attempt)[0]
+    waited_since = max(attempt.intended_at, observed.awake_since)
+    if not given_up(run, attempt) or observed.now - waited_since <= pace_of(mine).boot_deadline:
+        return None
+    for offer in for_sale(observed):
+        if offer.provider != mine and fitting(offer, run.job.resources):
+            waited = f"{(observed.now - attempt.intended_at) / 60:.0f} minutes"
+            return f"{mine} did not answer its launch for {waited}, and {offer.provider} has machines too"
     return None
 
 

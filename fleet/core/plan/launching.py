@@ -14,15 +14,16 @@ from fleet.core.keeping import Verdict, judge, told
 from fleet.core.keeping.sky import left_alone
 from fleet.core.leases import Lease, NoLease, dearest, grant, too_late, used_up, worst_price
 from fleet.core.named import asks_before, usable, volume_to_take
-from fleet.core.observed import Observed
+from fleet.core.observed import Observed, for_sale
 from fleet.core.pace import pace_of
 from fleet.core.placement import Nothing, Placement, place
+from fleet.core.plan.ending import unanswered
 from fleet.core.plan.horizon import not_after
 from fleet.core.plan.keeping import market_beside, next_market
 from fleet.core.predecessors import may_write
 from fleet.core.state import FleetState, RunState
-from fleet.core.worth import knowledge
-from fleet.model.cloud import Market, NewVolume, Offer
+from fleet.core.worth import disk_prices, knowledge
+from fleet.model.cloud import Market, NewVolume
 from fleet.model.events import LaunchIntended, RunEnded, VolumePassed
 
 MOST_MACHINES = 3
@@ -66,7 +67,7 @@ def _decide(state: FleetState, run: RunState, observed: Observed) -> Launch | No
     serving = run.serving
     if serving and serving[-1].phase == "intended":
         last = serving[-1]
-        if too_late(last, observed.now, pace_of(last.offers[0].provider)):
+        if too_late(last, observed.now, pace_of(last.offers[0].provider)) or unanswered(run, last, observed):
             return None  # another rule ends it, and the next has a lease of its own
         return Launch(not_after=not_after(observed), run_id=run.run_id, attempt=last.number, try_no=last.try_no)
     verdict = judge(state, run, observed)
@@ -101,7 +102,7 @@ def _held_up(state: FleetState, run: RunState, observed: Observed) -> str | None
         return "earlier machines have not ended yet"
     if any(a.outcome is not None and a.notice is None and a.relieved_at is None for a in run.live_attempts):
         return "the machine before it still lets go"
-    before = asks_before(state, run, _for_sale(observed))
+    before = asks_before(state, run, for_sale(observed))
     if before is not None:
         return f"the volume {run.job.volume.name!r} is for run {before.run_id}, until that is over"
     return None
@@ -115,12 +116,6 @@ def _missing_secrets(run: RunState, observed: Observed) -> list[str]:
     return [name for name in run.job.secrets if name not in observed.secrets]
 
 
-def _for_sale(observed: Observed) -> list[Offer]:
-    """What can be bought where this controller can also see what it bought."""
-    offers = (offer for of_provider in observed.offers.values() for offer in of_provider)
-    return [offer for offer in offers if (offer.provider, offer.region) in observed.listings]
-
-
 def _next(
     state: FleetState, run: RunState, observed: Observed, market: Market | None, verdict: Verdict | None
 ) -> Launch | NoLease | VolumePassed | str:
@@ -128,7 +123,7 @@ def _next(
 
     On-demand that is nowhere to be had is no reason to wait: any machine then serves the deadline better than none.
     """
-    offers = _for_sale(observed)
+    offers = for_sale(observed)
     found = volume_to_take(state, run)
     if found is not None:
         giver, volume = found
@@ -175,7 +170,8 @@ def _lease(state: FleetState, run: RunState, placement: Placement, observed: Obs
     lease = grant(run, offer, observed.now, pace_of(offer.provider), billing, price, new_volume=new)
     if isinstance(lease, NoLease):
         return lease
-    return within(Ask(state, run, offer, observed.now, billing, price, new_volume=new), lease)
+    others = disk_prices(observed.capabilities)
+    return within(Ask(state, run, offer, observed.now, billing, price, new_volume=new, disk_prices=others), lease)
 
 
 def _intend(state: FleetState, run: RunState, placement: Placement, lease: Lease, observed: Observed) -> Launch:

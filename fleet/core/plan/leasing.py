@@ -13,6 +13,7 @@ from fleet.core.observed import Observed
 from fleet.core.pace import pace_of
 from fleet.core.plan.horizon import not_after
 from fleet.core.state import AttemptState, FleetState, RunState
+from fleet.core.worth import disk_prices
 from fleet.model.base import Seconds
 from fleet.model.events import LeaseExtended
 
@@ -38,7 +39,9 @@ def renew_leases(state: FleetState, run: RunState, observed: Observed) -> Iterat
         worth = max(WORTH * left, pace.again)
         if not isinstance(lease, Lease) or lease.until - attempt.lease_until <= worth:
             continue
-        found = within(Ask(state, run, attempt.offer, observed.now, billing, disk, attempt.number), lease)
+        others = disk_prices(observed.capabilities)
+        ask = Ask(state, run, attempt.offer, observed.now, billing, disk, attempt.number, disk_prices=others)
+        found = within(ask, lease)
         if isinstance(found, Lease) and found.until - attempt.lease_until > worth:
             yield _record(run, attempt, found.until, found.share, observed)
 
@@ -56,7 +59,8 @@ def shorten_leases(state: FleetState, run: RunState, observed: Observed) -> Iter
             continue
         billing = {name: c.billing for name, c in observed.capabilities.items()}
         disk = capabilities.volume_price_in(offer.region)
-        ask = Ask(state, run, offer, observed.now, billing, disk, attempt.number)
+        others = disk_prices(observed.capabilities)
+        ask = Ask(state, run, offer, observed.now, billing, disk, attempt.number, disk_prices=others)
         # Passed by a minute: else the rounding of a sum shortens what was just granted, and the next look grants it anew.
         allowed = reach(replace(ask, slack=ask.rate // 60), until)
         if min((one.until for one in allowed), default=until) < until - pace.again:

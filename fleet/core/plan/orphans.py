@@ -27,7 +27,7 @@ def collect_orphans(state: FleetState, observed: Observed) -> Iterator[Action]:
             if instance.state in (InstanceState.TERMINATED, InstanceState.SHUTTING_DOWN):
                 continue
             reason = _nobodys(state, instance, place, observed)
-            if reason is not None and instance.instance_id in state.orphans:
+            if _powered_off(state, instance) or (reason is not None and instance.instance_id in state.orphans):
                 yield _terminate(instance, place, observed)
             elif reason is not None:
                 new[instance.instance_id] = (instance, place, reason)
@@ -36,6 +36,19 @@ def collect_orphans(state: FleetState, observed: Observed) -> Iterator[Action]:
     waiting = f"; {len(new) - room} more wait" if len(new) > room else ""
     for instance, place, reason in list(new.values())[:room]:
         yield _terminate(instance, place, observed, reason + waiting)
+
+
+def _powered_off(state: FleetState, instance: Instance) -> bool:
+    """Whether it is an attempt's machine that is over, as the journal says, and is only stopped: its disks cost money.
+
+    Where a power-off from within does not end a machine (Compute Engine), that is how each one leaves: nobody's fault, and
+    nothing that another record would tell.
+    """
+    if instance.state is not InstanceState.STOPPED:
+        return False
+    run = state.runs.get(instance.tags.get("run", ""))
+    attempts = run.attempts.values() if run is not None else ()
+    return any(a.instance_id == instance.instance_id and a.phase == "gone" for a in attempts)
 
 
 def _nobodys(state: FleetState, instance: Instance, place: Place, observed: Observed) -> str | None:
@@ -54,8 +67,7 @@ def _nobodys(state: FleetState, instance: Instance, place: Place, observed: Obse
     if attempt.instance_id != instance.instance_id:
         return f"attempt {attempt.number} of {attempt.instance_id or 'nothing'} is another machine"
     if attempt.phase == "gone" and observed.now - (attempt.ended_at or 0.0) > pace.age_guard:
-        stopped = instance.state is InstanceState.STOPPED
-        return "it was stopped, and its disks cost money" if stopped else "it was gone, and is listed as alive"
+        return "it was gone, and is listed as alive"
     return None
 
 

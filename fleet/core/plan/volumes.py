@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from fleet.core.actions import Action, Attach, DeleteVolume, Detach, GrowVolume
 from fleet.core.facts import place_of
-from fleet.core.observed import Observed
+from fleet.core.observed import Observed, Place
 from fleet.core.plan.horizon import not_after
 from fleet.core.predecessors import may_write
 from fleet.core.state import AttemptState, RunState, VolumeRecord
@@ -69,8 +69,14 @@ def hand_over(run: RunState, observed: Observed) -> Iterator[Action]:
         yield _attach(run, waiting, volume.volume_id, observed)
     elif volume.attached_to not in (None, waiting.instance_id) and volume.state is VolumeState.IN_USE:
         holder = next((a for a in run.attempts.values() if a.instance_id == volume.attached_to), None)
-        if holder is not None and holder.released_at is not None:
+        if holder is not None and (holder.released_at is not None or _stopped(holder, place, observed)):
             yield _detach(run, holder, volume.volume_id, observed)
+
+
+def _stopped(holder: AttemptState, place: Place, observed: Observed) -> bool:
+    """Nothing runs on it any more, and yet it keeps its disks: so does Compute Engine's that powered itself off."""
+    seen = observed.instance(place, holder.instance_id or "")
+    return holder.phase == "gone" and seen is not None and seen.state is InstanceState.STOPPED
 
 
 def _taken_with(run: RunState, attempt: AttemptState, volume_id: str, observed: Observed) -> bool:

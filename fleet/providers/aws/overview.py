@@ -20,28 +20,16 @@ from fleet.providers.aws.pricecache import region_cache
 from fleet.providers.aws.session import aws_client
 from fleet.providers.aws.spot import cut, placement_scores
 from fleet.providers.pricecache import DAY, Part, PriceCache, in_short, part_dict
-from fleet.providers.priced import Missing, Overview, Points, Row, Source, TypeFacts
+from fleet.providers.priced import Missing, Overview, Points, Row, Source, TypeFacts, Wish, by_price, is_pattern
 
 if TYPE_CHECKING:
     from fleet.model.setup import AwsSetup
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What is to be shown."""
-
-    regions: tuple[str, ...]
-    types: tuple[str, ...] = ()
-    """Names or patterns (``g4dn.*``)."""
-    gpu: str | None = None
-    days: int = 7
-    scores: bool = False
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The patterns that types are matched against."""
-        of_gpu = catalog.with_gpu(self.gpu) if self.gpu else ()
-        return self.types or tuple(of_gpu) or (() if self.gpu else catalog.USUAL)
+def names_of(wish: Wish) -> tuple[str, ...]:
+    """The patterns that types are matched against."""
+    of_gpu = catalog.with_gpu(wish.gpu) if wish.gpu else ()
+    return wish.types or tuple(of_gpu) or (() if wish.gpu else catalog.USUAL)
 
 
 def look(
@@ -71,7 +59,7 @@ def look(
         raise errors[0]
     made.sources.append(Source("bands", "", "Spot Instance Advisor", known_bands(cache)[1], problem))
     made.missing = looking.missing()
-    made.rows.sort(key=lambda row: (row.spot is None, row.spot or (row.on_demand.price if row.on_demand else 0), row.zone))
+    made.rows.sort(key=by_price)
     return made
 
 
@@ -101,7 +89,7 @@ class _Looking:
     def at_region(self, region: str) -> None:
         """Add a region's rows and sources. Raises ProviderError if nothing is known of it and nothing can be asked."""
         kept = region_cache(self.cache, self.setup, region, self.profile)
-        self._refresh(region, _literal(self.wish.names), force=self.force)
+        self._refresh(region, _literal(names_of(self.wish)), force=self.force)
         found = known(kept, self.cache, region)
         chosen = _chosen(self.wish, found)
         if any(name in found.offered and name not in found.spot for name in chosen):
@@ -141,18 +129,14 @@ class _Looking:
                 )
 
 
-def _is_pattern(name: str) -> bool:
-    return any(mark in name for mark in "*?[")
-
-
 def _literal(names: Iterable[str]) -> list[str]:
-    return [name for name in names if not _is_pattern(name)]
+    return [name for name in names if not is_pattern(name)]
 
 
 def _chosen(wish: Wish, found: Known) -> list[str]:
     """The types to show, in the order asked for: names of the region's list and the table's that match."""
     there = list(dict.fromkeys([*catalog.known_types(), *found.offered]))
-    chosen = [name for pattern in wish.names for name in there if fnmatch.fnmatchcase(name, pattern)]
+    chosen = [name for pattern in names_of(wish) for name in there if fnmatch.fnmatchcase(name, pattern)]
     if wish.gpu:
         chosen = [name for name in chosen if _has(found.facts_of(name), wish.gpu)]
     return list(dict.fromkeys(chosen))

@@ -19,7 +19,6 @@ close_access   RevokeSecurityGroupIngress
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -36,13 +35,12 @@ from fleet.model.cloud import (
     LaunchRequest,
     Listing,
     Market,
-    NewVolume,
     Offer,
     PriceSince,
-    Volume,
 )
 from fleet.model.errors import ErrorClass, ProviderError
 from fleet.model.setup import AwsSetup
+from fleet.providers.account import Account
 from fleet.providers.aws import calls, mapping
 from fleet.providers.aws.images import GONE, Images
 from fleet.providers.aws.launching import Launcher
@@ -67,14 +65,10 @@ CAPABILITIES = Capabilities(
     address_price=5_000,
 )
 CONSOLE_BYTES = 65_536
-BOOK_SECONDS = 300.0
-"""How long the offers are remembered by which machines are priced: reading them from disk at every tick is a waste."""
 LINUX = "Linux/UNIX"
 
-log = logging.getLogger("fleet.aws")
 
-
-class AwsProvider:
+class AwsProvider(Account):
     """``provider: aws``. Makes each call once: what is worth repeating, and how often, is for what stands around it."""
 
     name = "aws"
@@ -99,38 +93,14 @@ class AwsProvider:
         """
         if not setup.public_ip:
             self.capabilities = CAPABILITIES.model_copy(update={"address_price": 0})
+        volumes = Volumes(fleet_id)
+        super().__init__(list(setup.regions), volumes, shop or self._catalogue, book, clock)
         self._newest = newest
         self._fleet_id = fleet_id
         self._setup = setup
         self._cache = cache
-        self._shop = shop or self._catalogue
-        self._told = book
-        self._clock = clock
         self._images = Images(cache, account=setup.account, clock=clock)
-        self._volumes = Volumes(fleet_id)
-        self._launcher = Launcher(setup, self._images, self._volumes)
-        self._books: dict[str, tuple[float, dict[str, Offer]]] = {}
-
-    def regions(self) -> Sequence[str]:
-        """Those that set-up made ready."""
-        return sorted(self._setup.regions)
-
-    def offers(self, region: str | None = None) -> Sequence[Offer]:
-        """Every type in every zone, on spot and on demand, at prices that may be some minutes old.
-
-        A region that tells none is passed over as long as another tells some.
-        """
-        found: list[Offer] = []
-        failed: ProviderError | None = None
-        for one in self.regions() if region is None else (region,):
-            try:
-                found.extend(self._shop(one))
-            except ProviderError as error:
-                log.warning("fleet: %s tells no prices: %s", one, error.message)
-                failed = failed or error
-        if failed is not None and not found:
-            raise failed
-        return found
+        self._launcher = Launcher(setup, self._images, volumes)
 
     def price_history(self, offer: Offer, since: Seconds, until: Seconds) -> Sequence[PriceSince]:
         """What the spot market says; on demand it is what it was."""
@@ -210,26 +180,6 @@ class AwsProvider:
             if error.code not in calls.NOWHERE:
                 raise
 
-    def create_volume(self, region: str, zone: str, volume: NewVolume, token: str, tags: dict[str, str]) -> Volume:
-        """Make a volume outside a launch."""
-        return self._volumes.create(region, zone, volume, token, tags)
-
-    def attach(self, region: str, volume_id: str, instance_id: str) -> None:
-        """Attach a volume; see the contract."""
-        self._volumes.attach(region, volume_id, instance_id)
-
-    def detach(self, region: str, volume_id: str, instance_id: str) -> None:
-        """Take a volume off; see the contract."""
-        self._volumes.detach(region, volume_id, instance_id)
-
-    def grow_volume(self, region: str, volume_id: str, size_gb: int) -> None:
-        """Enlarge a volume; see the contract."""
-        self._volumes.grow(region, volume_id, size_gb)
-
-    def delete_volume(self, region: str, volume_id: str) -> None:
-        """Delete a volume; see the contract."""
-        self._volumes.delete(region, volume_id)
-
     def access_rules(self, region: str) -> Sequence[AccessRule]:
         """The fleet's own rules in its security group: a user's own are none of its business."""
         known = self._setup.regions.get(region)
@@ -249,16 +199,3 @@ class AwsProvider:
 
     def _catalogue(self, region: str) -> Sequence[Offer]:
         return catalogue(self._setup, region, self._cache)
-
-    def _book(self, region: str) -> dict[str, Offer]:
-        """The region's offers by key. Machines are listed also where nobody can say what they cost."""
-        if self._told is not None:
-            return {offer.key: offer for offer in self._told(region)}
-        at, book = self._books.get(region, (float("-inf"), {}))
-        if self._clock() - at > BOOK_SECONDS:
-            try:
-                book = {offer.key: offer for offer in self._shop(region)}
-            except ProviderError:
-                return book
-            self._books[region] = self._clock(), book
-        return book

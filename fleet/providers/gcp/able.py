@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fleet.model.cloud import Billing, Capabilities
 from fleet.providers.gcp.errors import IMAGE_GONE
-from fleet.providers.gcp.rates import gcp_rates, volume_price, volume_prices
+from fleet.providers.gcp.rates import gcp_rates, volume_prices
 
 CAPABILITIES = Capabilities(
     notice_seconds=30,
@@ -16,9 +16,9 @@ CAPABILITIES = Capabilities(
     console=True,
     access_rules=True,
     growing=True,
-    volume_price=volume_price(""),
+    volume_price=gcp_rates().volume_gb_month,
     volume_prices=volume_prices(),
-    address_price=gcp_rates().at("").address_hour,
+    address_price=gcp_rates().address_hour,
 )
 """Billing: by the second, a minute at least; nothing for a spot machine that is preempted within its first minute
-(https://cloud.google.com/compute/docs/instances/spot). The address is the standard machine's; a spot machine's costs half."""
+(https://cloud.google.com/compute/docs/instances/spot)."""

@@ -13,23 +13,23 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fleet.model.cloud import Market, Offer
 from fleet.model.errors import ErrorClass, ProviderError
+from fleet.model.setup import GcpSetup
 from fleet.providers.again import again
 from fleet.providers.gcp import session
 from fleet.providers.gcp.asking import machine_of, offered
 from fleet.providers.gcp.billing import list_rates
 from fleet.providers.gcp.machines import UNASKED, Machine, combinations
-from fleet.providers.gcp.prices import Region, price_of, rates_at
-from fleet.providers.pricecache import Part, PriceCache, in_short, part_dict
+from fleet.providers.gcp.prices import Region, listed_of, price_of, rates_at
+from fleet.providers.pricecache import PriceCache, in_short, part_dict
 
-if TYPE_CHECKING:
-    from fleet.model.setup import GcpSetup
+Whose = GcpSetup | str | None
+"""Whose machines are meant: a set-up's project, one by its id, or the login's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +64,17 @@ class Known:
 
 
 def offers(
-    setup: GcpSetup | None, region: str, cache: Path, *, now: Callable[[], float] = time.time
+    whose: Whose, region: str, cache: Path, *, now: Callable[[], float] = time.time
 ) -> Sequence[Offer]:  # fmt: skip
     """What can be bought in a region, by what is known. Raises ProviderError only where nothing is, and none can be had."""
-    kept = region_cache(cache, setup, region)
+    kept = region_cache(cache, whose, region)
     if kept.read("offered") is not None:
         try:
             return list(_offers(known(cache, kept, region)))
         except (ValueError, TypeError, KeyError, AttributeError):  # JSON, but not what was written: as if nothing were there
-            refresh(setup, region, cache, force=True, tries=1, now=now)
+            refresh(whose, region, cache, force=True, tries=1, now=now)
     else:
-        refresh(setup, region, cache, tries=1, now=now)
+        refresh(whose, region, cache, tries=1, now=now)
     return list(_offers(known(cache, kept, region)))
 
 
@@ -115,7 +115,7 @@ def _offers(found: Known) -> Iterator[Offer]:
 
 
 def refresh(
-    setup: GcpSetup | None,
+    whose: Whose,
     region: str,
     cache: Path,
     types: Sequence[str] | None = None,
@@ -128,13 +128,13 @@ def refresh(
 
     Returns what could not be had and what is used instead, a line each. Raises ProviderError if nothing usable is left.
     """
-    kept, at = region_cache(cache, setup, region), now()
+    kept, at = region_cache(cache, whose, region), now()
     told: list[str] = []
     _ask_for(kept, types or (), at)
     part = kept.read("offered")
     if force or part is None or not part.fresh("offered", at):
         try:
-            kept.write("offered", again(lambda: offered(project_of(setup), region), tries), at)
+            kept.write("offered", again(lambda: offered(project_of(whose), region), tries), at)
         except ProviderError as error:
             if part is None:
                 raise
@@ -155,21 +155,25 @@ def _ask_for(kept: PriceCache, types: Sequence[str], at: float) -> None:
 
 
 def _refresh_rates(kept: PriceCache, region: str, tries: int, at: float, *, force: bool) -> Iterator[str]:
-    """The price list. That it cannot be had is remembered for an hour, and told once: it must not make commands slow."""
+    """The price list. That it cannot be had is remembered for an hour, so that it does not make commands slow."""
     part, failed = kept.read("rates"), kept.read("rates-failed")
-    if not force and ((part is not None and part.fresh("rates", at)) or (failed and failed.fresh("rates-failed", at))):
+    if not force and part is not None and part.fresh("rates", at):
+        return
+    instead = "those known from before are used" if part else f"fleet's own table of {listed_of(region)} is used"
+    if not force and failed is not None and failed.fresh("rates-failed", at):
+        yield f"{region}: Google's price list could not be asked for ({failed.data}); {instead}"
         return
     try:
         kept.write("rates", again(list_rates, tries), at)
     except ProviderError as error:
-        kept.write("rates-failed", in_short(error), at)
-        instead = "those known from before are used" if part else "fleet's own table is used"
-        yield f"{region}: Google's price list could not be asked for ({in_short(error)}); {instead}"
+        told = error.code if error.error_class is ErrorClass.DENIED else in_short(error)
+        kept.write("rates-failed", told, at)
+        yield f"{region}: Google's price list could not be asked for ({told}); {instead}. {error.hint}".strip()
 
 
-def project_of(setup: GcpSetup | None) -> str:
-    """Whose machines are meant: the set-up's project, else the login's. Raises ProviderError if none is named."""
-    project = setup.project if setup is not None else session.default_project()
+def project_of(whose: Whose) -> str:
+    """Whose machines are meant: the set-up's project, or the one named, else the login's. Raises ProviderError for none."""
+    project = whose if isinstance(whose, str) else whose.project if whose is not None else session.default_project()
     if not project:
         told = "no project is named, and the login names none"
         raise ProviderError(ErrorClass.INVALID, "NoProject", told, "export GOOGLE_CLOUD_PROJECT=…, or: fleet init gcp")
@@ -183,14 +187,17 @@ def list_cache(cache: Path) -> PriceCache:
     return PriceCache(cache / hashlib.sha256(custom.encode()).hexdigest()[:8] if custom.strip() else cache)
 
 
-def region_cache(cache: Path, setup: GcpSetup | None, region: str) -> PriceCache:
+def region_cache(cache: Path, whose: Whose, region: str) -> PriceCache:
     """Where what a region has is kept: a project may be offered what others are not. Raises ProviderError."""
-    return PriceCache(list_cache(cache).folder / project_of(setup) / region)
+    return PriceCache(list_cache(cache).folder / project_of(whose) / region)
 
 
-def learned(cache: Path, setup: GcpSetup | None, region: str) -> tuple[Part | None, tuple[str, ...]]:
-    """When prices were last asked for, or could not be, and the types that were: for whoever decides to ask again."""
-    asked = region_cache(cache, setup, region).read("asked")
-    common = list_cache(cache)
-    parts = [part for part in (common.read("rates"), common.read("rates-failed")) if part is not None]
-    return max(parts, key=lambda part: part.at, default=None), tuple(asked.data) if asked is not None else ()
+def is_old(whose: Whose, cache: Path, region: str, types: Iterable[str], at: float) -> bool:
+    """Whether something that a job may be placed by is older than its limit, or a type was never asked for."""
+    kept, common = region_cache(cache, whose, region), list_cache(cache)
+    there, asked = kept.read("offered"), kept.read("asked")
+    listed, failed = common.read("rates"), common.read("rates-failed")
+    priced = (listed and listed.fresh("rates", at)) or (failed and failed.fresh("rates-failed", at))
+    return (
+        not priced or there is None or not there.fresh("offered", at) or not set(types) <= set(asked.data if asked else ())
+    )

@@ -55,6 +55,10 @@ NAMES = {
     "dlvm": Published("deeplearning-platform-release", {"x86_64": "common-cu129-ubuntu-2404-nvidia-580"}, "580"),
 }
 """By the name that jobs use in ``image_id``."""
+SAME = {"dlami": "dlvm"}
+"""Names of the other cloud's: a job for both has one image, and means what is the same here."""
+WITHOUT = ("debian-12",)
+"""Published by Google without cloud-init, which brings everything onto a machine."""
 
 _OWN = re.compile(
     r"(?:https://[^ ]+/)?(?:projects/(?P<project>[a-z0-9:.-]+)/global/images/)?"
@@ -87,6 +91,7 @@ def boot_target(
     gpu = GPUS.get(first.accelerators[0], NEWEST) if first.accelerators else None
     driver = gpu.branch if gpu is not None else None
     wish = OLDER.get(driver or "", DEFAULT) if image_id in (None, "", STOCK) else str(image_id)
+    wish = SAME.get(wish, wish)
     published = NAMES.get(wish)
     found = Images(setup.project, cache, clock).newest(wish, arch)
     if found.arch != arch:
@@ -130,7 +135,7 @@ class Images:
     def newest(self, wish: str, arch: Arch) -> Image:
         """The image of a name. If nobody answers, yesterday's will do. Raises ProviderError."""
         project, kind, name = self._where(wish, arch)
-        key = f"{project}.{kind.rstrip('/') or 'name'}.{name}"
+        key = _key(project, kind, name)
         kept = self._kept.read(key)
         if kept is not None and (not kind or self._kept.is_young(kept)):
             return Image(**kept["image"])
@@ -142,8 +147,17 @@ class Images:
             if kept is None or error.error_class not in (ErrorClass.TRANSIENT, ErrorClass.THROTTLED):
                 raise
             return Image(**kept["image"])
-        self._kept.write(key, {"image": asdict(found), "at": self._clock()})
+        # By its own name, too: a launch asks for what was frozen.
+        for one in {key, _key(project, "", found.path.rpartition("/")[2])}:
+            self._kept.write(one, {"image": asdict(found), "at": self._clock()})
         return found
+
+    def is_gone(self, path: str) -> None:
+        """A launch was told that there is no such image: a family that it was the newest of is asked anew."""
+        for file in self._kept.folder.glob("*.json"):
+            kept = self._kept.read(file.stem)
+            if kept is not None and isinstance(kept.get("image"), dict) and kept["image"].get("path") == path:
+                self._kept.forget(file.stem)
 
     def _where(self, wish: str, arch: Arch) -> tuple[str, str, str]:
         """Project, ``family/`` or nothing, and name. Raises ProviderError."""
@@ -154,11 +168,15 @@ class Images:
                 raise ProviderError(ErrorClass.INVALID, "imageNotFound", told, "Name another in resources.image_id.")
             return published.project, "family/", published.families[arch]
         found = _OWN.fullmatch(wish)
-        if found is None:
+        if found is None or wish in WITHOUT:
             names = ", ".join([*NAMES, STOCK])
             told = f"image_id {wish!r} is none of {names}, an image's name, or projects/P/global/images/NAME"
             raise ProviderError(ErrorClass.INVALID, "InvalidImage", told)
         return found["project"] or self._project, found["family"] or "", found["name"]
+
+
+def _key(project: str, kind: str, name: str) -> str:
+    return f"{project}.{kind.rstrip('/') or 'name'}.{name}"
 
 
 def image_of(described: dict[str, Any], project: str) -> Image:

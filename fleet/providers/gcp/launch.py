@@ -166,7 +166,7 @@ def _disk(setup: GcpSetup, offer: Offer, name: str, size: int, labels: dict[str,
         "mode": "READ_WRITE",
         "initializeParams": {
             "diskName": name,
-            "diskSizeGb": str(size),
+            "diskSizeGb": str(max(size, shapes.LEAST_GB)),
             "diskType": f"projects/{setup.project}/zones/{offer.zone}/diskTypes/{kind}",
             "labels": labels,
         },

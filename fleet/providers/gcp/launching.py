@@ -24,7 +24,7 @@ from fleet.model.errors import ErrorClass, ProviderError, TooLateError
 from fleet.model.setup import GcpSetup
 from fleet.providers import asked
 from fleet.providers.base import InTime, always
-from fleet.providers.gcp import calls, launch, mapping, names, operations, shapes
+from fleet.providers.gcp import calls, launch, mapping, names, operations, quotas, shapes
 from fleet.providers.gcp.errors import EXISTS, NOT_FOUND, operation_refusal, refusal
 from fleet.providers.gcp.launch import Boots
 
@@ -45,13 +45,11 @@ class Launcher:
         target: Callable[[Sequence[Offer], str | None], BootTarget],
         least_gb: Callable[[str, str], int],
         clock: Callable[[], Seconds],
-        *,
-        advice: Callable[[Offer], str] = lambda _: "",
     ) -> None:
         """``target`` tells what offers boot from, where the request does not say it; ``least_gb`` how large an image's disk
-        is at least, for a machine type; ``advice`` what quota to ask for."""
+        is at least, for a machine type."""
         self._setup, self._waiter, self._target, self._least_gb = setup, waiter, target, least_gb
-        self._clock, self._advice = clock, advice
+        self._clock = clock
 
     def launch(self, request: LaunchRequest, in_time: InTime = always) -> Instance:
         """The machine of the request's token; see the contract."""
@@ -63,11 +61,9 @@ class Launcher:
         try:
             return self._made(request, setup, in_time)
         except ProviderError as error:
-            advice = self._advice(request.offers[0]) if error.error_class is ErrorClass.QUOTA else ""
-            if not advice:
-                raise
-            # The message itself says what to ask for: that is what the journal keeps.
-            raise ProviderError(error.error_class, error.code, f"{error.message}; {advice}", error.hint) from error
+            if error.error_class is ErrorClass.QUOTA:
+                raise _told(error, request, setup.project) from error
+            raise
 
     def _frozen(self, request: LaunchRequest) -> GcpSetup:
         """The set-up as the request was frozen with it; one that was frozen without is launched by today's."""
@@ -197,6 +193,13 @@ class Launcher:
         except ProviderError as error:
             if error.code not in NOT_FOUND:
                 log.info("fleet: %s", error.message)
+
+
+def _told(error: ProviderError, request: LaunchRequest, project: str) -> ProviderError:
+    """A quota's refusal says in the message itself what to ask for: that is what the journal keeps."""
+    first = request.offers[0]
+    wish = quotas.advice(project, first.region, first.instance_type, first.accelerators, first.market, error.message)
+    return ProviderError(error.error_class, error.code, f"{error.message}; {wish}", error.hint)
 
 
 class _Refused(Exception):  # noqa: N818  # no failure yet: the next offer may do

@@ -92,9 +92,15 @@ DEVICES: Mapping[str, Device] = {
 }
 """By the name that jobs use in ``accelerators``."""
 
+ATTACHED = {"T4": (4, 8, 16), "P4": (4, 8, 16), "P100": (4, 8, 16), "V100": (4, 8, 16, 32)}
+"""vCPUs of the smallest N1 that one, two, four, eight devices are offered with unasked; one twice as large is, too."""
 UNASKED = (
-    *(f"n1-standard-{n}+{count}x{gpu}" for gpu in ("T4", "P4", "V100", "P100") for n, count in ((4, 1), (8, 1), (16, 2))),
-    *("n1-standard-32+4xT4", "n1-standard-32+4xV100", "n1-standard-64+8xV100"),
+    *(
+        f"n1-standard-{vcpus}+{2**power}x{gpu}"
+        for gpu, sizes in ATTACHED.items()
+        for power, least in enumerate(sizes)
+        for vcpus in (least, 2 * least)
+    ),
     *(f"g2-standard-{n}" for n in (4, 8, 12, 16, 24, 32, 48, 96)),
     *(f"a2-highgpu-{n}g" for n in (1, 2, 4, 8)),
     *(f"a2-ultragpu-{n}g" for n in (1, 2, 4, 8)),
@@ -102,7 +108,12 @@ UNASKED = (
     *(f"{series}-standard-{n}" for series in ("n1", "e2", "n2", "c2") for n in (4, 8, 16)),
     *(f"{kind}-{n}" for kind in ("n2-highmem", "c2d-highcpu") for n in (8, 16)),
 )
-"""The types that are looked for where a job names none."""
+"""The types that are looked for where a job names none: all take balanced persistent disks."""
+USUAL = (
+    *("n1-standard-4+1xT4", "n1-standard-8+1xT4", "n1-standard-8+1xV100", "g2-standard-4", "g2-standard-8"),
+    *("a2-highgpu-1g", "e2-standard-8", "n2-standard-8"),
+)
+"""Shown where nobody named a type."""
 
 LOCAL_SSD_GIB = 375
 """Of one partition."""
@@ -137,6 +148,18 @@ class Machine:
 def series_of(instance_type: str) -> Series | None:
     """What is known of a type's series; None: fleet does not know it, and offers none of it."""
     return next((one for start, one in SERIES.items() if instance_type.startswith(start)), None)
+
+
+def accelerators_of(instance_type: str) -> tuple[str, int] | None:
+    """Which device a type's name says that it has, and how many; None: none, or it does not say."""
+    _, plus, put_in = instance_type.partition("+")
+    if plus:
+        count, _, name = put_in.partition("x")
+        return (name, int(count)) if name in DEVICES and count.isdigit() else None
+    series, number = series_of(instance_type), instance_type.rpartition("-")[2].rstrip("g")
+    if series is None or series.gpu is None:
+        return None
+    return series.gpu, int(number) if series.rate.startswith("a") and number.isdigit() else 1
 
 
 @functools.cache

@@ -62,6 +62,11 @@ def bundled(region: str) -> Region:
     return found
 
 
+def listed_of(region: str) -> str:
+    """Of when the tables are that tell of a region, for a message: ``2026-08-20``."""
+    return " and ".join(sorted({str(table["of"]) for table in _tables() if region in table["regions"]})) or "no date"
+
+
 def known_regions() -> tuple[str, ...]:
     """Regions that the tables know: words for completion."""
     return tuple(sorted({region for table in _tables() for region in table["regions"]}))

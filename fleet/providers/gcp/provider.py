@@ -23,7 +23,6 @@ close_access   firewalls.delete, globalOperations.wait
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -36,13 +35,12 @@ from fleet.model.cloud import (
     Instance,
     LaunchRequest,
     Listing,
-    NewVolume,
     Offer,
     PriceSince,
-    Volume,
 )
-from fleet.model.errors import ProviderError
+from fleet.model.errors import ErrorClass, ProviderError
 from fleet.model.setup import GcpSetup
+from fleet.providers.account import Account
 from fleet.providers.base import InTime, always
 from fleet.providers.gcp import calls, mapping, names, shapes
 from fleet.providers.gcp.able import CAPABILITIES
@@ -58,13 +56,9 @@ from fleet.providers.gcp.rules import of_network, own_rules
 from fleet.providers.gcp.volumes import Volumes
 
 CONSOLE_BYTES = 65_536
-BOOK_SECONDS = 300.0
-"""How long the offers are remembered by which machines are priced: reading them from disk at every tick is a waste."""
-
-log = logging.getLogger("fleet.gcp")
 
 
-class GcpProvider:
+class GcpProvider(Account):
     """``provider: gcp``. Makes each call once: what is worth repeating, and how often, is for what stands around it."""
 
     name = mapping.PROVIDER
@@ -79,52 +73,26 @@ class GcpProvider:
         newest: Callable[[], GcpSetup | None] = lambda: None,
         shop: Callable[[str], Sequence[Offer]] | None = None,
         book: Callable[[str], Sequence[Offer]] | None = None,
-        advice: Callable[[Offer], str] = lambda _: "",
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """``cache`` is a folder on this computer for what was found out; ``shop`` tells a region's offers, if not what is
         kept there. ``book`` tells what the machines of a region were offered at; by default what is sold there now.
-        ``advice`` says what quota to ask for, for an offer that was refused for one.
 
         ``newest`` reads the set-up again, before a launch is frozen with it: a controller runs for months. None: there is
         none any more, and the one that is known serves. ``clock`` and ``sleep`` are what operations are waited for by.
         """
         if not setup.public_ip:
             self.capabilities = CAPABILITIES.model_copy(update={"address_price": 0})
-        self._fleet_id, self._setup, self._cache, self._clock = fleet_id, setup, cache, clock
-        self._newest = newest
-        self._shop = shop or (lambda region: catalogue(self._setup, region, self._cache, now=self._clock))
-        self._told = book
         waiter = Waiter(setup.project, clock=clock, sleep=sleep)
-        self._waiter = waiter
-        self._volumes = Volumes(fleet_id, setup.project, waiter, volume_price)
+        volumes = Volumes(fleet_id, setup.project, waiter, volume_price)
+        super().__init__(list(setup.regions), volumes, shop or self._catalogue, book, clock)
+        self._fleet_id, self._setup, self._cache = fleet_id, setup, cache
+        self._newest, self._waiter = newest, waiter
         self._images = Images(setup.project, cache, clock)
-        self._launcher = Launcher(setup, waiter, self._target, self._least_gb, clock, advice=advice)
+        self._launcher = Launcher(setup, waiter, self._target, self._least_gb, clock)
         self._lists = Lists(fleet_id, setup.project, clock)
         self._ends = Ends(setup.project)
-        self._books: dict[str, tuple[float, dict[str, Offer]]] = {}
-
-    def regions(self) -> Sequence[str]:
-        """Those that set-up made ready."""
-        return sorted(self._setup.regions)
-
-    def offers(self, region: str | None = None) -> Sequence[Offer]:
-        """Every type in every zone, on spot and on demand, at prices that may be some hours old.
-
-        A region that tells none is passed over as long as another tells some.
-        """
-        found: list[Offer] = []
-        failed: ProviderError | None = None
-        for one in self.regions() if region is None else (region,):
-            try:
-                found.extend(self._shop(one))
-            except ProviderError as error:
-                log.warning("fleet: %s tells no prices: %s", one, error.message)
-                failed = failed or error
-        if failed is not None and not found:
-            raise failed
-        return found
 
     def price_history(self, offer: Offer, since: Seconds, until: Seconds) -> Sequence[PriceSince]:
         """Compute Engine tells none: a machine's price is what its offer costs whenever it is listed."""
@@ -136,7 +104,12 @@ class GcpProvider:
 
     def launch(self, request: LaunchRequest, in_time: InTime = always) -> Instance:
         """Start a machine; see the contract."""
-        made = self._launcher.launch(request, in_time)
+        try:
+            made = self._launcher.launch(request, in_time)
+        except ProviderError as error:
+            if error.code in CAPABILITIES.images_gone and request.image_id:
+                self._images.is_gone(request.image_id)
+            raise
         self._ends.seen([made])
         return made
 
@@ -155,13 +128,10 @@ class GcpProvider:
 
     def get(self, region: str, instance_id: str) -> Instance | None:
         """One machine by id. Of one that is gone, what its operations tell."""
-        try:
-            name, zone = names.parts_of(instance_id)
-        except ValueError:
-            return None
-        found = calls.found("instances.get", project=self._setup.project, zone=zone, instance=name)
+        where = self._where(instance_id)
+        found = calls.found("instances.get", **where) if where else None
         if found is None:
-            return self._ends.of_gone(instance_id)
+            return self._ends.of_gone(instance_id) if where else None
         if not mapping.is_mine(found, self._fleet_id):
             return None
         seen = self._ends.told(found, self._book(region))
@@ -170,22 +140,20 @@ class GcpProvider:
 
     def console(self, region: str, instance_id: str) -> str:
         """What the machine's serial console has said last."""
+        where = self._where(instance_id)
         try:
-            name, zone = names.parts_of(instance_id)
-        except ValueError:
-            return ""
-        found = calls.found("instances.getSerialPortOutput", project=self._setup.project, zone=zone, instance=name, port=1)
+            found = calls.found("instances.getSerialPortOutput", **where, port=1) if where else None
+        except ProviderError as error:
+            if error.error_class is not ErrorClass.NOT_YET:
+                raise
+            return ""  # it has not begun to boot
         text = str((found or {}).get("contents") or "")
         return text.encode()[-CONSOLE_BYTES:].decode(errors="ignore")
 
     def terminate(self, region: str, instance_id: str) -> None:
         """End a machine, if it is this fleet's: one that is only stopped, too."""
-        try:
-            name, zone = names.parts_of(instance_id)
-        except ValueError:
-            return
-        where: dict[str, Any] = {"project": self._setup.project, "zone": zone, "instance": name}
-        found = calls.found("instances.get", **where)
+        where = self._where(instance_id)
+        found = calls.found("instances.get", **where) if where else None
         if found is None or not mapping.is_mine(found, self._fleet_id):
             return
         self._ends.seen([mapping.instance(found, self._book(region))])
@@ -195,26 +163,6 @@ class GcpProvider:
             if error.code not in NOT_FOUND:
                 raise
         self._ends.deleting(instance_id)
-
-    def create_volume(self, region: str, zone: str, volume: NewVolume, token: str, tags: dict[str, str]) -> Volume:
-        """Make a volume outside a launch."""
-        return self._volumes.create(region, zone, volume, token, tags)
-
-    def attach(self, region: str, volume_id: str, instance_id: str) -> None:
-        """Attach a volume; see the contract."""
-        self._volumes.attach(region, volume_id, instance_id)
-
-    def detach(self, region: str, volume_id: str, instance_id: str) -> None:
-        """Take a volume off; see the contract."""
-        self._volumes.detach(region, volume_id, instance_id)
-
-    def grow_volume(self, region: str, volume_id: str, size_gb: int) -> None:
-        """Enlarge a volume; see the contract."""
-        self._volumes.grow(region, volume_id, size_gb)
-
-    def delete_volume(self, region: str, volume_id: str) -> None:
-        """Delete a volume; see the contract."""
-        self._volumes.delete(region, volume_id)
 
     def access_rules(self, region: str) -> Sequence[AccessRule]:
         """The fleet's own rules in its network, all of them with its first region: a user's own are none of its business."""
@@ -234,6 +182,17 @@ class GcpProvider:
             if error.code not in NOT_FOUND:
                 raise
 
+    def _where(self, instance_id: str) -> dict[str, Any]:
+        """How Compute Engine is asked for a machine; nothing for what is no id of its."""
+        try:
+            name, zone = names.parts_of(instance_id)
+        except ValueError:
+            return {}
+        return {"project": self._setup.project, "zone": zone, "instance": name}
+
+    def _catalogue(self, region: str) -> Sequence[Offer]:
+        return catalogue(self._setup, region, self._cache, now=self._clock)
+
     def _target(self, offers: Sequence[Offer], image_id: str | None) -> BootTarget:
         setup = self._newest() or self._setup
         return boot_target(setup, offers, image_id, self._cache, clock=self._clock)
@@ -241,16 +200,3 @@ class GcpProvider:
     def _least_gb(self, image: str, instance_type: str) -> int:
         arch = shapes.architecture(instance_type)
         return self._images.newest(image, "aarch64" if arch == "aarch64" else "x86_64").disk_gb
-
-    def _book(self, region: str) -> dict[str, Offer]:
-        """The region's offers by key. Machines are listed also where nobody can say what they cost."""
-        if self._told is not None:
-            return {offer.key: offer for offer in self._told(region)}
-        at, book = self._books.get(region, (float("-inf"), {}))
-        if self._clock() - at > BOOK_SECONDS:
-            try:
-                book = {offer.key: offer for offer in self._shop(region)}
-            except ProviderError:
-                return book
-            self._books[region] = self._clock(), book
-        return book

@@ -18,6 +18,8 @@ _NAMES = {url_name: name for name, url_name in PUT_IN.items()}
 _TYPE = re.compile(r"([a-z0-9-]+)(?:\+(\d+)x([A-Z0-9]+))?")
 
 BALANCED, HYPER = "pd-balanced", "hyperdisk-balanced"
+LEAST_GB = 10
+"""No persistent disk is smaller (https://cloud.google.com/compute/docs/disks)."""
 _HYPER_ONLY = frozenset({"n4", "n4a", "n4d", "c4", "c4a", "c4d", "a4", "a4x", "g4", "h4d", "m4", "x4"})
 _BOTH = frozenset({"c3", "c3d", "h3", "m3", "z3", "a3"})
 """Families by the disks that they take (https://cloud.google.com/compute/docs/machine-resource): all others take persistent

@@ -32,7 +32,7 @@ class Volumes:
             raise refusal("invalidArgument", "the volume's tags do not say whose it is")
         made = self._of_token(token) or self._make(zone, volume, token, tags)
         found = mapping.volume(made, self.price)
-        if (found.zone, found.size_gb) != (zone, volume.size_gb):
+        if (found.zone, found.size_gb) != (zone, max(volume.size_gb, shapes.LEAST_GB)):
             raise refusal("tokenReused", "this token was used for another volume")
         return found
 
@@ -162,7 +162,7 @@ def volume_request(
     """``disks.insert``: balanced, blank, labelled at once. (Google encrypts every disk.)"""
     return {
         "name": name,
-        "sizeGb": str(volume.size_gb),
+        "sizeGb": str(max(volume.size_gb, shapes.LEAST_GB)),
         "type": f"projects/{project}/zones/{zone}/diskTypes/{shapes.BALANCED}",
         "labels": {**names.labels(tags), names.TOKEN_LABEL: names.digest(token)},
         "description": names.described(tags),

@@ -27,6 +27,8 @@ _REGIONS = {"sim-1": ("sim-1a", "sim-1b", "sim-1c"), "sim-2": ("sim-2a", "sim-2b
 class Manners:
     """How the cloud behaves; the defaults are worse than the real ones'. Pairs are bounds of uniform draws, in seconds."""
 
+    provider: str = "sim"
+    """What its offers say: a fleet may have several such clouds."""
     types: dict[str, SimType] = field(default_factory=lambda: dict(_TYPES))
     regions: dict[str, tuple[str, ...]] = field(default_factory=lambda: dict(_REGIONS))
     weather: Weather = field(default_factory=Weather)
@@ -52,6 +54,8 @@ class Manners:
     minimum_seconds: int = 60
     free_if_interrupted_within: int = 3600
     volume_price: Micros = 80_000
+    stops_only: bool = False
+    """A machine that powers itself off is only stopped, as on Compute Engine: it keeps its disks until it is terminated."""
 
 
 class SimCloud:
@@ -122,7 +126,7 @@ class SimCloud:
                             continue
                         price = self.market.price(zone, name, kind, now)
                     yield Offer(
-                        provider="sim",
+                        provider=self.manners.provider,
                         region=region,
                         zone=zone,
                         instance_type=name,
@@ -185,12 +189,28 @@ class SimCloud:
         """Begin to shut a machine down; its disks are free once it is off."""
         made = self.instances[instance_id]
         if made.ended_by is not None:
+            if made.stopped and by == "fleet":
+                self._delete(made, at)
             return
         self._quiet_until = 0.0
         made.ended_by = by
         off = at + self.draw(f"{instance_id}/off", self.manners.shutdown)
         made.state.set(at, InstanceState.SHUTTING_DOWN)
+        made.stopped = by == "itself" and self.manners.stops_only
+        if made.stopped:
+            made.state.foresee(off, InstanceState.STOPPED)
+            return
         made.state.foresee(off, InstanceState.TERMINATED)
+        self._free_disks(instance_id, at, off)
+
+    def _delete(self, made: SimInstance, at: Seconds) -> None:
+        """One that is stopped, or about to be: what it holds is free then."""
+        made.stopped = False
+        off = max(at, made.state.since(InstanceState.STOPPED) or at)
+        made.state.foresee(off, InstanceState.TERMINATED)
+        self._free_disks(made.instance_id, at, off)
+
+    def _free_disks(self, instance_id: str, at: Seconds, off: Seconds) -> None:
         for volume in self.disks.values():
             held = volume.held.at(at)
             if held is not None and held[1] == instance_id:

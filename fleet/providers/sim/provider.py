@@ -37,14 +37,13 @@ Holders = dict[str, list[str]]
 
 
 class SimProvider:
-    """``provider: sim``. Keeps nothing; any number share one cloud, and its allowance of calls."""
-
-    name = "sim"
+    """``sim``, or as the cloud is called. Keeps nothing; any number share one cloud, and its allowance of calls."""
 
     def __init__(self, cloud: SimCloud, fleet_id: str) -> None:
         self._cloud = cloud
         self._fleet_id = fleet_id
         manners = cloud.manners
+        self.name = manners.provider
         self.capabilities = Capabilities(
             notice_seconds=manners.notice,
             visible_within=manners.lag,
@@ -81,7 +80,7 @@ class SimProvider:
 
     def launch(self, request: LaunchRequest, in_time: InTime = always) -> Instance:
         """Start a machine; see the contract."""
-        region = check_request(request, self._fleet_id)
+        region = check_request(request, self._fleet_id, self.name)
         self._called(region, "launch")
         digest = hashlib.sha256(document_bytes(request)).hexdigest()
         known = self._cloud.instances.get(self._cloud.new_id("i", request.token))

@@ -16,12 +16,12 @@ _HOPE = (ErrorClass.CAPACITY, ErrorClass.PRICE, ErrorClass.INVALID, ErrorClass.U
 """The most hopeful refusal is the one told."""
 
 
-def check_request(request: LaunchRequest, fleet_id: str) -> str:
+def check_request(request: LaunchRequest, fleet_id: str, provider: str) -> str:
     """The request's region. Raises ProviderError for what no cloud would take."""
     if not request.offers:
         raise refusal("MissingParameter", "the request names no offer")
     places = {(o.provider, o.region, o.market) for o in request.offers}
-    if len(places) > 1 or request.offers[0].provider != "sim":
+    if len(places) > 1 or request.offers[0].provider != provider:
         raise refusal("InvalidParameterValue", "the offers are of several regions or markets, or of another cloud")
     if not request.token.isascii() or not 1 <= len(request.token) <= MOST_TOKEN:
         raise refusal("InvalidParameterValue", f"a token has 1 to {MOST_TOKEN} ASCII characters")

@@ -26,6 +26,8 @@ class SimInstance:
     ended_by: EndedBy | None = None
     rebalance_at: Seconds | None = None
     notice_at: Seconds | None = None
+    stopped: bool = False
+    """It powered itself off where that ends no machine."""
     take_at: Seconds | None = None
     """When the cloud takes it back."""
     power_off_at: Seconds | None = None

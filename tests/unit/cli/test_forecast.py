@@ -25,7 +25,7 @@ DEADLINE = Foretold(
     deadline=52 * HOUR,
     earliest=48.1 * HOUR,
     later=(Later(52 * HOUR, 15_000_000), Later(65 * HOUR, 12_000_000)),
-    elsewhere=(Elsewhere("us-west-2", 210_000, 0.31),),
+    elsewhere=(Elsewhere("aws", "us-west-2", 210_000, 0.31),),
 )
 
 
@@ -53,7 +53,7 @@ def test_a_deadline_tells_what_a_looser_one_and_another_region_save() -> None:
     assert lines == [
         "keeps  the deadline of 52h in 100.0% of the tries",
         "looser a deadline of 65h saves $3.00",
-        "region us-west-2 would save 31% ($0.21 for an hour of training)",
+        "aws/us-west-2 would save 31% ($0.21 for an hour of training)",
     ]
 
 
@@ -72,7 +72,9 @@ def test_programs_get_numbers() -> None:
         48.1 * HOUR,
     )
     assert told["later"][1] == {"deadline_seconds": 65 * HOUR, "machines_usd": 12.0}
-    assert told["elsewhere"] == [{"region": "us-west-2", "usd_per_training_hour": 0.21, "saves_percent": 31}]
+    assert told["elsewhere"] == [
+        {"provider": "aws", "region": "us-west-2", "usd_per_training_hour": 0.21, "saves_percent": 31}
+    ]
     assert forecast_object(Foretold(48 * HOUR, ONE))["late_percent"] is None
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from fleet.control import prices
 from fleet.control.home import Home
-from fleet.control.prices import FRESH, PriceWatch, low_bid, refresh_prices
+from fleet.control.prices import PriceWatch, low_bid, refresh_prices
+from fleet.control.shops import FRESH
 from fleet.model.errors import FleetError
 from fleet.model.job import Job
 from fleet.model.setup import AwsRegion, AwsSetup

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from fleet.control import prices, watching
 from fleet.control.home import Home
-from fleet.control.prices import FRESH, refresh_old_prices
+from fleet.control.prices import refresh_old_prices
+from fleet.control.shops import FRESH
 from fleet.control.watching import watch
 from fleet.model.errors import FleetError
 from fleet.model.job import Job
@@ -116,7 +118,8 @@ def test_a_round_fetches_prices_that_are_older_than_an_hour_or_lack_a_type_that_
         region_cache(home.cache / "aws", setup, REGION).write("spot", {"asked": ["m7i.large"], "prices": {}}, 10_000.0 - age)
     wish = {"infra": f"aws/{REGION}", "instance_type": types}
     job = Job.model_validate({"name": "racer", "run": "true", "resources": wish})
-    refresh_old_prices(home, object(), job, now=lambda: 10_000.0)  # type: ignore[arg-type]
+    bucket: Any = SimpleNamespace(url="s3://b")
+    refresh_old_prices(home, bucket, job, now=lambda: 10_000.0)
     assert calls == (["racer"] if asked else [])
 
 

@@ -34,12 +34,16 @@ PRICES = {"small": 100_000, "medium": 200_000, "large": 400_000}
 
 
 def offer(name: str) -> Offer:
-    """``a-small-spot`` or ``b-medium-on-demand``, with ``@price`` in micro-dollars to override the usual one."""
+    """``a-small-spot`` or ``b-medium-on-demand``, with ``@price`` in micro-dollars to override the usual one.
+
+    ``other:a-small-spot`` is another cloud's, whose region and zones have the very same names.
+    """
+    provider, _, name = name.rpartition(":")
     name, _, price = name.partition("@")
     zone, kind, market = name.split("-", 2)
     usual = PRICES[kind] if market == "spot" else PRICES[kind] * 3
     return Offer(
-        provider="sim",
+        provider=provider or "sim",
         region="r",
         zone=f"r-{zone}",
         instance_type=kind,
@@ -51,7 +55,8 @@ def offer(name: str) -> Offer:
 
 def short(of: Offer) -> str:
     """The short form of an offer, without its price."""
-    return f"{of.zone.removeprefix('r-')}-{of.instance_type}-{of.market.value}"
+    cloud = "" if of.provider == "sim" else f"{of.provider}:"
+    return f"{cloud}{of.zone.removeprefix('r-')}-{of.instance_type}-{of.market.value}"
 
 
 def job(fields: dict[str, Any]) -> Job:
@@ -138,7 +143,7 @@ def _made(kind: str, fields: dict[str, Any]) -> ev.Event:
         instance = _instance({"launched_at": at, **fields})
         return ev.LaunchSucceeded(at=at, run_id=RUN, attempt=attempt, try_no=fields.get("try_no", 1), instance=instance)
     if kind == "volume-made":
-        return ev.VolumeMade(at=at, run_id=RUN, provider="sim", volume=_volume(fields))
+        return ev.VolumeMade(at=at, run_id=RUN, provider=fields.pop("provider", "sim"), volume=_volume(fields))
     return _plain(kind, at, attempt, fields)
 
 
@@ -231,14 +236,21 @@ def folded(events: list[dict[str, Any]]) -> FleetState:
     return state
 
 
-def observed(world: dict[str, Any], now: float) -> Observed:
-    """What a case sees. ``blind: true``: no listing could be had."""
-    listing = Listing(
+def _listing(world: dict[str, Any], now: float) -> Listing:
+    return Listing(
         region="r",
         at=now,
         instances=tuple(_instance(i) for i in world.get("instances", ())),
         volumes=tuple(_volume(v) for v in world.get("volumes", ())),
     )
+
+
+def observed(world: dict[str, Any], now: float) -> Observed:
+    """What a case sees. ``blind: true``: no listing could be had; ``other``: what stands in another cloud's."""
+    listings = {} if world.get("blind") else {("sim", "r"): _listing(world, now)}
+    if "other" in world:
+        listings["other", "r"] = _listing(world["other"], now)
+    offers = [offer(o) for o in world.get("offers", ["a-small-spot", "b-small-spot"])]
     capabilities = Capabilities(
         notice_seconds=120,
         visible_within=60,
@@ -251,7 +263,7 @@ def observed(world: dict[str, Any], now: float) -> Observed:
     )
     return Observed(
         now=now,
-        listings={} if world.get("blind") else {("sim", "r"): listing},
+        listings=listings,
         lookups={
             key: Lookup(
                 _instance(value["instance"]) if value.get("instance") else None,
@@ -265,8 +277,8 @@ def observed(world: dict[str, Any], now: float) -> Observed:
         },
         heartbeats={(b.run_id, b.attempt): b for b in (_heartbeat(h, now) for h in world.get("heartbeats", ()))},
         listed_beats=frozenset((RUN, number) for number in world.get("listed_beats", ())),
-        offers={"sim": tuple(offer(o) for o in world.get("offers", ["a-small-spot", "b-small-spot"]))},
-        capabilities={"sim": capabilities},
+        offers={name: tuple(o for o in offers if o.provider == name) for name in ("sim", "other")},
+        capabilities={"sim": capabilities, "other": capabilities},
         priced_in_vain_since={(RUN, number): at for number, at in world.get("priced_in_vain_since", {}).items()},
         desired={RUN: Desired(**world["desired"])} if "desired" in world else {},
         access={("sim", "r"): tuple(_rule(one) for one in world["access"])} if "access" in world else {},

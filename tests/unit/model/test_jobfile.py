@@ -94,8 +94,8 @@ max_duration: 12
 @pytest.mark.parametrize(
     "extra",
     [
-        "resources: {any_of: [{infra: gcp}]}",
-        "resources: {infra: gcp/us-central1}",
+        "resources: {any_of: [{infra: azure}]}",
+        "resources: {infra: azure/westeurope}",
         "num_nodes: 2",
         "file_mounts: {/data: 's3://bucket/data'}",
         "bucket: az://mine",
