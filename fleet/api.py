@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from fleet.control import inventory, saved
 from fleet.control.attendance import seen
-from fleet.control.clouds import bucket_for, prepare, refuse_without_setup, wake_controller
+from fleet.control.clouds import bucket_for, crossing, prepare, refuse_without_setup, wake_controller
 from fleet.control.controller import Controller
 from fleet.control.fleets import holds_fleet, open_bucket, open_fleet, providers_here
 from fleet.control.hints import fresh_hints
@@ -123,7 +123,8 @@ def _planned(wanted: Job) -> Plan:
             )
         except FleetError as error:
             raise type(error)(error.message, "\n".join([*notes, error.hint])) if notes else error from None
-        found = replace(found, notes=notes + image_notes(home, controller.objects, wanted))
+        more = (*image_notes(home, controller.objects, wanted), *crossing(url, wanted))
+        found = replace(found, notes=(*found.notes, *notes, *more))
     else:
         refuse_without_setup(wanted, providers_here(home))
         refuse_deadline(FleetState(), wanted, time.time())

@@ -1,7 +1,7 @@
 #!/bin/sh
 # The persistent disk: volume.sh find ID | mount ID MOUNTPOINT [--new] | release MOUNTPOINT
 #
-# ID is vol-…, or `new` with --new: the one that was made in the launching call. Exit codes: 0 done, 75 not there yet (or
+# ID is vol-… (EC2), NAME.ZONE (Compute Engine), or `new` with --new: the one that was made in the launching call. Exit codes: 0 done, 75 not there yet (or
 # still in use), 65 refused: what is on it is nothing that may be formatted, and nothing that can be mounted; 66: nothing
 # is on it, and it is not marked new.
 set -eu
@@ -36,9 +36,23 @@ serial_of() {
     cat "$sys/block/$1/device/serial" "$sys/block/$1/serial" 2>/dev/null | head -n 1 | tr -d ' '
 }
 
-# Every EBS disk that says its serial, as lines "serial device": by udev's links, else by the kernel.
+# Every disk of Compute Engine's that has a name, as lines "name device": by the links of Google's udev rules, else by
+# systemd's. Local SSDs have such links too, and are nobody's volume.
+google_disks() {
+    for link in "$dev"/disk/by-id/google-* "$dev"/disk/by-id/scsi-0Google_PersistentDisk_*; do
+        name=${link##*/google-}
+        name=${name##*_PersistentDisk_}
+        case $name in
+        '*' | local-* | *-part[0-9]*) ;;
+        *) [ ! -e "$link" ] || echo "$name $(readlink -f "$link")" ;;
+        esac
+    done
+}
+
+# Every EBS disk that says its serial, as lines "serial device": by udev's links, else by the kernel. And Google's.
 disks() {
     {
+        google_disks
         for link in "$dev"/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol*; do
             name=${link##*_Store_}
             case $name in
@@ -57,8 +71,9 @@ disks() {
     done
 }
 
-# Machines of the Xen kind tell no serials there: then the name counts that the volume is attached under.
+# EC2's machines of the Xen kind tell no serials there: then the name counts that the volume is attached under.
 named() {
+    [ -z "$(google_disks)" ] || return 0
     for name in xvdf sdf xvdbf; do
         if [ -b "$dev/$name" ]; then
             readlink -f "$dev/$name"
@@ -81,7 +96,10 @@ find_disk() {
         find_new
         return
     fi
-    wanted=$(echo "$1" | tr -d -)
+    case $1 in
+    vol-*) wanted=$(echo "$1" | tr -d -) ;;
+    *) wanted=${1%%.*} ;;
+    esac
     found=$(disks | while read -r serial device; do
         [ "$serial" != "$wanted" ] || echo "$device"
     done | head -n 1)
@@ -93,7 +111,7 @@ find_disk() {
 
 # Of several, the one that is fleet's already, else the only one that is blank.
 find_new() {
-    all=$(disks | while read -r _ device; do echo "$device"; done)
+    all=$(disks | while read -r _ device; do echo "$device"; done | sort -u)
     [ -n "$all" ] || all=$(named)
     count=$(echo "$all" | grep -c . || :)
     if [ "$count" -le 1 ]; then
@@ -234,9 +252,11 @@ mount_volume() {
     mount_disk "$device" "$2"
 }
 
+# While the system shuts down docker is to be stopped after the agent, which waits for this: so no order is kept here.
 release() {
-    # shellcheck disable=SC2086 # words
-    systemctl stop $services 2>/dev/null || :
+    for service in $services; do
+        systemctl stop --job-mode=ignore-dependencies "$service" 2>/dev/null || :
+    done
     for folder in docker containerd; do
         folder=$root/var/lib/$folder
         ! mountpoint -q "$folder" || umount "$folder" || umount --lazy "$folder"

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -26,8 +26,10 @@ ROOTS = ("obstore", "pydantic", "pyyaml")
 """What the agent imports (a test measures it)."""
 NEEDED = (*ROOTS, "annotated-types", "pydantic-core", "typing-extensions", "typing-inspection")
 """And what these do."""
-CONTROLLER_ROOTS = (*ROOTS, "boto3", "numpy", "pathspec", "psutil", "tenacity", "typer", "tzdata")
-"""What a controller imports that looks after a cloud. What these need is read from what is installed here."""
+CONTROLLER_ROOTS = (*ROOTS, "numpy", "pathspec", "psutil", "tenacity", "typer", "tzdata")
+"""What a controller imports. What these need is read from what is installed here."""
+CLOUD_ROOTS = {"aws": ("boto3",), "gcp": ("google-cloud-compute", "google-auth", "requests")}
+"""And what it does that looks after a cloud."""
 OLDEST, NEWEST = 17, 35
 """glibc 2.17 to 2.35: the oldest image that serves, Ubuntu 22.04, has 2.35."""
 PIP_SECONDS = 600
@@ -61,10 +63,12 @@ def _archive(python: str, arch: str, download: Download) -> bytes:
     return archive(downloaded(pinned(), python, arch, download))
 
 
-def controller_pins() -> dict[str, str]:
-    """The versions that are installed here of all that a controller needs. Raises FleetError if one of them is missing."""
+def controller_pins(clouds: Iterable[str] = ("aws",)) -> dict[str, str]:
+    """The versions that are installed here of all that a controller of some clouds needs. Raises FleetError if one of them is
+    missing."""
     found: dict[str, str] = {}
-    wanted = list(CONTROLLER_ROOTS)
+    extra = {name: cloud for cloud in clouds for name in CLOUD_ROOTS[cloud]}
+    wanted = [*CONTROLLER_ROOTS, *extra]
     while wanted:
         name = _normal(wanted.pop())
         if name in found:
@@ -72,7 +76,7 @@ def controller_pins() -> dict[str, str]:
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            hint = "pip install 'fleet[aws]'" if name == "boto3" else "Install fleet again."
+            hint = f"pip install 'fleet[{extra[name]}]'" if name in extra else "Install fleet again."
             raise FleetError(f"fleet runs without the package {name}, which a controller needs", hint) from None
         wanted += _needs(name)
     return dict(sorted(found.items()))
@@ -126,7 +130,8 @@ def pip_download(requirements: Sequence[str], python: str, arch: str, folder: Pa
     if refusal and "No matching distribution" in refusal:
         for half in folder.glob("*.whl"):
             half.unlink()
-        roots = [word.replace("==", "<=") for word in requirements if word.split("==")[0] in CONTROLLER_ROOTS]
+        known = {*CONTROLLER_ROOTS, *(name for names in CLOUD_ROOTS.values() for name in names)}
+        roots = [word.replace("==", "<=") for word in requirements if word.split("==")[0] in known]
         refusal = _pip(roots, python, arch, folder, newest)
     if refusal:
         raise FleetError(f"pip cannot download fleet's packages for {python} on {arch}: {_reason(refusal)}", _hint(refusal))

@@ -131,7 +131,7 @@ def _prepared(login: Login, identity: Path | None) -> Any:
         from fabric import Config, Connection
         from paramiko.ssh_exception import SSHException
     except ImportError:
-        raise FleetError("SSH needs fabric, which is not installed", "pip install 'fleet[aws]'") from None
+        raise FleetError("SSH needs fabric, which is not installed", "pip install 'fleet[aws]', or 'fleet[gcp]'") from None
     if identity is not None and not identity.is_file():
         raise FleetError(f"there is no key {identity}")
     try:

@@ -49,6 +49,8 @@ class Target:
     arch: str
     home: str
     """FLEET_HOME there."""
+    clouds: tuple[str, ...] = ("aws",)
+    """Those that it looks after."""
 
 
 def package_files() -> dict[str, bytes]:
@@ -94,13 +96,13 @@ def version_of(target: Target) -> str:
     """Names all of it: equal files, an equal name, known before anything is downloaded."""
     own = {**package_files(), **scripts(target)}
     hashes = {path: hashlib.sha256(data).hexdigest() for path, data in own.items()}
-    told = [FORMAT, hashes, controller_pins(), target.tag, target.arch]
+    told = [FORMAT, hashes, controller_pins(target.clouds), target.tag, target.arch]
     return f"{fleet.__version__}-{hashlib.sha256(canonical_json(told)).hexdigest()[:12]}"
 
 
 def host_archive(target: Target, download: Download | None = None) -> bytes:
     """A tar.gz of the folder. Raises FleetError if a package cannot be had."""
-    packages = downloaded(controller_pins(), target.tag, target.arch, download)
+    packages = downloaded(controller_pins(target.clouds), target.tag, target.arch, download)
     _check_versions(packages, target)
     inside = {f"{SITE}/{path}": data for path, data in {**packages, **package_files()}.items()}
     return archive({**inside, **scripts(target)})

@@ -65,12 +65,13 @@ def standing(tunnel: Tunnel, ready_seconds: float = READY_SECONDS) -> Iterator[N
         errors="replace",
         start_new_session=True,  # Ctrl-C is for what goes through the tunnel
     )
-    said, ready = deque[str](maxlen=5), threading.Event()
-    reading = threading.Thread(target=_read, args=(process, said, ready), name="iap", daemon=True)
+    said, stands, known = deque[str](maxlen=5), threading.Event(), threading.Event()
+    reading = threading.Thread(target=_read, args=(process, said, stands, known), name="iap", daemon=True)
     reading.start()
     try:
-        if not ready.wait(ready_seconds) or process.poll() is not None:
-            raise _broken(tunnel, process, said, reading)
+        known.wait(ready_seconds)
+        if not stands.is_set():
+            raise _broken(tunnel, said)
         yield
     finally:
         process.terminate()
@@ -82,20 +83,19 @@ def standing(tunnel: Tunnel, ready_seconds: float = READY_SECONDS) -> Iterator[N
         reading.join(END_SECONDS)
 
 
-def _read(process: subprocess.Popen[str], said: deque[str], ready: threading.Event) -> None:
-    """Until it ends: a pipe that nobody reads would hold it up."""
+def _read(process: subprocess.Popen[str], said: deque[str], stands: threading.Event, known: threading.Event) -> None:
+    """Until it ends: a pipe that nobody reads would hold it up. ``known``: it stands, or will not."""
     assert process.stderr is not None
     with process.stderr:
         for line in process.stderr:
             said.append(line.strip())
             if READY in line:
-                ready.set()
-    ready.set()  # it ended: that is known now
+                stands.set()
+                known.set()
+    known.set()
 
 
-def _broken(tunnel: Tunnel, process: subprocess.Popen[str], said: deque[str], reading: threading.Thread) -> FleetError:
-    if process.poll() is not None:
-        reading.join(END_SECONDS)
+def _broken(tunnel: Tunnel, said: deque[str]) -> FleetError:
     told = " ".join(line for line in said if line) or "it said nothing"
     return FleetError(
         f"no tunnel to {tunnel.instance} through Identity-Aware Proxy: {told[-600:]}",

@@ -12,7 +12,8 @@ from fleet.model.documents import BootDocument
 
 def launch_request(fleet_id: str, root: str, run: RunState, attempt: AttemptState) -> LaunchRequest:
     """Render the request for the attempt's present try. ``root`` is the bucket's URL, which the agent opens."""
-    job, volume = run.job, attempt.volume
+    job, volume, pace = run.job, attempt.volume, pace_of(attempt.offers[0].provider)
+    longest = pace.longest_life
     boot = BootDocument(
         fleet_id=fleet_id,
         root=root,
@@ -28,7 +29,7 @@ def launch_request(fleet_id: str, root: str, run: RunState, attempt: AttemptStat
         predecessor=attempt.predecessor,
         besides=attempt.besides,
         lease_until=attempt.lease_until,
-        intervals=pace_of(attempt.offers[0].provider).intervals,
+        intervals=pace.intervals,
     )
     return LaunchRequest(
         token=attempt.token,
@@ -44,6 +45,7 @@ def launch_request(fleet_id: str, root: str, run: RunState, attempt: AttemptStat
         disk_size_gb=job.resources.disk_size,
         user_data=document_bytes(boot).decode(),
         lease_until=attempt.lease_until,
+        ends_by=attempt.intended_at + longest if longest is not None else None,
         tags={
             "fleet": fleet_id,
             "run": run.run_id,

@@ -49,7 +49,7 @@ def _prepared(reach: Reach, identity: Path | None, patience: Patience) -> Any:
         from fabric import Config, Connection
         from paramiko.ssh_exception import SSHException
     except ImportError:
-        raise FleetError("SSH needs fabric, which is not installed", "pip install 'fleet[aws]'") from None
+        raise FleetError("SSH needs fabric, which is not installed", "pip install 'fleet[aws]', or 'fleet[gcp]'") from None
     if identity is not None and not identity.is_file():
         raise FleetError(f"there is no key {identity}")
     try:
@@ -151,7 +151,7 @@ def impostor(reach: Reach, shown: str) -> ImpostorError:
 def _refused(reach: Reach, error: Exception) -> LoginRefusedError:
     return LoginRefusedError(
         f"{reach.name} takes none of your keys for {reach.user}: {error}",
-        "It knows the key that was imported when the fleet was set up (`fleet init aws`): --identity FILE names it.",
+        "It knows the key that the fleet was set up with (`fleet init aws` or `gcp`): --identity FILE names it.",
     )
 
 

@@ -16,6 +16,7 @@ from fleet.model.errors import StoreError
 from fleet.model.presence import Presence
 
 DEPLOY = "fleet controller deploy aws"
+DEPLOY_HOST = "fleet controller deploy ssh HOST"
 INSTALL = "fleet controller install"
 RUN = "fleet controller run"
 
@@ -88,6 +89,7 @@ def attendance(found: Sequence[Told], now: Seconds, here: str, live: Collection[
 def remedies(live: Collection[str]) -> list[str]:
     """What to type if nobody keeps runs alive."""
     rows = [(DEPLOY, "a function in your account, for some cents a month")] if "aws" in live else []
+    rows += [(DEPLOY_HOST, "a small Linux host that never sleeps")] if "gcp" in live else []
     rows += [(INSTALL, "a service of this computer"), (RUN, "this terminal, as long as it is open")]
     width = max(len(command) for command, _ in rows)
     return [f"  {command.ljust(width)}  {what}" for command, what in rows]
@@ -108,7 +110,7 @@ def awake(staying: Sequence[Presence], providers: Collection[str], here: str) ->
     """Until when those who stay look after a run in a cloud, if all of them run on this computer; empty: for ever."""
     if not set(providers) - {"local"} or any(word.kind == "function" or word.host != here for word in staying):
         return ""
-    remedy = f"; `{DEPLOY}` is for when it sleeps" if "aws" in providers else ""
+    remedy = f"; `{DEPLOY}` is for when it sleeps" if "aws" in providers else f"; `{DEPLOY_HOST}` puts one where none sleeps"
     return f"as long as this computer is awake{remedy}"
 
 

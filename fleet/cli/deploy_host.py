@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from fleet.control.own_cron import OwnCron
 
 How = Literal["service", "cron"]
-OWN = "It uses the AWS credentials that the host has by itself: fleet copies none."
+OWN = "It uses the credentials of {} that the host has by itself: fleet copies none."
+CALLED = {"aws": "AWS", "gcp": "Google Cloud"}
 NOBODY = "Runs go on, and nobody looks after them from there any more."
 BROKEN_OFF = (
     "\nfleet: left in the middle. The same command does the rest; `fleet controller remove ssh` takes everything away."
@@ -37,8 +38,8 @@ def deploy_ssh(
     from fleet.control.hosts import Wish, look, wanted_on
 
     login, home = login_of(target), open_home()
-    wish = Wish(_wanted_buckets(home, buckets), profile, cron)
-    _prepare(home, wish.buckets, upload=False)
+    named = _wanted_buckets(home, buckets)
+    wish = Wish(named, profile, cron, _prepare(home, named, upload=False))
     say(f"Looking at {login.name} …")
     with connected(login, identity=identity) as host:
         found = look(host.run, login.name)
@@ -141,32 +142,36 @@ def _wanted_buckets(home: Home, named: Sequence[str]) -> tuple[str, ...]:
     if not found:
         raise FleetError(
             "no bucket in a cloud is known here, so there is nothing that a host could look after",
-            "`fleet init aws` makes one; --bucket URL names one.",
+            "`fleet init aws` or `gcp` makes one; --bucket URL names one.",
         )
     return found
 
 
-def _prepare(home: Home, buckets: Sequence[str], *, upload: bool) -> None:
-    """Look into each bucket from here: a host is no place to find out that there is no fleet in it.
+def _prepare(home: Home, buckets: Sequence[str], *, upload: bool) -> tuple[str, ...]:
+    """Look into each bucket from here: a host is no place to find out that there is no fleet in it. The clouds that they are
+    in, and their machines.
 
     The host has no pip. So what its machines unpack is put into the bucket from here (``upload``), once for these versions.
     """
     from fleet.control.fleets import open_fleet
-    from fleet.control.setups import aws_setup
 
+    clouds: set[str] = set()
     for url in buckets:
         controller = open_fleet(home, url)
-        if upload and aws_setup(controller.objects) is not None:
+        there = controller.observer.providers.keys() & CALLED.keys()
+        clouds |= there | ({"s3": {"aws"}, "gs": {"gcp"}}.get(url.partition(":")[0]) or set())
+        if upload and there:
             from fleet.boot.wheelhouse import ensure_wheels
 
             ensure_wheels(controller.objects, __version__, tell=say)
+    return tuple(sorted(clouds))
 
 
 def _show(steps: Sequence[Step], found: Found, wanted: Wanted) -> None:
     if wanted.unit is not None and found.unit != wanted.unit:
         say(f"# {found.unit_path}\n{wanted.unit}")
     _list(steps)
-    say(f"\n{OWN}")
+    say("\n" + OWN.format(" and ".join(CALLED[name] for name in wanted.clouds)))
 
 
 def _take_away(steps: Sequence[Step], where: str, *, yes: bool) -> None:

@@ -13,6 +13,7 @@ from fleet.core.allowed import providers_of
 from fleet.model import layout
 from fleet.model.errors import FleetError, StoreError
 from fleet.model.job import Job
+from fleet.model.units import format_money
 from fleet.store.objects import Objects
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 CALLED = {"aws": "EC2", "gcp": "Compute Engine"}
 CALLS_PER_SECOND = 5.0
 CALLS_AT_ONCE = 20.0
-"""Of one controller in one region. EC2 gives an account twice that and more for what changes nothing, Compute Engine a project
-25 reads in a second; both share it with everything else that runs there (their documentation on request throttling)."""
+"""Of one controller in one region. EC2 gives an account twice that and more for what changes nothing, Compute Engine gives a
+project 25 reads a second, and both share it with everything else that runs there (their documents on throttling)."""
 
 
 def cloud_providers(
@@ -85,7 +86,13 @@ def _aws(
 def _gcp(home: Home, objects: Objects, setup: GcpSetup) -> Provider:
     from fleet.providers.gcp.provider import GcpProvider
 
-    return GcpProvider(setup.fleet_id, setup, home.cache / "gcp", newest=lambda: gcp_setup(objects))
+    def ask_for(offer: Offer) -> str:
+        from fleet.providers.gcp.quotas import advice
+
+        return advice(setup.project, offer.region, offer.instance_type, offer.accelerators, offer.market, "")
+
+    cache = home.cache / "gcp"
+    return GcpProvider(setup.fleet_id, setup, cache, newest=lambda: gcp_setup(objects), advice=ask_for)
 
 
 def prepare(home: Home, objects: Objects, job: Job, tell: Callable[[str], None]) -> None:
@@ -139,6 +146,22 @@ def bucket_for(home: Home, job: Job) -> str:
             f"One fleet in both: fleet init gcp --bucket {known['aws']}. Or name the bucket in the job.",
         )
     return next(iter(known.values()))
+
+
+def crossing(url: str, job: Job) -> tuple[str, ...]:
+    """What it costs that a job's machines may be in another cloud than the bucket at ``url``, in a sentence each."""
+    from fleet.control.rates import rates_of
+
+    home = {"s3": "aws", "gs": "gcp"}.get(url.partition(":")[0])
+    if home is None:
+        return ()
+    listed = rates_of({})
+    back = format_money(listed[home].egress_gb)
+    return tuple(
+        f"what machines on {CALLED[name]} save goes to {url} over the internet, at about "
+        f"{format_money(listed[name].egress_gb)} a GB, and what they restore comes from there at about {back} a GB"
+        for name in sorted(providers_of(job.resources) & (CALLED.keys() - {home}))
+    )
 
 
 def refuse_without_setup(job: Job, providers: Mapping[str, Provider]) -> None:

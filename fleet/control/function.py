@@ -42,6 +42,7 @@ from fleet.store.opening import open_objects
 
 if TYPE_CHECKING:
     from fleet.model.events import Event
+    from fleet.providers.base import Provider
 
 BUCKET, HOME, NAME = "FLEET_BUCKET", "FLEET_HOME", "AWS_LAMBDA_FUNCTION_NAME"
 """The environment: the bucket's URL; a folder that may be written to; and, by Lambda itself, how the function is called."""
@@ -263,9 +264,17 @@ def open_keeper(env: Mapping[str, str]) -> Keeper:
     # Machines of somebody's own computer: nobody here can ask about them, which is not to say that there are none.
     elsewhere = Elsewhere(LocalProvider(home.local, info.fleet_id))
     journal = Journal(objects, info.fleet_id, by=controller_name(env), version=__version__)
-    controller = Controller(objects, journal, info.fleet_id, {"local": elsewhere, **clouds})
+    controller = Controller(objects, journal, info.fleet_id, {"local": elsewhere, **asked_here(clouds)})
     made.append(controller)
     return kept_by(controller, shelf, _schedule(objects), env.get(NAME, "fleet"), home)
+
+
+def asked_here(clouds: Mapping[str, Provider]) -> dict[str, Provider]:
+    """A function on AWS has no login anywhere else: it sees its own cloud, and knows that there are others."""
+    from fleet.providers.local.elsewhere import Elsewhere
+
+    told = "machines of {} are looked after by controllers that are logged in there, which this function is not"
+    return {name: one if name == "aws" else Elsewhere(one, told=told.format(name)) for name, one in clouds.items()}
 
 
 def kept_by(

@@ -105,6 +105,8 @@ class Wanted:
     """Files of FLEET_HOME."""
     unit: str | None = None
     line: bytes | None = None
+    clouds: tuple[str, ...] = ("aws",)
+    """Those whose libraries it needs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,8 @@ class Work:
             f"set -e; rm -rf {shlex.quote(self.found.base)}/*.part; mkdir -p {part}; cd {part}; tar -xzf -; "
             f"chmod 755 {STARTER} {ROUND}; sync; {starts}; mv {part} {place}"
         )
-        packed = host_archive(target_of(self.found), self.download)
+        assert self.wanted is not None
+        packed = host_archive(target_of(self.found, self.wanted.clouds), self.download)
         self._do(script, "fleet cannot be put", packed, "Is the disk full, or the system's C library older than 2.28?")
 
     def _try(self, step: Step) -> None:
@@ -94,11 +95,12 @@ class Work:
 
     def _left(self, text: str) -> str:
         left = "Nothing was enabled; what was put there stays for the next try."
-        if not re.search("credential|profile|AccessDenied|denied|InvalidAccessKeyId", text):
+        if not re.search("[Cc]redential|profile|AccessDenied|denied|InvalidAccessKeyId", text):
             return left
         return (
             f"fleet never copies credentials. {self.name} needs its own: a role, or keys in ~/.aws of {self.found.user} "
-            f"there (--profile NAME chooses among them); `fleet policy aws` prints what they must allow. {left}"
+            f"there (--profile NAME chooses among them), for Google Cloud `gcloud auth application-default login` there; "
+            f"`fleet policy aws` and `gcp` print what they must allow. {left}"
         )
 
     def _file(self, path: str, data: bytes) -> None:

@@ -91,6 +91,8 @@ class Wish:
     profile: str | None = None
     """One of the host's own AWS profiles."""
     cron: bool = False
+    clouds: tuple[str, ...] = ("aws",)
+    """Those that its fleets have machines or their buckets in."""
 
 
 def wanted_on(found: Found, wish: Wish, known: AwsHome | None, name: str) -> Wanted:
@@ -104,17 +106,18 @@ def wanted_on(found: Found, wish: Wish, known: AwsHome | None, name: str) -> Wan
     current = f"{found.base}/current"
     environment = {"FLEET_HOME": found.fleet_home, "FLEET_CONTROLLER": "service"}
     return Wanted(
-        version=version_of(target_of(found)),
+        version=version_of(target_of(found, wish.clouds)),
         buckets=wish.buckets,
         settings=settings_for(wish, known),
         unit=None if wish.cron else unit_text([f"{current}/{STARTER}", "controller", "run"], environment),
         line=found.line if wish.cron else None,
+        clouds=wish.clouds,
     )
 
 
-def target_of(found: Found) -> Target:
+def target_of(found: Found, clouds: tuple[str, ...] = ("aws",)) -> Target:
     """What the program is built for."""
-    return Target(found.python, found.tag, found.arch, found.fleet_home)
+    return Target(found.python, found.tag, found.arch, found.fleet_home, clouds)
 
 
 def settings_for(wish: Wish, known: AwsHome | None) -> dict[str, bytes]:

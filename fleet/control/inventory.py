@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from fleet.control.account import account_of
 from fleet.control.controller import Controller
+from fleet.control.home import open_home
 from fleet.control.names import nearest
+from fleet.control.setups import gcp_setup
 from fleet.core.costs import HOURS_PER_MONTH
 from fleet.core.state import FleetState, RunState
 from fleet.model.base import Micros
 from fleet.model.cloud import GONE_STATES, Instance, InstanceState, Volume, VolumeState
 from fleet.model.errors import FleetError, ProviderError
 from fleet.model.events import VolumeDeleted, VolumeDeleteIntended, VolumeMade
+from fleet.providers.strays import Kind, Owned, Stray
 
 if TYPE_CHECKING:
+    from fleet.model.setup import GcpSetup
     from fleet.providers.aws.sweeping import Account
 
 log = logging.getLogger("fleet.control")
@@ -44,7 +48,7 @@ class KeptVolume:
 class Unowned:
     """Something that costs money and that no run owns."""
 
-    kind: Literal["machine", "volume", "snapshot", "spot-request", "ingress-rule", "template-version", "upload"]
+    kind: Kind
     provider: str
     region: str
     id: str
@@ -148,8 +152,11 @@ def unowned(controller: Controller, *, whole: bool = True) -> list[Unowned]:
     account = account_of(controller) if whole else None
     if account is not None:
         found.extend(_unowned_in(account, controller))
+    google = gcp_setup(controller.objects) if whole and "gcp" in controller.observer.providers else None
+    if google is not None:
+        found.extend(_unowned_in_project(google, controller))
     for name, provider in controller.observer.providers.items():
-        if name == "aws" and account is not None:
+        if (name == "aws" and account is not None) or (name == "gcp" and google is not None):
             continue
         for region in provider.regions():
             listing = provider.list(region)
@@ -162,19 +169,32 @@ def unowned(controller: Controller, *, whole: bool = True) -> list[Unowned]:
 
 
 def _unowned_in(account: Account, controller: Controller) -> Iterator[Unowned]:
-    from fleet.providers.aws.sweep import Owned
     from fleet.providers.aws.sweeping import sweep
 
-    attempts = [attempt for run in controller.state.runs.values() for attempt in run.attempts.values()]
-    owned = Owned(
-        frozenset(controller.state.runs),
+    swept = sweep(account, _owned(controller.state), controller.objects.now())
+    return _told("aws", swept.strays, swept.troubles)
+
+
+def _unowned_in_project(setup: GcpSetup, controller: Controller) -> Iterator[Unowned]:
+    from fleet.providers.gcp.sweeping import sweep
+
+    cache = open_home().cache / "gcp"
+    return _told("gcp", *sweep(setup, _owned(controller.state), controller.objects.now(), cache))
+
+
+def _owned(state: FleetState) -> Owned:
+    attempts = [attempt for run in state.runs.values() for attempt in run.attempts.values()]
+    return Owned(
+        frozenset(state.runs),
         frozenset(a.instance_id for a in attempts if a.instance_id is not None),
         frozenset(a.token for a in attempts if a.instance_id is None),
     )
-    swept = sweep(account, owned, controller.objects.now())
-    for where, trouble in swept.troubles.items():
-        log.warning("fleet: aws, %s is left out: %s", where, trouble.message)
-    yield from (Unowned(s.kind, "aws", s.region, s.id, s.why, s.monthly, s.of) for s in swept.strays)
+
+
+def _told(provider: str, strays: Iterable[Stray], troubles: Mapping[str, ProviderError]) -> Iterator[Unowned]:
+    for where, trouble in troubles.items():
+        log.warning("fleet: %s, %s is left out: %s", provider, where, trouble.message)
+    yield from (Unowned(s.kind, provider, s.region, s.id, s.why, s.monthly, s.of) for s in strays)
 
 
 def _machines(state: FleetState, provider: str, instances: tuple[Instance, ...]) -> Iterator[Unowned]:
@@ -195,14 +215,20 @@ def _machines(state: FleetState, provider: str, instances: tuple[Instance, ...])
 
 def collect(controller: Controller, one: Unowned) -> None:
     """End or delete what nobody owns. Raises ProviderError."""
+    stray = Stray(one.kind, one.region, one.id, one.why, one.monthly, one.of)
     account = account_of(controller) if one.provider == "aws" else None
+    google = gcp_setup(controller.objects) if one.provider == "gcp" else None
     if account is not None:
-        from fleet.providers.aws.sweep import Stray
-        from fleet.providers.aws.sweeping import remove
+        from fleet.providers.aws import sweeping as amazon
 
-        remove(account, Stray(one.kind, one.region, one.id, one.why, one.monthly, one.of))
+        amazon.remove(account, stray)
         return
     provider = controller.observer.providers[one.provider]
+    if google is not None:
+        from fleet.providers.gcp import sweeping as project
+
+        project.remove(google, provider, stray)
+        return
     if one.kind == "machine":
         provider.terminate(one.region, one.id)
     else:

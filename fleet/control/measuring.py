@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from fleet.control.setups import aws_setup
+from fleet.control.setups import aws_setup, gcp_setup
 from fleet.core.state import FleetState
 from fleet.core.storage import AT_LEAST, due, requests_so_far
 from fleet.model.base import Seconds
@@ -60,8 +60,8 @@ class StorageMeter:
             return None
 
     def _count_on(self, state: FleetState, now: Seconds) -> StorageMeasured | None:
-        setup = aws_setup(self.objects)
-        if setup is None:  # nobody says what lying there costs
+        where = _whose(self.objects)
+        if where is None:  # nobody says what lying there costs
             self._not_before = now + AGAIN
             return None
         assert isinstance(self.objects, Tallying)
@@ -76,6 +76,13 @@ class StorageMeter:
             return None
         size, count, self._bytes, self._count = self._bytes, self._count, 0, 0
         put, get = requests_so_far(state, count, now)
-        return StorageMeasured(
-            at=now, provider="aws", region=setup.bucket_region, bytes=size, objects=count, put=put, get=get
-        )
+        return StorageMeasured(at=now, provider=where[0], region=where[1], bytes=size, objects=count, put=put, get=get)
+
+
+def _whose(objects: Objects) -> tuple[str, str] | None:
+    """The cloud that a bucket is in, and its region there; None: nobody set it up. Raises FleetError."""
+    if objects.url.startswith("gs:"):
+        google = gcp_setup(objects)
+        return ("gcp", google.bucket_region) if google is not None else None
+    amazon = aws_setup(objects)
+    return ("aws", amazon.bucket_region) if amazon is not None else None

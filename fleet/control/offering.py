@@ -24,7 +24,7 @@ from fleet.core.worth import Knowledge, Worth, disk_prices, worth
 from fleet.model.base import Micros, Seconds
 from fleet.model.calendar import Span
 from fleet.model.cloud import Offer
-from fleet.model.errors import FleetError
+from fleet.model.errors import FleetError, ProviderError
 from fleet.model.job import Job
 from fleet.providers.base import Provider
 
@@ -135,14 +135,33 @@ def _next_run(state: FleetState, job: Job, now: float) -> RunState:
     return run.model_copy(update={"volumes": {holder[1].volume_id: holder[1]}, "volume_id": holder[1].volume_id})
 
 
+def _offers_of(providers: Iterable[Provider]) -> tuple[list[Offer], tuple[str, ...]]:
+    """What each sells, and which of them tells nothing now. Raises ProviderError if none tells anything."""
+    offers: list[Offer] = []
+    failed: dict[str, ProviderError] = {}
+    answered = False
+    for provider in providers:
+        try:
+            offers.extend(provider.offers())
+            answered = True
+        except ProviderError as error:
+            failed[provider.name] = error
+    if failed and not answered:
+        raise next(iter(failed.values()))
+    return offers, tuple(f"{name} tells no offers now: {error.message}" for name, error in failed.items())
+
+
 def offering(state: FleetState, providers: Iterable[Provider], job: Job, now: float, hinting: Hinting = _no_hints) -> Plan:
     """The offers that a job allows, cheapest first. Raises NothingFitsError, or ProviderError if none can be asked."""
     wanted = providers_of(job.resources)
     known = {provider.name: provider for provider in providers}
-    offers = [o for name in sorted(wanted & known.keys()) for o in known[name].offers()]
+    offers, silent = _offers_of([known[name] for name in sorted(wanted & known.keys())])
+    missing = sorted(wanted - known.keys())
+    silent += tuple(f"{name} is left out: `fleet init {name}` sets this fleet up there" for name in missing)
     allowed = sorted((o for o in offers if fitting(o, job.resources)), key=lambda o: (o.price, o.key))
     if not allowed:
-        raise NothingFitsError(f"no offer fits {described(job.resources)}", "Loosen resources, or raise max_price.")
+        hint = "\n".join([*silent, "Loosen resources, or raise max_price."])
+        raise NothingFitsError(f"no offer fits {described(job.resources)}", hint)
     run = _next_run(state, job, now)
     capabilities = {name: known[name].capabilities for name in {o.provider for o in offers}}
     prices = disk_prices(capabilities)
@@ -172,7 +191,7 @@ def offering(state: FleetState, providers: Iterable[Provider], job: Job, now: fl
     waits = _waits_for_budget(
         state, run, placement.offers if isinstance(placement, Placement) else allowed, now, known, price
     )
-    plan = Plan(rows, why, job.volume.size * price, job, forecast=foretold, beside=beside, waits=waits)
+    plan = Plan(rows, why, job.volume.size * price, job, forecast=foretold, beside=beside, notes=silent, waits=waits)
     return _with_bought(plan, knows.runs_of(job.name), now, known)
 
 

@@ -29,6 +29,7 @@ from fleet.model import layout
 from fleet.model.base import Seconds, document_bytes
 from fleet.model.errors import FleetError, NotFoundError, StoreError
 from fleet.model.presence import Kind, Presence
+from fleet.providers.local.elsewhere import Elsewhere
 from fleet.store.objects import Objects
 
 if TYPE_CHECKING:
@@ -68,10 +69,12 @@ def kind_here(environ: Mapping[str, str] = os.environ) -> Kind:
 
 
 def troubles_that_matter(controller: Controller) -> dict[str, str]:
-    """What cannot be seen: of another computer's own machines only if a run is to have one of those."""
+    """What cannot be seen: of machines that are not to be seen from here at all only if a run is to have one of those."""
     wanted = {name for run in controller.state.busy_runs for name in providers_of(run.job.resources)}
+    providers = controller.observer.providers.items()
+    unseen = {"local", *(name for name, one in providers if isinstance(one, Elsewhere))} - wanted
     told = controller.observer.troubles.items()
-    return {what: why for what, why in told if "local" in wanted or not what.startswith("local")}
+    return {what: why for what, why in told if re.split("[ /]", what)[0] not in unseen}
 
 
 def trouble_of(controller: Controller, *, elsewhere: bool = False) -> str:

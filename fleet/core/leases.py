@@ -115,6 +115,9 @@ def grant(
     and for as long as a machine beside it may live, also when that is longer than this one's lease.
     """
     until = now + pace.lease_cap
+    renewed = run.attempts.get(besides) if besides is not None else None
+    if pace.longest_life is not None:
+        until = min(until, (renewed.intended_at if renewed is not None else now) + pace.longest_life)
     limit = time_limit(run, now)
     if limit is not None:
         until = min(until, limit)

@@ -46,6 +46,9 @@ class Pace:
     """After a failed boot; doubles with each in a row."""
     lease_cap: Seconds = 7 * 86_400
     """No machine is armed for longer at once."""
+    longest_life: Seconds | None = None
+    """The cloud itself ends a machine so long after its launch was intended, which can never be put off: no lease is renewed
+    beyond. None: it does not."""
     lease_least: Seconds = 300
     """Money for less than this is not worth a launch: the machine leaves twice the stop's grace before its lease ends."""
     intervals: Intervals = field(default_factory=Intervals)
@@ -93,7 +96,10 @@ LOCAL = Pace(
     ),
 )
 
-_PACES = {"local": LOCAL}
+GOOGLE = Pace(longest_life=7 * 86_400)
+"""A guest that powers itself off is only stopped there, one that hangs does nothing: a time limit is set at launch."""
+
+_PACES = {"local": LOCAL, "gcp": GOOGLE}
 
 
 def pace_of(provider: str) -> Pace:

@@ -153,6 +153,8 @@ class LaunchRequest(Frozen):
     set-up that is mended meanwhile must not make another request of the same token."""
     lease_until: Seconds | None = None
     """Absolute time at which the machine powers itself off whatever happens."""
+    ends_by: Seconds | None = None
+    """Absolute time by which the cloud is to end the machine, however its lease is renewed; None: it cannot."""
     tags: dict[str, str] = Field(default_factory=dict)
 
 

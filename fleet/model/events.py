@@ -427,7 +427,7 @@ class StorageMeasured(_Event):
     type: Literal["storage-measured"] = "storage-measured"
     v: Literal[1] = 1
     provider: str
-    """Whose bucket it is: ``aws``."""
+    """Whose bucket it is: ``aws``, ``gcp``."""
     region: str
     bytes: int = Field(ge=0, le=MOST_BYTES)
     objects: int = Field(ge=0, le=MOST_BYTES)

@@ -97,6 +97,8 @@ class GcpSetup(Frozen):
     """Its number, which trust between clouds is told by."""
     bucket: str
     """The fleet's bucket, as a URL: ``gs://…``, or ``s3://…`` of the same fleet."""
+    bucket_region: str = ""
+    """Where a bucket on Cloud Storage is, which is what lying there costs by: ``us-central1``, ``us``. Empty: not known."""
     network: str
     """The fleet's own network: nothing is let in but what is opened for a while."""
     service_account: str

@@ -17,7 +17,7 @@ from fleet.providers.aws.errors import refusal
 from fleet.providers.aws.schedules import Schedules
 from fleet.providers.aws.session import aws_client, forget_clients
 from fleet.providers.aws.setup_policy import setup_policy
-from fleet.providers.aws.sweep import Owned
+from fleet.providers.strays import Owned
 from fleet.store.opening import open_objects
 from tests.aws.account import ACCOUNT, BUCKET, HOME, Account
 from tests.aws.deploying import Yard, damages, everything_of_it, rule_state, sources, state, tiny_zip

@@ -23,8 +23,9 @@ from fleet.model.setup import AwsRegion, AwsSetup
 from fleet.providers.aws import sweep as pure
 from fleet.providers.aws import sweeping
 from fleet.providers.aws.session import aws_client
-from fleet.providers.aws.sweep import Found, Owned, Stray, strays
+from fleet.providers.aws.sweep import Found, strays
 from fleet.providers.aws.sweeping import Account, remove, sweep
+from fleet.providers.strays import Owned, Stray
 from fleet.store.fleetfile import FleetInfo
 from fleet.store.opening import open_objects
 from tests.aws.moto import Moto

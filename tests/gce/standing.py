@@ -46,7 +46,7 @@ class Standing:
         self.env = environment(url, folder)
         self._session = requests.Session()
 
-    def control(self, name: str, verb: str, **telling: Any) -> Any:
+    def control(self, name: str, verb: str, /, **telling: Any) -> Any:
         """``control("compute", "preempt", zone=…, instance=…)``. Raises LookupError for a word that nobody knows."""
         answer = self._session.post(f"{self.url}/_control/{name}/{verb}", json=telling, timeout=30).json()
         if "error" in answer:

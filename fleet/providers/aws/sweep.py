@@ -9,21 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from fleet.core.costs import HOURS_PER_MONTH
 from fleet.model.base import Micros, Seconds
 from fleet.providers.aws.rules import own_rules
 from fleet.providers.let_in import forgotten
+from fleet.providers.strays import YOUNG, Owned, Stray, upload_stray, whose_run
 
-Kind = Literal["machine", "volume", "snapshot", "spot-request", "ingress-rule", "template-version", "upload"]
 Described = Mapping[str, Any]
 """One thing, as EC2's or S3's own answer has it."""
 
-YOUNG: Seconds = 3600
-"""Nothing younger is anybody's to collect: its owner may not have been able to say so yet."""
-YOUNG_UPLOAD: Seconds = 86_400
-"""A large file over a thin line takes its time."""
 GB_MONTH: Mapping[str, Micros] = {
     "gp3": 80_000,
     "gp2": 100_000,
@@ -39,18 +35,6 @@ SNAPSHOT_GB_MONTH: Micros = 50_000
 UPLOAD_GB_MONTH: Micros = 23_000
 ADDRESS_HOUR: Micros = 5_000
 """A public IPv4 address."""
-
-
-@dataclass(frozen=True, slots=True)
-class Owned:
-    """What the journal knows."""
-
-    runs: frozenset[str] = frozenset()
-    """Every run's id."""
-    instances: frozenset[str] = frozenset()
-    """Every attempt's machine."""
-    tokens: frozenset[str] = frozenset()
-    """Of attempts whose machine is not known: what comes with one of them is theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +56,6 @@ class Found:
     """Unfinished, each with its size as Bytes."""
     prices: Mapping[str, Micros] = field(default_factory=dict)
     """Micro-dollars per hour, by instance id: what each machine costs, where that could be found out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stray:
-    """Something that nobody owns."""
-
-    kind: Kind
-    region: str
-    id: str
-    why: str
-    monthly: Micros
-    of: str = ""
-    """What it is part of: a rule's group, a version's template, an upload's key."""
 
 
 def strays(found: Found, fleet_id: str, owned: Owned, now: Seconds) -> list[Stray]:
@@ -113,18 +84,12 @@ def _age(made: Any, now: Seconds) -> Seconds:
     return now - made.timestamp() if isinstance(made, datetime) else 0.0
 
 
-def _has_owner(tags: Mapping[str, str], instance_id: str | None, owned: Owned) -> bool:
-    if tags.get("run", "") not in owned.runs:
-        return False
-    return instance_id in owned.instances or tags.get("token") in owned.tokens
-
-
 def _machines(found: Found, fleet_id: str, owned: Owned, now: Seconds) -> Iterator[Stray]:
     for one in found.instances:
         state, name = one["State"]["Name"], one["InstanceId"]
         if state not in ("pending", "running", "stopping", "stopped") or not _is_ours(one, fleet_id):
             continue
-        if _age(one.get("LaunchTime"), now) < YOUNG or _has_owner(_tags(one), name, owned):
+        if _age(one.get("LaunchTime"), now) < YOUNG or owned.owns(_tags(one), name):
             continue
         hourly = found.prices.get(name, 0) + (ADDRESS_HOUR if one.get("PublicIpAddress") else 0)
         roots = sum(_monthly(v) for v in found.volumes if any(a.get("InstanceId") == name for a in _goes_with(v)))
@@ -152,7 +117,7 @@ def _volumes(found: Found, fleet_id: str, owned: Owned, now: Seconds) -> Iterato
         holders = [a.get("InstanceId", "") for a in one.get("Attachments") or ()]
         if run in owned.runs or owned.instances & set(holders) or _age(one.get("CreateTime"), now) < YOUNG:
             continue
-        why = f"run {run} is not this fleet's" if run else "no run is named on it"
+        why = whose_run(run)
         why += f"; attached to {holders[0]}" if holders else ""
         yield Stray("volume", found.region, one["VolumeId"], f"{why} ({one['Size']} GB)", _monthly(one))
 
@@ -163,7 +128,7 @@ def _snapshots(found: Found, fleet_id: str, owned: Owned, now: Seconds) -> Itera
         if not _is_ours(one, fleet_id) or run in owned.runs or _age(one.get("StartTime"), now) < YOUNG:
             continue
         size = int(one["VolumeSize"])
-        why = f"run {run} is not this fleet's" if run else "no run is named on it"
+        why = whose_run(run)
         yield Stray("snapshot", found.region, one["SnapshotId"], f"{why} (at most {size} GB)", size * SNAPSHOT_GB_MONTH)
 
 
@@ -173,7 +138,7 @@ def _spot_requests(found: Found, fleet_id: str, owned: Owned, now: Seconds) -> I
         lasting = one.get("Type") == "persistent"
         if one["State"] not in (("open", "active", "disabled") if lasting else ("open",)) or not _is_ours(one, fleet_id):
             continue
-        if _age(one.get("CreateTime"), now) < YOUNG or _has_owner(_tags(one), one.get("InstanceId"), owned):
+        if _age(one.get("CreateTime"), now) < YOUNG or owned.owns(_tags(one), one.get("InstanceId")):
             continue
         why = "it launches machines again and again" if lasting else "it may still launch a machine, for no attempt"
         yield Stray("spot-request", found.region, one["SpotInstanceRequestId"], why, 0)
@@ -206,8 +171,7 @@ def _templates(found: Found, fleet_id: str, now: Seconds) -> Iterator[Stray]:
 
 def _uploads(found: Found, now: Seconds) -> Iterator[Stray]:
     for one in found.uploads:
-        age = _age(one.get("Initiated"), now)
-        if age >= YOUNG_UPLOAD:
-            price = int(one.get("Bytes", 0)) * UPLOAD_GB_MONTH // 10**9
-            why = f"begun {age / 86_400:.0f} days ago and never finished ({int(one.get('Bytes', 0)) / 10**9:.1f} GB)"
-            yield Stray("upload", found.region, one["UploadId"], f"{one['Key']}: {why}", price, one["Key"])
+        age, size = _age(one.get("Initiated"), now), int(one.get("Bytes", 0))
+        stray = upload_stray(found.region, one["UploadId"], one["Key"], size, age, UPLOAD_GB_MONTH)
+        if stray is not None:
+            yield stray

@@ -13,7 +13,8 @@ from fleet.model.setup import AwsSetup
 from fleet.providers.aws.errors import translated
 from fleet.providers.aws.pricing import bundled
 from fleet.providers.aws.session import aws_client
-from fleet.providers.aws.sweep import Described, Found, Owned, Stray, strays
+from fleet.providers.aws.sweep import Described, Found, strays
+from fleet.providers.strays import Owned, Stray
 
 AT_ONCE = 8
 """Regions that are looked through at the same time."""

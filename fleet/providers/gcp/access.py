@@ -30,7 +30,7 @@ HOST_KEYS = "hostkeys/"
 
 
 def machine_address(setup: GcpSetup, instance_id: str, *, inside: bool = False) -> Address | None:
-    """The public IPv4 address, else the private one; None while the machine has none yet. ``inside``: always the private one.
+    """The public IPv4 address, else (``inside``: always) the private one; None while the machine has none yet.
 
     Raises ProviderError, also if the machine has ended.
     """
@@ -89,7 +89,7 @@ class Door(BaseDoor):
 
     def move(self, until: int) -> None:
         """Its description says another time. Whoever closed it meanwhile has it made anew with the next renewal."""
-        told = {"description": description(self._setup.fleet_id, until)}
+        told = {"name": self._name, "description": description(self._setup.fleet_id, until)}
         try:
             self._done("firewalls.patch", firewall=self._name, body=told)
         except ProviderError as error:

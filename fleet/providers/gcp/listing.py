@@ -61,6 +61,10 @@ class Lists:
             found.served.add(region)
         return (found.at, *found.of(region))
 
+    def everywhere(self) -> Found:
+        """What there is in all regions, those that no set-up names among them. Raises ProviderError."""
+        return self._ask(self._clock())
+
     def _ask(self, now: Seconds) -> Found:
         """Both lists at a time, since all that takes time in them is waiting."""
         with ThreadPoolExecutor(1) as beside:

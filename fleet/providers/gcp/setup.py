@@ -161,6 +161,7 @@ class Blueprint:
             "project": self.project,
             "number": self.number,
             "bucket": self.bucket,
+            "bucket_region": self.bucket_region.lower() if self.bucket_name else "",
             "network": self.name,
             "service_account": self.service_account,
             "service_account_id": unique_id,

@@ -1,4 +1,4 @@
-"""The provider ``local`` as another computer, or another home, sees it: not at all."""
+"""A provider as whoever cannot ask it sees it: not at all. So another computer, or another home, sees ``local``."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ T = TypeVar("T")
 class Elsewhere(Wrapper):
     """Answers nothing: an empty list would be taken for machines that are gone."""
 
-    def __init__(self, inner: Provider, where: str = "another home") -> None:
+    def __init__(self, inner: Provider, where: str = "another home", told: str = "") -> None:
+        """``told`` says why it cannot be asked, if it is not ``local``."""
         super().__init__(inner)
-        self._where = where
+        self._told = told or f"this fleet's local machines live in {where}; only a controller there can look after them"
 
     def around(self, call: Call, do: Callable[[], T]) -> T:
         """Refuse."""
-        message = f"this fleet's local machines live in {self._where}; only a controller there can look after them"
-        raise ProviderError(ErrorClass.TRANSIENT, "AnotherHome", message)
+        raise ProviderError(ErrorClass.TRANSIENT, "AnotherHome", self._told)

@@ -64,6 +64,14 @@ def test_the_packages_are_those_that_are_installed_here() -> None:
     assert not {"colorama", "pytest", "moto", "fabric"} & pins.keys()
 
 
+def test_a_controller_of_google_cloud_takes_googles_library_and_no_more_of_amazons_than_it_needs() -> None:
+    google, both = controller_pins(("gcp",)), controller_pins(("aws", "gcp"))
+    assert {"google-cloud-compute", "google-auth", "requests", "grpcio", "protobuf"} <= google.keys()
+    assert "boto3" not in google
+    assert both.keys() == google.keys() | controller_pins(("aws",)).keys()
+    assert version_of(replace(TARGET, clouds=("aws", "gcp"))) != version_of(TARGET)
+
+
 def test_without_boto3_the_user_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     version = importlib.metadata.version
 
@@ -90,8 +98,9 @@ def test_other_code_other_packages_or_another_host_are_another_version(monkeypat
     first = version_of(TARGET)
     assert first == version_of(TARGET)
     assert first.startswith(f"{fleet.__version__}-")
-    others = {version_of(replace(TARGET, **{name: "x"})) for name in ("python", "tag", "arch", "home")}
-    monkeypatch.setattr(host_package, "controller_pins", lambda: {"boto3": "9"})
+    changed = (replace(TARGET, python="x"), replace(TARGET, tag="x"), replace(TARGET, arch="x"), replace(TARGET, home="x"))
+    others = {version_of(one) for one in changed}
+    monkeypatch.setattr(host_package, "controller_pins", lambda _: {"boto3": "9"})
     others.add(version_of(TARGET))
     monkeypatch.setattr(host_package, "package_files", lambda: {"fleet/__init__.py": b""})
     others.add(version_of(TARGET))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,17 +25,25 @@ def test_the_buckets_are_those_that_were_named_else_those_that_others_can_reach(
     assert "controller install" in told.value.hint
 
 
-@pytest.mark.parametrize(("set_up", "upload", "put"), [(True, True, 1), (True, False, 0), (False, True, 0)])
+@pytest.mark.parametrize(
+    ("set_up", "upload", "put", "clouds"),
+    [
+        (("aws",), True, 1, ("aws",)),
+        (("gcp",), True, 1, ("aws", "gcp")),
+        (("aws",), False, 0, ("aws",)),
+        ((), True, 0, ("aws",)),
+    ],
+)
 def test_what_its_machines_unpack_is_put_into_the_bucket_from_here(
-    home: Home, monkeypatch: pytest.MonkeyPatch, set_up: bool, upload: bool, put: int
+    home: Home, monkeypatch: pytest.MonkeyPatch, set_up: tuple[str, ...], upload: bool, put: int, clouds: tuple[str, ...]
 ) -> None:
-    """The host has no pip. Looking writes nothing."""
+    """The host has no pip. Looking writes nothing. It needs the libraries of the bucket's cloud and of the machines'."""
     made: list[Any] = []
-    opened = type("Controller", (), {"objects": "the bucket"})()
+    observer = SimpleNamespace(providers=dict.fromkeys(("local", *set_up)))
+    opened = SimpleNamespace(objects="the bucket", observer=observer)
     monkeypatch.setattr("fleet.control.fleets.open_fleet", lambda _home, _url: opened)
-    monkeypatch.setattr("fleet.control.setups.aws_setup", lambda _objects: "a set-up" if set_up else None)
     monkeypatch.setattr("fleet.boot.wheelhouse.ensure_wheels", lambda objects, _version, tell: made.append(objects))
-    deploy_host._prepare(home, ("s3://one",), upload=upload)
+    assert deploy_host._prepare(home, ("s3://one",), upload=upload) == clouds
     assert made == ["the bucket"] * put
 
 

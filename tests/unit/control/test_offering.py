@@ -9,9 +9,10 @@ import pytest
 
 from fleet.cli.plan import plan_object
 from fleet.cli.up import spending
-from fleet.control.offering import Beside, Plan, offering
+from fleet.control.offering import Beside, NothingFitsError, Plan, offering
 from fleet.core.state import FleetState
 from fleet.model.cloud import Capabilities, Offer
+from fleet.model.errors import ErrorClass, ProviderError
 from fleet.providers.aws.rates import aws_rates
 from fleet.providers.base import Provider
 from tests.unit.core.world import folded, job, offer
@@ -100,3 +101,36 @@ def test_a_budget_that_lets_no_machine_be_launched_is_told_before_anything_is_st
     assert planned(shop, fleets).waits.startswith("the fleet's budget of $1.30 for a day")
     assert planned(shop, budget={"day": "$10", "time_zone": "UTC"}).waits == ""
     assert spending(planned(shop)).startswith("It begins on")
+
+
+class Silent(Shop):
+    """A provider that cannot be asked."""
+
+    def offers(self) -> Iterable[Offer]:
+        raise ProviderError(ErrorClass.CREDENTIALS, "RefreshError", "no Google credentials", "Log in.")
+
+
+def over_both(*shops: Shop) -> Plan:
+    wishes = job({"resources": {"any_of": [{"infra": "aws"}, {"infra": "gcp"}]}})
+    return offering(FleetState(), [cast("Provider", shop) for shop in shops], wishes, 1000.0)
+
+
+def test_a_cloud_that_cannot_be_asked_hides_no_other_and_is_named() -> None:
+    amazon = Shop("aws", in_region("us-east-1"))
+    found = over_both(amazon, Silent("gcp", ()))
+    assert [one.offer.provider for one in found.offers] == ["aws"]
+    assert found.notes == ("gcp tells no offers now: no Google credentials",)
+    assert over_both(amazon).notes == ("gcp is left out: `fleet init gcp` sets this fleet up there",)
+    with pytest.raises(ProviderError, match="no Google credentials"):
+        over_both(Silent("gcp", ()))
+    with pytest.raises(NothingFitsError, match=r"(?s)no offer fits.*gcp tells no offers now"):
+        over_both(Shop("aws", ()), Silent("gcp", ()))
+
+
+def test_the_cheaper_cloud_is_chosen() -> None:
+    google = [
+        offer("a-small-spot@50000").model_copy(update={"provider": "gcp", "region": "us-east-1", "zone": "us-east-1a"})
+    ]
+    found = over_both(Shop("aws", in_region("us-east-1")), Shop("gcp", google))
+    assert [(one.offer.provider, one.chosen) for one in found.offers] == [("gcp", True), ("aws", False)]
+    assert found.notes == ()

@@ -83,3 +83,22 @@ def test_the_limits_are_told_in_words() -> None:
         described(wish) == "infra local; market spot; accelerators K80:2 or infra local; market spot-first; max_price $0.50"
     )
     assert providers_of(wish) == {"local"}
+
+
+@pytest.mark.parametrize(
+    ("wish", "fits"),
+    [
+        ({"instance_type": "n1-standard-4", "accelerators": "T4:1"}, True),
+        ({"instance_type": "n1-standard-4", "accelerators": "T4:2"}, False),
+        ({"instance_type": "n1-standard-4", "accelerators": "V100"}, False),
+        ({"instance_type": "n1-standard-4+1xT4"}, True),
+        ({"instance_type": "n1-standard-4"}, False),  # a bare one: nobody asked for what is put in
+        ({"instance_type": "n1-standard-8", "accelerators": "T4"}, False),
+        ({"accelerators": "t4"}, True),
+    ],
+)
+def test_a_bare_types_name_means_it_with_what_is_put_into_it_where_that_is_asked_for(
+    wish: dict[str, object], fits: bool
+) -> None:
+    assert bool(fitting(offer("n1-standard-4+1xT4", accelerators=("T4",)), resources(**wish))) is fits
+    assert bool(fitting(offer("n1-standard-4"), resources(instance_type="n1-standard-4")))

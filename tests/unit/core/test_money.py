@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fleet.core.costs import attempt_cost, on_demand_cost, run_cost, volume_cost, volume_rate
 from fleet.core.fold import fold
 from fleet.core.leases import Lease, NoLease, at_most, committed, grant, worst_price
-from fleet.core.pace import CLOUD
+from fleet.core.pace import CLOUD, Pace, pace_of
 from fleet.core.state import AttemptState, FleetState, RunState, VolumeRecord
 from fleet.model import events as ev
 from fleet.model.cloud import Billing, Market, NewVolume, Offer, PriceSince, Volume, VolumeState
@@ -130,6 +130,17 @@ def test_the_worst_price_is_the_bid_or_on_demands() -> None:
 
 def test_without_a_budget_a_lease_is_a_week() -> None:
     assert grant(run(), offer(), 100.0, CLOUD, {}, 80_000) == Lease(100.0 + 7 * 86_400, None)
+
+
+def test_a_lease_is_renewed_no_further_than_the_cloud_lets_a_machine_live() -> None:
+    def renewed(pace: Pace, at: float) -> Lease | NoLease:
+        lives = attempt(intended_at=1000.0, launched_at=1100.0, lease_until=5000.0)
+        return grant(run(lives), offer(), at, pace, {}, 80_000, besides=lives.number)
+
+    a_week, six_days = 7 * 86_400, 6 * 86_400.0
+    assert renewed(pace_of("aws"), six_days) == Lease(six_days + a_week, None)
+    assert renewed(pace_of("gcp"), six_days) == Lease(1000.0 + a_week, None)
+    assert grant(run(), offer(), six_days, pace_of("gcp"), {}, 80_000) == Lease(six_days + a_week, None)
 
 
 def test_a_time_limit_counts_from_the_first_launch() -> None:

@@ -114,6 +114,11 @@ def test_what_does_not_work_yet_is_refused_never_ignored(extra: str) -> None:
         ("resources: {infra: aws/us-east}", "no region"),
         ("resources: {infra: aws/us-east-1/us-west-2a}", "no zone of us-east-1"),
         ("resources: {infra: aws/us-east-1/us-east-1a/x}", "too many parts"),
+        ("resources: {infra: gcp/us-east-1}", "'us-east-1' is no region of Google Cloud; write for example gcp/us-central1"),
+        ("resources: {infra: gcp/us-central1/us-central1a}", "write for example gcp/us-central1/us-central1-a"),
+        ("resources: {infra: gcp/us-central1/europe-west4-a}", "no zone of us-central1"),
+        ("resources: {infra: gcp/us-central1/us-central1-a/x}", "too many parts"),
+        ("resources: {infra: gcp}\nbucket: file:///tmp/x", "lies on this computer"),
         ("resources:\n  any_of: [{infra: aws/nowhere}]", "resources.any_of.infra: 'nowhere' is no region"),
         ("resources: {infra: aws}\nbucket: file:///tmp/x", "lies on this computer"),
         ("resources: {image_id: ami-1}", "machines of local are processes"),
@@ -139,6 +144,24 @@ keep_failed: 10m
     job = parse_job(MINIMAL + text, "job.yaml")
     assert (job.resources.infra, job.resources.disk_size) == ("aws/us-east-1/us-east-1a", 150)
     assert (job.keep_failed, job.bucket) == (600, "s3://mine/fleet")
+
+
+def test_a_job_may_go_to_either_cloud_with_a_bucket_on_one_of_them() -> None:
+    text = """resources:
+  any_of:
+    - {infra: aws/us-east-1, accelerators: T4}
+    - {infra: gcp/us-central1, instance_type: n1-standard-4, accelerators: "T4:1", market: spot}
+    - {infra: gcp/europe-west4/europe-west4-a, instance_type: "n1-standard-8+1xT4"}
+bucket: gs://mine/fleet
+"""
+    job = parse_job(MINIMAL + text, "job.yaml")
+    assert [one.infra for one in job.resources.any_of] == [
+        "aws/us-east-1",
+        "gcp/us-central1",
+        "gcp/europe-west4/europe-west4-a",
+    ]
+    assert job.resources.any_of[2].instance_type == ("n1-standard-8+1xT4",)
+    assert job.bucket == "gs://mine/fleet"
 
 
 @pytest.mark.parametrize(
