@@ -38,8 +38,10 @@ def findings_in_aws(job_file: Path | None, bucket: str | None) -> Iterator[Findi
 
 
 def _known(home: Home) -> str | None:
-    """The bucket on S3 that is known here; the newest if there are several."""
-    return next((url for url in reversed(home.known_buckets()) if url.startswith("s3:")), None)
+    """The bucket on S3 that is known here, the newest if there are several; or the one that EC2 was set up with."""
+    known = home.aws()
+    other = known.bucket if known is not None else None
+    return next((url for url in reversed(home.known_buckets()) if url.startswith("s3:")), other)
 
 
 def _look(home: Home, url: str | None, job: Job | None) -> Look:

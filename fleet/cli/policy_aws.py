@@ -57,5 +57,6 @@ def _policy(bucket: str | None, *, role: bool, setup: bool, images: bool) -> tup
         )
     name = own_name(place.fleet_id)
     if role:
-        return f"{name}-machines", instance_policy(place.bucket, account=place.account, partition=place.partition)
+        bucket = place.bucket if place.google is None else None
+        return f"{name}-machines", instance_policy(bucket, account=place.account, partition=place.partition)
     return f"{name}-controller", controller_policy(place.account, place.partition, place.bucket, place.fleet_id)

@@ -33,7 +33,7 @@ def init(
     ] = None,
     bucket: Annotated[
         str | None,
-        typer.Option("--bucket", help="aws, gcp: the bucket (gcp: gs://NAME, or s3://NAME); else one is made up."),
+        typer.Option("--bucket", help="aws, gcp: the bucket, s3://NAME or gs://NAME, of either cloud; else one is made up."),
     ] = None,
     project: Annotated[
         str | None, typer.Option("--project", help="gcp: the project's id; else the one that the login names.")

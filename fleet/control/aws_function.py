@@ -102,6 +102,9 @@ def prepare_deployment(
     if email is not None and ("@" not in email.strip("@") or email != email.strip()):
         raise FleetError(f"{email!r} is no e-mail address", "For example --email you@example.com")
     place = look_at_place(home, calls, usual_region(home, calls.profile), bucket)
+    if place.google is not None:
+        told = f"the controller in the account keeps to a bucket on S3, and this fleet's is {place.url}"
+        raise FleetError(told, "`fleet controller run` and `fleet controller deploy host` look after any bucket.")
     if place.setup is None or place.fleet_id is None:
         told = f"no fleet was set up in {place.url}"
         raise FleetError(told, "Once: fleet init aws. Is it in another bucket? Name it with --bucket.")

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from fleet.control.fleets import open_bucket
 from fleet.control.home import Home
-from fleet.control.setups import BrokenSetupError, aws_setup
+from fleet.control.setups import BrokenSetupError, aws_setup, gcp_setup
 from fleet.model.errors import FleetError
 from fleet.model.setup import AwsSetup
 from fleet.providers.aws.calling import Calls
-from fleet.providers.aws.names import bucket_name
+from fleet.providers.aws.google_way import GoogleWay, Trusted
+from fleet.providers.aws.names import bucket_name, own_name
 from fleet.providers.aws.session import aws_session
 from fleet.providers.aws.setup_bucket import look_at_bucket
 from fleet.store.fleetfile import read_fleet
@@ -31,17 +32,28 @@ class Place:
     account: str
     partition: str
     bucket: str
+    """Its name; or the URL of one on Cloud Storage."""
     region: str
+    """The bucket's; or where the account is asked for what is in no region."""
     there: bool
     tag: str | None = None
     fleet_id: str | None = None
     """From fleet.json."""
     setup: AwsSetup | None = None
+    google: GoogleWay | None = None
+    """The bucket is on Cloud Storage: the machines' way there."""
 
     @property
     def url(self) -> str:
         """As ``open_objects`` takes it."""
-        return f"s3://{self.bucket}"
+        return self.bucket if self.google is not None else f"s3://{self.bucket}"
+
+    @property
+    def trusted(self) -> Trusted | None:
+        """The machines' role, as Google is to trust it; None: the bucket is on S3, or no fleet is in it."""
+        if self.google is None or self.fleet_id is None:
+            return None
+        return Trusted(self.google, self.fleet_id, self.account, own_name(self.fleet_id), self.partition)
 
 
 def own_tag(place: Place) -> str | None:
@@ -84,6 +96,8 @@ def name_of_bucket(home: Home, account: str, region: str, named: str | None) -> 
     """The bucket that was named, else the one that is remembered, else the usual one."""
     known = home.aws()
     name = (named or (known.bucket if known else "")).removeprefix("s3://").strip("/") or bucket_name(account, region)
+    if name.startswith("gs://"):
+        return name
     if not NAME.fullmatch(name):
         raise FleetError(
             f"{name!r} is no name of a bucket", "Small letters, digits and hyphens, 3 to 63 of them: --bucket my-fleet"
@@ -95,6 +109,8 @@ def look_at_place(home: Home, calls: Calls, region: str, bucket: str | None) -> 
     """The bucket, and what of a fleet lies in it. Raises FleetError if it is somebody else's."""
     account, partition = whoami(calls, region)
     name = name_of_bucket(home, account, region, bucket)
+    if name.startswith("gs://"):
+        return _on_google(home, account, partition, name, region)
     found = look_at_bucket(calls, name, account, region)
     if found is None:
         return Place(account, partition, name, region, there=False)
@@ -103,6 +119,19 @@ def look_at_place(home: Home, calls: Calls, region: str, bucket: str | None) -> 
     tag = found[0].fields.get("tag")
     fleet_id = info.fleet_id if info else None
     return Place(account, partition, name, found[1], there=True, tag=tag, fleet_id=fleet_id, setup=read_setup(objects))
+
+
+def _on_google(home: Home, account: str, partition: str, url: str, region: str) -> Place:
+    """A fleet that is in a Google Cloud project already, and gets machines here too. Raises FleetError if there is none."""
+    objects = open_bucket(home, url)
+    info, google = read_fleet(objects), gcp_setup(objects)
+    if info is None or google is None:
+        told = f"no fleet was set up in {url}"
+        hint = f"`fleet init gcp --bucket {url}` makes a fleet there, and then `fleet init aws` adds machines of EC2."
+        raise FleetError(told, hint)
+    way, setup = GoogleWay(google.project, google.number, google.service_account), read_setup(objects)
+    where = setup.bucket_region if setup is not None else region
+    return Place(account, partition, url, where, there=True, fleet_id=info.fleet_id, setup=setup, google=way)
 
 
 def read_setup(objects: Objects) -> AwsSetup | None:

@@ -59,7 +59,7 @@ class Prepared:
     @property
     def url(self) -> str:
         """The bucket's."""
-        return f"s3://{self.blueprint.bucket}"
+        return self.blueprint.url
 
     @property
     def warnings(self) -> list[str]:
@@ -95,6 +95,7 @@ def prepare(home: Home, wish: Wish, calls: Calls) -> Prepared:
         networks=networks,
         keys=dict.fromkeys(regions, _key(calls, regions, wish, own_name(fleet_id))),
         public_ip=public_ip,
+        google=place.google,
     )
     found = survey(calls, blueprint, fleet=place.fleet_id is not None, setup=setup)
     return Prepared(calls, blueprint, found, plan(blueprint, found))

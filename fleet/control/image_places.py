@@ -35,7 +35,9 @@ class ImagePlace:
 def image_place(home: Home, bucket: str | None, regions: Sequence[str]) -> ImagePlace:
     """The bucket that was named, else the one that is remembered; the regions likewise. Raises FleetError."""
     calls, known = Calls(profile_of(home), denied=DENIED_IMAGES), home.aws()
-    url = f"s3://{bucket.removeprefix('s3://').strip('/')}" if bucket else known.bucket if known is not None else None
+    url = known.bucket if known is not None else None
+    if bucket:
+        url = bucket if bucket.startswith("gs://") else f"s3://{bucket.removeprefix('s3://').strip('/')}"
     objects = open_bucket(home, url) if url is not None else None
     setup = aws_setup(objects) if objects is not None else None
     there = tuple(setup.regions) if setup is not None else known.regions if known is not None else ()

@@ -37,6 +37,16 @@ def storage_endpoint(env: Mapping[str, str]) -> str:
     return named.rstrip("/").removesuffix("/storage/v1").rstrip("/")  # gcloud's names the interface for JSON
 
 
+OVERRIDE = "CLOUDSDK_API_ENDPOINT_OVERRIDES_"
+"""How variables begin that say another address for one of Google's interfaces (gcloud's, by the interface's name)."""
+
+
+def google_endpoints(env: Mapping[str, str]) -> dict[str, str]:
+    """What of an environment a machine must be told to reach the same Google; empty: the standard one."""
+    names = sorted(name for name in env if name.startswith(OVERRIDE) or name == ENDPOINTS[0])
+    return {name: env[name] for name in names if env[name]}
+
+
 def told_on_google(setup: GcpSetup) -> dict[str, str]:
     """For the environment of a machine of Compute Engine. Empty: its bucket is on Cloud Storage."""
     found = {AWS_ROLE: setup.aws_role, BUCKET_REGION: setup.aws_region}
@@ -45,9 +55,6 @@ def told_on_google(setup: GcpSetup) -> dict[str, str]:
 
 def told_on_amazon(setup: AwsSetup) -> dict[str, str]:
     """For the environment of a machine of EC2: where its bucket is, or how it gets into one on Cloud Storage."""
-    found = {
-        BUCKET_REGION: setup.bucket_region,
-        GOOGLE_PROVIDER: setup.google_provider,
-        GOOGLE_ACCOUNT: setup.google_account,
-    }
-    return {name: value for name, value in found.items() if value}
+    if setup.google_provider:
+        return {GOOGLE_PROVIDER: setup.google_provider, GOOGLE_ACCOUNT: setup.google_account}
+    return {BUCKET_REGION: setup.bucket_region}

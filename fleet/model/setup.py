@@ -34,7 +34,7 @@ class AwsSetup(Frozen):
     bucket: str
     """Its name; or the URL of a bucket on Cloud Storage, ``gs://…``."""
     bucket_region: str
-    """Empty for a bucket on Cloud Storage."""
+    """With a bucket on Cloud Storage: where the account is asked for what is in no region."""
     instance_profile: str
     """Its name; machines get the role of the same name."""
     google_provider: str = ""

@@ -12,6 +12,7 @@ from tests.gce.compute_lists import Lists
 from tests.gce.compute_lookups import Lookups
 from tests.gce.compute_net import Net
 from tests.gce.compute_operations import Operations
+from tests.gce.compute_routers import Routers
 from tests.gce.compute_stock import Stock
 from tests.gce.compute_words import Words
 from tests.gce.compute_world import World
@@ -41,7 +42,15 @@ class Compute(JsonApi):
         self.lookups = Lookups(self.world, self.stock, self.limits, self.lists)
         self.net = Net(self.world, self.operations, self.stock, self.lists)
         changes = Changes(self.world, self.operations, self.stock, self.disks, self.instances)
-        for part in (self.operations, self.disks, self.instances, changes, self.lookups, self.net):
+        for part in (
+            self.operations,
+            self.disks,
+            self.instances,
+            changes,
+            self.lookups,
+            self.net,
+            Routers(self.world, self.operations, self.lists),
+        ):
             self.methods.update(part.methods())
         self._list("instances", "instance")
         self._list("disks", "disk")

@@ -138,7 +138,7 @@ class Net:
 
     def _user(self, thing: Thing) -> Thing | None:
         link = thing.data["selfLink"]
-        for kind in ("subnetworks", "firewalls"):
+        for kind in ("subnetworks", "firewalls", "routers"):
             for other in self.world.all(kind):
                 if other.data.get("network") == link:
                     return other

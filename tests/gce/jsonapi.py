@@ -50,6 +50,8 @@ class Cloud:
     lock: threading.RLock = field(default_factory=threading.RLock)
     login: Any = None
     """`tests.gce.login.Login`: who holds which token."""
+    disabled: set[str] = field(default_factory=set)
+    """Interfaces (``compute``) that are not enabled in the project."""
 
     def fault(self, text: str) -> Answered:
         """Remembered, and answered."""
@@ -157,6 +159,8 @@ class JsonApi:
         try:
             if order and order.kind == "fail":
                 raise order.refusal()
+            if self.name in self.cloud.disabled:
+                raise not_enabled(self.name, self.cloud.number)
             self.before(call)
             given = answer(call)
         except Refused as refused:
@@ -164,6 +168,22 @@ class JsonApi:
         if order and order.kind == "lose":
             return Answered(LOST)
         return given if isinstance(given, Answered) else told(given or {})
+
+
+def not_enabled(name: str, number: str) -> Refused:
+    """What an interface says that is not enabled in the project."""
+    service = f"{name}.googleapis.com"
+    message = (
+        f"{name} API has not been used in project {number} before or it is disabled. Enable it by visiting "
+        f"https://console.developers.google.com/apis/api/{service}/overview?project={number} then retry."
+    )
+    info = {
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": "SERVICE_DISABLED",
+        "domain": "googleapis.com",
+        "metadata": {"service": service, "consumer": f"projects/{number}"},
+    }
+    return Refused(403, "accessNotConfigured", message, "PERMISSION_DENIED", [info])
 
 
 def _place(method: Method, name: str, value: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from fleet.providers.aws.login import chosen_profile, configuration
 
-SERVICES = ("s3", "ssm", "secrets_manager")
+SERVICES = ("s3", "sts", "ssm", "secrets_manager")
 """What a machine speaks to, in the words of AWS's configuration."""
 
 

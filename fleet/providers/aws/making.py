@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from fleet.model.setup import AwsSetup
+from fleet.providers.aws import google_way
 from fleet.providers.aws.calling import Calls
-from fleet.providers.aws.policies import instance_policy
 from fleet.providers.aws.setup import SERVICES, Blueprint, Survey
 from fleet.providers.aws.setup_bucket import create_bucket, look_at_bucket, mend_bucket
 from fleet.providers.aws.setup_region import (
@@ -41,8 +41,12 @@ def survey(calls: Calls, plan: Blueprint, *, fleet: bool, setup: AwsSetup | None
     """Everything that is there. ``fleet``: whether fleet.json is in the bucket; ``setup``: the document that was found."""
     home, name = plan.bucket_region, plan.name
     things: dict[Place, Found | None] = {}
-    bucket = look_at_bucket(calls, plan.bucket, plan.account, home)
-    things["bucket", home, plan.bucket] = bucket[0] if bucket else None
+    if plan.trusted is None:
+        bucket = look_at_bucket(calls, plan.bucket, plan.account, home)
+        things["bucket", home, plan.bucket] = bucket[0] if bucket else None
+    else:
+        seen = google_way.look(plan.trusted)
+        things |= {(one.kind, "", one.name): seen[one.kind] for one in plan.trusted.wanted()}
     things["fleet", "", plan.fleet_id] = Found(plan.fleet_id, {}) if fleet else None
     for one in SERVICES:
         things["service role", "", one] = look_at_service_role(calls, home, one)
@@ -86,12 +90,14 @@ class Maker:
             case "role":
                 if new:
                     create_role(calls, home, plan)
-                policy = instance_policy(plan.bucket, account=plan.account, partition=plan.partition)
-                mend_role(calls, home, plan, _rest(step), policy)
+                mend_role(calls, home, plan, _rest(step), plan.policy)
             case "profile":
                 if new:
                     create_profile(calls, home, plan)
                 mend_profile(calls, home, plan, _rest(step))
+            case kind if kind in google_way.KINDS:
+                assert plan.trusted is not None
+                google_way.make(plan.trusted, kind, step.differs)
             case _:
                 self._in_region(step)
 

@@ -96,21 +96,30 @@ def trust_policy() -> dict[str, Any]:
     return policy_of({"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"})
 
 
-def instance_policy(bucket: str, prefix: str = "", *, account: str, partition: str = "aws") -> dict[str, Any]:
-    """What a machine may do: read its job and its run, write what a machine writes, read the fleet's secrets."""
+def instance_policy(bucket: str | None, prefix: str = "", *, account: str, partition: str = "aws") -> dict[str, Any]:
+    """What a machine may do: read its job and its run, write what a machine writes, read the fleet's secrets.
+
+    ``bucket`` None: it is on another cloud, which says what machines may do there.
+    """
+    secrets = [
+        f"arn:{partition}:ssm:*:{account}:parameter/fleet/*",
+        f"arn:{partition}:secretsmanager:*:{account}:secret:fleet/*",
+    ]
+    of_fleet = {"kms:EncryptionContext:PARAMETER_ARN": secrets[0]}
+    reading = [
+        statement("Secrets", "Allow", ["ssm:GetParameter", "ssm:GetParameters", "secretsmanager:GetSecretValue"], secrets),
+        statement("Decrypt", "Allow", ["kms:Decrypt"], f"arn:{partition}:kms:*:{account}:key/*", {"StringLike": of_fleet}),
+    ]
+    if bucket is None:
+        return policy_of(*reading)
     root = f"arn:{partition}:s3:::{bucket}"
     within = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
 
     def keys(*patterns: str) -> list[str]:
         return [f"{root}/{within}{pattern}" for pattern in patterns]
 
-    secrets = [
-        f"arn:{partition}:ssm:*:{account}:parameter/fleet/*",
-        f"arn:{partition}:secretsmanager:*:{account}:secret:fleet/*",
-    ]
     # Whether an absent key is "not found" or "denied" depends on this permission, and then no prefix is asked for at all.
     listing = {"StringLikeIfExists": {"s3:prefix": [f"{within}{one}*" for one in READS]}}
-    of_fleet = {"kms:EncryptionContext:PARAMETER_ARN": secrets[0]}
     return policy_of(
         statement("List", "Allow", ["s3:ListBucket"], root, listing),
         statement("Read", "Allow", ["s3:GetObject"], keys(*(f"{one}*" for one in READS))),
@@ -118,8 +127,7 @@ def instance_policy(bucket: str, prefix: str = "", *, account: str, partition: s
             "Write", "Allow", ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"], keys(*WRITES)
         ),
         statement("Retain", "Allow", ["s3:DeleteObject"], keys(*REMOVES)),
-        statement("Secrets", "Allow", ["ssm:GetParameter", "ssm:GetParameters", "secretsmanager:GetSecretValue"], secrets),
-        statement("Decrypt", "Allow", ["kms:Decrypt"], f"arn:{partition}:kms:*:{account}:key/*", {"StringLike": of_fleet}),
+        *reading,
         statement("NeverForge", "Deny", ["s3:*"], keys(*FORBIDDEN)),
         {
             "Sid": "NeverDelete",
@@ -137,7 +145,10 @@ def instance_policy(bucket: str, prefix: str = "", *, account: str, partition: s
 
 
 def controller_policy(account: str, partition: str, bucket: str, fleet_id: str) -> dict[str, Any]:
-    """What a controller may do: look, launch what carries the fleet's tag, change what carries it, and use the bucket."""
+    """What a controller may do: look, launch what carries the fleet's tag, change what carries it, and use the bucket.
+
+    ``bucket``: its name, or the URL of one that is on another cloud, which says who may use it.
+    """
     ec2 = f"arn:{partition}:ec2:*:{account}:"
     role = f"arn:{partition}:iam::{account}:role/{own_name(fleet_id)}"
     profile = f"arn:{partition}:iam::{account}:instance-profile/{own_name(fleet_id)}"
@@ -159,7 +170,7 @@ def controller_policy(account: str, partition: str, bucket: str, fleet_id: str) 
         ),
         statement("ChangeOwn", "Allow", OWN_CHANGES, [f"{ec2}*/*", f"arn:{partition}:ec2:*::snapshot/*"], owned),
         *waking(account, partition, fleet_id),
-        *_bucket_statements(f"arn:{partition}:s3:::{bucket}"),
+        *([] if "://" in bucket else _bucket_statements(f"arn:{partition}:s3:::{bucket}")),
     )
 
 

@@ -19,12 +19,13 @@ close_access   RevokeSecurityGroupIngress
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from fleet.model.across import told_on_amazon
+from fleet.model.across import google_endpoints, told_on_amazon
 from fleet.model.base import Seconds
 from fleet.model.cloud import (
     AccessRule,
@@ -126,7 +127,8 @@ class AwsProvider(Account):
         if here is None:
             return target
         setup = newest.model_copy(update={"regions": {here.region: here}})
-        there = {**target.environment, **told_on_amazon(newest)}
+        google = google_endpoints(os.environ) if newest.google_provider else {}
+        there = {**target.environment, **told_on_amazon(newest), **google}
         return target.model_copy(update={"setup": setup.model_dump_json(), "environment": there})
 
     def launch(self, request: LaunchRequest, in_time: InTime = always) -> Instance:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fleet.model.setup import AwsRegion, AwsSetup
+from fleet.providers.aws.google_way import GoogleWay, Trusted
 from fleet.providers.aws.names import TAG, own_name
 from fleet.providers.aws.network import Network
 from fleet.providers.aws.policies import instance_policy, trust_policy
@@ -37,11 +38,31 @@ class Blueprint:
     keys: Mapping[str, PublicKey | None]
     """By region: None means that nobody logs in there."""
     public_ip: bool = True
+    google: GoogleWay | None = None
+    """The bucket is on Cloud Storage: its way there; then ``bucket`` is its URL."""
 
     @property
     def name(self) -> str:
         """Of role, profile, groups, keys and templates."""
         return own_name(self.fleet_id)
+
+    @property
+    def url(self) -> str:
+        """The bucket's."""
+        return self.bucket if self.google is not None else f"s3://{self.bucket}"
+
+    @property
+    def policy(self) -> dict[str, Any]:
+        """What machines may do in the account: to a bucket elsewhere Google lets them."""
+        bucket = None if self.google is not None else self.bucket
+        return instance_policy(bucket, account=self.account, partition=self.partition)
+
+    @property
+    def trusted(self) -> Trusted | None:
+        """The machines' role, as Google is to trust it; None: the bucket is on S3."""
+        if self.google is None:
+            return None
+        return Trusted(self.google, self.fleet_id, self.account, self.name, self.partition)
 
     def template_data(self, region: str, group: str) -> dict[str, Any]:
         """What every machine of a region is launched with. The root disk is not in it: its device is the image's to name,
@@ -74,19 +95,20 @@ class Blueprint:
     def wanted(self, groups: Mapping[str, str]) -> list[Thing]:
         """Everything, in the order of making. ``groups``: the ids of the security groups that are there, by region."""
         tag, name = {"tag": self.fleet_id}, self.name
-        policy = instance_policy(self.bucket, account=self.account, partition=self.partition)
+        trusted, told = self.trusted, "journal, checkpoints, logs and models"
         things = [
-            Thing("bucket", self.bucket_region, self.bucket, "journal, checkpoints, logs and models", {**BUCKET, **tag}),
+            *([Thing("bucket", self.bucket_region, self.bucket, told, {**BUCKET, **tag})] if trusted is None else []),
             Thing("fleet", "", self.fleet_id, "the fleet in it: fleet.json", {}),
             *(Thing("service role", "", one, "AWS's own: without it EC2 refuses spot", {}) for one in SERVICES),
             Thing(
                 "role",
                 "",
                 name,
-                "what machines may do in the bucket",
-                {"trust": trust_policy(), "policy": policy, **tag},
+                "what machines may do in the bucket" if trusted is None else "who machines are, and their secrets",
+                {"trust": trust_policy(), "policy": self.policy, **tag},
             ),
             Thing("profile", "", name, "hands the role to machines", {"role": name, **tag}),
+            *(trusted.wanted() if trusted is not None else []),
         ]
         for region, network in self.networks.items():
             group, key = groups.get(region, ""), self.keys[region]
@@ -118,6 +140,8 @@ class Blueprint:
             "bucket": self.bucket,
             "bucket_region": self.bucket_region,
             "instance_profile": self.name,
+            "google_provider": self.google.provider(self.fleet_id) if self.google is not None else "",
+            "google_account": self.google.service_account if self.google is not None else "",
             "regions": regions,
             "public_ip": self.public_ip,
         }

@@ -12,7 +12,8 @@ RATES = Rates({"volume": 80_000, "snapshot": 50_000, "image": 50_000}, 23_000)
 """gp3, and a snapshot at most, in most regions; and S3."""
 ORDER: tuple[str, ...] = (
     "schedule", "rule", "alarm", "topic", "function", "log group", "code",
-    "launch template", "key", "volume", "snapshot", "security group", "profile", "role", "record", "image", "bucket",
+    "launch template", "key", "volume", "snapshot", "security group", "google trust",
+    "google pool", "profile", "role", "record", "image", "bucket",
 )  # fmt: skip
 """The controller in the account first: what calls it before itself, itself before its role."""
 

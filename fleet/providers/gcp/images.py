@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from fleet.core.allowed import STOCK
+from fleet.model.across import google_endpoints, told_on_google
 from fleet.model.cloud import BootTarget, Offer
 from fleet.model.errors import ErrorClass, ProviderError
 from fleet.model.setup import GcpSetup
 from fleet.providers.gcp import shapes
 from fleet.providers.gcp.rest import get
-from fleet.providers.gcp.session import OVERRIDE
 from fleet.providers.gpus import GPUS, NEWEST
 from fleet.providers.image_cache import ImageCache
 from fleet.providers.priced import Arch
@@ -106,7 +106,7 @@ def boot_target(
         image=wish,
         arch=found.arch,
         driver=driver,
-        environment=environment(setup.project),
+        environment=environment(setup),
         setup=setup.model_copy(update={"regions": region}).model_dump_json(),
         user_data_limit=USER_DATA_LIMIT,
     )
@@ -192,7 +192,16 @@ def image_of(described: dict[str, Any], project: str) -> Image:
     )
 
 
-def environment(project: str) -> dict[str, str]:
-    """What agent and scripts need to reach the same cloud as the caller."""
-    custom = {name: value for name, value in sorted(os.environ.items()) if name.startswith(OVERRIDE) and value}
-    return {"FLEET_MACHINE": "gce", "GOOGLE_CLOUD_PROJECT": project, **custom}
+def environment(setup: GcpSetup) -> dict[str, str]:
+    """What agent and scripts need to reach the same cloud as the caller, and the bucket's, which may be another."""
+    there = {"FLEET_MACHINE": "gce", "GOOGLE_CLOUD_PROJECT": setup.project, **google_endpoints(os.environ)}
+    return {**there, **told_on_google(setup), **(_of_amazon() if setup.aws_role else {})}
+
+
+def _of_amazon() -> dict[str, str]:
+    try:
+        from fleet.providers.aws.endpoints import custom_endpoints
+
+        return custom_endpoints()
+    except ImportError:  # without Amazon's library nobody has configured anything for it
+        return {}

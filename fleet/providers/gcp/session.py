@@ -13,6 +13,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from fleet import __version__
+from fleet.model import across
 from fleet.model.errors import ErrorClass, ProviderError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ CONNECT_SECONDS = 5
 READ_SECONDS = 30
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 LOGIN = "gcloud auth application-default login"
-OVERRIDE = "CLOUDSDK_API_ENDPOINT_OVERRIDES_"
+OVERRIDE = across.OVERRIDE
 """Begins the names of variables that say where an interface is asked instead."""
 _MAKING = threading.Lock()
 

@@ -105,12 +105,17 @@ def member(number: str, fleet_id: str, account: str, role: str, partition: str =
     return f"principalSet://iam.googleapis.com/{pool_name(number, fleet_id)}/attribute.aws_role/{whose}"
 
 
+def users_of(policy: Mapping[str, Any]) -> set[str]:
+    """Who may act as a service account without any condition, by its policy."""
+    bindings = policy.get("bindings", ())
+    return {name for one in bindings if one.get("role") == USER and not one.get("condition") for name in one["members"]}
+
+
 def with_user(policy: Mapping[str, Any], who: str) -> dict[str, Any]:
     """A service account's policy in which ``who`` may act as it, all else as it was."""
     bindings: Sequence[Mapping[str, Any]] = policy.get("bindings", ())
     there = [dict(one) for one in bindings if one.get("role") != USER or one.get("condition")]
-    members = {name for one in bindings if one.get("role") == USER and not one.get("condition") for name in one["members"]}
-    return {**policy, "bindings": [*there, {"role": USER, "members": sorted({*members, who})}]}
+    return {**policy, "bindings": [*there, {"role": USER, "members": sorted({*users_of(policy), who})}]}
 
 
 def without_user(policy: Mapping[str, Any], who: str) -> dict[str, Any]:
