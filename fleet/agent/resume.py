@@ -12,8 +12,11 @@ from fleet.model import layout
 from fleet.model.base import Seconds
 from fleet.model.documents import Base, BootDocument, Heartbeat, Manifest, Resumed
 from fleet.model.errors import NotFoundError
-from fleet.store.checkpoints import Checkpoints, Restored, Scanner, signature_of
+from fleet.store.checkpoints import Checkpoints, Restored, Scanner
 from fleet.store.objects import Objects
+
+CLOCK_SET: Seconds = 2.0
+"""Two clocks that are kept right differ by less."""
 
 
 def resume(
@@ -64,25 +67,39 @@ def _commit_unsent(
     base: Base,
     beat: Heartbeat | None,
 ) -> None:
-    """A verified checkpoint that exists only on the volume is committed first, under this attempt."""
+    """A verified checkpoint that exists only on the volume is committed first, under this attempt.
+
+    One that the bucket has had before is no news, nor is one from before the newest: where the power failed, the volume may
+    have lost a rename that the bucket knows of, and shows the checkpoint before it.
+    """
     newest, _ = checkpoints.newest_valid(boot.attempt)
     scanner = Scanner(disk.checkpoints, disk.staging, boot.job.checkpoint.format)
     staged = scanner.finished(settled=True)
     if staged is None:
         return
     with staged:
-        if newest is not None and staged.signature == signature_of(newest.files):
+        step, at = _step_of(disk, boot.run_id, staged.modified, beat), _at_of(disk, boot.run_id, staged.modified)
+        if newest is not None and _is_older(step, at, newest):
+            return
+        if newest is not None and staged.signature in checkpoints.signatures(boot.attempt):
             return
         checkpoints.commit(
             boot.attempt,
             staged,
             parent=newest.ref if newest else base.ref,
-            step=_step_of(disk, boot.run_id, staged.modified, beat),
-            at=_at_of(disk, boot.run_id, staged.modified),
+            step=step,
+            at=at,
             format=boot.job.checkpoint.format,
             previous=newest,
-            trained=_trained_of(newest, beat, _at_of(disk, boot.run_id, staged.modified)),
+            trained=_trained_of(newest, beat, at),
         )
+
+
+def _is_older(step: int | None, at: Seconds, newest: Manifest) -> bool:
+    """By the time, where the steps do not say otherwise: without them a clock that was set may be what it is older by."""
+    if step is None or newest.step is None:
+        return at < newest.at - CLOCK_SET
+    return at < newest.at and step <= newest.step
 
 
 def _step_of(disk: Disk, run_id: str, modified: Seconds, beat: Heartbeat | None) -> int | None:

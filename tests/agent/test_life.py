@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -306,6 +307,35 @@ def test_an_agent_started_again_on_the_same_machine_goes_on_with_what_is_there(w
     again.training.save(30)
     again.live(5)
     assert again.beat.checkpoint_step == 30
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_volume_that_lost_its_last_rename_does_not_take_the_run_back(world: World, committed: bool) -> None:
+    """The power failed seconds after a commit: the bucket has the checkpoint, and the volume shows the one before it."""
+    life = world.attempt(disk=world.disk())
+    life.until("training")
+    state = world.disk() / "checkpoints" / "state.json"
+    life.training.save(10)
+    if committed:
+        life.live(5)
+    older, written = state.read_bytes(), state.stat().st_mtime
+    notes = {name: (world.disk() / ".fleet" / name).read_bytes() for name in ("saved.json", "progress.json") if committed}
+    world.clock.advance(0.5)
+    life.training.save(20)
+    life.live(5)
+    assert life.beat.checkpoint_step == 20
+    state.write_bytes(older)
+    os.utime(state, (written, written))
+    for name, note in notes.items():  # they were not on the disk either
+        (world.disk() / ".fleet" / name).write_bytes(note)
+    world.desired(live=(2,), newest=2, gone=(1,))
+    again = world.attempt(2, disk=world.disk(), predecessor=1)
+    again.until("training")
+    again.live(1)
+    assert again.beat.resumed is not None
+    assert (again.beat.resumed.step, again.beat.resumed.lost_steps) == (20, 0)
+    assert state.read_text() == '{"step": 20}'
+    assert world.checkpoints.all_committed() == {1: [1, 2] if committed else [1]}
 
 
 def test_a_machine_that_is_shut_down_around_it_saves_and_lets_go(world: World) -> None:

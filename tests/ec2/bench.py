@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import boto3
 import pytest
@@ -67,23 +67,29 @@ def place() -> Iterator[Place]:
 class Bench:
     """One fleet."""
 
-    def __init__(self, where: Place, folder: Path, power_on: PowerOn = Machine) -> None:
+    def __init__(self, where: Any, folder: Path, power_on: PowerOn = Machine) -> None:
         self.place, self.folder = where, folder
-        self.gateway = where.gateway
-        self.gateway.forget()
-        name = f"fleet-{secrets.token_hex(4)}"
-        boto3.client("s3", region_name=REGION).create_bucket(Bucket=name)
-        self.objects: Objects = open_objects(f"s3://{name}/{PREFIX}")
-        self.fleet_id = ensure_fleet(self.objects).fleet_id
         disks = folder / "disks"
         disks.mkdir()
-        env = {"AWS_ENDPOINT_URL": where.gateway.url}
-        self.cloud = ContainerCloud(where.network, disks, env, power_on)
-        self.cloud.policy = instance_policy(name, PREFIX, account=ACCOUNT)
+        self.objects, self.cloud = self.set_up(f"fleet-{secrets.token_hex(4)}", disks, power_on)
+        self.fleet_id = ensure_fleet(self.objects).fleet_id
         self.wheels = put_wheels(self.objects)
         journal = Journal(self.objects, self.fleet_id, by="test", version=__version__)
-        self.controller = Controller(self.objects, journal, self.fleet_id, {"aws": self.cloud})
+        self.controller = Controller(self.objects, journal, self.fleet_id, {self.cloud.name: self.cloud})
         self.controller.load()
+
+    def set_up(self, name: str, disks: Path, power_on: PowerOn) -> tuple[Objects, ContainerCloud]:
+        """The bucket, and the cloud whose machines use it."""
+        self.gateway = self.place.gateway
+        self.gateway.forget()
+        boto3.client("s3", region_name=REGION).create_bucket(Bucket=name)
+        cloud = ContainerCloud(self.place.network, disks, {"AWS_ENDPOINT_URL": self.gateway.url}, power_on)
+        cloud.policy = instance_policy(name, PREFIX, account=ACCOUNT)
+        return open_objects(f"s3://{name}/{PREFIX}"), cloud
+
+    def refused(self) -> list[Any]:
+        """Requests of machines that were not who they said they were, or not allowed what they asked."""
+        return list(self.gateway.refused())
 
     def start(self, text: str) -> RunState:
         """A run of a job; its file says which files lie beside it by being written before."""

@@ -47,7 +47,7 @@ def _refuse(error_class: ErrorClass, code: str, message: str = "") -> NoReturn:
 class Played(Protocol):
     """A machine, whatever plays it: tests.ec2.container.Machine says what is meant."""
 
-    told: Told
+    told: Any
     disks: dict[str, Disk]
     crashed: bool
 
@@ -62,7 +62,7 @@ class Played(Protocol):
     def remove(self) -> None: ...
 
 
-PowerOn = Callable[[Network, Told, dict[str, Disk]], Played]
+PowerOn = Callable[[Network, Any, dict[str, Disk]], Played]
 
 
 @dataclass
@@ -88,6 +88,9 @@ class ContainerCloud:
     """See fleet.providers.base; what a test does to machines is at the end."""
 
     name = "aws"
+    region, zone, instance_type = REGION, ZONE, "c5.2xlarge"
+    image_id, image = "ami-0123456789abcdef0", "debian-12"
+    first_disk = "nvme1n1"
     capabilities = Capabilities(
         notice_seconds=120,
         visible_within=5,
@@ -110,11 +113,11 @@ class ContainerCloud:
 
     def regions(self) -> Sequence[str]:
         """The only one."""
-        return (REGION,)
+        return (self.region,)
 
     def offers(self, region: str | None = None) -> Sequence[Offer]:
         """One machine type, on the spot market and on demand."""
-        what = {"provider": self.name, "region": REGION, "zone": ZONE, "instance_type": "c5.2xlarge"}
+        what = {"provider": self.name, "region": self.region, "zone": self.zone, "instance_type": self.instance_type}
         markets = ((Market.SPOT, 120_000), (Market.ON_DEMAND, 340_000))
         return [Offer.model_validate({**what, "market": m, "price": p, "on_demand_price": 340_000}) for m, p in markets]
 
@@ -124,8 +127,12 @@ class ContainerCloud:
 
     def boot_target(self, offers: Sequence[Offer], image_id: str | None) -> BootTarget:
         """Debian, and how to reach the services."""
-        env = {"AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION, **self._environment}
-        return BootTarget(image_id="ami-0123456789abcdef0", image=image_id or "debian-12", environment=env)
+        return BootTarget(image_id=self.image_id, image=image_id or self.image, environment=self.environment)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """How a machine reaches the cloud."""
+        return {"AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION, **self._environment}
 
     def launch(self, request: LaunchRequest, in_time: InTime = always) -> Instance:
         """Start a container, with its new volume there from the start."""
@@ -133,30 +140,38 @@ class ContainerCloud:
             for instance_id, made in self.made.items():
                 if made.request.token == request.token:
                     return self._seen(instance_id)
-            instance_id = f"i-0{secrets.token_hex(8)}"
-            told = Told(
-                instance_id,
-                self._network.address(),
-                user_data=base64.b64decode(request.user_data),
-                role=ROLE,
-                policy=self.policy,
-                public_key=self.public_key,
-                credentials_last=self.credentials_last,
-                spot=request.offers[0].market is Market.SPOT,
-            )
+            told = self.told_to(request)
             disks = {}
             if isinstance(request.volume, NewVolume):
                 shelf = self._new_volume(request.volume.size_gb, request.tags)
-                disks = {"nvme1n1": shelf.disk}
-                told.devices["ebs1"] = "sdf"
-            self.made[instance_id] = Made(request, self._power_on(self._network, told, disks), time.time())
-            return self._seen(instance_id)
+                disks = {self.first_disk: shelf.disk}
+            self.made[told.instance_id] = Made(request, self._power_on(self._network, told, disks), time.time())
+            return self._seen(told.instance_id)
+
+    def told_to(self, request: LaunchRequest) -> Any:
+        """What the metadata service will say of a machine that is asked for."""
+        new = isinstance(request.volume, NewVolume)
+        return Told(
+            f"i-0{secrets.token_hex(8)}",
+            self._network.address(),
+            user_data=base64.b64decode(request.user_data),
+            role=ROLE,
+            policy=self.policy,
+            public_key=self.public_key,
+            credentials_last=self.credentials_last,
+            spot=request.offers[0].market is Market.SPOT,
+            devices={"ami": "/dev/xvda", "root": "/dev/xvda"} | ({"ebs1": "sdf"} if new else {}),
+        )
 
     def _new_volume(self, size_gb: int, tags: dict[str, str]) -> Shelf:
         kept = {name: value for name, value in tags.items() if name in ("fleet", "run", "volume")}
-        shelf = Shelf(Disk(self._folder, size_gb), kept)
+        shelf = Shelf(self.new_disk(size_gb), kept)
         self.volumes[shelf.disk.volume_id] = shelf
         return shelf
+
+    def new_disk(self, size_gb: int) -> Disk:
+        """Called as the cloud calls its disks."""
+        return Disk(self._folder, size_gb)
 
     def _seen(self, instance_id: str) -> Instance:
         made = self.made[instance_id]
@@ -176,15 +191,20 @@ class ContainerCloud:
         )
 
     def _ended_by(self, made: Made) -> EndedBy:
-        if made.machine.told.notice_at is not None or made.machine.crashed:
+        if self.noticed(made.machine.told) or made.machine.crashed:
             return "cloud"
         return "fleet" if made.told_to_end else "itself"
+
+    def noticed(self, told: Any) -> bool:
+        """The machine was told that it is taken."""
+        return told.notice_at is not None
 
     def list(self, region: str) -> Listing:
         """Everything, at once."""
         with self._lock:
             instances = tuple(self._seen(instance_id) for instance_id in self.made)
-            return Listing(region=region, at=time.time(), instances=instances, volumes=tuple(map(self._shown, self.volumes)))
+            volumes = tuple(map(self._shown, self.volumes))
+            return Listing(region=region, at=time.time(), instances=instances, volumes=volumes)
 
     def _holder(self, volume_id: str) -> str | None:
         held = (n for n, m in self.made.items() if volume_id in [d.volume_id for d in m.machine.disks.values()])
@@ -194,8 +214,8 @@ class ContainerCloud:
         shelf, holder = self.volumes[volume_id], self._holder(volume_id)
         return Volume(
             volume_id=volume_id,
-            region=REGION,
-            zone=ZONE,
+            region=self.region,
+            zone=self.zone,
             size_gb=shelf.disk.size_gb,
             state=VolumeState.AVAILABLE if holder is None else VolumeState.IN_USE,
             attached_to=holder,
@@ -239,7 +259,7 @@ class ContainerCloud:
                 return
             if holder is not None:
                 _refuse(ErrorClass.NOT_YET, "VolumeInUse")
-            made.machine.attach(self.volumes[volume_id].disk)
+            made.machine.attach(self.volumes[volume_id].disk, self.first_disk)
 
     def detach(self, region: str, volume_id: str, instance_id: str) -> None:
         """Once the machine let go of it."""

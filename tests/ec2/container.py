@@ -13,15 +13,16 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from tests.ec2.disk import Disk, forget_disks
-from tests.ec2.imds import ADDRESS, Service, metadata_service
+from tests.ec2.imds import ADDRESS, metadata_service
 from tests.ec2.root import cache
-from tests.ec2.told import Told
 from tests.system.engine import asked
 
 LABEL = "fleet.test=ec2"
@@ -43,7 +44,8 @@ class Network:
     """Where machines and the metadata service meet."""
 
     name: str
-    service: Service
+    service: Any
+    """The metadata service: tests.ec2.imds.Service, or another cloud's."""
     image: str
     mounts: dict[Path, str] = field(default_factory=dict)
     """What the image brings beside its own files, from this computer."""
@@ -56,7 +58,7 @@ class Network:
 
 
 @contextlib.contextmanager
-def network(image: str) -> Iterator[Network]:
+def network(image: str, serve: Callable[[], AbstractContextManager[Any]] = metadata_service) -> Iterator[Network]:
     """The one network of this computer that has the metadata service's address, and nothing left of it afterwards."""
     name = f"fleet-ec2-{os.getpid()}"
     with (cache() / "network.lock").open("w") as lock:
@@ -64,7 +66,7 @@ def network(image: str) -> Iterator[Network]:
         _clean()
         asked("docker", "network", "create", "--label", LABEL, "--subnet", SUBNET, "--gateway", ADDRESS, name)
         try:
-            with metadata_service() as service:
+            with serve() as service:
                 yield Network(name, service, image)
         finally:
             _clean()
@@ -83,7 +85,10 @@ def _clean() -> None:
 class Machine:
     """An instance."""
 
-    def __init__(self, network: Network, told: Told, disks: dict[str, Disk] | None = None) -> None:
+    MORE: Sequence[str] = ()
+    """Further words for ``docker run``."""
+
+    def __init__(self, network: Network, told: Any, disks: dict[str, Disk] | None = None) -> None:
         """``disks``, by their names (``nvme1n1``), are there from the start; others are attached to it."""
         self.told = told
         self.name = f"{network.name}-{told.instance_id}"
@@ -93,13 +98,13 @@ class Machine:
         network.service.told[told.address] = told
         given = [self._given(name, disk) for name, disk in (disks or {}).items()]
         mounts = [word for path, inside in network.mounts.items() for word in ("--volume", f"{path}:{inside}:ro")]
-        place = ("--network", network.name, "--ip", told.address, "--hostname", f"ip-{told.address.replace('.', '-')}")
-        more = (*mounts, "--env", f"MACHINE_DISKS={' '.join(given)}")
+        place = ("--network", network.name, "--ip", told.address, "--hostname", told.hostname)
+        more = (*mounts, *self.MORE, "--env", f"MACHINE_DISKS={' '.join(given)}")
         asked("docker", "run", "--detach", "--name", self.name, "--label", LABEL, *place, *RIGHTS, *more, network.image)
 
     def _given(self, name: str, disk: Disk) -> str:
         self.disks[name] = disk
-        return f"{name}:{disk.number}:{disk.serial}"
+        return f"{name}:{disk.number}:{disk.link}"
 
     def attach(self, disk: Disk, name: str = "nvme1n1") -> None:
         """A volume appears while the machine runs."""
@@ -142,7 +147,7 @@ class Machine:
         """The volume disappears, unless something on the machine still uses it."""
         name = next(name for name, held in self.disks.items() if held is disk)
         if disk.number not in self.run("cat", "/proc/1/mountinfo").split():
-            self.run("rm", "-f", f"/dev/{name}", f"/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_{disk.serial}")
+            self.run("rm", "-f", f"/dev/{name}", f"/dev/disk/by-id/{disk.link}")
             del self.disks[name]
 
     @property

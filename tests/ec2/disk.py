@@ -1,4 +1,4 @@
-"""EBS volumes as loop devices: sparse files that outlive the machines they are attached to."""
+"""Volumes as loop devices: sparse files that outlive the machines they are attached to."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.system.engine import asked
 
 GB = 1000**3
-_OURS = re.compile(r"/vol-0[0-9a-f]{16}( \(deleted\))?$")
+_OURS = re.compile(r"/(vol-0[0-9a-f]{16}|fleet-[a-z0-9-]+\.[a-z]+-[a-z]+[0-9]-[a-z])( \(deleted\))?$")
 
 
 def forget_disks() -> None:
@@ -24,8 +24,8 @@ def forget_disks() -> None:
 class Disk:
     """One volume."""
 
-    def __init__(self, folder: Path, size_gb: int) -> None:
-        self.volume_id = f"vol-0{secrets.token_hex(8)}"
+    def __init__(self, folder: Path, size_gb: int, volume_id: str = "") -> None:
+        self.volume_id = volume_id or f"vol-0{secrets.token_hex(8)}"
         self.size_gb = size_gb
         self.path = folder / self.volume_id
         self.path.touch()
@@ -36,6 +36,11 @@ class Disk:
     def serial(self) -> str:
         """As the machine sees it: the id without its dash."""
         return self.volume_id.replace("-", "")
+
+    @property
+    def link(self) -> str:
+        """What udev calls it below /dev/disk/by-id."""
+        return f"nvme-Amazon_Elastic_Block_Store_{self.serial}"
 
     @property
     def number(self) -> str:

@@ -75,6 +75,11 @@ class Told:
     rebalance_at: float | None = None
     hop_limit: int = 1
 
+    @property
+    def hostname(self) -> str:
+        """The machine's own name."""
+        return f"ip-{self.address.replace('.', '-')}"
+
     def credentials(self) -> Credentials:
         """The role's, for now."""
         if not self.issued or self.issued[-1].expires_at - time.time() < self.credentials_last / 2:
@@ -85,12 +90,12 @@ class Told:
         """Every document below ``/latest/`` but the user-data."""
         meta = {
             "ami-id": self.image_id,
-            "hostname": f"ip-{self.address.replace('.', '-')}.ec2.internal",
+            "hostname": f"{self.hostname}.ec2.internal",
             "instance-action": "none",
             "instance-id": self.instance_id,
             "instance-life-cycle": "spot" if self.spot else "on-demand",
             "instance-type": self.instance_type,
-            "local-hostname": f"ip-{self.address.replace('.', '-')}.ec2.internal",
+            "local-hostname": f"{self.hostname}.ec2.internal",
             "local-ipv4": self.address,
             "placement/availability-zone": self.zone,
             "placement/region": self.region,

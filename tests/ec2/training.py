@@ -65,7 +65,6 @@ echo "counted to $step" >"$FLEET_VOLUME/result.txt"
 JOB = {
     "name": "chain",
     "workdir": "job",
-    "resources": {"infra": "aws/us-east-1", "market": "spot"},
     "volume": {"size": "2GB"},
     "outputs": ["result.txt"],
     "run": "python3 chain.py",
@@ -82,7 +81,8 @@ def chained(steps: int) -> str:
 
 def start(bench: Bench, *hold: int, **more: object) -> None:
     """The run `chain`, whose training holds at these steps until it is let go on."""
-    job = {**JOB, "envs": {"STEPS": str(STEPS), "HOLD": " ".join(map(str, hold))}, **more}
+    where = {"infra": f"{bench.cloud.name}/{bench.cloud.region}", "market": "spot"}
+    job = {**JOB, "resources": where, "envs": {"STEPS": str(STEPS), "HOLD": " ".join(map(str, hold))}, **more}
     bench.start(yaml.safe_dump({name: value for name, value in job.items() if value is not None}))
 
 
@@ -116,7 +116,7 @@ def ended(bench: Bench) -> None:
     assert bench.run("chain").outcome == "succeeded", bench.story()
     assert bench.objects.get(f"{layout.models('chain')}result.txt").decode() == chained(STEPS)
     bench.until(lambda: not any(made.machine.runs for made in bench.cloud.made.values()), "every machine is off")
-    assert bench.gateway.refused() == []
+    assert bench.refused() == []
 
 
 def ready_after(bench: Bench, machine: Played) -> float:
@@ -124,4 +124,4 @@ def ready_after(bench: Bench, machine: Played) -> float:
     asked = [one.at for one in bench.place.network.service.asked if one.address == machine.told.address]
     began = bench.attempt("chain").began_at
     assert began is not None
-    return began - min(asked)
+    return float(began - min(asked))

@@ -23,14 +23,14 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, router: Router, port: int = 0) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
-        self.router = router
+    def __init__(self, router: Router, port: int = 0, host: str = "127.0.0.1") -> None:
+        super().__init__((host, port), _Handler)
+        self.router, self._host = router, host
 
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        return f"http://{self._host}:{self.server_address[1]}"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is none."""
@@ -74,9 +74,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def serving(router: Router, port: int = 0) -> Any:
+def serving(router: Router, port: int = 0, host: str = "127.0.0.1") -> Any:
     """A server in a thread of this process."""
-    server = Server(router, port)
+    server = Server(router, port, host)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:

@@ -69,6 +69,11 @@ class Told:
         return f"{self.name}.{self.zone}"
 
     @property
+    def hostname(self) -> str:
+        """The machine's own name."""
+        return self.name
+
+    @property
     def guest_attributes_enabled(self) -> bool:
         """By the machine's own metadata."""
         return self.attributes.get("enable-guest-attributes", "").upper() == "TRUE"

@@ -15,7 +15,7 @@ from fleet.model.errors import CheckpointError, NotFoundError
 from fleet.store.checkpoints import commit as committing
 from fleet.store.checkpoints.claim import create_or_read
 from fleet.store.checkpoints.restore import Restored, fetch, manifest_problem, shallow_problem
-from fleet.store.checkpoints.staged import Staged
+from fleet.store.checkpoints.staged import Staged, signature_of
 from fleet.store.objects import Objects
 
 _DIGITS = re.compile("[0-9]{1,12}")
@@ -160,6 +160,10 @@ class Checkpoints:
     def fetch(self, manifest: Manifest, into: Path) -> int:
         """Bring one checkpoint into a folder, verified byte by byte; bytes fetched. Raises CheckpointError, StoreError."""
         return fetch(self._objects, manifest, into, None, self._workers)
+
+    def signatures(self, head: int) -> set[str]:
+        """Of every trusted checkpoint of the chain from ``head``."""
+        return {signature_of(manifest.files) for manifest in self._trusted(head, [])}
 
     def _trusted(self, attempt: int, skipped: list[Skipped]) -> Iterator[Manifest]:
         for ref in valid_refs(attempt, self.bases(), self.all_committed()):
