@@ -21,7 +21,7 @@ NamedBucket = Annotated[
 def destroy_gcp(
     project: ProjectOption = None,
     delete_volumes: Annotated[
-        bool, typer.Option("--delete-volumes", help="Delete disks and snapshots too, with everything on them.")
+        bool, typer.Option("--delete-volumes", help="Delete disks too, with everything on them.")
     ] = False,
     delete_bucket: Annotated[
         bool, typer.Option("--delete-bucket", help="Delete the bucket too, with every checkpoint and model in it.")

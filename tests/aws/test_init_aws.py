@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from fleet.cli.main import main
-from fleet.cli.output import CHOSEN
 from fleet.providers.aws.session import aws_client
 from fleet.providers.aws.setup_policy import setup_policy
 from tests.aws.account import ACCOUNT, BUCKET, HOME, KEY, Account
-from tests.unit.cli.test_json import check
-
-Shell = Callable[..., tuple[str, str]]
+from tests.typed import Shell, shell_of, told, typing
 
 
 @pytest.fixture
@@ -29,30 +22,7 @@ def shell(account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cap
     monkeypatch.setenv("COLUMNS", "200")
     account.ssh.rename(tmp_path / ".ssh")
 
-    def run(*words: str, code: int = 0) -> tuple[str, str]:
-        monkeypatch.setattr(sys, "argv", ["fleet", *words])
-        monkeypatch.setattr(CHOSEN, "as_json", False)
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        assert ended.value.code == code, (ended.value.code, out, err)
-        return out, err
-
-    return run
-
-
-def told(shell: Shell, name: str, *words: str) -> Any:
-    """The object that a command prints, which is as its schema says."""
-    out, _ = shell(*words, "-o", "json")
-    return check(name, json.loads(out))
-
-
-def typing(monkeypatch: pytest.MonkeyPatch, *answers: str) -> None:
-    """A terminal at which somebody answers."""
-    left = iter(answers)
-    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
-    monkeypatch.setattr("fleet.cli.ask._wait_until_typed", lambda: None)
-    monkeypatch.setattr("builtins.input", lambda: next(left))
+    return shell_of(monkeypatch, capsys)
 
 
 def test_it_shows_what_it_makes_and_what_will_cost_and_makes_nothing_unasked(shell: Shell) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fleet.control import gcp_place, gcp_setup, gcp_teardown
+from fleet.control import gcp_place, gcp_setup, gcp_teardown, removal
 from fleet.control.gcp_setup import Prepared, Wish, carry_out, prepare
 from fleet.control.gcp_teardown import Doomed, carry_out_removal, check_removal, prepare_removal
 from fleet.control.home import Home
@@ -50,6 +50,7 @@ class Google:
         patch.setenv("CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE", inprocess.HOST)
         made = inprocess.session(self.router)
         patch.setattr(session, "authorized", lambda: made)
+        patch.setattr(session, "found", lambda: (made.credentials, PROJECT))
         self.home = Home(folder / "home")
         self.home.path.mkdir(exist_ok=True)
         self.ssh = folder / "ssh"
@@ -58,7 +59,7 @@ class Google:
         self.slept: list[float] = []
         self.calls = Calls(PROJECT, sleep=self._sleep)
         self.elsewhere: dict[str, Objects] = {}
-        for module in (gcp_place, gcp_setup, gcp_teardown):
+        for module in (gcp_place, gcp_setup, gcp_teardown, removal):
             patch.setattr(module, "open_bucket", self.open)
 
     def _sleep(self, seconds: float) -> None:

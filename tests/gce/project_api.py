@@ -93,9 +93,10 @@ class ServiceUsage(OfProject):
         return {"name": name, "done": True, "response": {}}
 
     def _settle(self) -> None:
-        for at, names in self.operations.values():
-            if at <= self.cloud.clock():
+        for name, (at, names) in self.operations.items():
+            if names and at <= self.cloud.clock():
                 self.cloud.disabled.difference_update(names)
+                self.operations[name] = (at, [])  # once
 
 
 class Projects(OfProject):

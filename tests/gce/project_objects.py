@@ -61,5 +61,6 @@ class Within:
         return [ObjectInfo(key, len(one.data), one.etag, one.at) for key, one in self._bucket().listed(prefix, "")]
 
     def delete(self, keys: Iterable[str]) -> None:
-        for key in keys:
-            self._bucket().objects.pop(key, None)
+        found = buckets(self.cloud).get(self.name)
+        for key in keys if found is not None else ():
+            found.objects.pop(key, None)

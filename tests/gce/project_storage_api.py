@@ -43,8 +43,8 @@ class Storage(JsonApi):
             "objects.delete": self._delete_object,
         }
         self.verbs = {
-            "stranger": lambda told: self.strangers.add(told["name"]),
-            "bucket": lambda told: self.shown.get(told["name"]),
+            "stranger": lambda told: self.strangers.add(told["bucket"]),
+            "bucket": lambda told: self.shown.get(told["bucket"]),
             "put": self._put,
         }
 

@@ -31,7 +31,7 @@ def google(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Google]:
 def test_from_nothing_everything_is_made_as_it_is_wanted(google: Google) -> None:
     prepared = google.init()
     plan, name = prepared.blueprint, prepared.blueprint.name
-    bucket = google.control("storage", "bucket", name=plan.bucket_name)
+    bucket = google.control("storage", "bucket", bucket=plan.bucket_name)
     assert bucket["iamConfiguration"] == {
         "uniformBucketLevelAccess": {"enabled": True}, "publicAccessPrevention": "enforced"
     }  # fmt: skip
@@ -202,7 +202,7 @@ def test_a_policy_that_somebody_else_writes_meanwhile_is_read_again_and_theirs_k
 
 
 def test_a_bucket_that_somebody_else_has_is_told(google: Google) -> None:
-    google.control("storage", "stranger", name=BUCKET.removeprefix("gs://"))
+    google.control("storage", "stranger", bucket=BUCKET.removeprefix("gs://"))
     with pytest.raises(FleetError, match="another project's"):
         google.prepare()
 

@@ -18,7 +18,7 @@ from fleet.model.setup import GcpSetup
 from fleet.providers.gcp import session
 from fleet.providers.gcp.billing_info import billing_of
 from fleet.providers.gcp.calling import Calls
-from fleet.providers.gcp.making import look_at_apis
+from fleet.providers.gcp.making import look_at_apis, service_of
 from fleet.providers.gcp.policies import CONTROLLER
 from fleet.providers.gcp.setup import APIS, IAP_API
 from fleet.providers.looked import SECONDS, Check, Checked, State, asked, judge_clock
@@ -97,7 +97,7 @@ def login(look: Look) -> list[Checked]:
         raise
     look.apis.update(states)
     found = [Checked("login", "good", f"project {look.calls.project} ({number}) as {who}")]
-    headers = look.calls.once("serviceusage", "GET", f"/v1/projects/{look.calls.project}/services/{APIS[0]}")[1]
+    headers = look.calls.once("serviceusage", "GET", f"/v1/projects/{look.calls.project}/services/{service_of(APIS[0])}")[1]
     return [*found, *clock(headers)]
 
 
@@ -134,9 +134,9 @@ def interfaces(look: Look) -> Checked:
     off = [one for one in wanted if look.apis.get(one) != "on"]
     if off:
         return Checked(
-            "interfaces", "bad", f"not enabled: {', '.join(off)}", f"{AGAIN}, or: gcloud services enable {' '.join(off)}"
+            "interfaces", "bad", f"not enabled: {', '.join(off)}", f"{AGAIN}, or: gcloud services enable {' '.join(map(service_of, off))}"
         )
-    return Checked("interfaces", "good", f"enabled: {', '.join(one.partition('.')[0] for one in wanted)}")
+    return Checked("interfaces", "good", f"enabled: {', '.join(wanted)}")
 
 
 NEEDLESS = ("iap.tunnelInstances.accessViaIAP", "resourcemanager.projects.get", "compute.addresses.list")

@@ -14,6 +14,7 @@ from fleet.model.setup import GcpSetup
 from fleet.providers.gcp import setup_network as network
 from fleet.providers.gcp import setup_rights as rights
 from fleet.providers.gcp.calling import Calls
+from fleet.providers.gcp.names import last
 from fleet.providers.gcp.policies import secret_binding
 from fleet.providers.gcp.setup import SECRET_NAMES, Blueprint, Survey
 from fleet.providers.gcp.setup_bucket import create_bucket, look_at_bucket, mend_bucket
@@ -25,12 +26,16 @@ AT_ONCE = 20
 
 
 def look_at_apis(calls: Calls, names: tuple[str, ...]) -> tuple[dict[str, Any], str]:
-    """Which interfaces are enabled, and the project's number, which the answer tells too."""
-    query = {"names": [f"projects/{calls.project}/services/{one}" for one in names]}
+    """Which interfaces are enabled (``{"compute": "on"}``), and the project's number, which the answer tells too."""
+    query = {"names": [f"projects/{calls.project}/services/{service_of(one)}" for one in names]}
     found = calls("serviceusage", "GET", f"/v1/projects/{calls.project}/services:batchGet", query=query).get("services", ())
-    states = {str(one["name"]).rpartition("/")[2]: "on" if one.get("state") == "ENABLED" else "off" for one in found}
-    number = next((str(one["parent"]).rpartition("/")[2] for one in found if one.get("parent")), "")
-    return states, number
+    states = {last(str(one["name"])).partition(".")[0]: "on" if one.get("state") == "ENABLED" else "off" for one in found}
+    return states, next((last(str(one["parent"])) for one in found if one.get("parent")), "")
+
+
+def service_of(api: str) -> str:
+    """As Service Usage calls an interface."""
+    return f"{api}.googleapis.com"
 
 
 def survey(calls: Calls, plan: Blueprint, apis: Mapping[str, Any], *, fleet: bool, setup: GcpSetup | None) -> Survey:
@@ -46,7 +51,7 @@ def survey(calls: Calls, plan: Blueprint, apis: Mapping[str, Any], *, fleet: boo
         things["rights", "", plan.bucket_name] = rights.look_at_bindings(policy, email)
     things["secrets", "", SECRET_NAMES] = rights.look_at_bindings(rights.project_policy(calls), email)
     zones: dict[str, tuple[str, ...]] = {}
-    if apis.get("compute.googleapis.com") == "on":
+    if apis.get("compute") == "on":
         things["network", "", name] = network.look_at_network(calls, name)
         things["rule", "", f"{name}-iap"] = network.look_at_rule(calls, f"{name}-iap") if plan.iap else None
         for region in plan.regions:
@@ -130,5 +135,5 @@ def enable(calls: Calls, names: tuple[str, ...]) -> None:
     """Enable interfaces, and wait until they are."""
     path = f"/v1/projects/{calls.project}/services:batchEnable"
     for start in range(0, len(names), AT_ONCE):
-        operation = calls("serviceusage", "POST", path, {"serviceIds": list(names[start : start + AT_ONCE])})
+        operation = calls("serviceusage", "POST", path, {"serviceIds": [service_of(one) for one in names[start : start + AT_ONCE]]})
         calls.finish("serviceusage", operation)

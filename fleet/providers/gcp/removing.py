@@ -72,10 +72,6 @@ def _disks(calls: Calls, fleet_id: str) -> Iterator[Remnant]:
         zone, run = last(str(one["zone"])), _run(one)
         told = f"run {run}" if run else ""
         yield Remnant("volume", zone, id_of(str(one["name"]), zone), told, int(one["sizeGb"]), busy)
-    query = {"filter": f"labels.{FLEET_LABEL}={fleet_id}"}
-    found = calls.unless(OFF, "compute", "GET", calls.in_compute("/global/snapshots"), query=query)
-    for one in (found or {}).get("items", ()):
-        yield Remnant("snapshot", "", str(one["name"]), f"run {_run(one)}" if _run(one) else "", int(one["diskSizeGb"]))
 
 
 def _network(calls: Calls, plan: Blueprint) -> Iterator[Remnant]:
@@ -124,9 +120,8 @@ def remove(calls: Calls, one: Removal, plan: Blueprint) -> None:
         case "volume":
             name = one.name.rpartition(".")[0]
             _remove(calls, f"/zones/{one.region}/disks/{name}")
-        case "snapshot" | "rule" | "network":
-            kind = {"snapshot": "snapshots", "rule": "firewalls", "network": "networks"}[one.kind]
-            _remove(calls, f"/global/{kind}/{one.name}")
+        case "rule" | "network":
+            _remove(calls, f"/global/{'firewalls' if one.kind == 'rule' else 'networks'}/{one.name}")
         case "subnet" | "router":
             _remove(calls, f"/regions/{one.region}/{'subnetworks' if one.kind == 'subnet' else 'routers'}/{one.name}")
         case "secrets":

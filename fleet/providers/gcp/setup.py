@@ -18,15 +18,10 @@ from fleet.providers.gcp.trust import role_arn, role_name
 from fleet.providers.keys import PublicKey
 from fleet.providers.wanted import Found, Place, Step, Thing, step_of
 
-APIS = (
-    "compute.googleapis.com",
-    "iam.googleapis.com",
-    "cloudresourcemanager.googleapis.com",
-    "cloudbilling.googleapis.com",
-    "storage.googleapis.com",
-    "secretmanager.googleapis.com",
-)
-IAP_API = "iap.googleapis.com"
+APIS = ("compute", "iam", "cloudresourcemanager", "cloudbilling", "storage", "secretmanager")
+"""Interfaces that fleet asks; ``.googleapis.com`` follows."""
+IAP_API = "iap"
+
 UNFINISHED_DAYS = 1
 """Uploads that nobody finished are charged for until they are aborted."""
 BUCKET: Mapping[str, Any] = {

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fleet.providers.remains import Rates, Remains, Removal, Wish, removal_of
 
-RATES = Rates({"volume": 100_000, "snapshot": 50_000}, 20_000)
-"""pd-balanced, and a snapshot, in most regions; and Standard storage in us-central1."""
+RATES = Rates({"volume": 100_000}, 20_000)
+"""pd-balanced in most regions, and Standard storage in us-central1. fleet makes no snapshots here."""
 ORDER = (
-    "volume", "snapshot", "rule", "router", "subnet", "network", "aws role", "secrets", "rights", "service account", "pool",
+    "volume", "rule", "router", "subnet", "network", "aws role", "secrets", "rights", "service account",
     "record", "bucket",
 )  # fmt: skip
 """What holds something else goes before it."""
