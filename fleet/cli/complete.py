@@ -117,26 +117,21 @@ def instance_types(incomplete: str) -> list[str]:
     from fleet.providers.aws.catalog import known_types
     from fleet.providers.gcp.machines import UNASKED
 
-    return _beginning([*known_types(), *sorted(UNASKED)], incomplete)
+    return _beginning((*known_types(), *UNASKED), incomplete)
 
 
 def gpu_names(incomplete: str) -> list[str]:
-    """Accelerators that some cloud sells."""
+    """Accelerators of either cloud's types."""
     from fleet.providers.gpus import GPUS
 
     return _beginning(GPUS, incomplete)
 
 
 def region_names(incomplete: str) -> list[str]:
-    """Regions of EC2, then those of Compute Engine."""
-    return _beginning([*_regions("aws"), *_regions("gcp")], incomplete)
+    """Regions of either cloud."""
+    from fleet.control.price_looking import all_regions
 
-
-def _regions(provider: str) -> list[str]:
-    from fleet.providers.aws.pricing import known_regions as on_amazon
-    from fleet.providers.gcp.prices import known_regions as on_google
-
-    return sorted(on_amazon() if provider == "aws" else on_google())
+    return _beginning(all_regions(), incomplete)
 
 
 def policy_names(incomplete: str) -> list[str]:
@@ -148,9 +143,11 @@ def policy_names(incomplete: str) -> list[str]:
 
 
 def infra_names(incomplete: str) -> list[str]:
-    """Providers, and their regions."""
-    regions = [f"{cloud}/{region}" for cloud in ("aws", "gcp") for region in _regions(cloud)]
-    return _beginning(("local", "aws", "gcp", *regions), incomplete)
+    """Providers, and the clouds' regions."""
+    from fleet.control.price_looking import is_googles
+
+    places = (f"{'gcp' if is_googles(region) else 'aws'}/{region}" for region in region_names(""))
+    return _beginning(("local", "aws", "gcp", *places), incomplete)
 
 
 def ssh_hosts(incomplete: str) -> list[str]:
