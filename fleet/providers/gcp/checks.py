@@ -134,7 +134,10 @@ def interfaces(look: Look) -> Checked:
     off = [one for one in wanted if look.apis.get(one) != "on"]
     if off:
         return Checked(
-            "interfaces", "bad", f"not enabled: {', '.join(off)}", f"{AGAIN}, or: gcloud services enable {' '.join(map(service_of, off))}"
+            "interfaces",
+            "bad",
+            f"not enabled: {', '.join(off)}",
+            f"{AGAIN}, or: gcloud services enable {' '.join(map(service_of, off))}",
         )
     return Checked("interfaces", "good", f"enabled: {', '.join(wanted)}")
 

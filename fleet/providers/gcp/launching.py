@@ -80,11 +80,16 @@ class Launcher:
         pages = calls.every("instances.aggregatedList", project=setup.project, filter=f"labels.{label}")
         found = [one for page in pages for scope in page.get("items", {}).values() for one in scope.get("instances", [])]
         mine = [one for one in found if mapping.is_mine(one, setup.fleet_id)]
-        if mine:
-            return self._alive(request, min(mine, key=lambda one: (one["creationTimestamp"], one["zone"])))
+        there = [one for one in mine if mapping.is_made(one)]
+        if there:
+            return self._alive(request, min(there, key=lambda one: (one["creationTimestamp"], one["zone"])))
         told = operations.of_name(setup.project, launch.machine_name(request))
         made = operations.making(told)
-        return self._of_operation(request, setup, made, told) if made is not None else None
+        if made is None or made.get("status") != operations.DONE:
+            return (
+                None  # what is under way is joined by its requestId: it may yet come to nothing, and another offer be next
+            )
+        return self._of_operation(request, setup, made, told)
 
     def _made(self, request: LaunchRequest, setup: GcpSetup, in_time: InTime) -> Instance:
         offers = self._fitting(request, setup, launch.wanted(request))
@@ -151,18 +156,19 @@ class Launcher:
         """A machine with the token's name is in the zone: somebody else was quicker."""
         name = launch.machine_name(request)
         found = calls.found("instances.get", project=setup.project, zone=zone, instance=name)
-        if found is None:
-            raise refusal("unreachable", f"{name} is in {zone}, and is not: it ends just now")
+        if found is None or not mapping.is_made(found):
+            raise refusal("unreachable", f"{name} is in {zone}, and is not: it begins or ends just now")
         return self._alive(request, found)
 
     def _of_operation(self, request: LaunchRequest, setup: GcpSetup, made: Json, told: list[Json] | None) -> Instance:
         """The machine that an operation made, or makes; as it ended, if it is gone."""
         name, zone = launch.machine_name(request), names.last(made["zone"])
         found = calls.found("instances.get", project=setup.project, zone=zone, instance=name)
-        if found is not None:
+        done = made.get("status") == operations.DONE
+        if found is not None and (done or mapping.is_made(found)):
             return self._alive(request, found)
-        if made.get("status") != operations.DONE:
-            raise refusal("operationRunning", f"{name} is being made in {zone}, and is not to be seen yet")
+        if not done:
+            raise refusal("operationRunning", f"{name} is being made in {zone}, and may still come to nothing")
         end = operations.ended(told if told is not None else operations.of_machine(setup.project, zone, name))
         offers = [one for one in request.offers if one.zone == zone]
         exact = [one for one in offers if launch.request_id(request, one) == made.get("clientOperationId")]

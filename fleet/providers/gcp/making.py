@@ -135,5 +135,7 @@ def enable(calls: Calls, names: tuple[str, ...]) -> None:
     """Enable interfaces, and wait until they are."""
     path = f"/v1/projects/{calls.project}/services:batchEnable"
     for start in range(0, len(names), AT_ONCE):
-        operation = calls("serviceusage", "POST", path, {"serviceIds": [service_of(one) for one in names[start : start + AT_ONCE]]})
+        operation = calls(
+            "serviceusage", "POST", path, {"serviceIds": [service_of(one) for one in names[start : start + AT_ONCE]]}
+        )
         calls.finish("serviceusage", operation)
