@@ -148,7 +148,7 @@ class GoogleCloud(SimCloud):
         if thing.died is not None:
             if made is not None:
                 self._off(made, thing, now)
-        elif status == "STAGING" and made is None:
+        elif status == "RUNNING" and made is None:
             self._begin(thing, instance_id, now)
         elif made is None:
             return
@@ -162,7 +162,7 @@ class GoogleCloud(SimCloud):
             self._off(made, thing, now)
 
     def _begin(self, thing: Thing, instance_id: str, now: Seconds) -> None:
-        """It has its place: from now on there is a machine, and it is paid for since it was asked for."""
+        """It runs. Until now it might have come to nothing, and nobody was told of it; it is paid for since it was asked for."""
         tags = tags_of(thing.data["description"])
         request = self.requests[tags["token"]]
         items = {one["key"]: one["value"] for one in thing.data["metadata"]["items"]}
@@ -172,7 +172,7 @@ class GoogleCloud(SimCloud):
         made = SimInstance(instance_id, request, thing.data["id"], offer, thing.born, thing.born)
         made.power_off_at = min(now + self.manners.first_dead_man, request.lease_until or 1e12)
         made.state.set(thing.born, InstanceState.PENDING)
-        made.state.foresee(now + self.stand_in.span(self.stand_in.timing.stage), InstanceState.RUNNING)
+        made.state.set(now, InstanceState.RUNNING)
         self.instances[instance_id] = self.listed[instance_id] = made
         self._things[instance_id] = thing
         self._judge(thing, made)
