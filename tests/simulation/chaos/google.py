@@ -162,7 +162,7 @@ class GoogleCloud(SimCloud):
             self._off(made, thing, now)
 
     def _begin(self, thing: Thing, instance_id: str, now: Seconds) -> None:
-        """It runs. Until now it might have come to nothing, and nobody was told of it; it is paid for since it was asked for."""
+        """It runs. Until now it might have come to nothing, and nobody was told of it; it is paid for from its launch on."""
         tags = tags_of(thing.data["description"])
         request = self.requests[tags["token"]]
         items = {one["key"]: one["value"] for one in thing.data["metadata"]["items"]}
