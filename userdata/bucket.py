@@ -77,6 +77,7 @@ def role_keys(env):
 def across():
     """What says who this machine is to the other cloud; there only where it is needed: user-data are small."""
     sys.path.insert(0, str(Path(__file__).parent))
+    sys.dont_write_bytecode = True
     import vouched
 
     return vouched

@@ -36,6 +36,21 @@ install_compose() {
     mv "$plugins/.docker-compose" "$plugins/docker-compose"
 }
 
+# Compute Engine answers whoever asks on the machine, containers too: they are kept from the service account's tokens, as the
+# hop limit does it on EC2. Names are asked for at the same address, by other ports.
+shield_metadata() {
+    shield=$root/opt/fleet/bin/shield.sh
+    cat >"$shield" <<'SHIELD'
+#!/bin/sh
+set -- DOCKER-USER -d 169.254.169.254 -p tcp -m multiport --dports 80,443 -j REJECT
+iptables -w -C "$@" 2>/dev/null || iptables -w -I "$@"
+SHIELD
+    chmod 755 "$shield"
+    mkdir -p "$root/etc/systemd/system/docker.service.d"
+    printf '[Service]\nExecStartPost=%s\n' "$shield" >"$root/etc/systemd/system/docker.service.d/fleet.conf"
+    systemctl daemon-reload
+}
+
 if ! command -v dockerd >/dev/null 2>&1 || ! command -v docker >/dev/null 2>&1; then
     install_engine
 fi
@@ -43,6 +58,8 @@ docker compose version 2>/dev/null || {
     install_compose
     docker compose version
 }
+grep -qsx FLEET_MACHINE=gce "$root/etc/fleet/environment" && shield_metadata
 again 1 2 5 10 -- systemctl start docker.service
+[ ! -x "${shield:-}" ] || "$shield"
 systemctl --quiet is-enabled docker.service docker.socket 2>/dev/null || systemctl enable docker.service >/dev/null 2>&1 || :
 again 1 1 2 2 5 -- docker version --format 'docker engine {{.Server.Version}}'

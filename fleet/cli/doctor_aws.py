@@ -12,7 +12,7 @@ from fleet.cli.doctor import Finding
 from fleet.control.account import FIRST_REGION
 from fleet.control.fleets import open_bucket
 from fleet.control.home import Home, open_home
-from fleet.control.setups import aws_function, aws_setup
+from fleet.control.setups import aws_function, aws_setup, gcp_setup
 from fleet.model.errors import FleetError, StoreError
 from fleet.model.job import Job
 from fleet.providers.aws.checks import Look, look_at
@@ -33,6 +33,8 @@ def findings_in_aws(job_file: Path | None, bucket: str | None) -> Iterator[Findi
     more: list[tuple[str, Check]] = []
     if url is not None and url.startswith("s3:"):
         more = [("bucket", lambda: [exclusive(home, url)]), ("controller", lambda: deployed(home, url))]
+    if url is not None and url.startswith("gs:"):
+        more = [("bucket", lambda: [exclusive(home, url)]), ("trust", lambda: trusted(home, url))]
     for one in look_at(look, more):
         yield Finding(one.what, one.state, one.told, one.remedy)
 
@@ -75,6 +77,18 @@ def exclusive(home: Home, url: str) -> Checked:
     except FleetError as error:
         return Checked("bucket", "bad", error.message, error.hint)
     return Checked("bucket", "good", f"{url} can be written and honours exclusive creation")
+
+
+def trusted(home: Home, url: str) -> list[Checked]:
+    """Google's trust in the machines of EC2; nothing, if none were set up for this bucket."""
+    objects = open_bucket(home, url)
+    setup, google = aws_setup(objects), gcp_setup(objects)
+    if setup is None or google is None:
+        return []
+    from fleet.providers.aws.google_way import GoogleWay, Trusted, judge
+
+    way = GoogleWay(google.project, google.number, google.service_account)
+    return [judge(Trusted(way, setup.fleet_id, setup.account, setup.instance_profile, setup.partition))]
 
 
 def deployed(home: Home, url: str) -> list[Checked]:

@@ -86,13 +86,7 @@ def _aws(
 def _gcp(home: Home, objects: Objects, setup: GcpSetup) -> Provider:
     from fleet.providers.gcp.provider import GcpProvider
 
-    def ask_for(offer: Offer) -> str:
-        from fleet.providers.gcp.quotas import advice
-
-        return advice(setup.project, offer.region, offer.instance_type, offer.accelerators, offer.market, "")
-
-    cache = home.cache / "gcp"
-    return GcpProvider(setup.fleet_id, setup, cache, newest=lambda: gcp_setup(objects), advice=ask_for)
+    return GcpProvider(setup.fleet_id, setup, home.cache / "gcp", newest=lambda: gcp_setup(objects))
 
 
 def prepare(home: Home, objects: Objects, job: Job, tell: Callable[[str], None]) -> None:

@@ -45,8 +45,9 @@ from tests.aws.evaluator import Request, decide
 from tests.aws.fake_packer import FakePacker
 from tests.aws.ground import AMI, offer
 from tests.aws.recorded import Recorder
-from tests.aws.test_init_aws import Shell, shell, told, typing
+from tests.aws.test_init_aws import shell
 from tests.aws.test_own_images import image
+from tests.typed import Shell, told, typing
 
 __all__ = ["shell"]
 

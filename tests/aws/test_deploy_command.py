@@ -16,7 +16,8 @@ from fleet.providers.aws.function_prices import IDLE, ONE_RUN, monthly_cost
 from fleet.providers.aws.schedules import Schedules
 from tests.aws.account import ACCOUNT, BUCKET, HOME, Account
 from tests.aws.deploying import Yard, everything_of_it, sources, state
-from tests.aws.test_init_aws import Shell, shell, told, typing
+from tests.aws.test_init_aws import shell
+from tests.typed import Shell, told, typing
 
 __all__ = ["shell"]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fleet.cli.doctor_aws import trusted
 from fleet.control.aws_function import prepare_deployment
 from fleet.control.fleets import open_bucket
 from fleet.control.setups import aws_setup as read_setup
@@ -132,7 +133,10 @@ def test_whatever_is_missing_of_the_trust_is_mended(account: Account, url: str) 
     }
     for kind, ways in breaks.items():
         for break_it in ways:
+            assert [one.state for one in trusted(account.home, url)] == ["good"]
             break_it()
+            (told,) = trusted(account.home, url)
+            assert (told.state, told.remedy) == ("bad", "fleet init aws")
             assert set(changed(account.init())) == {kind}
             assert may_act(setup, f"arn:aws:sts::{ACCOUNT}:assumed-role/{prepared.blueprint.name}/i-0abc")
     assert nothing_to_do(account.prepare().steps)

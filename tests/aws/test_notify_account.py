@@ -18,9 +18,10 @@ from tests.aws.deploying import everything_of_it
 from tests.aws.ec2_events import SCHEDULE
 from tests.aws.evaluator import Request, decide
 from tests.aws.recorded import Recorder, requests_of
-from tests.aws.test_init_aws import Shell, shell, told
+from tests.aws.test_init_aws import shell
 from tests.aws.test_report_account import MAIL, called, deployed, policies
 from tests.aws.test_report_send import heard, topic
+from tests.typed import Shell, told
 
 __all__ = ["called", "deployed", "shell"]
 

@@ -22,8 +22,9 @@ from tests.aws.account import ACCOUNT, BUCKET, HOME, Account
 from tests.aws.deploying import everything_of_it, sources
 from tests.aws.evaluator import Request, decide
 from tests.aws.recorded import Recorder, requests_of
-from tests.aws.test_init_aws import Shell, shell, told
+from tests.aws.test_init_aws import shell
 from tests.aws.test_report_send import heard, topic
+from tests.typed import Shell, told
 
 __all__ = ["shell"]
 

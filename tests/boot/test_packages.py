@@ -101,6 +101,27 @@ def test_an_image_with_docker_and_compose_needs_nothing(ubuntu: Image) -> None:
     assert "start docker.service" in ubuntu.shims.calls("systemctl")
 
 
+def test_on_compute_engine_containers_are_kept_from_the_machines_tokens_at_every_start_of_docker(ubuntu: Image) -> None:
+    ubuntu.has("docker", "dockerd")
+    ubuntu.shims.add("iptables", 'case "$*" in *-C*) exit 1 ;; esac')
+    environment = ubuntu.root / "etc/fleet/environment"
+    environment.parent.mkdir(parents=True, exist_ok=True)
+    environment.write_text("AWS_REGION=us-east-1\n")
+    assert ubuntu.run("docker.sh").returncode == 0
+    assert ubuntu.shims.calls("iptables") == []
+    environment.write_text("FLEET_MACHINE=gce\n")
+    assert ubuntu.run("docker.sh").returncode == 0
+    shield = ubuntu.root / "opt/fleet/bin/shield.sh"
+    started = (ubuntu.root / "etc/systemd/system/docker.service.d/fleet.conf").read_text()
+    assert started == f"[Service]\nExecStartPost={shield}\n"
+    told = ubuntu.shims.calls("iptables")[-1]
+    assert told == "-w -I DOCKER-USER -d 169.254.169.254 -p tcp -m multiport --dports 80,443 -j REJECT"
+    ubuntu.shims.add("iptables", "exit 0")
+    ubuntu.shims.forget()
+    assert ubuntu.run("docker.sh").returncode == 0
+    assert [call for call in ubuntu.shims.calls("iptables") if "-I" in call] == []  # once is enough
+
+
 def test_ubuntus_docker_and_compose_come_from_ubuntu(ubuntu: Image) -> None:
     done = ubuntu.run("docker.sh")
     assert done.returncode == 0, done.stderr

@@ -15,13 +15,13 @@ import subprocess
 import tempfile
 import time
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.ec2.container import LABEL, Network
 from tests.ec2.disk import Disk
 from tests.ec2.emulated_root import Bootable, bootable
-from tests.ec2.told import Told
 from tests.system.engine import asked
 
 NET = "net=172.31.16.0/20,host=172.31.16.1,dns=172.31.16.2,dhcpstart=172.31.16.15"
@@ -33,8 +33,11 @@ COMMAND_LINE = "root=/dev/nvme0n1 rw console=ttyS0 net.ifnames=0 mitigations=off
 class Emulated:
     """An instance, with what tests.ec2.container.Machine has."""
 
+    DISKS: Sequence[str] = ()
+    """What its disks hang on."""
+
     def __init__(
-        self, network: Network, told: Told, disks: dict[str, Disk] | None = None, found: Bootable | None = None
+        self, network: Network, told: Any, disks: dict[str, Disk] | None = None, found: Bootable | None = None
     ) -> None:
         """``disks`` are there from the start; others are attached to it. ``found``: what it boots from."""
         self._found = found or bootable()
@@ -55,15 +58,13 @@ class Emulated:
     def _start(self) -> subprocess.Popen[bytes]:
         found, overlay = self._found, self._folder / "overlay.qcow2"
         asked("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(found.disk), str(overlay))
-        identity = f"ec2{uuid.uuid4().hex[3:8]}-{str(uuid.uuid4())[9:]}"
-        product = f"product={self.told.instance_type},uuid={identity},serial={identity}"
         outside = asked("docker", "inspect", "--format", "{{.State.Pid}}", self.name).strip()
         words = [
             *("setpriv", "--pdeathsig", "KILL", "nsenter", "--net", "--target", outside),
             *("qemu-system-x86_64", "-machine", "pc", "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max"),
             *("-smp", "2", "-m", "2048", "-nodefaults", "-display", "none", "-no-reboot", "-S"),
             *("-kernel", str(found.kernel), "-append", COMMAND_LINE),
-            *("-smbios", f"type=1,manufacturer=Amazon EC2,{product}"),
+            *("-smbios", f"type=1,{self.firmware()}", *self.DISKS),
             *("-drive", f"if=none,id=root,file={overlay},format=qcow2,cache=unsafe"),
             *("-device", "nvme,drive=root,serial=vol0root000000000000"),
             *("-netdev", f"user,id=n,ipv6=off,{NET}", "-device", "virtio-net-pci,netdev=n", "-device", "virtio-rng-pci"),
@@ -71,6 +72,15 @@ class Emulated:
         ]
         with (self._folder / "qemu.log").open("wb") as log:
             return subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def firmware(self) -> str:
+        """What the machine's firmware tells of it."""
+        identity = f"ec2{uuid.uuid4().hex[3:8]}-{str(uuid.uuid4())[9:]}"
+        return f"manufacturer=Amazon EC2,product={self.told.instance_type},uuid={identity},serial={identity}"
+
+    def device(self, disk: Disk) -> dict[str, str]:
+        """How a disk shows."""
+        return {"driver": "nvme", "serial": disk.serial[:20], "bus": "pci.0"}
 
     def _ask(self, command: str, **arguments: Any) -> Any:
         """A command to QEMU's monitor, and its answer."""
@@ -98,7 +108,7 @@ class Emulated:
         node = f"disk{next(self._ids)}"
         file = {"driver": "file", "filename": str(disk.path), "locking": "on"}
         self._ask("blockdev-add", **{"node-name": node, "driver": "raw", "file": file})
-        self._ask("device_add", driver="nvme", id=f"{node}-device", drive=node, serial=disk.serial[:20], bus="pci.0")
+        self._ask("device_add", id=f"{node}-device", drive=node, **self.device(disk))
         self.disks[name] = disk
 
     def detach(self, disk: Disk) -> None:
@@ -135,11 +145,15 @@ class Emulated:
         self._qemu.wait()
         self.crashed = True
 
+    def press(self) -> None:
+        """The power button."""
+        self._ask("system_powerdown")
+
     def terminate(self) -> None:
         """The power button, and then the plug."""
         if self.runs:
             with contextlib.suppress(OSError, AssertionError):
-                self._ask("system_powerdown")
+                self.press()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._qemu.wait(60)
         self.crash() if self.runs else None

@@ -27,11 +27,12 @@ rm -rf kernel linux-image-*.deb /var/lib/apt/lists/* /var/cache/apt/*
 systemctl enable systemd-networkd
 systemctl mask apt-daily.timer apt-daily-upgrade.timer systemd-networkd-wait-online.service
 systemctl disable docker.service docker.socket containerd.service
+echo "169.254.169.254 metadata.google.internal metadata" >>/etc/hosts
 rm -f /etc/ssh/ssh_host_*_key* /etc/resolv.conf
 : >/etc/machine-id
 """
 CLOUD = """
-datasource_list: [Ec2]
+datasource_list: [Ec2, GCE]
 locale: C.UTF-8
 apt_preserve_sources_list: true
 system_info:
@@ -41,8 +42,10 @@ system_info:
 LINKS = (
     'KERNEL=="nvme[0-9]*n[0-9]*", ENV{DEVTYPE}=="disk", ATTRS{serial}=="vol*",'
     ' SYMLINK+="disk/by-id/nvme-Amazon_Elastic_Block_Store_$attr{serial}"\n'
+    'KERNEL=="sd*", ENV{DEVTYPE}=="disk", ENV{ID_SERIAL}=="0Google_PersistentDisk_*", ENV{ID_SERIAL_SHORT}=="?*",'
+    ' SYMLINK+="disk/by-id/google-$env{ID_SERIAL_SHORT}"\n'
 )
-"""EBS says its own model; QEMU's says QEMU's."""
+"""EBS says its own model; QEMU's says QEMU's. Images for Compute Engine bring such a rule."""
 SIZE = "6G"
 MASKED = re.compile(r"[\w-]+\.(?:service|socket|timer|target)")
 

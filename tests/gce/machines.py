@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from tests.ec2.bench import PREFIX, Bench
 from tests.ec2.cloud import VOLUME_PRICE, ContainerCloud, PowerOn
 from tests.ec2.container import Machine, Network, network
 from tests.ec2.disk import Disk
+from tests.ec2.emulated import Emulated
 from tests.ec2.root import machine_image
 from tests.gce.buckets import Bucket
 from tests.gce.clock import Clock
@@ -90,6 +92,26 @@ class GceMachine(Machine):
         """The word and the power button, in one moment. Half a minute later the plug is pulled: by who calls ``crash``."""
         self.told.preempted = True
         self.run(*POWER_BUTTON)
+
+
+class GceEmulated(Emulated):
+    """The same, emulated by QEMU: disks on virtio-scsi that say Google's names, and a power button that is one."""
+
+    DISKS = ("-device", "virtio-scsi-pci,id=scsi")
+
+    def firmware(self) -> str:
+        """By which cloud-init knows the cloud."""
+        return f"manufacturer=Google,product=Google Compute Engine,serial=GoogleCloud-{secrets.token_hex(16).upper()}"
+
+    def device(self, disk: Disk) -> dict[str, str]:
+        """A persistent disk."""
+        name = disk.volume_id.partition(".")[0]
+        return {"driver": "scsi-hd", "bus": "scsi.0", "vendor": "Google", "product": "PersistentDisk", "device_id": name}
+
+    def preempt(self) -> None:
+        """The word and the power button, in one moment."""
+        self.told.preempted = True
+        self.press()
 
 
 class GceCloud(ContainerCloud):

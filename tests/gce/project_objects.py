@@ -62,5 +62,6 @@ class Within:
 
     def delete(self, keys: Iterable[str]) -> None:
         found = buckets(self.cloud).get(self.name)
-        for key in keys if found is not None else ():
-            found.objects.pop(key, None)
+        for key in keys:
+            if found is not None:  # a bucket that is gone has no such key
+                found.objects.pop(key, None)

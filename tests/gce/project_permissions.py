@@ -1,4 +1,4 @@
-"""Which permissions a call to one of Google's interfaces needs: by the method's id, as each method's reference page lists them.
+"""Which permissions a call to one of Google's interfaces needs: by the method's id, as each one's reference page lists them.
 
 Compute Engine's follow a rule, with more for what a call touches besides. A call that is not known here is an error of the
 test: it may need a right that nobody has looked up.

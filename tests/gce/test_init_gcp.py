@@ -12,8 +12,8 @@ import pytest
 
 from fleet.providers.gcp import calling
 from fleet.providers.gcp.policies import setup_role
-from tests.gce.project import BUCKET, KEY, PROJECT, REGION
-from tests.gce.standing import Standing, standing_google
+from tests.gce.project import BUCKET, KEY, REGION
+from tests.gce.standing import PROJECT, Standing, standing_google
 from tests.typed import Shell, shell_of, told, typing
 
 

@@ -16,6 +16,7 @@ from fleet.model.across import storage_endpoint
 from fleet.model.errors import AlreadyExistsError, StoreError, UnsuitableStoreError
 from fleet.providers.gcp import session
 from fleet.providers.gcp.login import BucketLogin
+from fleet.store.journal import Journal
 from fleet.store.objects import Objects
 from fleet.store.opening import open_objects
 from fleet.store.probe import check_exclusive_creation
@@ -124,12 +125,26 @@ def test_the_time_is_the_buckets_and_no_login_is_needed_for_it(opened: Opened, m
     assert abs(open_objects("gs://whatever").now() - clock()) < 5
 
 
-@pytest.mark.parametrize("answer", ["fail", "lose"])
-def test_an_answer_that_is_lost_or_refused_for_a_moment_is_asked_for_again(opened: Opened, answer: str) -> None:
+@pytest.mark.parametrize(("answer", "status"), [("fail", 503), ("fail", 429), ("lose", 0)])
+def test_an_answer_that_is_lost_or_refused_for_a_moment_is_asked_for_again(opened: Opened, answer: str, status: int) -> None:
+    """429: one object is written once in a second, whatever bursts are let through (Cloud Storage's quotas)."""
     objects = opened()
-    control("objects", answer, method="PUT", match="runs/", times=1)
+    control("objects", answer, method="PUT", match="runs/", times=1, status=status)
     objects.put("runs/a", b"x")
     assert objects.get("runs/a") == b"x"
+
+
+@pytest.mark.parametrize("answer", ["fail", "lose"])
+def test_an_entry_of_the_journal_whose_answer_is_lost_is_written_once_and_known_as_ones_own(
+    opened: Opened, answer: str
+) -> None:
+    book = Journal(opened(), "fleet-1", by="me", version="0")
+    control("objects", answer, method="PUT", match="journal/", times=1)
+    for number in range(3):
+        while book.append([{"what": number}]) is None:
+            book.refresh()
+    entries = Journal(opened(), "fleet-1", by="another", version="0").refresh()
+    assert [event["what"] for entry in entries for event in entry.events] == [0, 1, 2]
 
 
 def test_where_objects_are_may_be_said_as_obstore_and_as_gcloud_know_it() -> None:

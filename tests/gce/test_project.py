@@ -13,7 +13,8 @@ from fleet.model.errors import FleetError, ProviderError
 from fleet.providers.gcp import setup_rights as rights
 from fleet.providers.gcp.policies import machine_bindings, secret_binding
 from fleet.providers.wanted import nothing_to_do
-from tests.gce.project import BUCKET, KEY, OTHER_KEY, PROJECT, REGION, Google, actions
+from tests.gce.project import BUCKET, KEY, OTHER_KEY, REGION, Google, actions
+from tests.gce.standing import PROJECT
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from fleet.control.gcp_teardown import carry_out_removal, check_removal
 from fleet.model.errors import FleetError, ProviderError
 from fleet.providers.gcp.names import described, labels
 from fleet.providers.gcp.setup_bucket import look_at_bucket
-from tests.gce.project import BUCKET, PROJECT, REGION, Google
+from tests.gce.project import BUCKET, REGION, Google
+from tests.gce.standing import PROJECT
 
 ZONE = f"{REGION}-a"
 

@@ -15,8 +15,10 @@ from fleet.providers.gcp import session
 from fleet.providers.gcp.allowances import allowances, of_project, of_region
 from fleet.providers.gcp.checks import Look, clock, judge_permissions, look_at
 from fleet.providers.gcp.checks_bucket import judge_place
+from fleet.providers.gcp.quotas import Quota
 from fleet.providers.looked import Checked
-from tests.gce.project import BUCKET, PROJECT, REGION, Google
+from tests.gce.project import BUCKET, REGION, Google
+from tests.gce.standing import PROJECT
 
 
 @pytest.fixture
@@ -70,6 +72,7 @@ def test_a_job_without_a_gpu_needs_none(google: Google) -> None:
     found = looked(google, job("gcp", "e2-standard-4"))
     assert [state for state, _ in of(found, "gpus")] == ["note"]
     assert not any("T4" in told for _, told in of(found, "quota"))
+    assert any("1 L4" in told or "8 L4" in told for _, told in of(looked(google, job("gcp", "g2-standard-4")), "quota"))
 
 
 def test_of_a_jobs_types_it_says_where_each_is_sold(google: Google) -> None:
@@ -185,18 +188,21 @@ def test_the_clock_is_compared_with_googles() -> None:
     assert clock({}) == []
 
 
+def told_quotas(**limits: tuple[float, float]) -> dict[str, Quota]:
+    return {metric: Quota(metric, REGION, *both) for metric, both in limits.items()}
+
+
 def test_spot_takes_its_own_quota_once_there_is_one() -> None:
-    quotas = {"NVIDIA_T4_GPUS": (4.0, 4.0), "PREEMPTIBLE_NVIDIA_T4_GPUS": (0.0, 0.0)}
-    t4 = of_region("p", REGION, quotas)[0]
-    assert not t4.enough  # all on-demand ones are in use, and spot has none of its own
-    quotas["PREEMPTIBLE_NVIDIA_T4_GPUS"] = (1.0, 0.0)
-    t4 = of_region("p", REGION, quotas)[0]
+    known = told_quotas(NVIDIA_T4_GPUS=(4.0, 4.0), PREEMPTIBLE_NVIDIA_T4_GPUS=(0.0, 0.0))
+    assert not of_region("p", REGION, known)[0].enough  # all on-demand ones are in use, and spot has none of its own
+    known |= told_quotas(PREEMPTIBLE_NVIDIA_T4_GPUS=(1.0, 0.0))
+    t4 = of_region("p", REGION, known)[0]
     assert t4.enough
     assert t4.told == "1 T4 on spot, 4 on demand"
 
 
 def test_all_gpus_in_use_is_something_else_than_none() -> None:
-    assert of_project("p", {"GPUS_ALL_REGIONS": (2.0, 2.0)}).told == "all 2 GPUs are in use: ask for more"
+    assert of_project("p", told_quotas(GPUS_ALL_REGIONS=(2.0, 2.0))).told == "all 2 GPUs are in use: ask for more"
     assert of_project("p", {}).limit == 0
 
 

@@ -24,6 +24,11 @@ from tests.system import engine
 
 pytestmark = pytest.mark.system
 
+ASKING = r"""
+printf 'GET /computeMetadata/v1/instance/service-accounts/default/token HTTP/1.1\r\nHost: x\r\nMetadata-Flavor: Google\r\n\r\n' |
+    timeout 3 nc 169.254.169.254 80
+true
+"""
 TAKEN_AFTER = 30.0
 """Seconds from the word to the end."""
 BUSY = 2.0
@@ -123,6 +128,9 @@ def test_the_power_button_saves_a_stack_before_its_engine_goes(bench: GceBench, 
     start(bench, 55, run=None, stack="compose.yaml", setup=load)
     first = trains(bench, 1, 55)
     assert isinstance(first, GceMachine)
+    ask = ("docker", "run", "--rm", "--network")
+    assert first.run(*ask, "host", image, "sh", "-c", ASKING).startswith("HTTP/1.1 200")
+    assert first.run(*ask, "bridge", image, "sh", "-c", ASKING) == ""  # containers get no token
     given, plug = preempt(first)
     bench.until(lambda: not first.runs, "it is off", TAKEN_AFTER + 5)
     plug.cancel()

@@ -190,6 +190,46 @@ def test_on_a_machine_without_serials_the_name_counts(bench: Bench) -> None:
     assert bench.run("find", ID).returncode == 75  # here disks have serials: a name proves nothing
 
 
+NAMED, ZONE = "fleet-racer-disk-0123456789ab", "us-central1-a"
+
+
+def google(bench: Bench, device: str, name: str = NAMED, *links: str) -> None:
+    """As Google's udev rules show a disk, and its partitions."""
+    for link in links or (f"google-{name}", f"google-{name}-part1", f"scsi-0Google_PersistentDisk_{name}"):
+        (bench.root / "dev/disk/by-id" / link).symlink_to(device)
+
+
+def test_on_compute_engine_a_volume_is_found_by_its_name_and_zone(bench: Bench) -> None:
+    device, other = bench.disk(), bench.disk()
+    assert bench.run("find", f"{NAMED}.{ZONE}").returncode == 75
+    google(bench, other, f"{NAMED}0")
+    assert bench.run("find", f"{NAMED}.{ZONE}").returncode == 75
+    google(bench, device)
+    assert bench.run("find", f"{NAMED}.{ZONE}").stdout.strip() == device
+    assert bench.run("mount", f"{NAMED}.{ZONE}", str(bench.where)).returncode == 66
+    assert bench.run("mount", f"{NAMED}.{ZONE}", str(bench.where), "--new").returncode == 0
+    bench.well("release", str(bench.where))
+
+
+def test_where_google_has_no_rules_the_systems_own_link_names_a_volume(bench: Bench) -> None:
+    device = bench.disk()
+    google(bench, device, NAMED, f"scsi-0Google_PersistentDisk_{NAMED}", f"scsi-0Google_PersistentDisk_{NAMED}-part1")
+    assert bench.run("find", f"{NAMED}.{ZONE}").stdout.strip() == device
+    assert bench.run("find", "new").stdout.strip() == device
+
+
+def test_on_compute_engine_neither_the_boot_disk_nor_a_local_ssd_nor_a_mere_name_is_a_volume(bench: Bench) -> None:
+    system, scratch, device = bench.disk(), bench.disk(), bench.disk()
+    bench.runs_from(system)
+    google(bench, system, "persistent-disk-0")
+    google(bench, scratch, "local-nvme-ssd-0", "google-local-nvme-ssd-0")
+    (bench.root / "dev" / "sdf").symlink_to(scratch)  # the sixth disk, which on a machine of EC2 would be the volume
+    assert bench.run("find", "new").returncode == 75
+    assert bench.run("find", f"{NAMED}.{ZONE}").returncode == 75
+    google(bench, device)
+    assert bench.run("find", "new").stdout.strip() == device
+
+
 def test_the_new_volume_of_the_launch_is_the_only_one_or_the_only_blank_one(bench: Bench) -> None:
     assert bench.run("find", "new").returncode == 75
     first, second = bench.disk(), bench.disk()

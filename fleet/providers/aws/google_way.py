@@ -13,7 +13,8 @@ from fleet.providers.gcp import trust
 from fleet.providers.gcp.calling import OFF, Calls, Json
 from fleet.providers.gcp.errors import EXISTS, NOT_FOUND
 from fleet.providers.gcp.making import enable, look_at_apis
-from fleet.providers.wanted import Found, Thing
+from fleet.providers.looked import Checked
+from fleet.providers.wanted import Found, Thing, step_of
 
 POOL = {"state": "on", "provider": "right"}
 TRUST = {"member": "there"}
@@ -107,6 +108,16 @@ def _judged(of: Trusted, provider: Json | None) -> str:
     if provider is None or _state(provider) == "off":
         return "none"
     return "right" if all(provider.get(name) == of.body[name] for name in BODY) else "another"
+
+
+def judge(of: Trusted, calls: Calls | None = None) -> Checked:
+    """Whether machines of EC2 get into the bucket, as far as Google's trust is concerned."""
+    found = look(of, calls)
+    wrong = [one.name for one in of.wanted() if step_of(one, found[one.kind]).action != "leave"]
+    if wrong:
+        told = f"machines of EC2 cannot reach the bucket: {', '.join(wrong)} in {of.way.project} is not as it should be"
+        return Checked("trust", "bad", told, "fleet init aws")
+    return Checked("trust", "good", f"Google takes the role {of.role} for {of.way.service_account}")
 
 
 def make(of: Trusted, kind: str, fields: Collection[str], calls: Calls | None = None) -> None:

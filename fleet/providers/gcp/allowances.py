@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from fleet.model.cloud import Market
 from fleet.model.errors import FleetError
+from fleet.providers.gcp import quotas
 from fleet.providers.gcp.calling import Calls
+from fleet.providers.gcp.quotas import ALL_GPUS, Quota, device_metric, page
 
-GLOBAL = "GPUS_ALL_REGIONS"
-GPUS = {"T4": "NVIDIA_T4_GPUS", "L4": "NVIDIA_L4_GPUS", "A100": "NVIDIA_A100_GPUS"}
-"""What fleet's GPUs count as in a region; for spot ``PREEMPTIBLE_`` stands before it."""
+GPUS = ("T4", "L4", "A100")
+"""What is told of; what a job needs is looked at for itself."""
 OTHERS = {
     "CPUS": ("processors", 4, "a machine with 4"),
     "SSD_TOTAL_GB": ("GB of balanced disk", 600, "a volume of 500 GB beside a machine's own disk"),
@@ -59,55 +60,54 @@ def allowances(calls: Calls, regions: Iterable[str]) -> list[Allowance]:
 
 def _everywhere(calls: Calls) -> Allowance:
     try:
-        quotas = _by_metric(calls.compute("GET", ""))
+        return of_project(calls.project, _by_metric(quotas.of_project(calls.project)))
     except FleetError as error:
-        return _unknown(calls.project, "", GLOBAL, "GPUs", error)
-    return of_project(calls.project, quotas)
+        return _unknown(calls.project, "", ALL_GPUS, "GPUs", error)
 
 
-def in_region(calls: Calls, region: str) -> list[Allowance]:
+def in_region(calls: Calls, region: str, gpus: Iterable[str] = GPUS) -> list[Allowance]:
     """Those of one region. Never fails."""
     try:
-        return of_region(calls.project, region, _by_metric(calls.compute("GET", f"/regions/{region}")))
+        return of_region(calls.project, region, _by_metric(quotas.of_region(calls.project, region)), gpus)
     except FleetError as error:
         return [_unknown(calls.project, region, "CPUS", "processors, disks, GPUs", error)]
 
 
-def of_project(project: str, quotas: Mapping[str, tuple[float, float]]) -> Allowance:
-    """GPUs everywhere together: by metric, what may be had and what there is already."""
-    limit, used = quotas.get(GLOBAL, (0.0, 0.0))
-    if limit - used >= 1:
-        return Allowance("", GLOBAL, "GPUs", limit, used, f"{limit:.0f} GPUs in all regions together{_in_use(used)}")
+def of_project(project: str, known: Mapping[str, Quota]) -> Allowance:
+    """GPUs everywhere together. ``known``: by metric."""
+    gpus = known.get(ALL_GPUS, Quota(ALL_GPUS, "", 0.0))
+    limit, used = gpus.limit, gpus.usage
+    if gpus.left >= 1:
+        return Allowance("", ALL_GPUS, "GPUs", limit, used, f"{limit:.0f} GPUs in all regions together{_in_use(used)}")
     told = NO_GPU if limit < 1 else f"all {limit:.0f} GPUs are in use: ask for more"
-    return Allowance("", GLOBAL, "GPUs", limit, used, told, page(project, GLOBAL))
+    return Allowance("", ALL_GPUS, "GPUs", limit, used, told, page(project, ALL_GPUS))
 
 
-def of_region(project: str, region: str, quotas: Mapping[str, tuple[float, float]]) -> list[Allowance]:
+def of_region(project: str, region: str, known: Mapping[str, Quota], gpus: Iterable[str] = GPUS) -> list[Allowance]:
     """Of one region: for each GPU, on spot and on demand; then processors, disks and addresses."""
-    found = [_gpu(project, region, name, metric, quotas) for name, metric in GPUS.items()]
+    found = [_gpu(project, region, name, known) for name in gpus if device_metric(name, Market.SPOT)]
     for metric, (what, least, whom) in OTHERS.items():
-        limit, used = quotas.get(metric, (0.0, 0.0))
-        told = f"{limit:.0f} {what}{_in_use(used)}"
-        if limit - used < least:
-            found.append(Allowance(region, metric, what, limit, used, f"{told}: too few for {whom}", page(project, metric)))
-        else:
-            found.append(Allowance(region, metric, what, limit, used, told))
+        quota = known.get(metric, Quota(metric, region, 0.0))
+        told = f"{quota.limit:.0f} {what}{_in_use(quota.usage)}"
+        few = quota.left < least
+        told, request = (f"{told}: too few for {whom}", page(project, metric)) if few else (told, "")
+        found.append(Allowance(region, metric, what, quota.limit, quota.usage, told, request))
     return found
 
 
-def _gpu(project: str, region: str, name: str, metric: str, quotas: Mapping[str, tuple[float, float]]) -> Allowance:
+def _gpu(project: str, region: str, name: str, known: Mapping[str, Quota]) -> Allowance:
     """Spot takes its own quota once there is one, else that of on-demand."""
-    spot, demand = quotas.get(f"PREEMPTIBLE_{metric}", (0.0, 0.0)), quotas.get(metric, (0.0, 0.0))
-    limit, used = spot if spot[0] else demand
-    told = f"{limit:.0f} {name} on spot, {demand[0]:.0f} on demand{_in_use(used)}"
-    enough = max(limit - used, demand[0] - demand[1]) >= 1
-    return Allowance(
-        region, metric, f"{name} GPUs", limit, used, told, "" if enough else page(project, f"PREEMPTIBLE_{metric}")
-    )
+    metric, other = str(device_metric(name, Market.SPOT)), device_metric(name, Market.ON_DEMAND)
+    demand = known.get(other or "", Quota(metric, region, 0.0))
+    spot = known.get(metric, Quota(metric, region, 0.0))
+    spot = spot if spot.limit else demand
+    told = f"{spot.limit:.0f} {name} on spot, {demand.limit:.0f} on demand{_in_use(spot.usage)}"
+    request = "" if max(spot.left, demand.left) >= 1 else page(project, metric)
+    return Allowance(region, metric, f"{name} GPUs", spot.limit, spot.usage, told, request)
 
 
-def _by_metric(answer: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
-    return {str(one["metric"]): (float(one.get("limit", 0)), float(one.get("usage", 0))) for one in answer.get("quotas", ())}
+def _by_metric(found: Iterable[Quota]) -> dict[str, Quota]:
+    return {one.metric: one for one in found}
 
 
 def _in_use(used: float) -> str:
@@ -117,10 +117,3 @@ def _in_use(used: float) -> str:
 def _unknown(project: str, region: str, metric: str, what: str, error: FleetError) -> Allowance:
     reason = getattr(error, "code", type(error).__name__)
     return Allowance(region, metric, what, None, None, f"cannot be looked at ({reason}); see {page(project, metric)}")
-
-
-def page(project: str, metric: str) -> str:
-    """Where it can be looked at and asked for in a browser."""
-    return (
-        f"https://console.cloud.google.com/iam-admin/quotas?project={project}&metric=compute.googleapis.com/{metric.lower()}"
-    )

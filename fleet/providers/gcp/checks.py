@@ -57,8 +57,11 @@ class Look:
 
     @property
     def needs_gpu(self) -> bool:
-        """Whether the job does without GPUs in none of its alternatives; True if there is no job."""
-        return self.job is None or any(one.accelerators is not None for one in self.wishes)
+        """Whether one of the job's alternatives has a GPU; True if there is no job."""
+        from fleet.providers.gcp.checks_machines import gpu_in
+
+        asked = [one.accelerators is not None or any(map(gpu_in, one.instance_type)) for one in self.wishes]
+        return self.job is None or any(asked)
 
 
 def look_at(look: Look, more: Sequence[tuple[str, Check]] = (), seconds: float | None = None) -> Iterator[Checked]:
@@ -133,12 +136,8 @@ def interfaces(look: Look) -> Checked:
     wanted = [*APIS, *([IAP_API] if look.setup is not None and look.setup.iap else [])]
     off = [one for one in wanted if look.apis.get(one) != "on"]
     if off:
-        return Checked(
-            "interfaces",
-            "bad",
-            f"not enabled: {', '.join(off)}",
-            f"{AGAIN}, or: gcloud services enable {' '.join(map(service_of, off))}",
-        )
+        remedy = f"{AGAIN}, or: gcloud services enable {' '.join(map(service_of, off))}"
+        return Checked("interfaces", "bad", f"not enabled: {', '.join(off)}", remedy)
     return Checked("interfaces", "good", f"enabled: {', '.join(wanted)}")
 
 

@@ -9,7 +9,7 @@ from fleet.model.job import Resources
 from fleet.providers.gcp.allowances import Allowance, allowances, in_region
 from fleet.providers.gcp.checks import Look
 from fleet.providers.gcp.errors import NOT_FOUND
-from fleet.providers.gcp.machines import DEVICES
+from fleet.providers.gcp.machines import DEVICES, series_of
 from fleet.providers.gcp.shapes import parts
 from fleet.providers.looked import Check, Checked
 
@@ -31,14 +31,18 @@ def gpus_everywhere(look: Look) -> list[Checked]:
 
 def quotas(look: Look, region: str) -> list[Checked]:
     """Of one region: what the job needs, or everything if there is no job."""
-    wanted = {one.accelerators.partition(":")[0] for one in look.wishes if one.accelerators is not None}
-    found = []
-    for one in in_region(look.calls, region):
-        gpu = one.what.endswith(" GPUs")
-        if gpu and look.job is not None and one.what.partition(" ")[0] not in wanted:
-            continue
-        found.append(judge(one, needed=not gpu or look.job is not None))
-    return found
+    if look.job is None:
+        return [judge(one, needed=not one.what.endswith(" GPUs")) for one in in_region(look.calls, region)]
+    gpus = {one.accelerators.partition(":")[0] for one in look.wishes if one.accelerators is not None}
+    types = {gpu for one in look.wishes for name in one.instance_type if (gpu := gpu_in(name)) is not None}
+    return [judge(one, needed=True) for one in in_region(look.calls, region, sorted(gpus | types))]
+
+
+def gpu_in(instance_type: str) -> str | None:
+    """The GPU that a type has, by its name alone; None: it has none."""
+    put_in = instance_type.partition("+")[2].partition("x")[2]
+    series = series_of(instance_type)
+    return put_in or (series.gpu if series is not None else None)
 
 
 def judge(one: Allowance, *, needed: bool) -> Checked:

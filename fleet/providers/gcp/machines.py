@@ -4,8 +4,9 @@ What a zone offers, and how large each type is, Compute Engine says itself (mach
 what it does not say. An N1 with accelerators has a name of fleet's own, ``n1-standard-4+1xT4``: Compute Engine sells the two
 apart. Types with built-in devices (``g2-standard-4``) have them by their names.
 
-How many of a device an N1 takes, by its vCPUs: cloud.google.com/compute/docs/gpus, "N1 machine series" (of 2026). How the
-price list calls each: the mapping of Cyclenerd/google-cloud-pricing-cost-calculator (2026-08), which is tested against it.
+How many of a device an N1 takes, by its vCPUs: cloud.google.com/compute/docs/gpus, as SkyPilot 0.14.1 keeps it (four P100
+go with 96 vCPUs in most zones, with 64 in all). How the price list calls each: build/mapping.csv of
+Cyclenerd/google-cloud-pricing-cost-calculator (2026-08), whose totals were matched against invoices.
 """
 
 from __future__ import annotations

