@@ -23,6 +23,7 @@ from fleet.providers.aws.provider import AwsProvider
 from fleet.providers.aws.session import aws_client
 from fleet.providers.gcp import session, trust
 from fleet.providers.gcp.calling import Calls
+from fleet.providers.gcp.policies import setup_role
 from fleet.providers.wanted import nothing_to_do
 from fleet.store.fleetfile import ensure_fleet
 from tests.aws.account import ACCOUNT, HOME, Account, actions, changed
@@ -140,6 +141,34 @@ def test_whatever_is_missing_of_the_trust_is_mended(account: Account, url: str) 
             assert set(changed(account.init())) == {kind}
             assert may_act(setup, f"arn:aws:sts::{ACCOUNT}:assumed-role/{prepared.blueprint.name}/i-0abc")
     assert nothing_to_do(account.prepare().steps)
+
+
+def test_what_is_asked_of_the_project_is_within_what_the_policy_prints(account: Account, url: str) -> None:
+    since = len(in_thread().router.cloud.calls)
+    account.init(bucket=url)
+    account.destroy()
+    account.init(bucket=url)
+    asked = {_permission(one.method) for one in in_thread().router.cloud.calls[since:] if one.method.startswith("iam.")}
+    assert asked - {""} == set(trust.PERMISSIONS) - UNTRIED
+    assert set(trust.PERMISSIONS) <= set(setup_role()["includedPermissions"])
+
+
+UNTRIED = {
+    "iam.workloadIdentityPools.update",
+    *(f"iam.workloadIdentityPoolProviders.{verb}" for verb in ("delete", "undelete", "update")),
+}
+"""What only half-made states take: a provider goes and comes back with its pool."""
+
+
+def _permission(method: str) -> str:
+    """What a method takes; an operation is looked at by whoever began it."""
+    words = method.split(".")
+    if "operations" in words:
+        return ""
+    verb = {"patch": "update"}.get(words[-1], words[-1])
+    if "workloadIdentityPools" in words:
+        return f"iam.workloadIdentityPool{'Providers' if 'providers' in words else 's'}.{verb}"
+    return f"iam.serviceAccounts.{verb}"
 
 
 def test_a_bucket_without_a_fleet_is_refused_with_what_makes_one(account: Account, url: str) -> None:

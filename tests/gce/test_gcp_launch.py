@@ -201,3 +201,9 @@ def test_a_rule_says_whose_it_is_and_until_when() -> None:
     (seen,) = rules.own_rules("us-central1", [made, {**made, "description": "mine"}], SETUP)
     assert (seen.cidr, seen.until, seen.rule_id) == ("203.0.113.7/32", 1_800_000_000, made["name"])
     assert rules.own_rules("us-central1", [{**made, "network": "projects/p/global/networks/default"}], SETUP) == []
+
+
+def test_the_cloud_ends_a_machine_no_sooner_than_its_lease_may_be_renewed_to() -> None:
+    renewable = body(request(lease_until=NOW + 3600, ends_by=NOW + 7 * 86_400))["scheduling"]
+    assert renewable["terminationTime"] == "2026-03-08T18:38:20Z"
+    assert renewable["instanceTerminationAction"] == "DELETE"

@@ -22,7 +22,7 @@ BOOT_GB = 100
 MOST_USER_DATA = 262_144
 """Compute Engine's limit of one metadata value, in bytes; it holds the user-data as base64."""
 MARGIN: Seconds = 300
-"""The cloud deletes a machine so long after its lease, should nothing on it have powered it off by then."""
+"""The cloud deletes a machine so long after its last possible lease, should nothing on it have powered it off by then."""
 LONGEST: Seconds = 120 * 86_400
 """No time limit may be further away (https://cloud.google.com/compute/docs/instances/limit-vm-runtime); a lease that is
 ends sooner by this one."""
@@ -134,11 +134,12 @@ def scheduling(request: LaunchRequest, offer: Offer, now: Seconds) -> dict[str, 
         "automaticRestart": False,
         "onHostMaintenance": "MIGRATE" if migrates else "TERMINATE",
     }
-    if request.lease_until is not None and request.lease_until + MARGIN - now < LONGEST - ROUNDED:
-        found["terminationTime"] = when(request.lease_until + MARGIN)
-    elif request.lease_until is not None:
+    ends_by = request.ends_by if request.ends_by is not None else request.lease_until
+    if ends_by is not None and ends_by + MARGIN - now < LONGEST - ROUNDED:
+        found["terminationTime"] = when(ends_by + MARGIN)
+    elif ends_by is not None:
         found["maxRunDuration"] = {"seconds": str(int(LONGEST))}
-    if spot or request.lease_until is not None:
+    if spot or ends_by is not None:
         found["instanceTerminationAction"] = "DELETE"
     return found
 

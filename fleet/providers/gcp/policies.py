@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from fleet.providers.gcp import trust
+
 Binding = dict[str, Any]
 """``{"role": …, "members": […], "condition": {…}}``, members sorted."""
 
@@ -217,7 +219,8 @@ def controller_role() -> dict[str, Any]:
 
 def setup_role() -> dict[str, Any]:
     """The custom role of whoever runs ``fleet init gcp`` and ``fleet destroy gcp``."""
-    return role_of("fleet set-up", "Makes and removes what a fleet needs in a project. For a person, for an hour.", SETUP)
+    told = "Makes and removes what a fleet needs in a project. For a person, for an hour."
+    return role_of("fleet set-up", told, (*SETUP, *trust.PERMISSIONS))
 
 
 def role_of(title: str, description: str, permissions: Sequence[str]) -> dict[str, Any]:

@@ -17,12 +17,17 @@ PROVIDER = "aws"
 USER = "roles/iam.workloadIdentityUser"
 APIS = ("iam", "iamcredentials", "sts")
 """What must be enabled in the project for machines of EC2 to act as a service account."""
-POOL_PERMISSIONS = tuple(
-    f"iam.{kind}.{verb}"
-    for kind in ("workloadIdentityPools", "workloadIdentityPoolProviders")
-    for verb in ("create", "delete", "get", "undelete", "update")
+PERMISSIONS = (
+    "iam.serviceAccounts.getIamPolicy",
+    "iam.serviceAccounts.setIamPolicy",
+    *(
+        f"iam.{kind}.{verb}"
+        for kind in ("workloadIdentityPools", "workloadIdentityPoolProviders")
+        for verb in ("create", "delete", "get", "undelete", "update")
+    ),
 )
-"""What whoever makes the pool needs. A pool that was deleted is kept for 30 days and its name with it: it is undeleted."""
+"""What whoever makes the pool, and lets its members be the service account, needs in the project. A pool that was deleted is
+kept for 30 days and its name with it: it is undeleted."""
 
 
 # --- machines of Compute Engine, a bucket on S3
