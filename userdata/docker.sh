@@ -41,13 +41,11 @@ install_compose() {
 shield_metadata() {
     shield=$root/opt/fleet/bin/shield.sh
     cat >"$shield" <<'SHIELD'
-#!/bin/sh
 set -- DOCKER-USER -d 169.254.169.254 -p tcp -m multiport --dports 80,443 -j REJECT
 iptables -w -C "$@" 2>/dev/null || iptables -w -I "$@"
 SHIELD
-    chmod 755 "$shield"
     mkdir -p "$root/etc/systemd/system/docker.service.d"
-    printf '[Service]\nExecStartPost=%s\n' "$shield" >"$root/etc/systemd/system/docker.service.d/fleet.conf"
+    printf '[Service]\nExecStartPost=/bin/sh %s\n' "$shield" >"$root/etc/systemd/system/docker.service.d/fleet.conf"
     systemctl daemon-reload
 }
 
@@ -60,6 +58,6 @@ docker compose version 2>/dev/null || {
 }
 grep -qsx FLEET_MACHINE=gce "$root/etc/fleet/environment" && shield_metadata
 again 1 2 5 10 -- systemctl start docker.service
-[ ! -x "${shield:-}" ] || "$shield"
+[ -z "${shield:-}" ] || sh "$shield"
 systemctl --quiet is-enabled docker.service docker.socket 2>/dev/null || systemctl enable docker.service >/dev/null 2>&1 || :
 again 1 1 2 2 5 -- docker version --format 'docker engine {{.Server.Version}}'

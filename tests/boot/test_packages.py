@@ -113,7 +113,7 @@ def test_on_compute_engine_containers_are_kept_from_the_machines_tokens_at_every
     assert ubuntu.run("docker.sh").returncode == 0
     shield = ubuntu.root / "opt/fleet/bin/shield.sh"
     started = (ubuntu.root / "etc/systemd/system/docker.service.d/fleet.conf").read_text()
-    assert started == f"[Service]\nExecStartPost={shield}\n"
+    assert started == f"[Service]\nExecStartPost=/bin/sh {shield}\n"
     told = ubuntu.shims.calls("iptables")[-1]
     assert told == "-w -I DOCKER-USER -d 169.254.169.254 -p tcp -m multiport --dports 80,443 -j REJECT"
     ubuntu.shims.add("iptables", "exit 0")

@@ -25,7 +25,8 @@ from tests.system import engine
 pytestmark = pytest.mark.system
 
 ASKING = r"""
-printf 'GET /computeMetadata/v1/instance/service-accounts/default/token HTTP/1.1\r\nHost: x\r\nMetadata-Flavor: Google\r\n\r\n' |
+path=/computeMetadata/v1/instance/service-accounts/default/token
+printf 'GET %s HTTP/1.1\r\nHost: x\r\nMetadata-Flavor: Google\r\nConnection: close\r\n\r\n' "$path" |
     timeout 3 nc 169.254.169.254 80
 true
 """
