@@ -8,7 +8,7 @@ from pathlib import Path
 from fleet.cli.doctor import Finding
 from fleet.cli.doctor_aws import exclusive
 from fleet.control.fleets import open_bucket
-from fleet.control.gcp_place import project_of
+from fleet.control.gcp_place import project_of, trust_in
 from fleet.control.home import Home, open_home
 from fleet.control.setups import gcp_setup
 from fleet.model.errors import StoreError
@@ -35,10 +35,12 @@ def findings_in_gcp(job_file: Path | None, bucket: str | None) -> Iterator[Findi
 
 
 def _look(home: Home, url: str | None, job: Job | None) -> Look:
-    setup, unread = None, ""
+    setup, trust, unread = None, None, ""
     try:
-        setup = gcp_setup(open_bucket(home, url)) if url is not None else None
+        if url is not None:
+            objects = open_bucket(home, url)
+            setup, trust = gcp_setup(objects), trust_in(home, objects)
     except StoreError as error:
         unread = error.message
     project = setup.project if setup is not None else project_of(home, None)
-    return Look(Calls(project, denied=POLICY), setup, job, unread)
+    return Look(Calls(project, denied=POLICY), setup, job, trust, unread)

@@ -19,6 +19,7 @@ from fleet.providers.gcp.session import default_project
 from fleet.providers.gcp.setup import APIS, IAP_API, AwsTrust, bucket_name
 from fleet.providers.gcp.setup_bucket import look_at_bucket
 from fleet.store.fleetfile import read_fleet
+from fleet.store.objects import Objects
 
 FLEET_ID = re.compile(r"[0-9a-f]{16}")
 """What ``new_fleet_id`` makes."""
@@ -114,15 +115,22 @@ def _on_amazon(home: Home, project: str, number: str, apis: Mapping[str, Any], u
     """A fleet that is in an AWS account already, and gets machines here too. Raises FleetError if there is none."""
     objects = open_bucket(home, url)
     info = read_fleet(objects)
-    amazon = aws_setup(objects) if info is not None else None
-    if info is None or amazon is None:
+    trust = trust_in(home, objects) if info is not None else None
+    if info is None or trust is None:
         told = "`fleet init aws` makes a fleet on S3, and then `fleet init gcp --bucket s3://…` adds machines here."
         raise FleetError(f"there is no fleet of AWS in {url}", told)
-    trust = AwsTrust(amazon.account, amazon.partition, amazon.bucket, amazon.bucket_region, home.aws_profile(url))
     return Place(project, number, apis, url, trust.region, fleet_id=info.fleet_id, setup=_read(objects), trust=trust)
 
 
-def _read(objects: Any) -> GcpSetup | None:
+def trust_in(home: Home, objects: Objects) -> AwsTrust | None:
+    """The AWS account whose bucket that is; None: it is not on S3, or `fleet init aws` made nothing there."""
+    amazon = aws_setup(objects) if objects.url.startswith("s3://") else None
+    if amazon is None:
+        return None
+    return AwsTrust(amazon.account, amazon.partition, amazon.bucket, amazon.bucket_region, home.aws_profile(objects.url))
+
+
+def _read(objects: Objects) -> GcpSetup | None:
     """The record of a set-up; None if there is none, or a broken one: then it is written anew."""
     try:
         return gcp_setup(objects)

@@ -35,6 +35,8 @@ QUOTA = (
     "service-quotas request-service-quota-increase --service-code ec2 --quota-code L-3819A6DF --desired-value 8"
     " --region us-east-1"
 )
+GOOGLE = "tests/gce/test_init_gcp.py types it, in a project that the stand-in plays"
+GCLOUD = "Google's own program, on the real service only"
 BOOTS = "tests/system/test_bake.py tests/system/test_ec2_emulated.py"
 RUN_ELSEWHERE = {
     **dict.fromkeys(
@@ -100,6 +102,20 @@ RUN_ELSEWHERE = {
     },
     "pip install 'fleet[aws]'": "tests/system/test_wheel.py installs the wheel with an extra",
     "aws configure": "Amazon's own program",
+    **dict.fromkeys(
+        (
+            "fleet init gcp --project my-project",
+            "fleet init gcp --project my-project --region us-central1",
+            "fleet doctor gcp",
+            "fleet policy gcp > fleetController.json",
+            "fleet destroy gcp",
+        ),
+        GOOGLE,
+    ),
+    "pip install 'fleet[gcp]'": "tests/system/test_wheel.py installs the wheel with an extra",
+    "gcloud auth application-default login": GCLOUD,
+    "gcloud iam roles create fleetController --project=my-project --file=fleetController.json": GCLOUD,
+    'printf %s "$WANDB_API_KEY" | gcloud secrets create fleet-WANDB_API_KEY --data-file=-': GCLOUD,
     **{
         f"aws {words}": "Amazon's own program, on the real service only"
         for words in (

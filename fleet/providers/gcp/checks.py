@@ -20,7 +20,7 @@ from fleet.providers.gcp.billing_info import billing_of
 from fleet.providers.gcp.calling import Calls
 from fleet.providers.gcp.making import look_at_apis, service_of
 from fleet.providers.gcp.policies import CONTROLLER
-from fleet.providers.gcp.setup import APIS, IAP_API
+from fleet.providers.gcp.setup import APIS, IAP_API, AwsTrust
 from fleet.providers.looked import SECONDS, Check, Checked, State, asked, judge_clock
 
 AGAIN = "fleet init gcp"
@@ -36,6 +36,8 @@ class Look:
     calls: Calls
     setup: GcpSetup | None
     job: Job | None = None
+    trust: AwsTrust | None = None
+    """Whose bucket it is, if it is on S3."""
     unread: str = ""
     """Why the set-up is not known, if it could not be read."""
     apis: dict[str, object] = field(default_factory=dict)

@@ -6,7 +6,7 @@ from fleet.model.setup import GcpSetup
 from fleet.providers.gcp import setup_rights as rights
 from fleet.providers.gcp.checks import AGAIN, Look
 from fleet.providers.gcp.policies import machine_bindings, secret_binding
-from fleet.providers.gcp.setup import BUCKET
+from fleet.providers.gcp.setup import AWS_ROLE, BUCKET, AwsTrust, Blueprint
 from fleet.providers.gcp.setup_bucket import look_at_bucket
 from fleet.providers.looked import Check, Checked
 from fleet.providers.wanted import Found
@@ -23,7 +23,25 @@ def of(look: Look) -> list[tuple[str, Check]]:
     ]
     if setup.bucket.startswith("gs://"):
         checks += [("settings", lambda: settings(look, setup)), ("rights", lambda: [machines(look, setup)])]
+    elif look.trust is not None:
+        checks.append(("aws role", lambda: [aws_role(look.trust, setup)]))
     return checks
+
+
+def aws_role(trust: AwsTrust | None, setup: GcpSetup) -> Checked:
+    """In AWS, by which machines reach a bucket on S3."""
+    from fleet.providers.gcp.setup_aws import look_at_trust
+
+    place = {"bucket": setup.bucket, "bucket_region": setup.aws_region, "regions": (), "key": None}
+    plan = Blueprint(setup.project, setup.number, setup.fleet_id, trust=trust, **place)  # type: ignore[arg-type]
+    found = look_at_trust(plan, setup.service_account_id)
+    name = setup.aws_role.rpartition("/")[2]
+    if found is None:
+        return Checked("aws role", "bad", f"the role {name} is gone in AWS: machines reach no bucket", AGAIN)
+    if found.fields != AWS_ROLE:
+        wrong = ", ".join(key for key, value in AWS_ROLE.items() if found.fields.get(key) != value)
+        return Checked("aws role", "bad", f"the role {name} in AWS is another ({wrong})", AGAIN)
+    return Checked("aws role", "good", f"machines reach {setup.bucket} by the role {name}, which trusts them alone")
 
 
 def settings(look: Look, setup: GcpSetup) -> list[Checked]:

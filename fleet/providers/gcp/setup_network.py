@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fleet.providers.gcp.calling import OFF, Calls, Json
-from fleet.providers.gcp.names import described, last, tags_of
+from fleet.providers.gcp.names import described, last, network_tag, tags_of
 from fleet.providers.gcp.setup import IAP_RANGE, NETWORK, ROUTER, SUBNET, Blueprint, free_range
 from fleet.providers.wanted import Found
 
@@ -15,11 +15,6 @@ OPENED = re.compile(r"fleet:\S+ until \d")
 """How the description of a rule begins that is opened for a while (let_in.py)."""
 NAT = "fleet"
 """The name of a router's one NAT."""
-
-
-def tag_of_network(fleet_id: str) -> str:
-    """Machines' network tag: rules that are opened for a while, and the proxy's, hold for machines that have it."""
-    return f"fleet-{fleet_id}"
 
 
 def look_at_network(calls: Calls, name: str) -> Found | None:
@@ -86,7 +81,7 @@ def _iap_rule(plan: Blueprint) -> dict[str, Any]:
         "network": network_url(plan.project, plan.name),
         "direction": "INGRESS",
         "sourceRanges": [IAP_RANGE],
-        "targetTags": [tag_of_network(plan.fleet_id)],
+        "targetTags": [network_tag(plan.fleet_id)],
         "allowed": [{"IPProtocol": "tcp", "ports": ["22"]}],
     }
 
