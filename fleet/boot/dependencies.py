@@ -64,8 +64,7 @@ def _archive(python: str, arch: str, download: Download) -> bytes:
 
 
 def controller_pins(clouds: Iterable[str] = ("aws",)) -> dict[str, str]:
-    """The versions that are installed here of all that a controller of some clouds needs. Raises FleetError if one of them is
-    missing."""
+    """The versions installed here of all that a controller of some clouds needs. Raises FleetError if one is missing."""
     found: dict[str, str] = {}
     extra = {name: cloud for cloud in clouds for name in CLOUD_ROOTS[cloud]}
     wanted = [*CONTROLLER_ROOTS, *extra]

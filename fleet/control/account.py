@@ -26,9 +26,10 @@ def account_of(controller: Controller) -> Account | None:
 
     named = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     on_s3 = url.scheme == "s3"
+    set_up = (setup.bucket_region or min(setup.regions, default="")) if setup is not None else ""  # it may be Google's
     return Account(
         controller.state.fleet_id,
-        setup.bucket_region if setup is not None else named or FIRST_REGION,
+        set_up or named or FIRST_REGION,
         bucket=url.netloc if on_s3 else None,
         prefix=url.path.strip("/") if on_s3 else "",
         setup=setup,
