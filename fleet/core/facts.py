@@ -15,7 +15,7 @@ from fleet.model.cloud import GONE_STATES, Instance, InstanceState, Volume
 from fleet.model.documents import Heartbeat
 
 FLEETING: Seconds = 120
-"""A disk that is at no machine of its run is the run's once it is older: no launch takes longer, and no listing lags more."""
+"""A disk that is at no machine of its run is the run's once it is older: no launch takes longer, no listing lags more."""
 VANISHED: Seconds = 3600
 """A volume that no listing shows for so long is gone. What is written off wrongly is taken up again once it is seen."""
 ASKED_LEAST: Seconds = 3600

@@ -17,6 +17,8 @@ import boto3
 import pytest
 import yaml
 
+from fleet.store.objects import Objects
+from fleet.store.opening import open_objects
 from tests.aws.moto import CREDENTIALS, moto_server
 from tests.aws.proxy import Proxy, proxy_before
 from tests.aws.yard import MotoYard
@@ -50,9 +52,9 @@ PACE = 0.3
 class Both(Laptop):
     """A laptop with an account in each cloud, and the machines behind both."""
 
-    def __init__(self, folder: Path, cloud: str, proxy: Proxy, google: Standing) -> None:
+    def __init__(self, folder: Path, cloud: str, proxy: Proxy, google: Standing, patch: pytest.MonkeyPatch) -> None:
         super().__init__(folder, {**CREDENTIALS, "AWS_ENDPOINT_URL": proxy.url, **google.env})
-        self.cloud, self.proxy, self.google = cloud, proxy, google
+        self.cloud, self.proxy, self.google, self._patch = cloud, proxy, google, patch
         (folder / "job").mkdir()
         shutil.copy(CHAIN, folder / "job" / "chain.py")
         (folder / "job" / "fleet.yaml").write_text(yaml.safe_dump(JOB))
@@ -70,8 +72,8 @@ class Both(Laptop):
 
     def set_up(self, kept: Literal["s3", "gs"]) -> str:
         """Both clouds by their commands, the bucket in one of them; its address."""
-        first = ("gcp", "--project", PROJECT, "--region", GOOGLE_REGION)
-        second = ("aws", "--region", REGION)
+        first = ["gcp", "--project", PROJECT, "--region", GOOGLE_REGION]
+        second = ["aws", "--region", REGION]
         if kept == "s3":
             first, second = second, first
         self.fleet("init", *first, "--yes")
@@ -88,6 +90,12 @@ class Both(Laptop):
         arn = f"arn:aws:sts::{account}:assumed-role/{roles[0]}/i-0123456789abcdef0"
         words = {"access_key": "ASIAROLE", "secret_key": "hush", "token": "session"}  # tests/agent/ec2.py
         self.google.control("sts", "session", **words, account=account, arn=arn)
+
+    def objects(self, bucket: str) -> Objects:
+        """The bucket, as the laptop reaches it."""
+        for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": self.cloud}.items():
+            self._patch.setenv(name, value)
+        return open_objects(bucket)
 
     def only(self, word: Literal["aws", "gcp"]) -> None:
         """Nothing is to be had in the other cloud from now on."""
@@ -124,7 +132,7 @@ def both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Both]:
         stack.callback(google.control, "cloud", "reset")
         moto = stack.enter_context(moto_server())
         proxy = stack.enter_context(proxy_before(moto.url, keeps_tokens=True))
-        made = Both(tmp_path, moto.url, proxy, google)
+        made = Both(tmp_path, moto.url, proxy, google, monkeypatch)
         stack.callback(made.close)
         yield made
         assert google.faults() == []
@@ -154,15 +162,13 @@ def test_a_run_that_is_taken_on_one_cloud_goes_on_in_the_other_with_the_same_mod
     over = both.until(lambda run: run["ended_at"] and run["usd_per_hour"] < 0.06, 180)
     assert (over["state"], over["recoveries"]) == ("succeeded", 1)
 
-    both.fleet("fetch", "chain", str(tmp_path / "fetched"))
-    (model,) = (tmp_path / "fetched").rglob("model.txt")
-    assert model.read_bytes() == twin(tmp_path / "twin", JOB["envs"])
-    assert {
-        machine.agent.poll() is not None for yard in (both.amazon, both.googles) for machine in yard.machines.values()
-    } == {True}
+    model = both.objects(bucket).get("models/chain/output/model.txt")
+    assert model == twin(tmp_path / "twin", JOB["envs"])
+    machines = [machine for yard in (both.amazon, both.googles) for machine in yard.machines.values()]
+    assert [machine.agent.poll() is not None for machine in machines] == [True, True]
     assert json.loads(both.fleet("gc", "-o", "json")) == []
 
 
 def place(run: dict[str, Any]) -> str:
     """The cloud of a run's newest machine."""
-    return str(run["offer"]).partition("/")[0]
+    return str(run["where"]).partition("/")[0]
