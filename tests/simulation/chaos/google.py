@@ -44,7 +44,7 @@ REGIONS = {
 SPOT = {"us-central1": 0.35, "us-east1": 0.45}
 """Of the price on demand. Spot prices are a region's, and stand for weeks."""
 OUTERMOST: Seconds = 2 * HOUR
-"""So long after its lease, at most, Google itself ends a machine."""
+"""So long after the longest lease that it may be given, at most, Google itself ends a machine."""
 ENDED: dict[str, EndedBy] = {
     "compute.instances.preempted": "cloud",
     "compute.instances.hostError": "cloud",
@@ -182,14 +182,15 @@ class GoogleCloud(SimCloud):
 
     def _judge(self, thing: Thing, made: SimInstance) -> None:
         """The outer dead-man switch: should all else fail, Google ends the machine, and keeps nothing but the disk."""
-        said, lease, now = thing.data["scheduling"], made.request.lease_until, self.stand_in.now()
+        said, now, request = thing.data["scheduling"], self.stand_in.now(), made.request
+        last = request.ends_by if request.ends_by is not None else request.lease_until
         until = now + int(said["maxRunDuration"]["seconds"]) if "maxRunDuration" in said else None
         if "terminationTime" in said:
             until = seconds_of(said["terminationTime"])
-        late = lease is not None and (until is None or until > max(lease, now) + OUTERMOST)
+        late = last is not None and (until is None or until > max(last, now) + OUTERMOST)
         other = market_of(thing.data) is not made.request.offers[0].market
         if late or other or said.get("instanceTerminationAction") != "DELETE":
-            self.world.laws.broken("Google itself ends a machine soon after its lease", f"{made.instance_id}: {said}")
+            self.world.laws.broken("Google ends a machine soon after its longest lease", f"{made.instance_id}: {said}")
 
     def _off(self, made: SimInstance, thing: Thing, now: Seconds) -> None:
         """Nothing of it runs any more, and it is paid for no longer."""
