@@ -113,8 +113,8 @@ def _quota_object(one: Allowance) -> GcpQuotaObject:
         "region": one.region,
         "metric": one.metric,
         "what": one.what,
-        "limit": one.limit,
-        "used": one.used,
+        "limit_count": one.limit,
+        "used_count": one.used,
         "told": one.told,
         "request": one.request,
     }

@@ -965,9 +965,9 @@ class GcpQuotaObject(TypedDict):
     """Compute Engine's name for it."""
     what: str
     """What it is about."""
-    limit: float | None
-    """null: it could not be looked at."""
-    used: float | None
+    limit_count: float | None
+    """How many there may be at once; null: it could not be looked at."""
+    used_count: float | None
     """How many of it there are already."""
     told: str
     """What that allows, or why it is not known."""

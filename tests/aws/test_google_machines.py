@@ -23,6 +23,7 @@ from tests.aws.evaluator import decide
 from tests.aws.recorded import Recorder, requests_of
 from tests.gce.project import Google, actions
 
+POOR = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}]}
 URL = f"s3://{BUCKET}"
 
 
@@ -101,7 +102,7 @@ def test_doctor_looks_at_the_role(google: Google) -> None:
     ((state, told),) = looked()
     assert (state, f"reach {URL} by the role" in told) == ("good", True)
     iam, name = aws_client("iam", HOME), role_name(google.setup.fleet_id)
-    iam.put_role_policy(RoleName=name, PolicyName="fleet", PolicyDocument='{"Version": "2012-10-17", "Statement": []}')
+    iam.put_role_policy(RoleName=name, PolicyName="fleet", PolicyDocument=json.dumps(POOR))
     assert looked() == [("bad", f"the role {name} in AWS is another (policy)")]
     iam.delete_role_policy(RoleName=name, PolicyName="fleet")
     iam.delete_role(RoleName=name)

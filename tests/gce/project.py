@@ -42,7 +42,7 @@ class Google:
     """One user's computer before one new project: nothing in it, and no interface enabled but those of every project."""
 
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
-        self.router = Router(Clock(lambda: 1_800_000_000.0))
+        self.router = Router(Clock())
         self.control("compute", "bare")
         self.control("serviceusage", "new_project")
         for api in APIS:

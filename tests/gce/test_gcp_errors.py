@@ -39,7 +39,11 @@ SAID = [
         "The resource 'projects/p/zones/us-central1-f/acceleratorTypes/nvidia-tesla-t4' was not found",
         ErrorClass.UNAVAILABLE,
     ),
-    ("badRequest", "[c4-standard-2, pd-balanced] features are not compatible for creating instance.", ErrorClass.UNAVAILABLE),
+    (
+        "badRequest",
+        "[c4-standard-2, pd-balanced] features are not compatible for creating instance.",
+        ErrorClass.UNAVAILABLE,
+    ),
     ("invalid", "Invalid value for field 'zone': 'nowhere'. Unknown zone.", ErrorClass.INVALID),
     ("notFound", "The resource 'projects/p/regions/us-central1/subnetworks/fleet' was not found", ErrorClass.INVALID),
     # Policies of an organization.
@@ -104,7 +108,11 @@ def test_an_image_that_is_gone_has_its_own_code() -> None:
 
 
 def test_an_answer_of_the_old_form_is_read() -> None:
-    error = {"code": 403, "message": "Quota 'CPUS' exceeded.", "errors": [{"domain": "usageLimits", "reason": "quotaExceeded"}]}
+    error = {
+        "code": 403,
+        "message": "Quota 'CPUS' exceeded.",
+        "errors": [{"domain": "usageLimits", "reason": "quotaExceeded"}],
+    }
     told = answer_refusal("instances.insert", 403, json.dumps({"error": error}))
     assert (told.error_class, told.code, told.message) == (
         ErrorClass.QUOTA,

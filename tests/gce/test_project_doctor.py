@@ -54,7 +54,7 @@ def test_in_a_project_that_is_right_everything_is_good(google: Google) -> None:
     assert [one for one in found if one.state != "good"] == []
     assert {one.what for one in found} == {
         "login", "gpus", "set-up", "billing", "interfaces", "permission", "quota", "inbound", "subnet", "egress", "account",
-        "secrets", "settings", "place", "rights",
+        "secrets", "settings", "place", "rights", "clock",
     }  # fmt: skip
 
 

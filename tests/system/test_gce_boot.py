@@ -16,7 +16,6 @@ import pytest
 import yaml
 
 from fleet.model import layout
-from fleet.model.jobfile import NOT_YET
 from tests.ec2.search import search
 from tests.ec2.training import CHAIN, COUNTING, ended, go_on, resumed_at, start, trains
 from tests.gce.machines import GceBench, GceMachine, Place, place
@@ -43,9 +42,7 @@ def where(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 @pytest.fixture
-def bench(where: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GceBench]:
-    monkeypatch.delitem(NOT_YET, "resources.infra", raising=False)
-    monkeypatch.delitem(NOT_YET, "bucket", raising=False)
+def bench(where: Place, tmp_path: Path) -> Iterator[GceBench]:
     made = GceBench(where, tmp_path, GceMachine)
     (tmp_path / "job").mkdir()
     (tmp_path / "job" / "chain.py").write_text(CHAIN)

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from fleet.model import layout
-from fleet.model.jobfile import NOT_YET
 from tests.ec2.emulated_root import bootable
 from tests.ec2.training import CHAIN, STEPS, chained, start
 from tests.gce.machines import GceBench, GceEmulated, Place, place
@@ -30,9 +29,7 @@ def where(tmp_path: Path) -> Iterator[Place]:
 
 
 @pytest.fixture
-def bench(where: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GceBench]:
-    monkeypatch.delitem(NOT_YET, "resources.infra", raising=False)
-    monkeypatch.delitem(NOT_YET, "bucket", raising=False)
+def bench(where: Place, tmp_path: Path) -> Iterator[GceBench]:
     made = GceBench(where, tmp_path, GceEmulated)
     (tmp_path / "job").mkdir()
     (tmp_path / "job" / "chain.py").write_text(CHAIN)
