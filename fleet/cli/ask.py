@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import select
 import sys
+from collections.abc import Callable
+from typing import TypeVar
 
 from fleet.cli.app import EXIT_INTERRUPTED
 from fleet.model.errors import FleetError
+
+T = TypeVar("T")
 
 
 def confirm(question: str, *, yes: bool, otherwise: str, default: bool = False) -> None:
@@ -50,3 +54,16 @@ def _wait_until_typed() -> None:
     """A signal that comes just before a read that blocks is heard only after it: look again and again instead."""
     while not select.select([sys.stdin], [], [], 0.2)[0]:
         pass
+
+
+def unbroken(do: Callable[[], T], left: str) -> T:
+    """Do something that may be broken off anywhere: after Ctrl-C ``left`` says what is the case, and the code is 130."""
+    try:
+        return do()
+    except KeyboardInterrupt:
+        import typer
+
+        from fleet.cli.output import say
+
+        say(left)
+        raise typer.Exit(EXIT_INTERRUPTED) from None

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fleet.cli.app import EXIT_INTERRUPTED
-from fleet.cli.ask import confirm, confirm_name
+from fleet.cli.ask import confirm, confirm_name, unbroken
 from fleet.cli.init_aws import show_steps, step_object
 from fleet.cli.output import emit, say
 from fleet.control.home import open_home
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from fleet.control.aws_teardown import Doomed
     from fleet.providers.remains import Removal
 
+LEFT_IN_THE_MIDDLE = "\nfleet: left in the middle. The same command removes the rest."
 NO_FLEET = " Is the fleet in another bucket? Name it with --bucket; in another account? AWS_PROFILE chooses one."
 
 
@@ -38,13 +38,7 @@ def remove(bucket: str | None, *, delete_volumes: bool, delete_bucket: bool, yes
         say("\nNothing to remove." + (_left(doomed) if doomed.steps else NO_FLEET))
     else:
         ask_for_removal(doomed.steps, doomed.place.bucket, delete_bucket=delete_bucket, yes=yes)
-    try:
-        carry_out_removal(home, doomed, tell_removal)
-    except KeyboardInterrupt:
-        import typer
-
-        say("\nfleet: left in the middle. The same command removes the rest.")
-        raise typer.Exit(EXIT_INTERRUPTED) from None
+    unbroken(lambda: carry_out_removal(home, doomed, tell_removal), LEFT_IN_THE_MIDDLE)
     if not doomed.idle:
         say("Removed." + _left(doomed))
     if as_json:

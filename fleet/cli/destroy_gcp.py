@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fleet.cli.app import EXIT_INTERRUPTED
-from fleet.cli.destroy_aws import ask_for_removal, tell_removal
+from fleet.cli.ask import unbroken
+from fleet.cli.destroy_aws import LEFT_IN_THE_MIDDLE, ask_for_removal, tell_removal
 from fleet.cli.init_aws import show_steps, step_object
 from fleet.cli.output import emit, say
 from fleet.control.home import open_home
@@ -39,13 +39,7 @@ def remove(
         say("\nNothing to remove." + (_left(doomed) if doomed.steps else NO_FLEET))
     else:
         ask_for_removal(doomed.steps, plan.bucket_name, delete_bucket=delete_bucket, yes=yes)
-    try:
-        carry_out_removal(home, doomed, tell_removal)
-    except KeyboardInterrupt:
-        import typer
-
-        say("\nfleet: left in the middle. The same command removes the rest.")
-        raise typer.Exit(EXIT_INTERRUPTED) from None
+    unbroken(lambda: carry_out_removal(home, doomed, tell_removal), LEFT_IN_THE_MIDDLE)
     if not doomed.idle:
         say("Removed." + _left(doomed))
     if as_json:

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fleet.cli.app import EXIT_INTERRUPTED
-from fleet.cli.ask import confirm
+from fleet.cli.ask import confirm, unbroken
 from fleet.cli.output import CHOSEN, emit, say
 from fleet.cli.table import print_table
 from fleet.cli.views import dollars
@@ -58,13 +57,7 @@ def set_up(
     _show(prepared, idle=idle)
     if not idle:
         confirm("Make this?", yes=yes, otherwise="nothing was made", default=True)
-    try:
-        settled = carry_out(home, prepared, tell_step)
-    except KeyboardInterrupt:
-        import typer
-
-        say(BROKEN_OFF)
-        raise typer.Exit(EXIT_INTERRUPTED) from None
+    settled = unbroken(lambda: carry_out(home, prepared, tell_step), BROKEN_OFF)
     if not settled:
         say("EC2 does not know the new role yet: a first launch may be refused for some minutes, and is tried again.")
     quotas = [quota for region in prepared.blueprint.networks for quota in spot_quotas(calls, region)]

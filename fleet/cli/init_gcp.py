@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fleet.cli.app import EXIT_INTERRUPTED
-from fleet.cli.ask import confirm
+from fleet.cli.ask import confirm, unbroken
 from fleet.cli.init_aws import show_steps, step_object, tell_step
 from fleet.cli.output import emit, say
 from fleet.control.home import open_home
@@ -55,13 +54,7 @@ def set_up_project(
     _show(prepared, quotas[:1], idle=idle)
     if not idle:
         confirm("Make this?", yes=yes, otherwise="nothing was made", default=True)
-    try:
-        carry_out(home, prepared, tell_step)
-    except KeyboardInterrupt:
-        import typer
-
-        say(BROKEN_OFF)
-        raise typer.Exit(EXIT_INTERRUPTED) from None
+    unbroken(lambda: carry_out(home, prepared, tell_step), BROKEN_OFF)
     quotas = quotas or allowances(calls, prepared.blueprint.regions)
     _show_quotas(quotas)
     say(NEXT)

@@ -188,3 +188,22 @@ def test_help_is_quick(shell: Shell) -> None:
 
     code = "import fleet.cli.main, sys; print([m for m in sys.modules if m.startswith('google.')])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_ctrl_c_says_what_is_the_case_and_the_next_run_completes_it(
+    shell: Shell, google: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fleet.control import gcp_setup
+
+    with monkeypatch.context() as broken:
+
+        def interrupted(*_: Any) -> None:
+            raise KeyboardInterrupt
+
+        broken.setattr(gcp_setup, "_fleet", interrupted)
+        out, _ = shell("init", "gcp", "--yes", code=130)
+        assert "`fleet init gcp` with the same options completes it" in out
+    assert made(google) is not None
+    out, _ = shell("init", "gcp", "--yes")
+    assert "leave  bucket" in out
+    assert "made   record" in out
