@@ -21,7 +21,7 @@ from fleet.providers.gcp.provider import GcpProvider
 from fleet.providers.sim.cloud import Manners, SimCloud
 from fleet.providers.sim.market import HOUR, SimType, Weather
 from fleet.providers.sim.things import SimInstance, SimVolume
-from tests.gce.clock import Clock, seconds_of
+from tests.gce.clock import Clock, rfc3339, seconds_of
 from tests.gce.compute_api import Compute
 from tests.gce.compute_operations import Failed
 from tests.gce.compute_world import Thing
@@ -169,7 +169,7 @@ class GoogleCloud(SimCloud):
         told = base64.b64decode(items["user-data"]).decode()
         request = request.model_copy(update={"user_data": told, "tags": tags})
         offer = offer_of(thing.data, {offer.key: offer for offer in self.offers(region_of(thing.scope))})
-        made = SimInstance(instance_id, request, thing.data["id"], offer, thing.born, thing.born)
+        made = SimInstance(instance_id, request, thing.data["id"], offer, as_told(thing.born), thing.born)
         made.power_off_at = min(now + self.manners.first_dead_man, request.lease_until or 1e12)
         made.state.set(thing.born, InstanceState.PENDING)
         made.state.set(now, InstanceState.RUNNING)
@@ -197,8 +197,9 @@ class GoogleCloud(SimCloud):
         made.ended_by = made.ended_by or ENDED[thing.extra["ends"][0].data["operationType"]]
         if made.state.since(InstanceState.TERMINATED) is None:
             paid = thing.extra["ran"][-1]["until"] if thing.extra.get("ran") else None
-            made.state.set(min(now, paid or now), InstanceState.SHUTTING_DOWN)
-            made.state.foresee(now, InstanceState.TERMINATED)
+            ended = as_told(min(now, paid or now))
+            made.state.set(ended, InstanceState.SHUTTING_DOWN)
+            made.state.foresee(max(now, ended), InstanceState.TERMINATED)
 
     def _disk(self, thing: Thing) -> None:
         now, volume_id, data = self.stand_in.now(), id_of(thing.name, thing.scope), thing.data
@@ -274,6 +275,11 @@ class GoogleCloud(SimCloud):
         made = self.instances[instance_id]
         if made.ended_by is None:
             self._end(made, "compute.instances.guestTerminate", deletes=False)
+
+
+def as_told(at: Seconds) -> Seconds:
+    """A time as Google writes it, which is what it bills by: whole milliseconds."""
+    return seconds_of(rfc3339(at))
 
 
 class Google:
