@@ -37,7 +37,7 @@ check: $(DEV) ## linters, types, import directions, shell scripts, the documenta
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	.venv/bin/shellcheck scripts/*.sh userdata/*.sh ami/*.sh .ci/run examples/resumable/shell/*.sh $(addprefix tests/ec2/image/,$(MACHINE))
+	.venv/bin/shellcheck scripts/*.sh userdata/*.sh ami/*.sh .ci/run examples/resumable/shell/*.sh $(addprefix tests/ec2/image/,$(MACHINE)) tests/gce/image/dmidecode
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
 
 bench: $(DEV) ## figures: benchmarks/README.md says what they mean

@@ -19,6 +19,7 @@ from fleet.model.base import document_bytes
 from fleet.model.cloud import LaunchRequest
 from fleet.model.errors import AlreadyExistsError, ErrorClass, NotFoundError, ProviderError, StoreError, TooLateError
 from fleet.providers.base import Provider
+from fleet.providers.local.elsewhere import ANOTHER
 from fleet.store.objects import Objects
 
 REFUSALS = frozenset(
@@ -118,7 +119,7 @@ class Effects:
         try:
             request = self._frozen(key, rendered, lambda: self._complete(provider, rendered, run))
         except ProviderError as error:
-            return [_not_launched(who, attempt.try_no, error)]
+            return [] if error.code == ANOTHER else [_not_launched(who, attempt.try_no, error)]
         now = self.objects.now()
         if now > action.not_after:
             return []
@@ -135,6 +136,8 @@ class Effects:
         except TooLateError:
             return []  # the next tick decides anew, by what others have made of it meanwhile
         except ProviderError as error:
+            if error.code == ANOTHER:
+                return []  # whoever intended it sends it: a failure of ours would pause the run for them
             if error.code in provider.capabilities.images_gone and request.image_id != rendered.image_id:
                 return [_without_image(who, attempt.try_no, error)]
             return [_not_launched(who, attempt.try_no, error)]

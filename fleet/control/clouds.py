@@ -94,8 +94,8 @@ def prepare(home: Home, objects: Objects, job: Job, tell: Callable[[str], None])
 
     ``tell`` hears what is done, and what could not be had. Raises FleetError if no machine could be brought up.
     """
-    ready = {"aws": aws_setup(objects) is not None, "gcp": gcp_setup(objects) is not None}
-    if not any(ready.get(name) for name in providers_of(job.resources)):
+    read: dict[str, Callable[[Objects], object]] = {"aws": aws_setup, "gcp": gcp_setup}
+    if all(read[name](objects) is None for name in sorted(providers_of(job.resources) & read.keys())):
         return
     for told in (*refresh_prices(home, objects, job), *image_notes(home, objects, job)):
         tell(told)

@@ -23,6 +23,8 @@ class Lists:
         self.world, self.scopes = world, scopes
         self.most = PAGE
         """Pages are no longer than this, whatever is asked for: a test of paging makes it small."""
+        self.silent: set[str] = set()
+        """Zones that do not answer lists of all scopes, which tell of the others."""
 
     def of(self, collection: str, kind: str, source: Source, aggregated: bool = True) -> dict[str, Callable[[Call], Any]]:
         """The list methods of a collection; ``kind`` is the answers' ``compute#…List``."""
@@ -45,7 +47,7 @@ class Lists:
     def _aggregated(self, call: Call, collection: str, kind: str, source: Source) -> Json:
         collection = "operations" if collection == "globalOperations" else collection
         asked = terms(call.params.get("filter", ""))
-        found = [(scope, data) for scope, data in source() if fits(asked, data)]
+        found = [(scope, data) for scope, data in source() if fits(asked, data) and scope not in self.silent]
         page, token = self._page(call, found)
         items: Json = {}
         for scope in self.scopes():
@@ -63,6 +65,8 @@ class Lists:
         base = f"projects/{self.world.cloud.project}/aggregated/{collection}"
         answer: Json = {"kind": f"compute#{kind}AggregatedList", "id": base, "items": items}
         answer["selfLink"] = self.world.place("global").replace("/global", f"/aggregated/{collection}")
+        if self.silent:
+            answer["unreachables"] = [_scoped(each) for each in sorted(self.silent)]
         return {**answer, **({"nextPageToken": token} if token else {})}
 
     def _page(self, call: Call, found: list[Any]) -> tuple[list[Any], str]:

@@ -28,6 +28,7 @@ class Words:
             "timing": self._timing,
             "lacking": self._lacking,
             "zone": self._zone,
+            "silent": self._silent,
             "image": self._image,
             "preempt": lambda told: self._ended(self.compute.instances.endings.preempt(self._instance(told))),
             "power_off": lambda told: self._ended(self.compute.instances.endings.power_off(self._instance(told))),
@@ -89,6 +90,10 @@ class Words:
         """``{"zone", "up"}``."""
         down = self.compute.lookups.down
         down.discard(told["zone"]) if told["up"] else down.add(told["zone"])
+
+    def _silent(self, told: Json) -> None:
+        """``{"zones": […]}``: these do not answer lists of all zones."""
+        self.compute.lists.silent = set(told["zones"])
 
     def _image(self, told: Json) -> Json:
         """``{"project", "name", "family", "size_gb"}`` and any of an image's own fields: a new one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import google.auth.exceptions as auth
 import pytest
@@ -11,7 +12,7 @@ from google.api_core import exceptions as core
 from google.protobuf.json_format import ParseError
 
 from fleet.model.errors import ErrorClass, ProviderError
-from fleet.providers.gcp import errors
+from fleet.providers.gcp import errors, rest
 from fleet.providers.gcp.errors import CODES, IMAGE_GONE, answer_refusal, class_of, operation_refusal, refusal, translated
 
 DESIGN = {
@@ -192,3 +193,11 @@ def test_no_exception_of_googles_libraries_gets_out(raised: Exception, means: Er
         raise raised
     assert told.value.error_class is means
     assert told.value.message.startswith("instances.get: ")
+
+
+def test_without_googles_libraries_the_user_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("google.api_core.exceptions", "google.auth.exceptions"):
+        monkeypatch.setitem(sys.modules, name, None)  # as if it were not there
+    with pytest.raises(ProviderError) as told:
+        rest.get("compute", "/compute/v1/projects/p", "projects.get")
+    assert (told.value.code, told.value.hint) == ("MissingLibrary", "pip install 'fleet[gcp]'")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fleet.model.cloud import ExistingVolume, InstanceState, Market, NewVolume
 from fleet.model.errors import ErrorClass
-from fleet.providers.gcp import launch, names
+from fleet.providers.gcp import launch, launching, names
 from tests.gce.ground import REGION, make_setup, offer
 from tests.gce.rented import A, B, Rented, refused
 
@@ -151,6 +152,51 @@ def test_a_failed_machines_new_disk_is_not_left_behind(rented: Rented) -> None:
     name = launch.new_disk_name(rented.request())
     left = {one["zone"].rpartition("/")[2] for one in rented.told("disks") if one["name"] == name}
     assert (made.offer.zone, left) == (B, {B})
+
+
+def test_a_disk_that_something_had_since_is_never_cleared_away(rented: Rented, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever sleeps after the failure finds under the token's name what the run's next machine has written to."""
+    rented.told("settings", keeps_disks_of_failed=True)
+    rented.told("capacity", zone=A, what="*", left=0)
+    name, clear = launch.new_disk_name(rented.request()), launching.Launcher._clear
+
+    def asleep(*args: Any) -> None:
+        rented.clock.advance(3600)
+        rented.told("capacity", zone=A, what="*", left=None)
+        holder = rented.launched(token="t-2")
+        rented.provider().attach(REGION, names.id_of(name, A), holder.instance_id)
+        rented.provider().detach(REGION, names.id_of(name, A), holder.instance_id)
+        clear(*args)
+        rented.clock.advance(60)
+
+    monkeypatch.setattr(launching.Launcher, "_clear", asleep)
+    rented.provider().launch(rented.request(volume=NewVolume(size_gb=50)))
+    assert {one["zone"].rpartition("/")[2] for one in rented.told("disks") if one["name"] == name} == {A, B}
+
+
+@pytest.mark.parametrize("method", ["zoneOperations.wait", "instances.get"])
+def test_a_machine_that_cannot_be_looked_at_is_no_refusal(rented: Rented, method: str) -> None:
+    """A role that lacks one permission: the try must not end while its machine lives."""
+    rented.told("fail", method=f"compute.{method}", status=403, reason="forbidden", message="Required permission")
+    told = refused(lambda: rented.provider().launch(rented.request()))
+    assert told.error_class is ErrorClass.TRANSIENT
+    assert "may have been made" in told.message
+    (made,) = rented.machines()
+    assert rented.provider().launch(rented.request()).instance_id == names.id_of(made["name"], A)
+    assert len(rented.machines()) == 1
+
+
+def test_a_token_of_whose_machine_only_the_disk_is_left_is_used_up(rented: Rented) -> None:
+    """All that is remembered of the machine is forgotten: the disk is the run's, and the try is over."""
+    request = rented.request(offer(A), volume=NewVolume(size_gb=50))
+    made = rented.provider().launch(request)
+    rented.provider().terminate(REGION, made.instance_id)
+    rented.clock.advance(300)
+    rented.told("forget_operations", requests=True)
+    told = refused(lambda: rented.provider().launch(request))
+    assert (told.error_class, told.code) == (ErrorClass.CAPACITY, "tokenUsed")
+    assert rented.machines() == []
+    assert [one["name"] for one in rented.told("disks")] == [launch.new_disk_name(request)]
 
 
 def test_only_machines_that_take_the_runs_disk_are_asked_for(rented: Rented) -> None:

@@ -129,6 +129,7 @@ def test_an_n1_is_named_with_its_accelerators_and_priced_by_the_book() -> None:
 def test_somebody_elses_things_are_not_mine_whatever_their_labels_say() -> None:
     assert mapping.is_mine(machine(), "f1")
     assert not mapping.is_mine(machine(), "f2")
+    assert not mapping.is_mine(machine(description="a notebook with the fleet's label, for the bill's sake"), "f1")
     assert not mapping.is_mine(machine(description=names.described({**TAGS, "fleet": "F1"})), "f1")
 
 

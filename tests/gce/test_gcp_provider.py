@@ -50,6 +50,32 @@ def test_a_region_with_a_zone_that_did_not_answer_is_unknown_and_the_others_are_
     assert refused(lambda: found.of(WEST)).error_class is ErrorClass.TRANSIENT
 
 
+def test_a_zone_that_is_down_hides_no_other_region(rented: Rented) -> None:
+    made = rented.launched()
+    rented.told("silent", zones=[f"{WEST}-b"])
+    provider = rented.provider()
+    assert [one.instance_id for one in provider.list(REGION).instances] == [made.instance_id]
+    told = refused(lambda: provider.list(WEST))
+    assert (told.error_class, told.message) == (ErrorClass.TRANSIENT, f"{WEST}-b did not answer")
+
+
+def test_where_a_tokens_machine_may_be_and_nobody_answers_no_other_is_made(rented: Rented) -> None:
+    """All else that is remembered of it is forgotten: its zone alone knows that it is there."""
+    rented.told("capacity", zone=A, what="*", left=0)
+    made = rented.provider().launch(rented.request())
+    rented.told("capacity", zone=A, what="*", left=None)
+    rented.told("forget_operations", requests=True)
+    zone = made.offer.zone
+    rented.told("silent", zones=[zone])
+    assert refused(lambda: rented.provider().launch(rented.request())).error_class is ErrorClass.TRANSIENT
+    tags = {"fleet": "f1", "run": "car-1"}
+    disk = refused(lambda: rented.provider().create_volume(REGION, zone, NewVolume(size_gb=50), "d", tags))
+    assert disk.error_class is ErrorClass.TRANSIENT
+    assert len(rented.machines()) == 1
+    rented.told("silent", zones=[f"{WEST}-b"])
+    assert rented.provider().launch(rented.request()).instance_id == made.instance_id
+
+
 def test_every_page_of_a_list_is_read(rented: Rented) -> None:
     rented.told("settings", page=2)
     made = {rented.launched(token=f"t-{n}").instance_id for n in range(5)}

@@ -100,7 +100,7 @@ def machine(name: str, created: str = OLD, **more: Any) -> dict[str, Any]:
     return {
         "name": name, "zone": "zones/us-east1-b", "status": "RUNNING", "creationTimestamp": created,
         "machineType": "zones/us-east1-b/machineTypes/e2-standard-4", "labels": {"fleet": "f1"},
-        "disks": [{"boot": True, "autoDelete": True, "diskSizeGb": "30"}], **more,
+        "description": '{"fleet":{"fleet":"f1"}}', "disks": [{"boot": True, "autoDelete": True, "diskSizeGb": "30"}], **more,
     }  # fmt: skip
 
 
@@ -134,9 +134,15 @@ def test_a_machine_that_is_an_attempts_is_its_own() -> None:
 
 
 def test_a_machines_own_disk_is_found_once_its_machine_is_gone() -> None:
-    left = disk("root", sourceImage="projects/x/global/images/y")
-    held = disk("used", sourceImage="projects/x/global/images/y", users=["zones/us-east1-b/instances/m"])
-    assert found_of(Found(disks=[left, held, disk("young", created=NEW)])) == [("volume", "root.us-east1-b", 50_000_000)]
+    left = disk("fleet-root", sourceImage="projects/x/global/images/y")
+    held = disk("fleet-used", sourceImage="projects/x/global/images/y", users=["zones/us-east1-b/instances/m"])
+    found = found_of(Found(disks=[left, held, disk("fleet-young", created=NEW)]))
+    assert found == [("volume", "fleet-root.us-east1-b", 50_000_000)]
+
+
+def test_what_somebody_gave_the_fleets_label_for_the_bills_sake_is_left_alone() -> None:
+    theirs = disk("scratch", sourceImage="projects/x/global/images/y")
+    assert found_of(Found(machines=[machine("notebook", description="my notebook")], disks=[theirs])) == []
 
 
 def test_an_upload_is_given_a_day() -> None:

@@ -11,7 +11,7 @@ import functools
 import importlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,6 +20,7 @@ from fleet.model.base import Seconds
 from fleet.model.errors import ErrorClass, ProviderError
 from fleet.providers.gcp import session
 from fleet.providers.gcp.errors import NOT_FOUND, refusal, translated
+from fleet.providers.gcp.names import last, region_of
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -94,6 +95,37 @@ def every(call: str, **asked: Any) -> Iterator[Json]:
         if not page.get("nextPageToken"):
             return
         more = {"page_token": page["nextPageToken"]}
+
+
+class Everywhere(NamedTuple):
+    """What an aggregated list says."""
+
+    items: list[Json]
+    silent: frozenset[str]
+    """Zones that did not answer: of what is there, nothing is known."""
+    at: Seconds
+    """The cloud's time."""
+
+    def check(self, zones: Iterable[str]) -> None:
+        """Raises ProviderError if one of them did not answer, or its whole region did not."""
+        lost = sorted({zone for zone in zones if zone in self.silent or region_of(zone) in self.silent})
+        if lost:
+            raise refusal("unreachable", f"{', '.join(lost)} did not answer")
+
+
+def everywhere(call: str, what: str, **asked: Any) -> Everywhere:
+    """Every page of an aggregated list of ``what`` (``instances``): one zone that is down does not hide the others."""
+    items: list[Json] = []
+    silent: set[str] = set()
+    at: Seconds | None = None
+    for page in every(call, **asked):
+        at = said_at() if at is None else at
+        silent.update(last(one) for one in page.get("unreachables", []))
+        for scope, told in page.get("items", {}).items():
+            items.extend(told.get(what, []))
+            if told.get("warning", {}).get("code") == "UNREACHABLE":
+                silent.add(last(scope))
+    return Everywhere(items, frozenset(silent), at if at is not None else said_at())
 
 
 def found(call: str, **asked: Any) -> Json | None:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fleet.model.errors import ErrorClass, ProviderError
-from fleet.providers.gcp.session import LOGIN
+from fleet.providers.gcp.session import LOGIN, missing_library
 
 IMAGE_GONE = "imageNotFound"
 """Fleet's own code: Compute Engine says it only in the message."""
@@ -200,10 +200,13 @@ def operation_refusal(call: str, operation: Mapping[str, Any]) -> ProviderError 
 @contextlib.contextmanager
 def translated(call: str) -> Iterator[None]:
     """What Google's libraries raise as ``ProviderError``: ``with translated("instances.insert"): …``."""
-    from google.api_core.exceptions import GoogleAPICallError, GoogleAPIError
-    from google.auth.exceptions import GoogleAuthError, TransportError
-    from google.protobuf.json_format import ParseError
-    from requests import RequestException
+    try:
+        from google.api_core.exceptions import GoogleAPICallError, GoogleAPIError
+        from google.auth.exceptions import GoogleAuthError, TransportError
+        from google.protobuf.json_format import ParseError
+        from requests import RequestException
+    except ImportError:
+        raise missing_library() from None
 
     try:
         yield

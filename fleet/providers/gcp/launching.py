@@ -12,8 +12,9 @@ Each request that could make a machine is sent only while the launch is in time.
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -33,6 +34,8 @@ Json = dict[str, Any]
 INSERT = "instances.insert"
 END_OF_TRY = frozenset({ErrorClass.DENIED, ErrorClass.INVALID, ErrorClass.CREDENTIALS})
 """What an operation fails with that would befall every other offer too."""
+REFUSING = frozenset(ErrorClass) - {ErrorClass.TRANSIENT, ErrorClass.THROTTLED, ErrorClass.CREDENTIALS, ErrorClass.NOT_YET}
+"""Classes that may be taken for the end of a try, with nothing made."""
 
 
 class Launcher:
@@ -77,18 +80,17 @@ class Launcher:
     def _known(self, request: LaunchRequest, setup: GcpSetup) -> Instance | None:
         """What the token became: its machine, or what its operations tell of one that is gone."""
         label = f"{names.TOKEN_LABEL}={names.digest(request.token)}"
-        pages = calls.every("instances.aggregatedList", project=setup.project, filter=f"labels.{label}")
-        found = [one for page in pages for scope in page.get("items", {}).values() for one in scope.get("instances", [])]
-        mine = [one for one in found if mapping.is_mine(one, setup.fleet_id)]
+        found = calls.everywhere("instances.aggregatedList", "instances", project=setup.project, filter=f"labels.{label}")
+        mine = [one for one in found.items if mapping.is_mine(one, setup.fleet_id)]
         there = [one for one in mine if mapping.is_made(one)]
         if there:
             return self._alive(request, min(there, key=lambda one: (one["creationTimestamp"], one["zone"])))
-        told = operations.of_name(setup.project, launch.machine_name(request))
+        zones = [offer.zone for offer in request.offers]
+        found.check(zones)
+        told = operations.of_name(setup.project, launch.machine_name(request), zones)
         made = operations.making(told)
         if made is None or made.get("status") != operations.DONE:
-            return (
-                None  # what is under way is joined by its requestId: it may yet come to nothing, and another offer be next
-            )
+            return None  # what is under way is joined by its requestId: it may come to nothing, and another offer be next
         return self._of_operation(request, setup, made, told)
 
     def _made(self, request: LaunchRequest, setup: GcpSetup, in_time: InTime) -> Instance:
@@ -136,26 +138,31 @@ class Launcher:
             )
         except ProviderError as error:
             if error.code in EXISTS:
-                return self._there(request, setup, offer.zone)
+                return self._there(request, setup, offer.zone, error)
             told = ProviderError(error.error_class, error.code, error.message.replace(INSERT, call, 1), error.hint)
             if error.error_class is ErrorClass.UNAVAILABLE:
                 raise _Refused(told) from error
             raise told from error
-        operation = self._waiter.until_done(operation, until)
+        with _not_decided():
+            operation = self._waiter.until_done(operation, until)
         failure = operation_refusal(call, operation)
         if failure is None or operations.came_to_be(operation):
             return self._of_operation(request, setup, operation, None)
         if failure.code in EXISTS:
-            return self._there(request, setup, offer.zone)
-        self._clear(request, setup, offer.zone)
+            return self._there(request, setup, offer.zone, failure)
+        self._clear(request, setup, offer.zone, operation)
         if failure.error_class in END_OF_TRY:
             raise failure
         raise _Refused(asked.ended_try(failure))
 
-    def _there(self, request: LaunchRequest, setup: GcpSetup, zone: str) -> Instance:
-        """A machine with the token's name is in the zone: somebody else was quicker."""
+    def _there(self, request: LaunchRequest, setup: GcpSetup, zone: str, told: ProviderError) -> Instance:
+        """A machine with the token's name is in the zone: somebody else was quicker. Or only its disk is, of a machine that
+        came to nothing or is long gone: the same token would meet it for ever, so the try is over."""
         name = launch.machine_name(request)
-        found = calls.found("instances.get", project=setup.project, zone=zone, instance=name)
+        with _not_decided():
+            found = calls.found("instances.get", project=setup.project, zone=zone, instance=name)
+        if found is None and "/disks/" in told.message:
+            raise refusal("tokenUsed", f"{told.message}: this token had a machine there before, which is gone")
         if found is None or not mapping.is_made(found):
             raise refusal("unreachable", f"{name} is in {zone}, and is not: it begins or ends just now")
         return self._alive(request, found)
@@ -163,13 +170,15 @@ class Launcher:
     def _of_operation(self, request: LaunchRequest, setup: GcpSetup, made: Json, told: list[Json] | None) -> Instance:
         """The machine that an operation made, or makes; as it ended, if it is gone."""
         name, zone = launch.machine_name(request), names.last(made["zone"])
-        found = calls.found("instances.get", project=setup.project, zone=zone, instance=name)
+        with _not_decided():
+            found = calls.found("instances.get", project=setup.project, zone=zone, instance=name)
         done = made.get("status") == operations.DONE
         if found is not None and (done or mapping.is_made(found)):
             return self._alive(request, found)
         if not done:
             raise refusal("operationRunning", f"{name} is being made in {zone}, and may still come to nothing")
-        end = operations.ended(told if told is not None else operations.of_machine(setup.project, zone, name))
+        with _not_decided():
+            end = operations.ended(told if told is not None else operations.of_machine(setup.project, zone, name))
         offers = [one for one in request.offers if one.zone == zone]
         exact = [one for one in offers if launch.request_id(request, one) == made.get("clientOperationId")]
         began = operations.began(made)
@@ -189,16 +198,40 @@ class Launcher:
             raise refusal("tokenReused", "this token was used for another request")
         return mapping.instance(found, {offer.key: offer for offer in request.offers})
 
-    def _clear(self, request: LaunchRequest, setup: GcpSetup, zone: str) -> None:
+    def _clear(self, request: LaunchRequest, setup: GcpSetup, zone: str, failed: Json) -> None:
         """A machine that came to nothing may leave its new disk behind, which is nobody's then: its name is the token's.
         What cannot be deleted now is met as a stray by the sweep."""
         if not isinstance(request.volume, NewVolume):
             return
+        where: Json = {"project": setup.project, "zone": zone, "disk": launch.new_disk_name(request)}
         try:
-            calls.compute("disks.delete", project=setup.project, zone=zone, disk=launch.new_disk_name(request))
+            disk = calls.found("disks.get", **where)
+            if disk is not None and mapping.is_mine(disk, setup.fleet_id) and _came_to_nothing(disk, failed):
+                calls.compute("disks.delete", **where)
         except ProviderError as error:
             if error.code not in NOT_FOUND:
                 log.info("fleet: %s", error.message)
+
+
+def _came_to_nothing(disk: Json, failed: Json) -> bool:
+    """Whether a disk was made by an insertion that failed, and nothing had it since: whoever slept between the failure and
+    now finds under the token's name what a later offer's machine, or the run's next one, has written to."""
+    over = operations.over(failed)
+    times = [disk[one] for one in ("creationTimestamp", "lastAttachTimestamp") if disk.get(one)]
+    return not disk.get("users") and all(mapping.moment(one) <= over for one in times)
+
+
+@contextlib.contextmanager
+def _not_decided() -> Iterator[None]:
+    """For looking at what a request that was accepted has come to: whatever keeps one from that (a permission that is
+    missing), there may be a machine, so it is no refusal. The same launch asks again, and finds it."""
+    try:
+        yield
+    except ProviderError as error:
+        if error.error_class not in REFUSING:
+            raise
+        told = f"{error.message}: a machine may have been made, and cannot be looked at"
+        raise ProviderError(ErrorClass.TRANSIENT, error.code, told, error.hint) from error
 
 
 def _told(error: ProviderError, request: LaunchRequest, project: str) -> ProviderError:

@@ -17,7 +17,7 @@ from typing import Any
 from fleet.model.base import Seconds
 from fleet.providers.gcp import calls, mapping
 from fleet.providers.gcp.errors import refusal
-from fleet.providers.gcp.names import FLEET_LABEL, label, last, region_of
+from fleet.providers.gcp.names import FLEET_LABEL, label, region_of
 
 Json = dict[str, Any]
 SHARED: Seconds = 5.0
@@ -75,17 +75,8 @@ class Lists:
 
     def _all(self, call: str, what: str) -> tuple[list[Json], Seconds, frozenset[str]]:
         wanted = f"labels.{FLEET_LABEL}={label(self._fleet_id)}"
-        found: list[Json] = []
-        silent: set[str] = set()
-        at: Seconds | None = None
-        for page in calls.every(call, project=self._project, filter=wanted):
-            at = calls.said_at() if at is None else at
-            silent.update(last(one) for one in page.get("unreachables", []))
-            for scope, told in page.get("items", {}).items():
-                found.extend(one for one in told.get(what, []) if mapping.is_mine(one, self._fleet_id))
-                if told.get("warning", {}).get("code") == "UNREACHABLE":
-                    silent.add(last(scope))
-        return found, at if at is not None else calls.said_at(), frozenset(silent)
+        found = calls.everywhere(call, what, project=self._project, filter=wanted)
+        return [one for one in found.items if mapping.is_mine(one, self._fleet_id)], found.at, found.silent
 
 
 def _in(described: Json, region: str) -> bool:

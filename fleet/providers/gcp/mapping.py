@@ -14,7 +14,7 @@ from typing import Any
 from fleet.model.base import Micros, Seconds
 from fleet.model.cloud import EndedBy, Instance, InstanceState, Market, Offer, Volume, VolumeState
 from fleet.providers.gcp import shapes
-from fleet.providers.gcp.names import FLEET_LABEL, id_of, label, last, region_of, tags_of
+from fleet.providers.gcp.names import FLEET_LABEL, NAMED, id_of, label, last, region_of, tags_of
 
 PROVIDER = "gcp"
 _STATES = {
@@ -49,9 +49,14 @@ def when(at: Seconds) -> str:
 
 
 def is_mine(described: Mapping[str, Any], fleet_id: str) -> bool:
-    """Whether a machine or a disk is this fleet's: by its label, and by what its description says exactly."""
-    said = tags_of(described.get("description", "")).get("fleet", fleet_id)
-    return described.get("labels", {}).get(FLEET_LABEL) == label(fleet_id) and said == fleet_id
+    """Whether a machine or a disk is this fleet's: by its label, and by what its description says exactly.
+
+    A label alone says nothing: people put them on machines of their own, to find them on the bill. Only a machine's own
+    disk, which is made with no description, is told by its label and its name.
+    """
+    said = tags_of(described.get("description", "")).get("fleet")
+    own_disk = said is None and is_boot_disk(described) and str(described.get("name", "")).startswith(NAMED)
+    return described.get("labels", {}).get(FLEET_LABEL) == label(fleet_id) and (said == fleet_id or own_disk)
 
 
 def machine_id(described: Mapping[str, Any]) -> str:

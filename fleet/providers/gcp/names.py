@@ -19,6 +19,8 @@ FLEET_LABEL = "fleet"
 TOKEN_LABEL = "fleet-token"  # noqa: S105  # the name of a label
 REQUEST_LABEL = "fleet-request"
 """Holds the digest of what was asked for: the same token with another request is refused."""
+NAMED = "fleet-"
+"""How the names of machines and disks begin."""
 MOST_NAME = 63
 _NO_LABEL = re.compile(r"[^a-z0-9_-]")
 

@@ -90,11 +90,15 @@ def of_machine(project: str, zone: str, name: str) -> list[Json]:
     return in_order(one for page in pages for one in page.get("items", []))
 
 
-def of_name(project: str, name: str) -> list[Json]:
-    """The operations of machines with a name, whatever their zone; the oldest first."""
+def of_name(project: str, name: str, zones: Iterable[str]) -> list[Json]:
+    """The operations of machines with a name, whatever their zone; the oldest first.
+
+    Raises ProviderError, also if one of ``zones`` did not answer: it may hold the one that is looked for.
+    """
     wanted = f'targetLink eq ".*/instances/{name}"'
-    pages = calls.every("globalOperations.aggregatedList", project=project, filter=wanted)
-    return in_order(one for page in pages for scope in page.get("items", {}).values() for one in scope.get("operations", []))
+    told = calls.everywhere("globalOperations.aggregatedList", "operations", project=project, filter=wanted)
+    told.check(zones)
+    return in_order(told.items)
 
 
 def in_order(operations: Iterable[Json]) -> list[Json]:

@@ -30,7 +30,7 @@ class Volumes:
         """Make one; the same token gives the same."""
         if tags.get("fleet") != self._fleet_id:
             raise refusal("invalidArgument", "the volume's tags do not say whose it is")
-        made = self._of_token(token) or self._make(zone, volume, token, tags)
+        made = self._of_token(token, zone) or self._make(zone, volume, token, tags)
         found = mapping.volume(made, self.price)
         if (found.zone, found.size_gb) != (zone, max(volume.size_gb, shapes.LEAST_GB)):
             raise refusal("tokenReused", "this token was used for another volume")
@@ -125,11 +125,13 @@ class Volumes:
             raise refusal("tokenReused" if done else "unreachable", f"the volume of this token, {name}, is not there")
         return made
 
-    def _of_token(self, token: str) -> Json | None:
+    def _of_token(self, token: str, zone: str) -> Json | None:
         wanted = f"labels.{names.TOKEN_LABEL}={names.digest(token)}"
-        pages = calls.every("disks.aggregatedList", project=self._project, filter=wanted)
-        found = [one for page in pages for scope in page.get("items", {}).values() for one in scope.get("disks", [])]
-        return next((one for one in found if mapping.is_mine(one, self._fleet_id) and not mapping.is_boot_disk(one)), None)
+        told = calls.everywhere("disks.aggregatedList", "disks", project=self._project, filter=wanted)
+        mine = [one for one in told.items if mapping.is_mine(one, self._fleet_id) and not mapping.is_boot_disk(one)]
+        if not mine:
+            told.check([zone])
+        return mine[0] if mine else None
 
     def _mine(self, volume_id: str) -> Json | None:
         return self._found("disks.get", "disk", volume_id)

@@ -10,6 +10,8 @@ from fleet.providers.base import Provider
 from fleet.providers.wrap.around import Call, Wrapper
 
 T = TypeVar("T")
+ANOTHER = "AnotherHome"
+"""The code of what is asked of somebody who cannot ask."""
 
 
 class Elsewhere(Wrapper):
@@ -22,4 +24,4 @@ class Elsewhere(Wrapper):
 
     def around(self, call: Call, do: Callable[[], T]) -> T:
         """Refuse."""
-        raise ProviderError(ErrorClass.TRANSIENT, "AnotherHome", self._told)
+        raise ProviderError(ErrorClass.TRANSIENT, ANOTHER, self._told)

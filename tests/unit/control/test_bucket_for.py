@@ -6,10 +6,12 @@ from collections.abc import Mapping
 
 import pytest
 
-from fleet.control.clouds import bucket_for
+from fleet.control import clouds
+from fleet.control.clouds import bucket_for, prepare
 from fleet.control.home import Home
 from fleet.model.errors import FleetError
 from fleet.model.job import Job
+from fleet.store.opening import open_objects
 
 EC2, GCE = {"infra": "aws"}, {"infra": "gcp/us-central1"}
 BOTH = {"any_of": [EC2, GCE]}
@@ -62,3 +64,16 @@ def test_a_cloud_that_was_not_set_up_is_named_with_its_command(
     with pytest.raises(FleetError, match=said) as refused:
         bucket_for(home, _job(resources))
     assert command in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("resources", "read"), [(EC2, ["aws"]), (GCE, ["gcp"]), (BOTH, ["aws", "gcp"]), ({"infra": "local"}, [])]
+)
+def test_only_the_set_ups_of_a_jobs_own_clouds_are_read_before_a_launch(
+    home: Home, monkeypatch: pytest.MonkeyPatch, resources: Mapping[str, object], read: list[str]
+) -> None:
+    asked: list[str] = []
+    for name in ("aws", "gcp"):
+        monkeypatch.setattr(clouds, f"{name}_setup", lambda _objects, name=name: asked.append(name))
+    prepare(home, open_objects("memory://"), _job(resources), lambda _told: None)
+    assert asked == read

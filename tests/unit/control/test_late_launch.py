@@ -12,6 +12,7 @@ from fleet.core.state import FleetState
 from fleet.model.cloud import Capabilities, LaunchRequest
 from fleet.model.errors import ErrorClass, ProviderError, TooLateError
 from fleet.providers.base import InTime, always
+from fleet.providers.local.elsewhere import Elsewhere
 from fleet.providers.wrap import Guard
 from fleet.store.opening import open_objects
 from tests.unit.core.world import RUN, folded
@@ -48,3 +49,14 @@ def test_a_launch_is_sent_until_its_time_is_over_and_not_after(seconds: float, s
     events = Effects(objects, {"sim": Guard(cloud)}).perform(action, state)
     assert cloud.sent == sent
     assert [event.type for event in events] == told
+
+
+def test_a_launch_in_a_cloud_that_only_another_controller_can_ask_is_left_to_that_one() -> None:
+    """A failure of ours would pause the run, and keep whoever intended the launch from repeating it."""
+    state: FleetState = folded([{"run-created": {}}, {"launch-intended": {}}])
+    objects: Any = open_objects("memory://")
+    objects.now = lambda: NOT_AFTER - 10
+    cloud: Any = Slow(objects, 0.0)
+    action = do.Launch(not_after=NOT_AFTER, run_id=RUN, attempt=1, try_no=1)
+    assert Effects(objects, {"sim": Elsewhere(cloud, told="not from here")}).perform(action, state) == []
+    assert cloud.sent == 0
