@@ -8,6 +8,7 @@ MACHINE = attach-disk dmidecode entrypoint systemd-detect-virt
 SPREAD = -n logical --dist loadfile
 
 MINUTES = 10
+CLOUD = sim
 TRACES = ../shared/data/spot-traces
 TIMES = 50
 
@@ -56,8 +57,8 @@ bench: $(DEV) ## figures: benchmarks/README.md says what they mean
 bench-policy: $(DEV) ## placement and deadlines against others' policies and the optimum: make bench-policy TRACES=../shared/data/spot-traces
 	.venv/bin/python -m benchmarks.policy $(TRACES) $(PLOTS:%=--plots %)
 
-soak: $(DEV) ## search for broken laws in simulated storms of faults: make soak MINUTES=60
-	.venv/bin/python -m tests.simulation.chaos soak $(MINUTES)
+soak: $(DEV) ## search for broken laws in simulated storms of faults: make soak MINUTES=60, and CLOUD=gcp
+	.venv/bin/python -m tests.simulation.chaos soak $(MINUTES) --cloud $(CLOUD)
 
 mutants: $(DEV) ## break the code on purpose, in every named way, and show that the laws notice each
 	.venv/bin/python -m tests.simulation.chaos mutants

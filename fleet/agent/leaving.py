@@ -24,6 +24,7 @@ CLEAR_MOST: Seconds = 30.0
 """What is left of training, containers above all, is waited for so long before the volume is taken from under it."""
 CUT_MOST: Seconds = 2.0
 """What is being sent ends so soon after it was given up, or is left to end by itself."""
+TIME_WAS_UP = "the time was over before the last checkpoint was known to be in the bucket"
 _OUTCOMES: dict[Leave, Literal["succeeded", "stopped", "interrupted", "lease"]] = {
     "notice": "interrupted",
     "unwanted": "interrupted",
@@ -200,7 +201,7 @@ class Leaving:
         if not saver.idle and (goes_on or now < self._cut_at + CUT_MOST):
             return False
         told = self._plan.left_out if self._plan is not None else ""
-        self._unsaved = told or saver.problem
+        self._unsaved = told or saver.problem or TIME_WAS_UP
         return True
 
     def _exported(self, now: Seconds) -> bool:

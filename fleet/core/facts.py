@@ -14,6 +14,8 @@ from fleet.model.base import Seconds
 from fleet.model.cloud import GONE_STATES, Instance, InstanceState, Volume
 from fleet.model.documents import Heartbeat
 
+FLEETING: Seconds = 120
+"""A disk that is at no machine of its run is the run's once it is older: no launch takes longer, no listing lags more."""
 VANISHED: Seconds = 3600
 """A volume that no listing shows for so long is gone. What is written off wrongly is taken up again once it is seen."""
 ASKED_LEAST: Seconds = 3600
@@ -244,9 +246,17 @@ def _new_volumes(state: FleetState, observed: Observed) -> Iterator[ev.Event]:
     for (provider, _), listing in observed.listings.items():
         for volume in sorted(listing.volumes, key=lambda one: one.created_at):  # the newest is the run's
             run = _misses(state, volume)
-            if run is not None and volume.volume_id not in told:
+            if run is not None and volume.volume_id not in told and _stays(run, volume, observed.now):
                 told.add(volume.volume_id)
                 yield ev.VolumeMade(at=observed.now, run_id=run.run_id, provider=provider, volume=volume)
+
+
+def _stays(run: RunState, volume: Volume, now: Seconds) -> bool:
+    """Whether it is more than what a launch that came to nothing had begun: such a disk is gone with the launch (Compute
+    Engine makes it before it knows whether there is room), and a listing that lags shows it even after the run has another.
+    """
+    mine = {attempt.instance_id for attempt in run.attempts.values() if attempt.instance_id is not None}
+    return volume.attached_to in mine or volume.volume_id in run.volumes or now - volume.created_at >= FLEETING
 
 
 def _misses(state: FleetState, volume: Volume) -> RunState | None:

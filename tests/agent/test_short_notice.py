@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from fleet.agent.leaving import TIME_WAS_UP
 from fleet.core.short_notice import RELEASE
 from fleet.providers.sim.clock import VirtualClock
 from fleet.store.objects import Objects
@@ -185,6 +186,17 @@ def test_what_is_feared_and_does_not_come_to_pass_is_told_no_longer(make: Callab
     bench.notice()
     assert (bench.life.beat.phase, bench.life.beat.checkpoint_step) == ("released", 10)
     assert (bench.life.beat.message, bench.outcome) == ("", "")
+
+
+def test_a_save_that_came_too_late_to_be_sent_is_told_though_nothing_was_to_be_left_out(make: Callable[..., Bench]) -> None:
+    """Found by seed 115 over Compute Engine: the word that it let go said nothing of the newer state on the volume."""
+    bench = make()
+    bench.measured(rate=1e9)
+    bench.life.training.on_stop = bench.save  # and it does not end
+    bench.notice(RELEASE + 4)
+    assert bench.life.training.killed
+    assert (bench.life.beat.phase, bench.life.beat.checkpoint_step) == ("released", 10)
+    assert TIME_WAS_UP in bench.outcome
 
 
 def test_without_a_volume_the_checkpoint_under_way_is_sent_and_training_not_asked(make: Callable[..., Bench]) -> None:

@@ -29,8 +29,8 @@ class Endings:
             seconds = timing.preempt
         elif instance.data["status"] == "TERMINATED":
             seconds = timing.disk
-        self.to(instance, "STOPPING")
         instance.extra.setdefault("ends", []).append(operation)
+        self.to(instance, "STOPPING")
         self._stop_paying_at(instance, kind, timing.accept + seconds)
         self.world.after(timing.accept + seconds, lambda: self._ended(instance, operation, deletes))
         return operation
@@ -52,9 +52,10 @@ class Endings:
 
     def _stop_paying_at(self, instance: Thing, kind: str, seconds: float) -> None:
         # A machine is paid for until it has powered off.
+        until = self.world.now() + self.world.span(seconds)
         for run in instance.extra.get("ran", [])[-1:]:
-            if run["until"] is None or run["until"] > self.world.now():
-                run.update(until=self.world.now() + self.world.span(seconds), by=kind)
+            if run["until"] is None or run["until"] > until:
+                run.update(until=until, by=kind)
 
     def preempt(self, instance: Thing) -> Thing:
         """Google takes a Spot machine back: 30 s later it is stopped, or gone, by its termination action."""

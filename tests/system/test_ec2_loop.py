@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,13 +13,19 @@ import boto3
 import pytest
 import yaml
 
-from tests.aws.moto import STRANGE, moto_server
+from tests.aws.moto import moto_server
 from tests.aws.proxy import Proxy, proxy_before
-from tests.aws.yard import Yard
+from tests.aws.yard import MotoYard
+from tests.system.laptop import CHAIN, Laptop, twin
 
 pytestmark = pytest.mark.system
 
-CHAIN = Path(__file__).parent / "chain.py"
+LOGIN = {
+    "AWS_ACCESS_KEY_ID": "laptop",
+    "AWS_SECRET_ACCESS_KEY": "laptop",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
 CANARY = "canary-5f1b-value"
 STEPS = 900
 JOB: dict[str, Any] = {
@@ -39,59 +41,24 @@ JOB: dict[str, Any] = {
 }
 
 
-class Account:
+class Account(Laptop):
     """A laptop whose cloud is moto, and the machines behind it."""
 
     def __init__(self, folder: Path, cloud: str, proxy: Proxy) -> None:
-        self.folder, self.proxy, self.cloud = folder, proxy, cloud
+        super().__init__(folder, {**LOGIN, "AWS_ENDPOINT_URL": proxy.url})
+        self.proxy = proxy
         (folder / "job").mkdir()
         shutil.copy(CHAIN, folder / "job" / "chain.py")
         (folder / "job" / "fleet.yaml").write_text(yaml.safe_dump(JOB))
-        self.env = {key: value for key, value in os.environ.items() if key not in STRANGE}
-        self.env |= {
-            "FLEET_HOME": str(folder / "home"),
-            "HOME": str(folder),
-            "AWS_ACCESS_KEY_ID": "laptop",
-            "AWS_SECRET_ACCESS_KEY": "laptop",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_ENDPOINT_URL": proxy.url,
-        }
         keys = {"aws_access_key_id": "a", "aws_secret_access_key": "b", "region_name": "us-east-1"}
         self.client: Callable[[str], Any] = lambda name: boto3.client(name, endpoint_url=cloud, **keys)
-        self.yard = Yard(folder / "yard", cloud, "us-east-1")
-        self.controller: subprocess.Popen[bytes] | None = None
+        self.yard = MotoYard(folder / "yard", cloud, "us-east-1")
 
-    def fleet(self, *words: str, code: int = 0) -> str:
-        told = subprocess.run(
-            [sys.executable, "-m", "fleet.cli", *words], env=self.env, cwd=self.folder, capture_output=True, text=True
-        )
-        assert told.returncode == code, f"{words}: {told.stdout}\n{told.stderr}\n{self.yard.console()}"
-        return told.stdout
-
-    def follow(self) -> None:
-        with (self.folder / "controller.log").open("ab") as log:
-            words = [sys.executable, "-m", "fleet.cli", "controller", "run"]
-            self.controller = subprocess.Popen(words, env=self.env, cwd=self.folder, stdout=log, stderr=log)
-
-    def run(self) -> dict[str, Any]:
-        return dict(json.loads(self.fleet("status", "chain", "-o", "json")))
-
-    def until(self, what: Callable[[dict[str, Any]], object], seconds: float = 90) -> dict[str, Any]:
-        deadline = time.monotonic() + seconds
-        while True:
-            run = self.run()
-            if what(run):
-                return run
-            log = self.folder / "controller.log"
-            told = log.read_text() if log.exists() else ""
-            assert time.monotonic() < deadline, f"{run}\n{told}\n{self.yard.console()}\n{self.yard.troubles}"
-            time.sleep(0.5)
+    def story(self) -> str:
+        return f"{super().story()}\n{self.yard.console()}\n{self.yard.troubles}"
 
     def close(self) -> None:
-        if self.controller is not None:
-            self.controller.kill()
-            self.controller.wait(10)
+        super().close()
         self.yard.close()
 
 
@@ -101,14 +68,6 @@ def account(tmp_path: Path) -> Iterator[Account]:
         made = Account(tmp_path, moto.url, proxy)
         yield made
         made.close()
-
-
-def twin(folder: Path) -> bytes:
-    """The model of the same training, left alone."""
-    env = {**os.environ, **JOB["envs"], "PACE": "0", "FLEET_VOLUME": str(folder)}
-    env["FLEET_CHECKPOINTS"] = str(folder / "checkpoints")
-    subprocess.run([sys.executable, "-S", "-E", str(CHAIN)], env=env, check=True, capture_output=True)
-    return (folder / "output" / "model.txt").read_bytes()
 
 
 @pytest.mark.timeout(600)
@@ -137,7 +96,7 @@ def test_a_training_on_ec2_survives_a_notice_and_a_crash_and_leaves_nothing(acco
     bucket = json.loads((account.folder / "home" / "aws.json").read_text())["bucket"].removeprefix("s3://")
     s3 = account.client("s3")
     model = s3.get_object(Bucket=bucket, Key="models/chain/output/model.txt")["Body"].read()
-    assert model == twin(tmp_path / "twin")
+    assert model == twin(tmp_path / "twin", JOB["envs"])
     keeps_its_secret(account, s3, bucket)
     asks_little(account)
 

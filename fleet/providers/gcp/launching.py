@@ -82,13 +82,16 @@ class Launcher:
         label = f"{names.TOKEN_LABEL}={names.digest(request.token)}"
         found = calls.everywhere("instances.aggregatedList", "instances", project=setup.project, filter=f"labels.{label}")
         mine = [one for one in found.items if mapping.is_mine(one, setup.fleet_id)]
-        if mine:
-            return self._alive(request, min(mine, key=lambda one: (one["creationTimestamp"], one["zone"])))
+        there = [one for one in mine if mapping.is_made(one)]
+        if there:
+            return self._alive(request, min(there, key=lambda one: (one["creationTimestamp"], one["zone"])))
         zones = [offer.zone for offer in request.offers]
         found.check(zones)
         told = operations.of_name(setup.project, launch.machine_name(request), zones)
         made = operations.making(told)
-        return self._of_operation(request, setup, made, told) if made is not None else None
+        if made is None or made.get("status") != operations.DONE:
+            return None  # what is under way is joined by its requestId: it may come to nothing, and another offer be next
+        return self._of_operation(request, setup, made, told)
 
     def _made(self, request: LaunchRequest, setup: GcpSetup, in_time: InTime) -> Instance:
         offers = self._fitting(request, setup, launch.wanted(request))
@@ -160,8 +163,8 @@ class Launcher:
             found = calls.found("instances.get", project=setup.project, zone=zone, instance=name)
         if found is None and "/disks/" in told.message:
             raise refusal("tokenUsed", f"{told.message}: this token had a machine there before, which is gone")
-        if found is None:
-            raise refusal("unreachable", f"{name} is in {zone}, and is not: it ends just now")
+        if found is None or not mapping.is_made(found):
+            raise refusal("unreachable", f"{name} is in {zone}, and is not: it begins or ends just now")
         return self._alive(request, found)
 
     def _of_operation(self, request: LaunchRequest, setup: GcpSetup, made: Json, told: list[Json] | None) -> Instance:
@@ -169,10 +172,11 @@ class Launcher:
         name, zone = launch.machine_name(request), names.last(made["zone"])
         with _not_decided():
             found = calls.found("instances.get", project=setup.project, zone=zone, instance=name)
-        if found is not None:
+        done = made.get("status") == operations.DONE
+        if found is not None and (done or mapping.is_made(found)):
             return self._alive(request, found)
-        if made.get("status") != operations.DONE:
-            raise refusal("operationRunning", f"{name} is being made in {zone}, and is not to be seen yet")
+        if not done:
+            raise refusal("operationRunning", f"{name} is being made in {zone}, and may still come to nothing")
         with _not_decided():
             end = operations.ended(told if told is not None else operations.of_machine(setup.project, zone, name))
         offers = [one for one in request.offers if one.zone == zone]

@@ -69,6 +69,13 @@ def state_of(described: Mapping[str, Any]) -> InstanceState:
     return _STATES.get(described.get("status", ""), InstanceState.PENDING)
 
 
+def is_made(described: Mapping[str, Any]) -> bool:
+    """Whether a machine came to be. One that has not run yet has a name and an entry in the lists, and may still come to
+    nothing: as if it had never been. Its token's next offer is asked for then, and its name may be another's.
+    """
+    return described.get("status") not in ("PENDING", "PROVISIONING", "STAGING")
+
+
 def market_of(described: Mapping[str, Any]) -> Market:
     """Whether the cloud may take a machine back."""
     scheduling = described.get("scheduling", {})

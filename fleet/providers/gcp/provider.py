@@ -114,10 +114,10 @@ class GcpProvider(Account):
         return made
 
     def list(self, region: str) -> Listing:
-        """A region's part of two lists."""
+        """A region's part of two lists. Machines that may yet come to nothing are none of it."""
         at, machines, disks = self._lists.of(region)
         book = self._book(region)
-        found = [self._ends.told(one, book) for one in machines]
+        found = [self._ends.told(one, book) for one in machines if mapping.is_made(one)]
         self._ends.seen(found)
         return Listing(
             region=region,

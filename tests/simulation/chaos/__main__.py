@@ -1,12 +1,13 @@
 """The long search, and the replay of what it finds.
 
-    python -m tests.simulation.chaos replay SEED [--hours H] [--runs N] [--trace]
-    python -m tests.simulation.chaos soak MINUTES [--from SEED] [--hours H] [--runs N] [--jobs N]
+    python -m tests.simulation.chaos replay SEED [--hours H] [--runs N] [--trace] [--cloud gcp]
+    python -m tests.simulation.chaos soak MINUTES [--from SEED] [--hours H] [--runs N] [--jobs N] [--cloud gcp]
     python -m tests.simulation.chaos sweep SCENARIO [NUMBER HOW [BACK]]    (sweep.py)
     python -m tests.simulation.chaos mutants [NAME]
 
 A violation prints its seed; ``replay`` of the seed with the same hours and runs lets all of it happen again, and with
-``--trace`` tells everything that happens.
+``--trace`` tells everything that happens. ``--cloud gcp`` puts Compute Engine's stand-in in the place of the simulated
+cloud, and asks it by the real provider.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import get_args
 from tests.simulation.chaos import sweep
 from tests.simulation.chaos.explore import Explorer, Result
 from tests.simulation.chaos.faults import PROVIDER, Kind, possible
+from tests.simulation.chaos.kinds import kind
 
 
 def told(result: Result) -> str:
@@ -34,9 +36,9 @@ def told(result: Result) -> str:
     )
 
 
-def replay(seed: int, hours: float, runs: int, *, trace: bool) -> int:
+def replay(seed: int, hours: float, runs: int, *, trace: bool, cloud: str) -> int:
     """One seed again; 1 if it breaks a law."""
-    result = Explorer(seed, hours=hours, runs=runs, trace=trace).explore()
+    result = Explorer(seed, hours=hours, runs=runs, trace=trace, kind=kind(cloud)).explore()
     for line in [*result.trace, told(result), *result.violations]:
         print(line)
     return 1 if result.violations else 0
@@ -46,12 +48,12 @@ SMALL, LARGE = (96.0, 15), (480.0, 60)
 """Hours and runs of a world in which much happens, and of one in which much is going on for long."""
 
 
-def one(seed: int, hours: float, runs: int) -> Result:
+def one(seed: int, hours: float, runs: int, cloud: str) -> Result:
     """One seed, in a process of its own. Collecting garbage in a world that keeps everything takes a tenth of the time."""
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
     try:
-        result = Explorer(seed, hours=hours, runs=runs).explore()
+        result = Explorer(seed, hours=hours, runs=runs, kind=kind(cloud)).explore()
     except Exception as error:  # a world that cannot go on is a finding, and none that ends the search
         where = traceback.extract_tb(error.__traceback__)[-1]
         told = f"the world broke off: {error!r} in {where.name}, {where.filename}:{where.lineno}"
@@ -60,7 +62,7 @@ def one(seed: int, hours: float, runs: int) -> Result:
     return result
 
 
-def soak(minutes: float, first: int, hours: float | None, runs: int | None, jobs: int) -> int:
+def soak(minutes: float, first: int, hours: float | None, runs: int | None, jobs: int, cloud: str) -> int:
     """Seed after seed until time is up, on every core; the last line is the result.
 
     Without ``hours`` and ``runs`` three small worlds come on one large one.
@@ -74,13 +76,13 @@ def soak(minutes: float, first: int, hours: float | None, runs: int | None, jobs
             while len(shapes) < jobs and time.monotonic() < until:
                 usual = LARGE if seed % 4 == 0 else SMALL
                 shape = (hours or usual[0], runs or usual[1])
-                shapes[pool.submit(one, seed, *shape)] = shape
+                shapes[pool.submit(one, seed, *shape, cloud)] = shape
                 seed += 1
             for done in wait(shapes, return_when=FIRST_COMPLETED).done:
                 result, shape = done.result(), shapes.pop(done)
                 print(told(result), flush=True)
                 for violation in result.violations:
-                    command = f"replay {result.seed} --hours {shape[0]:g} --runs {shape[1]} --trace"
+                    command = f"replay {result.seed} --hours {shape[0]:g} --runs {shape[1]} --trace --cloud {cloud}"
                     print(f"  {violation}\n  python -m tests.simulation.chaos {command}", flush=True)
                 lived, events, effects = lived + result.instance_hours, events + result.events, effects + result.effects
                 violations += len(result.violations)
@@ -129,10 +131,13 @@ def main() -> int:
     parser.add_argument("--runs", type=int, help="at once, at most (replay: 15)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes of a soak")
     parser.add_argument("--trace", action="store_true")
+    parser.add_argument("--cloud", choices=["sim", "gcp"], default="sim", help="what stands for it")
     given = parser.parse_args()
     if given.what == "replay":
-        return replay(int(given.number), given.hours or SMALL[0], given.runs or SMALL[1], trace=given.trace)
-    return soak(given.number, given.first, given.hours, given.runs, given.jobs)
+        return replay(
+            int(given.number), given.hours or SMALL[0], given.runs or SMALL[1], trace=given.trace, cloud=given.cloud
+        )
+    return soak(given.number, given.first, given.hours, given.runs, given.jobs, given.cloud)
 
 
 if __name__ == "__main__":

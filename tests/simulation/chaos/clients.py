@@ -16,7 +16,6 @@ from fleet.model.base import Seconds
 from fleet.model.cloud import InstanceState, VolumeState
 from fleet.model.documents import BootDocument
 from fleet.model.errors import FleetError
-from fleet.providers.sim.provider import SimProvider
 from fleet.store.journal import Journal
 from tests.agent.fakes import DirectLane
 from tests.simulation.chaos.bucket import ClientObjects
@@ -87,9 +86,9 @@ class Laptop:
         """Load the fleet. Raises StoreError, Killed."""
         world = self.world
         objects = ClientObjects(world.bucket, world, self)
-        cloud = ClientProvider(SimProvider(world.cloud, world.fleet_id), world, self)
+        clouds = {word: ClientProvider(cloud, world, self) for word, cloud in world.providers(self).items()}
         journal = Journal(objects, world.fleet_id, by=self.name, version="0", nonce=world.nonce)
-        made = Controller(objects, journal, world.fleet_id, {"sim": cloud})
+        made = Controller(objects, journal, world.fleet_id, clouds)
         made.load()
         return made
 
@@ -138,6 +137,8 @@ class Machine:
     log: LogFile | None = None
     training: Training | None = None
     inside: bool = False
+    off: bool = False
+    """It has powered itself off, whatever its cloud says of it meanwhile."""
     due: Seconds = 0.0
     _essence: object = None
     _boots: int = field(default=0)
@@ -190,6 +191,7 @@ class Machine:
 
     def power_off(self) -> None:
         self.world.says(self.name, "powers itself off")
+        self.off = True
         self.world.cloud.power_off(self.instance_id)
         self.world.news(self)
 
@@ -198,7 +200,8 @@ class Machine:
     @property
     def runs(self) -> bool:
         """Power is on."""
-        return self.world.cloud.instances[self.instance_id].state.at(self.world.clock()) is InstanceState.RUNNING
+        state = self.world.cloud.instances[self.instance_id].state.at(self.world.clock())
+        return state is InstanceState.RUNNING and not self.off
 
     def boot(self) -> None:
         """Start the agent: at first, and again after it was killed."""

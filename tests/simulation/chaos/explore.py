@@ -10,7 +10,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fleet.control.controller import Controller
 from fleet.control.inventory import delete_volume, volumes
@@ -23,11 +23,11 @@ from fleet.model.errors import FleetError
 from fleet.model.events import BudgetSet
 from fleet.model.job import Job
 from fleet.providers.sim.market import HOUR, Weather
-from fleet.providers.sim.provider import SimProvider
 from fleet.store.journal import Journal
 from tests.simulation.chaos.clients import Machine
 from tests.simulation.chaos.coarse import coarse_tables
 from tests.simulation.chaos.faults import Storm
+from tests.simulation.chaos.kinds import SIM, Kind
 from tests.simulation.chaos.laws import ALIVE
 from tests.simulation.chaos.training import model_after
 from tests.simulation.chaos.world import Luck, World
@@ -65,22 +65,20 @@ class Result:
 class Explorer:
     """Lets one seed happen."""
 
-    def __init__(self, seed: int, *, hours: float = 120, runs: int = 20, trace: bool = False) -> None:
+    def __init__(self, seed: int, *, hours: float = 120, runs: int = 20, trace: bool = False, kind: Kind = SIM) -> None:
         self.storm = Storm(seed, on=False)
         weather = Weather(up=(60 if hours >= LONG else 8) * HOUR, down=1 * HOUR, epoch=1_700_000_000.0)
-        self.world = World(seed, self.storm, weather=weather, trace=trace)
-        self.world.cloud.manners = self.world.cloud.manners.__class__(
-            weather=weather, spot_quota=60, on_demand_quota=60, volume_quota=200
-        )
+        self.world = World(seed, self.storm, weather=weather, trace=trace, kind=kind)
+        manners = self.world.cloud.manners
+        self.world.cloud.manners = replace(manners, spot_quota=60, on_demand_quota=60, volume_quota=200)
         self.chance, self.hours, self.most = self.world.chance, hours, runs
         self.count = 0
         self.stopped: set[str] = set()
         self.hurt: set[str] = set()
         """Runs whose training or machine was made to fail for good."""
         objects = self.world.bucket
-        provider = SimProvider(self.world.cloud, self.world.fleet_id)
         journal = Journal(objects, self.world.fleet_id, by="user", version="0", nonce=self.world.nonce)
-        self.user = Controller(objects, journal, self.world.fleet_id, {"sim": provider})
+        self.user = Controller(objects, journal, self.world.fleet_id, self.world.providers())
         self.over = False
 
     # --- from beginning to end
@@ -266,7 +264,7 @@ class Explorer:
             },
             "outputs": ["model"],
             "resources": {
-                "infra": chance.choice(["sim", "sim/sim-1", "sim/sim-2", "sim/sim-1/sim-1b"]),
+                "infra": chance.choice(self.world.kind.infras),
                 "market": chance.choice(["spot", "spot", "spot-first", "on-demand"]),
                 **({"max_price": "$0.40"} if chance.random() < 0.2 else {}),
             },
@@ -445,6 +443,6 @@ class Explorer:
         )
         luck, self.world.luck = self.world.luck, Luck(never_speaks=1.0)
         try:
-            SimProvider(self.world.cloud, fleet).launch(request)
+            self.world.providers(fleet_id=fleet)[self.world.kind.word].launch(request)
         finally:
             self.world.luck = luck

@@ -35,10 +35,14 @@ PROVIDER = (
 )
 """Calls of the cloud; everything else is the bucket's, by its verb and what the key holds (bucket.py)."""
 
+WIRE = (
+    "POST instances", "POST wait", "POST attachDisk", "POST detachDisk", "POST resize", "DELETE instances", "DELETE disks",
+)  # fmt: skip
+"""Single requests to a cloud that is asked by HTTP (google_wire.py), of which a call of the provider's may be several."""
 SELDOM = frozenset({
     "launch", "terminate", "attach", "detach", "grow_volume", "delete_volume", "create base", "create began",
     "create launch", "create manifest", "delete manifest", "delete checkpoint", "create journal", "put model",
-    "price_history",
+    "price_history", *WIRE,
 })  # fmt: skip
 OFTEN = 8
 """What happens seldom goes wrong more often: most effects are heartbeats, and most of what can break is elsewhere."""
@@ -48,12 +52,13 @@ def possible(what: str, kind: Kind) -> bool:
     """Whether an effect can go wrong so."""
     verb = what.split()[0]
     changes = verb in ("launch", "terminate", "attach", "detach", "grow_volume", "delete_volume", "create", "put", "delete")
+    changes = changes or (verb in ("POST", "DELETE") and what != "POST wait")
     if kind in ("error", "half"):
-        return what == "launch" if kind == "half" else what in PROVIDER
+        return what == "launch" if kind == "half" else what in PROVIDER or verb.isupper()
     if kind == "miss":
         return what == "list"
     if kind == "repeat":
-        return what == "list" or (what in PROVIDER and changes)
+        return what == "list" or ((what in PROVIDER or verb.isupper()) and changes)
     if kind in ("lost", "kill-before", "kill-after"):
         return changes
     return kind != "again" or verb == "create"

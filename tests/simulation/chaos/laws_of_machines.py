@@ -17,7 +17,6 @@ from fleet.model import events as ev
 from fleet.model.base import Seconds, document_bytes
 from fleet.model.cloud import InstanceState, LaunchRequest, Market, Offer
 from fleet.model.errors import ErrorClass
-from fleet.providers.sim.provider import SimProvider
 from fleet.providers.sim.things import SimInstance
 from fleet.providers.wrap.around import Call
 from tests.simulation.chaos.more_laws import Part
@@ -208,8 +207,7 @@ class Machines(Part):
 
     def _why(self, run: RunState) -> str | None:
         if self._observer is None:
-            provider = SimProvider(self.world.cloud, self.world.fleet_id)
-            self._observer = Observer(self.world.bucket, {"sim": provider})
+            self._observer = Observer(self.world.bucket, self.world.providers())
         state = self.laws.state
         observed = self._observer.look(state)
         return waits_for(state, run, observed) or self._others_are_first(run, observed)

@@ -16,7 +16,6 @@ from fleet.core.state import RunState
 from fleet.model.base import Seconds
 from fleet.model.errors import FleetError
 from fleet.providers.sim.provider import SimProvider
-from fleet.providers.wrap.around import Call
 from fleet.store import parallel, snapshots
 from fleet.store.journal import Journal
 from tests.simulation.chaos import clients, training
@@ -156,10 +155,10 @@ class Swept(World):
 
     # --- numbers
 
-    def effect(self, client: Any, what: str, do: Callable[[], object], *, changes: bool, call: Call | None = None) -> object:
+    def effect(self, client: Any, what: str, do: Callable[[], object], **more: Any) -> object:
         """Every call to bucket and cloud."""
         self.acting = client
-        return super().effect(client, what, do, changes=changes, call=call)
+        return super().effect(client, what, do, **more)
 
     def around_file(self, what: str, do: Callable[[], Any], middle: Callable[[], Any] | None = None) -> Any:
         """Every change of a file, and what an agent tells its machine."""

@@ -20,8 +20,8 @@ from fleet.model import layout
 from fleet.model.base import Seconds
 from fleet.model.cloud import InstanceState, Listing
 from fleet.model.errors import AlreadyExistsError, ErrorClass, ProviderError
+from fleet.providers.base import Provider
 from fleet.providers.sim.clock import VirtualClock
-from fleet.providers.sim.cloud import Manners, SimCloud
 from fleet.providers.sim.market import Weather
 from fleet.providers.sim.things import SimInstance
 from fleet.providers.wrap.around import Call
@@ -29,6 +29,7 @@ from fleet.store import parallel
 from tests.simulation.chaos.bucket import DictObjects, out_of_reach
 from tests.simulation.chaos.clients import Killed, Laptop, Machine
 from tests.simulation.chaos.faults import Calm, Chaos, Fault
+from tests.simulation.chaos.kinds import SIM, Kind
 from tests.simulation.chaos.laws import Laws
 
 if TYPE_CHECKING:
@@ -63,7 +64,13 @@ class World:
     """Everything, and time."""
 
     def __init__(
-        self, seed: int, chaos: Chaos | None = None, *, weather: Weather | None = None, trace: bool = False
+        self,
+        seed: int,
+        chaos: Chaos | None = None,
+        *,
+        weather: Weather | None = None,
+        trace: bool = False,
+        kind: Kind = SIM,
     ) -> None:
         self.seed = seed
         self._share, parallel.SHARE = parallel.SHARE, 1 << 30  # no threads: they would come in another order each time
@@ -79,7 +86,8 @@ class World:
         """Of the controllers to come (clients.Laptop)."""
         self._temporary = tempfile.TemporaryDirectory(prefix="fleet-chaos-", dir=_fast_folder())
         self.folder = Path(self._temporary.name)
-        self.cloud = SimCloud(self.clock, seed, Manners(weather=weather or Weather(up=1e12, epoch=self.clock())))
+        self.kind = kind
+        self.cloud = kind.cloud(self, weather or Weather(up=1e12, epoch=self.clock()))
         self.cloud.on_made = self._made
         self.bucket = DictObjects(self.clock)
         self.bucket.on_change = self._changed
@@ -141,6 +149,10 @@ class World:
         self.laptops.append(made)
         self._push(self.clock(), made)
         return made
+
+    def providers(self, client: Laptop | None = None, fleet_id: str = "") -> dict[str, Provider]:
+        """As a client has them; without one nothing goes wrong. ``fleet_id``: another fleet's in the same account."""
+        return {self.kind.word: self.kind.provider(self, fleet_id or self.fleet_id, client)}
 
     def call(self, who: Laptop) -> None:
         """Wake somebody now."""
@@ -231,43 +243,62 @@ class World:
     # --- effects
 
     def effect(
-        self, client: Laptop | Machine, what: str, do: Callable[[], object], *, changes: bool, call: Call | None = None
+        self,
+        client: Laptop | Machine,
+        what: str,
+        do: Callable[[], object],
+        *,
+        changes: bool,
+        call: Call | None = None,
+        refuse: Callable[[str], Exception] | None = None,
     ) -> object:
-        """Every call of every client to bucket and cloud comes through here."""
+        """Every call of every client to bucket and cloud comes through here.
+
+        ``refuse``: how the cloud says no to a single request on its wire, by the error's class; a call may be several.
+        """
         self.effects += 1
+        refuse = refuse or (_refusal if call is not None else None)
         if self.clock() < client.cut_off_until:
-            raise self._refusal(call, "transient")
+            raise refuse("transient") if refuse is not None else out_of_reach()
         if call is not None:
             self.laws.called(client, call)
-        fault = self.chaos.pick(client.kind, what, changes=changes, provider=call is not None)
+        fault = self.chaos.pick(client.kind, what, changes=changes, provider=refuse is not None)
         if fault is None:
             answer = do()
         else:
             self.reached[(what, fault.kind, self.laws.phase_now(client))] += 1
             self.says(client.name, f"{what}: {fault.kind} {fault.error}{f' {fault.seconds:.0f} s' if fault.seconds else ''}")
-            answer = self._faulty(client, fault, what, do, call)
+            answer = self._faulty(client, fault, what, do, changes=changes, refuse=refuse)
         if self.clock() >= client.must_end:
             raise Killed  # its time is up: what it did is done, and it does not hear the answer
         return answer
 
     def _faulty(
-        self, client: Laptop | Machine, fault: Fault, what: str, do: Callable[[], object], call: Call | None
+        self,
+        client: Laptop | Machine,
+        fault: Fault,
+        what: str,
+        do: Callable[[], object],
+        *,
+        changes: bool,
+        refuse: Callable[[str], Exception] | None,
     ) -> object:
-        kind = fault.kind
+        kind, sent = fault.kind, refuse is not None
+        refused = refuse or (lambda _error: out_of_reach())
         if kind in ("fail", "kill-before", "error"):
             if kind == "kill-before":
                 raise Killed
-            only = fault.error in LAUNCH_ONLY and what != "launch"
-            raise self._refusal(call, "transient" if only or kind == "fail" else fault.error)
+            only = fault.error in LAUNCH_ONLY and what not in ("launch", "POST instances")
+            raise refused("transient" if only or kind == "fail" else fault.error)
         if kind == "slow":
             self.clock.advance(round(fault.seconds, 3))
         if kind == "pause":
             self._pause(client, fault.seconds)
-        if kind == "half" and call is not None:
+        if kind == "half" and sent:
             self.cloud.half_launch = True
         try:
             answer = do()
-            if kind == "repeat" and call is not None and call.changes:
+            if kind == "repeat" and sent and changes:
                 answer = do()
         finally:
             self.cloud.half_launch = False
@@ -276,13 +307,8 @@ class World:
         if kind == "kill-after":
             raise Killed
         if kind == "lost":
-            raise self._refusal(call, "transient")
+            raise refused("transient")
         return self._mangled(answer, kind) if isinstance(answer, Listing) else answer
-
-    def _refusal(self, call: Call | None, error: str) -> Exception:
-        if call is None:
-            return out_of_reach()
-        return ProviderError(ErrorClass(error), CODES[error], "so it is today")
 
     def _mangled(self, listing: Listing, kind: str) -> Listing:
         if kind == "miss":
@@ -361,6 +387,10 @@ class World:
     def at(self, delay: Seconds, do: Callable[[], None]) -> None:
         """Let something happen after a while."""
         self._push(self.clock() + delay, do)
+
+
+def _refusal(error: str) -> Exception:
+    return ProviderError(ErrorClass(error), CODES[error], "so it is today")
 
 
 def _fast_folder() -> str | None:
