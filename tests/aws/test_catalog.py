@@ -86,7 +86,7 @@ def test_only_machines_whose_gpus_are_joined_by_a_switch_need_its_manager() -> N
 def test_gpus_are_found_by_name_in_any_case_and_every_family_has_a_known_one() -> None:
     assert set(with_gpu("t4")) == {name for name in known_types() if name.startswith("g4dn.")}
     assert with_gpu("K99") == ()
-    assert {family.gpu for family in FAMILIES.values() if family.gpu} == set(GPUS)
+    assert {family.gpu for family in FAMILIES.values() if family.gpu} <= set(GPUS)  # Google Cloud has others besides
 
 
 def test_nobody_gets_another_architecture_or_a_tiny_machine_unasked() -> None:

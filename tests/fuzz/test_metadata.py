@@ -15,7 +15,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fleet.agent import metadata as client
+from fleet.agent import answering
 from fleet.agent.local_machine import LocalMachine
 from fleet.agent.metadata import Metadata
 from fleet.agent.watch import Signals
@@ -193,7 +193,7 @@ def test_an_answer_that_trickles_in_for_ever_is_not_waited_for(service: Service,
 def test_more_than_any_metadata_is_not_read(
     service: Service, machine: LocalMachine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "MOST_BYTES", 1000)
+    monkeypatch.setattr(answering, "MOST_BYTES", 1000)
     service.answers = {**WELL, IDENTITY: http(b"x" * 1001)}
     with pytest.raises(OSError, match="too much"):
         machine._metadata.get(IDENTITY)

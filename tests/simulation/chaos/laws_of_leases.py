@@ -20,7 +20,6 @@ from tests.simulation.chaos.more_laws import Part
 if TYPE_CHECKING:
     from tests.simulation.chaos.laws import Laws
 
-LAW = "every machine ends by its lease"
 HEARD_WITHIN: Seconds = CLOUD.intervals.cut_off + 120
 """A machine that reads no wishes for so long ends because it is alone."""
 WRITTEN_WITHIN: Seconds = 1800
@@ -64,7 +63,7 @@ class Leases(Part):
         assert attempt.lease_until is not None
         until = max(attempt.lease_until, self._unheard(run_id, attempt.number)) + 1
         if armed is None or armed > until:
-            self.laws.broken(LAW, f"{instance_id}: {armed} after {until}")
+            self.laws.broken("every machine ends by its lease", f"{instance_id}: {armed} after {until}")
 
     def _unheard(self, run_id: str, number: int) -> Seconds:
         """Until when it may live since it may not have heard otherwise."""

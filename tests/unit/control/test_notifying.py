@@ -57,7 +57,8 @@ class Loop:
 
     def __post_init__(self) -> None:
         self.journal = SimpleNamespace(by=self.name)
-        self.observer = SimpleNamespace(troubles={})
+        self.observer = SimpleNamespace(troubles={}, providers={})
+        self.providers: dict[str, object] = {}
 
 
 @dataclass
