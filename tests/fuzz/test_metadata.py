@@ -15,7 +15,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fleet.agent import answering
+from fleet.agent import answering, metadata
 from fleet.agent.local_machine import LocalMachine
 from fleet.agent.metadata import Metadata
 from fleet.agent.watch import Signals
@@ -97,7 +97,7 @@ def machine(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Itera
     folder: Path = tmp_path_factory.mktemp("machine")
     (folder / "boot-id").write_text("b")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(client, "TIMEOUT", PATIENCE)
+        patch.setattr(metadata, "TIMEOUT", PATIENCE)
         yield LocalMachine(folder, Metadata(service.url))
 
 

@@ -136,7 +136,8 @@ NAMES = {
     "journal repair": "repair_journal",
 }
 ONLY_IN_THE_TERMINAL = {
-    "init", "destroy aws", "destroy gcp", "policy aws", "policy gcp", "doctor", "exec", "ssh", "forward", "demo", "completion", "schema", "job schema",
+    "init", "destroy aws", "destroy gcp", "policy aws", "policy gcp", "doctor",
+    "exec", "ssh", "forward", "demo", "completion", "schema", "job schema",
     "controller install", "controller uninstall", "controller status", "controller deploy aws", "controller remove aws",
     "controller deploy ssh", "controller deploy cron", "controller remove ssh", "controller remove cron",
     "ami build", "ami list", "ami share", "ami prune", "simulate", "history show", "history export", "cost", "budget",
