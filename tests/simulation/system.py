@@ -240,8 +240,13 @@ class System:
         self.clock = VirtualClock()
         weather = self.weather or Weather(up=1e12, epoch=self.clock())
         self.cloud = SimCloud(self.clock, self.seed, Manners(weather=weather))
-        self.clouds = [self.cloud, *(SimCloud(self.clock, self.seed, manners) for manners in self.more)]
+        self._more = [SimCloud(self.clock, self.seed, manners) for manners in self.more]
         self.objects: Objects = Clocked(open_objects("memory://"), self.clock)
+
+    @property
+    def clouds(self) -> list[SimCloud]:
+        """``cloud``, which a test may replace, and those beside it."""
+        return [self.cloud, *self._more]
 
     def controller(self, objects: Objects | None = None) -> Controller:
         """One more controller, as on another laptop. It is not ticked unless it is in ``controllers``."""
