@@ -431,10 +431,12 @@ class Agent:
             self._shut_at = now
         if not self._claimed:
             return False
+        self.signals.look_again()  # it may be the cloud's doing: its word comes in the same moment, and belongs to our last
+        self.signals.look(now)
         if self.phase in ("released", "fenced"):
             return not self.beats.told(self.heartbeat())  # also after a notice: nobody can stay any more
         if self.leaving is None:
-            self._leave("shutdown", now)
+            self._leave("notice" if self.signals.notice is not None else "shutdown", now)
         else:
             self.leaving.hurry(self._shut_at + SHUTDOWN, now)
         return True

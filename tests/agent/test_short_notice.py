@@ -229,6 +229,18 @@ def test_a_shutdown_that_turns_out_to_be_the_clouds_is_told_as_such(make: Callab
     assert bench.life.beat.notice is not None
 
 
+def test_a_shutdown_in_the_moment_of_the_notice_is_the_clouds_from_the_first_word_on(make: Callable[..., Bench]) -> None:
+    """Training that ends at once leaves no time for a second look: the machine was let go before anybody asked again."""
+    bench = make()
+    began = bench.world.clock()
+    bench.life.machine.notice_until = began + NOTICE
+    assert bench.life.agent.end_soon(began)
+    assert bench.life.agent.leaving is not None
+    assert bench.life.agent.leaving.reason == "notice"
+    bench.life.until("released", most=NOTICE)
+    assert bench.life.beat.notice is not None
+
+
 def test_whoever_sends_or_hashes_hears_that_it_is_cut_short_while_it_waits() -> None:
     throttle, waited = Throttle(0.01, cores=1, used=iter(range(0, 10**6, 10)).__next__), threading.Event()
     throttle.impose()
