@@ -33,6 +33,7 @@ from tests.gce.pools_api import Pools
 from tests.gce.project_ground import ground
 from tests.gce.standing import PROJECT, STRANGE, environment
 
+pytestmark = pytest.mark.system  # boto3, moto and the stand-in in one process: seconds for each
 NUMBER = "123456789012"
 
 
