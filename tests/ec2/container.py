@@ -146,9 +146,12 @@ class Machine:
     def detach(self, disk: Disk) -> None:
         """The volume disappears, unless something on the machine still uses it."""
         name = next(name for name, held in self.disks.items() if held is disk)
-        if disk.number not in self.run("cat", "/proc/1/mountinfo").split():
-            self.run("rm", "-f", f"/dev/{name}", f"/dev/disk/by-id/{disk.link}")
-            del self.disks[name]
+        used = self.tried("cat", "/proc/1/mountinfo")
+        if used.returncode == 0 and disk.number in used.stdout.split():
+            return
+        gone = self.tried("rm", "-f", f"/dev/{name}", f"/dev/disk/by-id/{disk.link}")
+        assert gone.returncode == 0 or not self.runs, gone.stderr  # one that ends meanwhile uses nothing any more
+        del self.disks[name]
 
     @property
     def ended_at(self) -> float | None:
