@@ -15,7 +15,8 @@ from fleet.model.base import Seconds
 from fleet.model.units import format_bytes, format_duration
 
 RELEASE: Seconds = 6.0
-"""Kept for the way out of a volume: its writes synced, docker stopped, unmounted, the word sent."""
+"""Kept for the way out of a volume: its writes synced, docker stopped, unmounted, the word sent. Of seconds that are fewer
+than 15 training still has its share: a save that is written is worth more than a clean way out."""
 LAST_WORD: Seconds = 2.0
 """The same without a volume."""
 TRAINING_SHARE = 0.6
@@ -81,7 +82,8 @@ class Program:
 
 def program(what: Situation, grace: Seconds) -> Program:
     """``grace``: training gets no longer than this to end, however much time there is."""
-    room = max(0.0, what.left - (RELEASE if what.on_volume else LAST_WORD))
+    way_out = min(RELEASE if what.on_volume else LAST_WORD, (1 - TRAINING_SHARE) * what.left)
+    room = max(0.0, what.left - way_out)
     share = min(grace, TRAINING_SHARE * what.left, room)
     if what.fresh == 0:  # what is finished is sent as long as there is time
         return Program(share, send=True, stop_sending=False, until=room)

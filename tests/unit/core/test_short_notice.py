@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fleet.core.short_notice import LAST_WORD, RELEASE, SAVE_LEAST, Program, Situation, Upload, program
+from fleet.core.short_notice import LAST_WORD, RELEASE, SAVE_LEAST, TRAINING_SHARE, Program, Situation, Upload, program
 
 GRACE = 90.0
 MB, GB = 10**6, 10**9
@@ -98,5 +98,5 @@ def test_without_training_only_the_way_out_is_kept() -> None:
 @pytest.mark.parametrize("took", [0.1, 5.0, 500.0])
 def test_the_way_out_has_its_time_however_little_is_left(left: float, on_volume: bool, took: float) -> None:
     found = decided(left=left, on_volume=on_volume, uploads=(Upload(100 * MB, took),))
-    kept = RELEASE if on_volume else LAST_WORD
-    assert 0 <= found.train <= found.until == max(0.0, left - kept)
+    kept = min(RELEASE if on_volume else LAST_WORD, (1 - TRAINING_SHARE) * left)
+    assert 0 <= found.train <= found.until == left - kept
