@@ -29,6 +29,8 @@ def grow(run: RunState, observed: Observed) -> Iterator[Action]:
     record = run.volumes.get(run.volume_id) if run.volume_id else None
     if run.want != "train" or record is None or not record.held or record.delete_at is not None:
         return
+    if not run.serving:
+        return  # a launch reckons with the larger disk: where budgets do not pay for one, nobody enlarges it
     capabilities = observed.capabilities.get(record.provider)
     seen = observed.volume((record.provider, record.region), record.volume_id)
     if capabilities is None or not capabilities.growing or seen is None:
