@@ -110,7 +110,12 @@ def test_the_controller_runs_on_the_host_from_its_own_files_and_keeps_the_journa
     assert json.loads((host.base / "home" / "aws.json").read_text())["profiles"] == {URL: None}
     assert not (host.base / "trial").exists()
     assert not [path for path in host.home.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
-    for shown in (str(host.unit), "loginctl enable-linger", f"try     {URL}", "credentials of AWS that the host has by itself"):
+    for shown in (
+        str(host.unit),
+        "loginctl enable-linger",
+        f"try     {URL}",
+        "credentials of AWS that the host has by itself",
+    ):
         assert shown in out
     assert deploy(host, key) == 0  # again
     assert "Nothing to do" in capsys.readouterr().out
