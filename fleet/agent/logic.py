@@ -431,7 +431,8 @@ class Agent:
             self._shut_at = now
         if not self._claimed:
             return False
-        self.signals.look_again()  # it may be the cloud's doing: its word comes in the same moment, and belongs to our last
+        if not self.signals.silent:  # the cloud's word, if it is its doing, comes in the same moment
+            self.signals.look_again()
         self.signals.look(now)
         if self.phase in ("released", "fenced"):
             return not self.beats.told(self.heartbeat())  # also after a notice: nobody can stay any more

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 from fleet.model.base import Seconds
@@ -18,7 +19,7 @@ class MissingSecretError(FleetError):
     """The job names a secret that this machine cannot have; trying again does not help."""
 
 
-class Patient:
+class Patient(ABC):
     """A store of secrets; a subclass says how it is looked into, and what to make where it has nothing."""
 
     def __init__(self, monotonic: Callable[[], Seconds] = time.monotonic) -> None:
@@ -39,10 +40,10 @@ class Patient:
             raise self.missing(absent)
         return found
 
+    @abstractmethod
     def look(self, names: Sequence[str]) -> dict[str, str]:
         """Those that are there. Raises MissingSecretError or StoreError as ``find`` does."""
-        raise NotImplementedError
 
+    @abstractmethod
     def missing(self, names: Sequence[str]) -> MissingSecretError:
         """What to say of those that are not."""
-        raise NotImplementedError

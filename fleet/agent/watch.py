@@ -23,6 +23,8 @@ class Signals:
     every: Seconds
     notice: Notice | None = None
     rebalance: Notice | None = None
+    silent: bool = False
+    """The service did not answer when it was asked last: each question of it may take seconds."""
     _due: Seconds = float("-inf")
 
     def look_again(self) -> None:
@@ -37,7 +39,7 @@ class Signals:
         """Ask, if it is time. A service that does not answer is asked again: silence is no notice."""
         if now < self._due or self.notice is not None:
             return
-        self._due = now + self.every
+        self._due, self.silent = now + self.every, False
         try:
             until = self.machine.notice()
             if until is not None:
@@ -45,7 +47,7 @@ class Signals:
             elif self.rebalance is None and self.machine.rebalance():
                 self.rebalance = Notice(kind="rebalance", seen_at=now)
         except (OSError, ValueError):
-            return
+            self.silent = True
 
 
 @dataclass

@@ -241,6 +241,23 @@ def test_a_shutdown_in_the_moment_of_the_notice_is_the_clouds_from_the_first_wor
     assert bench.life.beat.notice is not None
 
 
+def test_a_metadata_service_that_is_silent_takes_none_of_a_shutdowns_time(
+    make: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each question of it may take seconds: it is asked at its usual pace, not in every round."""
+    bench, asked = make(), []
+
+    def silence() -> None:
+        asked.append(bench.world.clock())
+        raise OSError("no answer")
+
+    monkeypatch.setattr(bench.life.machine, "notice", silence)
+    began = bench.world.clock()
+    for _ in range(20):
+        assert bench.life.agent.end_soon(began)
+    assert len(asked) == 1
+
+
 def test_whoever_sends_or_hashes_hears_that_it_is_cut_short_while_it_waits() -> None:
     throttle, waited = Throttle(0.01, cores=1, used=iter(range(0, 10**6, 10)).__next__), threading.Event()
     throttle.impose()
