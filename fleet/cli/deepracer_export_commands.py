@@ -1,0 +1,1 @@
+"""Commands about a DeepRacer model's export; declarations only."""

@@ -1,0 +1,1 @@
+"""Commands about a DeepRacer model's pictures: plot, watch; declarations only."""

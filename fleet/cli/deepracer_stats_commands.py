@@ -1,0 +1,1 @@
+"""Commands about a DeepRacer model's numbers: stats; declarations only."""

@@ -1,0 +1,1 @@
+"""Commands about a DeepRacer model's versions: clone, tree, diff; declarations only."""
