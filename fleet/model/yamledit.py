@@ -6,7 +6,6 @@ The text is changed where the parser says that a value stands, and read again: w
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from typing import Any
 import yaml
 
 from fleet.model.errors import JobError
-from fleet.model.yamlfile import compose
+from fleet.model.yamlfile import MOST_NODES, compose
 
 MOST_DEPTH = 20
 _COMMENT = re.compile(r" {2,}(?=#)")
@@ -74,7 +73,7 @@ def _replaced(text: str, node: yaml.Node, value: object) -> str:
         new = f" {new}"  # there was nothing
     if text[start:end].endswith("\n"):
         new += _newline(text)  # a block of text ends with its last line's end
-    return text[:start] + new + _aligned(text[end:], len(new) - (end - start))
+    return text[:start] + new + _aligned(text[end:], len(new) - (end - start) if "\n" not in text[start:end] + new else 0)
 
 
 def _aligned(rest: str, longer: int) -> str:
@@ -108,7 +107,7 @@ def _end(node: yaml.Node) -> int:
     """Behind its last character: the parser lets a block end only where the next one begins, comments between them."""
     if isinstance(node, yaml.MappingNode) and not node.flow_style and node.value:
         key, value = node.value[-1]
-        return max(key.end_mark.index, _end(value))
+        return max(int(key.end_mark.index), _end(value))
     if isinstance(node, yaml.SequenceNode) and not node.flow_style and node.value:
         return _end(node.value[-1])
     return int(node.end_mark.index)
@@ -145,7 +144,7 @@ def _with(document: Any, path: Path, value: object) -> Any:
     """The values as they should be; None if the path leads through what has no keys."""
     if not isinstance(document, dict):
         return None
-    wanted = copy.deepcopy(document)
+    wanted = _unshared(document, [0])
     within = wanted
     for key in path[:-1]:
         if within.get(key) is None:
@@ -155,6 +154,16 @@ def _with(document: Any, path: Path, value: object) -> Any:
             return None
     within[path[-1]] = json.loads(json.dumps(value))
     return wanted
+
+
+def _unshared(value: Any, count: list[int]) -> Any:
+    """A copy in which what an anchor repeats stands by itself. Raises JobError for what repeats without measure."""
+    count[0] += 1
+    if count[0] > MOST_NODES:
+        raise JobError("the file nests or repeats too much", "Write it out plainly.")
+    if isinstance(value, dict):
+        return {key: _unshared(one, count) for key, one in value.items()}
+    return [_unshared(one, count) for one in value] if isinstance(value, list) else value
 
 
 def _same(one: object, other: object) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,11 +44,7 @@ FIXED = {
     "action_space": "weights fit one number of actions; angles and speeds are changed in model_metadata.json.",
 }
 """What is not set, and why."""
-_LOSSES = {
-    "mse": "mean squared error",
-    "mean_squared_error": "mean squared error",
-    "mean-squared-error": "mean squared error",
-}
+_LOSSES = dict.fromkeys(("mse", "mean_squared_error", "mean-squared-error"), "mean squared error")
 Path = tuple[str, ...]
 
 
@@ -61,8 +57,8 @@ class Settings:
     """By the path below ``workload``."""
 
 
-def parse_settings(words: Iterable[str], tracks: Iterable[str] = ()) -> Settings:
-    """Of ``NAME=VALUE``, and tracks that were named apart. Raises FleetError for what there is not, or what is said twice."""
+def parse_settings(words: Iterable[str], tracks: Sequence[str] = ()) -> Settings:
+    """Of ``NAME=VALUE``, and tracks that were named apart. Raises FleetError for what there is not, or is said twice."""
     hyperparameters: dict[str, Any] = {}
     workload: dict[Path, Any] = {}
     for word in [*words, *([f"tracks={','.join(tracks)}"] if tracks else [])]:

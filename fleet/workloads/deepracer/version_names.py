@@ -75,9 +75,6 @@ def next_version(of: Version, taken: Collection[str]) -> Version:
     jobs = {one.replace(".", "-") for one in taken}
     one = of
     while True:
-        if one.minor is not None:
-            one = replace(one, minor=one.minor + 1)
-        else:
-            one = replace(one, major=(one.major or 0) + 1)
+        one = replace(one, minor=one.minor + 1) if one.minor is not None else replace(one, major=(one.major or 0) + 1)
         if one.job not in jobs:
             return parse_version(str(one))
