@@ -58,17 +58,20 @@ def _placed(text: str, node: yaml.MappingNode, path: Path, value: object) -> str
         if inner is None:
             return _added(text, node, key, _nested(rest, value))
         if not rest or not isinstance(inner, yaml.MappingNode):
-            return _replaced(text, inner, _nested(rest, value))
+            return _replaced(text, inner, _nested(rest, value), node.start_mark.column)
         node = inner
     return text
 
 
-def _replaced(text: str, node: yaml.Node, value: object) -> str:
+def _replaced(text: str, node: yaml.Node, value: object, column: int) -> str:
+    """A value instead of a node of a mapping that stands in a column."""
     start, end = node.start_mark.index, _end(node)
     new = _flow(value)
     if isinstance(node, yaml.SequenceNode) and not node.flow_style and isinstance(value, (list, tuple)) and value:
         pause = _newline(text) + " " * node.start_mark.column
         new = pause.join(f"- {_flow(one)}" for one in value)
+    elif isinstance(node, yaml.SequenceNode) and not node.flow_style and node.start_mark.column == column:
+        new = f"  {new}"  # only a list may stand as far to the left as its key
     if text[start - 1 : start] == ":":
         new = f" {new}"  # there was nothing
     if text[start:end].endswith("\n"):
