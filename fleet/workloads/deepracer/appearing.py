@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fleet.model.errors import FleetError
-from fleet.store.fileio import sync_folder
+from fleet.store.fileio import sync_folder, sync_tree
 
 MAKING = ".making-"
 """Begins the names of folders that are being made; what a death left of them goes when the same is made again."""
@@ -26,13 +26,13 @@ def appearing(target: Path) -> Iterator[Path]:
     _must_be_free(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     making = target.parent / f"{MAKING}{target.name}-{secrets.token_hex(4)}"
-    with _locked(target.parent, wait=True):
+    with _one_at_a_time(target.parent):
         _clear_away(target)
         making.mkdir()
-        held = _hold(making)  # until then nobody else may look for what nobody holds
+        held = _hold(making)
     try:
         yield making
-        _sync(making)
+        sync_tree(making)
         _must_be_free(target)
         making.rename(target)
         sync_folder(target.parent)
@@ -53,38 +53,36 @@ def _clear_away(target: Path) -> None:
     for path in target.parent.iterdir():
         name, dash, token = path.name.rpartition("-")
         if dash and name == f"{MAKING}{target.name}" and len(token) == 8 and path.is_dir() and not path.is_symlink():
-            with _locked(path, wait=False) as free:
-                if free:
+            fd = os.open(path, os.O_RDONLY)
+            try:
+                if _lock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB):
                     shutil.rmtree(path, ignore_errors=True)
+            finally:
+                os.close(fd)
 
 
 def _hold(folder: Path) -> int:
     """Locked as long as the descriptor is open: the system closes it, however a program ends."""
     fd = os.open(folder, os.O_RDONLY)
-    with contextlib.suppress(OSError):  # a file system without locks: then a death's rest may be cleared away too early
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    _lock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     return fd
 
 
 @contextlib.contextmanager
-def _locked(folder: Path, *, wait: bool) -> Iterator[bool]:
-    """Whether nobody else holds it, and it is held for the body."""
-    fd = os.open(folder, os.O_RDONLY)
+def _one_at_a_time(parent: Path) -> Iterator[None]:
+    """Between a folder's making and its being held nobody else looks for what nobody holds."""
+    fd = os.open(parent, os.O_RDONLY)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        yield True
-    except OSError:
-        yield False
+        _lock(fd, fcntl.LOCK_EX)
+        yield
     finally:
         os.close(fd)
 
 
-def _sync(folder: Path) -> None:
-    """To the disk, files before the names of their folders."""
-    for path in sorted(folder.rglob("*"), reverse=True):
-        if path.is_file() and not path.is_symlink():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-        elif path.is_dir():
-            sync_folder(path)
-    sync_folder(folder)
+def _lock(fd: int, how: int) -> bool:
+    """False: somebody else holds it, or its file system has no locks; then what a death left is left."""
+    try:
+        fcntl.flock(fd, how)
+        return True
+    except OSError:
+        return False
