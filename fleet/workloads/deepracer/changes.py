@@ -84,6 +84,11 @@ class Differences:
         return ", ".join([*parts[:most], *more])
 
 
+def texts_of(files: Mapping[str, bytes]) -> dict[str, str]:
+    """Files as text, for comparing: without the mark that Windows' editors put first, whatever their encoding."""
+    return {name: data.decode("utf-8-sig", "replace") for name, data in files.items()}
+
+
 def described(name: str, texts: Mapping[str, str]) -> Described:
     """By the names of files: those of a model's folder, and of a prefix ``training_params.yaml``. Never raises."""
     problems: list[str] = []
