@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fleet.model.base import Seconds, Steps
 from fleet.model.errors import FleetError
-from fleet.workloads.deepracer.changes import Change, Described, Differences, described, differences
+from fleet.workloads.deepracer.changes import Change, Differences, described, differences
 from fleet.workloads.deepracer.version_names import Version, version_of
 
 LINEAGE = "lineage.json"
@@ -160,7 +160,6 @@ class Found:
     version: Version
     job: str
     lineage: Lineage | None = None
-    model: Described | None = None
     problem: str = ""
     """What of it cannot be read."""
 
