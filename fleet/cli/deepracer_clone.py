@@ -76,8 +76,7 @@ def clone(
 def _target(name: str | None, into: Path | None, source: Gathered, warn: Callable[[str], None]) -> tuple[Path, Version]:
     """Where the clone is to lie, and which version it is. Raises FleetError for a name that is taken."""
     given = Path(name).expanduser() if name is not None else None
-    beside = source.folder.resolve().parent if source.folder is not None else Path()
-    parent = into if into is not None else beside
+    parent = into if into is not None else _beside(source.folder)
     if given is not None and (len(given.parts) > 1 or given.is_absolute()):
         parent = (into or Path()) / given.parent
     found = versions_below(parent, depth=1) if parent.is_dir() else []
@@ -95,6 +94,12 @@ def _target(name: str | None, into: Path | None, source: Gathered, warn: Callabl
     if version.job in runs:
         warn(f"there is a run {version.job} already: once this one is started, the name means it.")
     return parent / str(version), version
+
+
+def _beside(folder: Path | None) -> Path:
+    """The folder that a source lies in, as short as it can be typed."""
+    parent = folder.resolve().parent if folder is not None else Path.cwd()
+    return parent.relative_to(Path.cwd()) if parent.is_relative_to(Path.cwd()) else parent
 
 
 def _known_runs() -> set[str]:
@@ -124,7 +129,7 @@ def _weigh(version: Version, findings: Sequence[Finding], warn: Callable[[str], 
 
 def _tell(made: Draft, lineage: Lineage, target: Path) -> None:
     parent = made.material.version
-    begun = f"goes on from set {lineage.set.n} of {parent}" if lineage.set is not None else f"is {parent} from the beginning"
+    begun = f"goes on from set {lineage.set.n} of {parent}" if lineage.set is not None else f"is {parent}, begun anew"
     say(f"Made {target}: {made.version} {begun}.")
     if lineage.set is not None:
         say(f"  {lineage.set.why}")

@@ -106,8 +106,7 @@ def note(text: str, words: str, bucket: str | None, *, as_json: bool) -> int:
 def _described(model: Model, text: str) -> Described:
     """A run by what it was started with, unless its folder was named by a path: that is told as it is today."""
     if model.folder is not None:
-        found = described(_name(model, text), folder_texts(model.folder))
-        return found
+        return described(_name(model, text), folder_texts(model.folder))
     texts = texts_of(model.files)
     if PARAMS in (listing := model.prefix.list()) and JOB_FILE not in texts and listing[PARAMS].size < 1 << 20:
         texts |= texts_of({PARAMS: model.prefix.read(PARAMS)})

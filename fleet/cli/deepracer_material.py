@@ -6,7 +6,7 @@ import os
 import re
 import tarfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from fleet.cli.deepracer_models import Model
@@ -52,7 +52,9 @@ class Gathered:
         if isinstance(pretrained, str) and not whole_sets(self.model.prefix.list()):
             prefix = self._pretrained(pretrained)
             if prefix is not None:
-                return choose(prefix, wanted)
+                found = choose(prefix, wanted)
+                told = f"{self.material.version} has no set of its own yet; this is what it begins from: {found.words}"
+                return replace(found, words=told)
         return self.model.choose(wanted)
 
     def _pretrained(self, text: str) -> Prefix | None:

@@ -15,7 +15,7 @@ from fleet.model.errors import FleetError
 from fleet.workloads.deepracer.lineage import Found
 from fleet.workloads.deepracer.metrics import COMPLETE, Episode
 from fleet.workloads.deepracer.prefix import Prefix, open_folder
-from fleet.workloads.deepracer.records import read_part
+from fleet.workloads.deepracer.records import PrefixShelf, read_part
 from fleet.workloads.deepracer.sets import newest_whole
 from fleet.workloads.deepracer.whole_run import Part, WholeRun, first_set, whole_run
 
@@ -111,21 +111,10 @@ def _of_folder(prefix: Prefix) -> Result | None:
         newest = newest_whole(listing)
         names = [name for name in listing if name.startswith(METRICS)]
         problems: list[str] = []
-        episodes, by = read_part(_Shelf(prefix), "", names, problems)
+        episodes, by = read_part(PrefixShelf(prefix), "", names, problems)
     except FleetError as error:
         return Result(WholeRun(), 0, problem=error.message)
     if newest is None and not episodes:
         return None
     whole = whole_run([Part("", episodes=episodes)], by or "progress")
     return Result(whole, newest.n if newest is not None else whole.done, problem="; ".join(problems))
-
-
-@dataclass(frozen=True)
-class _Shelf:
-    prefix: Prefix
-
-    def names(self) -> Iterable[str]:
-        return self.prefix.list()
-
-    def read(self, name: str) -> bytes:
-        return self.prefix.read(name)

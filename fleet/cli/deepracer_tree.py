@@ -57,7 +57,8 @@ def _lines(indent: str, node: Node, one: DeepRacerVersionObject, changes: str) -
     lineage = node.found.lineage
     begun = ""
     if lineage is not None and lineage.parent is not None:
-        begun = f"from {lineage.parent.name}" + (f", set {lineage.set.n}" if lineage.set is not None else ", from nothing")
+        name = lineage.parent.name
+        begun = f"from {name}, set {lineage.set.n}" if lineage.set is not None else f"as {name}, begun anew"
     parts = [part for part in (begun, changes or ("nothing changed" if begun else "")) if part]
     head = f"{indent}{one['version']}" + (f"  ({one['folder']})" if one["folder"] not in (one["version"], ".") else "")
     told = [head + (f"  {': '.join(parts)}" if parts else "")]

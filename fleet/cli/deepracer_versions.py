@@ -107,7 +107,7 @@ def _mentions_deepracer(folder: Path) -> bool:
 
 def _holds_sets(folder: Path) -> bool:
     try:
-        names = os.listdir(folder / "model")
+        names = [path.name for path in (folder / "model").iterdir()]
     except OSError:
         return False
     return any(parse_stem(name.removesuffix(".index")) is not None for name in names if name.endswith(".index"))
