@@ -12,9 +12,9 @@ from typing import Any
 
 import jsonschema
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
-from fleet.cli import deepracer_clone
 from fleet.cli.main import app
 from fleet.cli.schemas import schema_of
 from fleet.control.controller import Controller
@@ -22,9 +22,10 @@ from fleet.model import layout
 from fleet.model.errors import FleetError
 from fleet.model.jobfile import parse_job
 from fleet.store.workdir import pack_workdir, workdir_names
-from fleet.workloads.deepracer import set_copy
 from fleet.workloads.deepracer.chosen import choose
+from fleet.workloads.deepracer.cloning import fill
 from fleet.workloads.deepracer.course import Course, Leg
+from fleet.workloads.deepracer.mirror import copy_repaired
 from fleet.workloads.deepracer.pointers import COACH, TEXT, read_pointers
 from fleet.workloads.deepracer.prefix import open_folder, open_prefix
 from tests.unit.cli.test_json import closed
@@ -34,20 +35,27 @@ from tests.unit.deepracer.test_models import base, checkpoint, commit
 from tests.unit.store.conftest import s3_server, s3_url
 
 __all__ = ["s3_server", "s3_url"]
+COMMANDS = get_command(app)
 BUNDLES = Path(__file__).parents[1] / "deepracer" / "weights" / "bundles"
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("FLEET_HOME", str(tmp_path / "home"))
+    # Put together once for all tests: that takes longer than most of what they do.
+    monkeypatch.setattr("typer.testing._get_command", lambda _: COMMANDS)
     here = tmp_path / "here"
     here.mkdir()
     monkeypatch.chdir(here)
     return here
 
 
+def called(*words: str) -> Any:
+    return CliRunner().invoke(app, list(words))
+
+
 def typed(*words: str, code: int = 0) -> Any:
-    done = CliRunner().invoke(app, ["deepracer", *words])
+    done = called("deepracer", *words)
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     assert done.exit_code == code, done.output
@@ -85,7 +93,7 @@ def lay(into: Path, files: dict[str, bytes]) -> None:
 
 def job(name: str = "shanghai-1") -> Path:
     """A job's folder."""
-    CliRunner().invoke(app, ["init", "deepracer", name])
+    called("init", "deepracer", name)
     return Path(name)
 
 
@@ -245,20 +253,20 @@ def test_weights_that_cannot_be_looked_at_are_said(model: Path) -> None:
 
 
 def test_a_set_that_changes_while_it_is_copied_is_no_clone(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = set_copy.copy_repaired
+    real = copy_repaired
 
     def meanwhile(*args: Any) -> Any:
         found = real(*args)
         lay(model, {"model/10_Step-5.ckpt.meta": b"rewritten by a trainer"})
         return found
 
-    monkeypatch.setattr(set_copy, "copy_repaired", meanwhile)
+    monkeypatch.setattr("fleet.workloads.deepracer.set_copy.copy_repaired", meanwhile)
     assert "changed while it was copied" in refused("clone", "shanghai-1")
     assert [path.name for path in Path().iterdir()] == ["shanghai-1"]
 
 
 def test_a_copy_that_is_not_what_was_read_is_no_clone(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = set_copy.copy_repaired
+    real = copy_repaired
 
     def broken(source: Any, target: Any, *rest: Any) -> Any:
         found = real(source, target, *rest)
@@ -266,7 +274,7 @@ def test_a_copy_that_is_not_what_was_read_is_no_clone(model: Path, monkeypatch: 
         path.write_bytes(b"X" + path.read_bytes()[1:])
         return found
 
-    monkeypatch.setattr(set_copy, "copy_repaired", broken)
+    monkeypatch.setattr("fleet.workloads.deepracer.set_copy.copy_repaired", broken)
     assert "is not what" in refused("clone", "shanghai-1")
     assert not Path("shanghai-2").exists()
 
@@ -289,7 +297,7 @@ def test_names_that_are_taken_are_refused_and_nothing_is_replaced(model: Path) -
 def test_a_clone_that_is_killed_half_way_leaves_nothing_under_its_name_and_works_again(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = deepracer_clone.fill
+    real = fill
 
     def killed(*args: Any) -> Any:
         real(*args)
@@ -298,7 +306,7 @@ def test_a_clone_that_is_killed_half_way_leaves_nothing_under_its_name_and_works
     before = digests(model)
     pid = os.fork()
     if pid == 0:
-        monkeypatch.setattr(deepracer_clone, "fill", killed)
+        monkeypatch.setattr("fleet.cli.deepracer_clone.fill", killed)
         typed("clone", "shanghai-1")
         os._exit(0)
     assert os.WIFSIGNALED(os.waitpid(pid, 0)[1])

@@ -89,7 +89,7 @@ def test_what_cannot_be_changed_is_refused_with_its_name(text: str, path: tuple[
 
 
 def test_broken_yaml_is_told_with_its_place() -> None:
-    with pytest.raises(JobError, match="fleet.yaml:2:"):
+    with pytest.raises(JobError, match=r"fleet\.yaml:2:"):
         change("a: 1\n\tb: 2\n", "a", to=2)
 
 
@@ -117,7 +117,7 @@ def test_whatever_the_document_it_comes_out_as_meant_or_is_refused(
         within: Any = document
         for key in path[:-1]:
             within = within.get(key, {})
-        assert not isinstance(within, dict) and within is not None or "\\" in text or _odd(text)
+        assert (not isinstance(within, dict) and within is not None) or "\\" in text or _odd(text)
         return
     expected: Any = yaml.safe_load(after)
     for key in path:
