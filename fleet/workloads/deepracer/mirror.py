@@ -94,17 +94,32 @@ def keep(
 
     Raises OSError on a full disk; what was kept before stays.
     """
-    clear_away(folder)
-    making = folder / f"{TEMPORARY}{found.n}-{secrets.token_hex(4)}"
-    try:
+
+
+    def fill(making: Path) -> bool:
         if not _fill(prefix, found, making):
             return False
         for name, data in beside.items():
             _write(making / name, data)
         lay_history(making)
+        return True
+
+    return commit(folder, found.n, fill)
+
+
+def commit(folder: Path, n: int, fill: Callable[[Path], bool]) -> bool:
+    """Let ``<folder>/<n>/`` appear, whole, once ``fill`` has filled it and said that it is so; the older ones go.
+
+    Raises OSError on a full disk; what was kept before stays.
+    """
+    clear_away(folder)
+    making = folder / f"{TEMPORARY}{n}-{secrets.token_hex(4)}"
+    try:
+        if not fill(making):
+            return False
         _drop_broken(making)
         _sync(making)
-        _into_place(making, folder, found.n)
+        _into_place(making, folder, n)
     finally:
         shutil.rmtree(making, ignore_errors=True)
     return True

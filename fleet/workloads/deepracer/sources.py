@@ -40,7 +40,7 @@ def find(ground: Ground, storage: Storage, noted: Course | None) -> Found:
 
 def pretrained(ground: Ground, text: str) -> Candidate:
     """The newest whole set of an earlier model. Raises FleetError if there is none."""
-    prefix = _open_pretrained(ground, text)
+    prefix = open_pretrained(ground, text)
     numbers = _numbers(prefix)
     if not numbers:
         raise FleetError(
@@ -55,11 +55,12 @@ def opened(ground: Ground, storage: Storage, source: Candidate) -> Prefix:
     if source.origin == "checkpoint":
         return open_folder(ground.checkpoints / source.place)
     if source.origin == "pretrained":
-        return _open_pretrained(ground, source.place)
+        return open_pretrained(ground, source.place)
     return storage.open(source.place)
 
 
-def _open_pretrained(ground: Ground, text: str) -> Prefix:
+def open_pretrained(ground: Ground, text: str) -> Prefix:
+    """The model that a job's ``pretrained`` names: a folder of its workdir, or a place of its own."""
     return open_prefix(text) if "://" in text else open_folder(ground.workdir / text)
 
 
