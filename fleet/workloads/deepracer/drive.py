@@ -21,6 +21,7 @@ from fleet.workloads.deepracer import nan, sources
 from fleet.workloads.deepracer.alone import alone
 from fleet.workloads.deepracer.book import Book, say
 from fleet.workloads.deepracer.engine_room import EngineRoom, InterruptedStart
+from fleet.workloads.deepracer.evaluating.driver import Evaluator
 from fleet.workloads.deepracer.ground import Ground, Storage, ground_of
 from fleet.workloads.deepracer.health import begin, patience
 from fleet.workloads.deepracer.history import HISTORY, History
@@ -43,7 +44,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def main(options: Mapping[str, object], env: Mapping[str, str]) -> int:
-    """Train, as the job's ``workload:`` says. The exit code."""
+    """Train or evaluate, as the job's ``workload:`` says. The exit code."""
     began = time.monotonic()
     try:
         spec = DeepRacer.model_validate(options)
@@ -56,9 +57,10 @@ def main(options: Mapping[str, object], env: Mapping[str, str]) -> int:
         signal.signal(number, stop.ask)
     try:
         with alone(ground.own):
-            return Driver(spec, ground, stop, began).live()
+            driver = Evaluator(spec, ground, stop) if spec.evaluate is not None else Driver(spec, ground, stop, began)
+            return driver.live()
     except InterruptedStart:
-        say("asked to stop before training began")
+        say("asked to stop before it began")
         return STOPPED
     except FleetError as error:
         say(str(error))

@@ -95,7 +95,6 @@ def keep(
     Raises OSError on a full disk; what was kept before stays.
     """
 
-
     def fill(making: Path) -> bool:
         if not _fill(prefix, found, making):
             return False

@@ -70,7 +70,7 @@ class Evaluate(Frozen):
     @model_validator(mode="after")
     def _not_one_reset(self) -> Evaluate:
         if self.resets == 1:
-            raise ValueError("resets: the simulator refuses 1: say 0 (a lap ends where the car leaves the track), or 2 and more")
+            raise ValueError("resets: the simulator refuses 1: say 0 (a lap ends off the track), or 2 and more")
         return self
 
 

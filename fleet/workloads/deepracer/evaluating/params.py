@@ -30,7 +30,7 @@ DRIVING = {
     "REVERSE_DIR": "False",
     "ENABLE_EXTRA_KVS_OVERLAY": "False",
 }
-"""Of the job's ``env``, these go into the file. Distances in metres, penalties in seconds; as deepracer-for-cloud has them."""
+"""Of the job's ``env``, these go into the file. Metres and seconds; the values are deepracer-for-cloud's."""
 ONE_CAR = ("CAR_COLOR", "BODY_SHELL_TYPE", "RACER_NAME", "DISPLAY_NAME")
 """Lists, since a race may have several cars."""
 
