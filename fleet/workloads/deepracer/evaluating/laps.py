@@ -23,6 +23,8 @@ from fleet.workloads.deepracer.place import Laps
 from fleet.workloads.deepracer.prefix import Prefix
 from fleet.workloads.deepracer.steer import Exited
 
+LOOK_FOR_IT: Seconds = 1.0
+"""The simulator's container is looked for so often until it is followed."""
 LOOK: Seconds = 2.0
 """Between two looks at the metrics, which are written once a lap."""
 
@@ -51,6 +53,8 @@ class Driving:
     _moved: Seconds = 0.0
     _looked_at: Seconds = float("-inf")
     _followed: set[str] = field(default_factory=set)
+    _searched_at: Seconds = float("-inf")
+    _driver_seen: bool = False
     _traced: bool = False
     _problem: str = ""
 
@@ -88,8 +92,10 @@ class Driving:
                 say(f"the laps' metrics could not be read or kept, the car drives on: {error}")
 
     def _follow_new(self) -> None:
-        if len(self._followed) > 1:
+        now = self.clock()
+        if self._driver_seen or now < self._searched_at + LOOK_FOR_IT:
             return
+        self._searched_at = now
         try:
             found = self.room.running()
         except FleetError:
@@ -98,6 +104,7 @@ class Driving:
             if container.id not in self._followed:
                 self._followed.add(container.id)
                 self.listener.follow(container.service, container.id)
+                self._driver_seen = self._driver_seen or container.service == "simulator"
 
     def _hear(self, heard: Heard) -> None:
         if isinstance(heard, Exited):
