@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from fleet.cli import money_objects, objects
+from fleet.cli import deepracer_evaluate_objects, money_objects, objects
 from fleet.control.names import nearest
 from fleet.model.errors import FleetError
 from fleet.report import objects as report_objects
@@ -58,6 +58,8 @@ PRINTED: Mapping[str, Printed] = {
     "deepracer-status": Printed(objects.DeepRacerStatusObject, ("deepracer status",)),
     "deepracer-doctor": Printed(objects.DeepRacerDoctorObject, ("deepracer doctor",)),
     "deepracer-cleaned": Printed(objects.DeepRacerCleanedObject, ("deepracer clean",)),
+    "deepracer-evaluation": Printed(deepracer_evaluate_objects.DeepRacerEvaluationObject, ("deepracer evaluate",)),
+    "deepracer-evaluations": Printed(list[deepracer_evaluate_objects.DeepRacerEvaluationObject], ("deepracer evaluations",)),
     "init": Printed(objects.InitObject, ("init",)),
     "aws-setup": Printed(objects.AwsSetupObject, ("init",)),
     "aws-destroyed": Printed(objects.AwsDestroyedObject, ("destroy aws", "controller remove aws")),
