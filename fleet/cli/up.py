@@ -95,14 +95,13 @@ def follow_to_the_end(
     detach: bool,
     as_json: bool,
     farewell: Callable[[Controller, RunState], str] | None = None,
-    as_object: Callable[[Controller, RunState], Mapping[str, object]] = lambda controller, run: run_object(
-        view(controller, run)
-    ),
+    as_object: Callable[[Controller, RunState], Mapping[str, object]] | None = None,
 ) -> int:
     """Follow a run until it is over (or its machine is launched); the exit code is 0 if it succeeded. Ctrl-C leaves it.
 
     ``farewell`` and ``as_object``: what is said in the end of a run that is none like all others, to people and to programs.
     """
+    as_object = as_object or _as_object
     try:
         leave_properly()
         with present(open_home(), [controller], f"follows {run.name}") as tell:
@@ -120,6 +119,10 @@ def follow_to_the_end(
     else:
         to_stdout(_goes_on(controller, run) + "\n")
     return 0 if run.outcome in (None, "succeeded") else EXIT_RUN
+
+
+def _as_object(controller: Controller, run: RunState) -> Mapping[str, object]:
+    return run_object(view(controller, run))
 
 
 def _launched(run: RunState) -> bool:

@@ -21,7 +21,7 @@ def test_it_goes_on_while_laps_come() -> None:
 def test_all_laps_are_the_end_once_the_traces_are_there_or_do_not_come() -> None:
     assert decide(ALL) is None
     for end in ({"traced": True}, {"exited": GONE, "exited_at": 100.0}, {"stop_asked": True}, {"now": 90.0 + TRACED_WITHIN}):
-        assert decide(replace(ALL, **end)) == Ends("driven")  # type: ignore[arg-type]
+        assert decide(replace(ALL, **end)) == Ends("driven")
 
 
 def test_what_goes_wrong_after_the_last_lap_spoils_nothing() -> None:
