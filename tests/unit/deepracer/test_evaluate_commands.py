@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from fleet.cli import deepracer_evaluations
+from fleet.cli import deepracer_evaluations, deepracer_status
 from fleet.cli.deepracer_check import check as check_model
 from fleet.cli.deepracer_evaluate import Laps, _farewell
 from fleet.cli.deepracer_evaluated import evaluated, evaluation_object
@@ -301,6 +301,12 @@ def test_laps_are_told_once_each_as_they_come() -> None:
     assert look(second, 3) == ["#1  driven      a: lap 3: 100 % in 13.500 s"]
     gone = CheckpointRef(attempt=1, seq=9)
     assert look(gone, 3) == []
+
+
+def test_a_run_that_evaluates_is_no_training_to_look_at() -> None:
+    recorded(("one-eval-1", "one", 10))
+    with pytest.raises(FleetError, match="drives laps with a model"):
+        deepracer_status.show("one-eval-1", None, as_json=False)
 
 
 def test_the_end_says_each_track_and_where_to_compare() -> None:
