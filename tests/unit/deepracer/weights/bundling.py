@@ -13,6 +13,7 @@ from typing import Any
 
 from fleet.workloads.deepracer.weights.crc32c import crc32c
 from fleet.workloads.deepracer.weights.table import MAGIC
+from tests.unit.deepracer.trainer import Memory
 
 BUNDLES = Path(__file__).parent / "bundles"
 DATA = ".data-00000-of-00001"
@@ -105,3 +106,20 @@ def write(base: Path, tensors: Mapping[str, tuple[int, Sequence[int], bytes]], *
     base.with_name(f"{base.name}{DATA}").write_bytes(data)
     base.with_name(f"{base.name}.meta").write_bytes(b"graph")
     return base
+
+
+def parts(name: str) -> dict[str, bytes]:
+    """The files of a set, by suffix: one of TensorFlow's bundles; ``broken``: one whose data a disk changed."""
+    source = "tf1" if name == "broken" else name
+    found = {suffix: (BUNDLES / f"{source}{suffix}").read_bytes() for suffix in (".index", DATA)}
+    if name == "broken":
+        found[DATA] = bytes([found[DATA][0] ^ 1]) + found[DATA][1:]
+    return {**found, ".meta": b"graph"}
+
+
+def become(prefix: Memory, n: int, name: str) -> None:
+    """The set N of a prefix gets other files under its names."""
+    stems = {path.partition(".ckpt")[0] for path in prefix.files if path.startswith(f"model/{n}_Step-")}
+    for stem in stems:
+        for suffix, data in parts(name).items():
+            prefix.write(f"{stem}.ckpt{suffix}", data)
