@@ -4,7 +4,7 @@
 - ``folder``, 2019's: the five files, with the two-line ``checkpoint``.
 - ``console``: today's folder, whose training_params.yaml names the bucket that it lies in.
 - ``droa`` (DeepRacer on AWS): the same, with what its import looks for by other names.
-- ``car``: ``agent/model.pb`` and ``model_metadata.json``, as the car unpacks them (fleet/workloads/deepracer/export/archive.py).
+- ``car``: ``agent/model.pb`` and ``model_metadata.json``, as the car unpacks them (``archive``).
 """
 
 from __future__ import annotations
@@ -109,7 +109,9 @@ def today(source: Source, bound: Bound | None = None, *, typed: bool = False) ->
     lacks = [name for name in (REWARD, f"ip/{HYPERPARAMETERS}", PARAMS) if name not in texts]
     if chosen.graph is None:
         lacks.append(f"{MODEL}model_{chosen.set.n}.pb")
-    return Contents(copies, texts, (f"The model has no {', no '.join(lacks)}: the export has none either.",) if lacks else ())
+    return Contents(
+        copies, texts, (f"The model has no {', no '.join(lacks)}: the export has none either.",) if lacks else ()
+    )
 
 
 def five_files(source: Source) -> Contents:
@@ -140,8 +142,9 @@ def car(source: Source) -> Contents:
     if source.chosen.graph is None:
         graphs = sorted(frozen_graphs(source.chosen.listing))
         there = f"There are graphs of the sets {', '.join(map(str, graphs[-5:]))}: --checkpoint N." if graphs else ""
+        n = source.chosen.set.n
         raise FleetError(
-            f"set {source.chosen.set.n} has no frozen graph model_{source.chosen.set.n}.pb, which is what the car drives with",
+            f"set {n} has no frozen graph model_{n}.pb, which is what the car drives with",
             there or "Train on from it for an iteration: the trainer writes one with every set.",
         )
     return Contents({GRAPH: source.chosen.graph}, {METADATA: _metadata(source)})

@@ -19,12 +19,13 @@ Progress = Callable[[str, int, int], None]
 
 
 def deliver(staged: Sequence[Staged], target: Target, stem: str, progress: Progress, *, alone: bool = True) -> int:
-    """Send what is not there; the bytes that were. ``alone``: the place is to hold nothing else (an archive may lie among
-    others). Raises FleetError if it holds something else, StoreError.
+    """Send what is not there; returns the bytes that were. ``alone``: the place is to hold nothing else (an archive may lie
+    among others). Raises FleetError if it does, StoreError.
     """
-    there = target.sizes()
+    only = None if alone else [one.name for one in staged]
+    there = target.sizes(only)
     known = {one.name for one in staged if one.name in there and there[one.name] == one.size and target.holds(one)}
-    _refuse_others(staged, target, there, known, alone=alone)
+    _refuse_others(staged, target, there, known)
     missing = [one for one in staged if one.name not in known]
     total, done = sum(one.size for one in missing), 0
 
@@ -35,16 +36,14 @@ def deliver(staged: Sequence[Staged], target: Target, stem: str, progress: Progr
 
     for one in missing:
         target.send(one, tell)
-    _read_back(staged, target, stem, progress, alone=alone)
+    _read_back(staged, target, stem, progress, only)
     return total
 
 
-def _refuse_others(
-    staged: Sequence[Staged], target: Target, there: Mapping[str, int], known: set[str], *, alone: bool
-) -> None:
+def _refuse_others(staged: Sequence[Staged], target: Target, there: Mapping[str, int], known: set[str]) -> None:
     """An export that was broken off is gone on with; metrics that it had sent may have been written anew since."""
     names = {one.name for one in staged}
-    strange = [name for name in there if name not in names] if alone else []
+    strange = [name for name in there if name not in names]
     other = [name for name in there if name in names and name not in known]
     if not strange and all(name.startswith("metrics/") for name in other) and not any(name in there for name in POINTERS):
         return
@@ -57,17 +56,17 @@ def _refuse_others(
         )
 
 
-def _read_back(staged: Sequence[Staged], target: Target, stem: str, progress: Progress, *, alone: bool) -> None:
+def _read_back(staged: Sequence[Staged], target: Target, stem: str, progress: Progress, only: Sequence[str] | None) -> None:
     """Every byte, and whether the pointers name the set. Raises StoreError."""
     total, done = sum(one.size for one in staged), 0
-    sizes = target.sizes()
+    sizes = target.sizes(only)
     for one in staged:
         progress("reading back", done, total)
         if sizes.get(one.name) != one.size or _digest(target, one.name) != one.sha256:
             raise _wrong(target, f"{one.name} is not what was sent")
         done += one.size
     progress("reading back", done, total)
-    strange = sorted(set(sizes).difference(one.name for one in staged)) if alone else []
+    strange = sorted(set(sizes).difference(one.name for one in staged))
     if strange:
         raise _wrong(target, f"somebody else wrote there meanwhile: {', '.join(strange[:SHOWN])}")
     raw = {one.name: target.read(one.name) for one in staged if one.name in POINTERS}

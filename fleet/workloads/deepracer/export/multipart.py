@@ -1,4 +1,4 @@
-"""A large file in parts, which S3 keeps until the file is whole: what breaks off is gone on with, by this process or the next.
+"""A large file in parts, which S3 keeps until it is whole: what breaks off is gone on with, by this process or the next.
 
 No note is kept here: the bucket itself is asked which uploads of the key were begun, and which parts of them it has. A part
 counts if its checksum is that of the bytes that belong there; every other one is sent.
@@ -10,6 +10,7 @@ import base64
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,19 +67,19 @@ class Upload:
         while True:
             if upload is None:
                 wish = {"Bucket": self.bucket, "Prefix": self.key, **after}
-                answer = self.patience.until_done(call, lambda wish=wish: self.client.list_multipart_uploads(**wish))  # type: ignore[misc]
+                answer = self.patience.until_done(call, partial(self.client.list_multipart_uploads, **wish))
                 yield from answer.get("Uploads", ())
                 after = {"KeyMarker": answer.get("NextKeyMarker"), "UploadIdMarker": answer.get("NextUploadIdMarker")}
             else:
                 wish = {**self._at, "UploadId": upload, **after}
-                answer = self.patience.until_done(call, lambda wish=wish: self.client.list_parts(**wish))  # type: ignore[misc]
+                answer = self.patience.until_done(call, partial(self.client.list_parts, **wish))
                 yield from answer.get("Parts", ())
                 after = {"PartNumberMarker": answer.get("NextPartNumberMarker")}
             if not answer.get("IsTruncated") or not all(after.values()):
                 return
 
     def _begin(self) -> str:
-        answer = self.patience.until_done("CreateMultipartUpload", lambda: self.client.create_multipart_upload(**self._at))
+        answer = self.patience.until_done("CreateMultipartUpload", partial(self.client.create_multipart_upload, **self._at))
         return str(answer["UploadId"])
 
     def _parts(self, upload: str, has: dict[int, str], path: Path, tell: Tell) -> list[dict[str, Any]]:
@@ -90,7 +91,7 @@ class Upload:
             if tag != digest.hexdigest():
                 wish = {**self._at, "UploadId": upload, "PartNumber": number, "Body": piece,
                         "ContentMD5": base64.b64encode(digest.digest()).decode()}  # fmt: skip
-                answer = self.patience.until_done(f"UploadPart {number}", lambda wish=wish: self.client.upload_part(**wish))  # type: ignore[misc]
+                answer = self.patience.until_done(f"UploadPart {number}", partial(self.client.upload_part, **wish))
                 tag = str(answer["ETag"]).strip('"')
             done.append({"PartNumber": number, "ETag": f'"{tag}"'})
             tell(len(piece))
@@ -100,14 +101,14 @@ class Upload:
         """The file is there, whole, from now on. An end whose answer was lost is known by what lies there."""
         wish = {**self._at, "UploadId": upload, "MultipartUpload": {"Parts": parts}}
         try:
-            self.patience.until_done("CompleteMultipartUpload", lambda: self.client.complete_multipart_upload(**wish))
+            self.patience.until_done("CompleteMultipartUpload", partial(self.client.complete_multipart_upload, **wish))
         except RefusedError as error:
             if error.code not in GONE or not self._lies_there(path):
                 raise
 
     def _lies_there(self, path: Path) -> bool:
         try:
-            answer = self.patience.until_done("HeadObject", lambda: self.client.head_object(**self._at))
+            answer = self.patience.until_done("HeadObject", partial(self.client.head_object, **self._at))
         except StoreError:
             return False
         return int(answer["ContentLength"]) == path.stat().st_size

@@ -66,8 +66,8 @@ def _written(said: dict[str, Any], bound: Bound | None, *, typed: bool) -> bytes
     for key in _OF_MACHINE:
         said.pop(key, None)
     if bound is not None:
-        said |= {key: bound.bucket for key in ("METRICS_S3_BUCKET", "SAGEMAKER_SHARED_S3_BUCKET", "SIMTRACE_S3_BUCKET")}
-        said |= {key: bound.prefix for key in ("SAGEMAKER_SHARED_S3_PREFIX", "SIMTRACE_S3_PREFIX")}
+        said |= dict.fromkeys(("METRICS_S3_BUCKET", "SAGEMAKER_SHARED_S3_BUCKET", "SIMTRACE_S3_BUCKET"), bound.bucket)
+        said |= dict.fromkeys(("SAGEMAKER_SHARED_S3_PREFIX", "SIMTRACE_S3_PREFIX"), bound.prefix)
         within = f"{bound.prefix}/" if bound.prefix else ""
         said |= {
             "METRICS_S3_OBJECT_KEY": f"{within}metrics/TrainingMetrics.json",

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from fleet.model.errors import FleetError, NotFoundError, ProviderError
+from fleet import __version__
+from fleet.model.errors import FleetError, NotFoundError
 from fleet.store.remote import PART
-from fleet.workloads.deepracer.export.contents import Taker
 from fleet.workloads.deepracer.export.multipart import Upload, parts_of
 from fleet.workloads.deepracer.export.patience import Patience, RefusedError
 from fleet.workloads.deepracer.export.staging import Staged
-from fleet.workloads.deepracer.export.target import Tell
+from fleet.workloads.deepracer.export.target import MOST_STRANGE, Tell
 
-MOST_STRANGE = 10_000
-"""Objects that are listed at most: with so many there is something else for certain."""
 GONE = frozenset({"404", "NoSuchKey", "NotFound"})
 CONNECT_SECONDS, READ_SECONDS = 10, 60
 
@@ -38,8 +38,11 @@ class S3Target:
         """``s3://bucket/prefix``."""
         return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
 
-    def sizes(self) -> dict[str, int]:
-        """Everything below it, by its name relative to it."""
+    def sizes(self, only: Sequence[str] | None = None) -> dict[str, int]:
+        """Of everything below it, or of some names, as far as they are there."""
+        if only is not None:
+            heads = {name: self._head(name) for name in only}
+            return {name: int(head["ContentLength"]) for name, head in heads.items() if head is not None}
         found: dict[str, int] = {}
         within, after = self._key(""), ""
         while len(found) < MOST_STRANGE:
@@ -53,10 +56,10 @@ class S3Target:
 
     def holds(self, one: Staged) -> bool:
         """By the bucket's own checksum, where it is one of the bytes; else they are read."""
-        tag = str(self._ask("HeadObject", self._at(one.name)).get("ETag", "")).strip('"')
-        if tag in _tags(one.path):
-            return True
-        return self.digest(one.name) == one.sha256
+        head = self._head(one.name)
+        if head is None:
+            return False
+        return str(head.get("ETag", "")).strip('"') in _tags(one.path) or self.digest(one.name) == one.sha256
 
     def send(self, one: Staged, tell: Tell) -> None:
         """Whole or not at all; the parts of a large file that got through stay, for whoever goes on with it."""
@@ -79,20 +82,26 @@ class S3Target:
         return b"".join(self._pieces(name))
 
     def _pieces(self, name: str) -> Iterator[bytes]:
+        head = self._head(name)
+        if head is None:
+            raise NotFoundError(f"{self.where} holds no {name!r}")
+        size = int(head["ContentLength"])
+        for start in range(0, size, PART):
+            wish = {**self._at(name), "Range": f"bytes={start}-{min(size, start + PART) - 1}", "IfMatch": head["ETag"]}
+            yield self.patience.until_done(f"GetObject {name}", partial(_body, self.client, wish))
+
+    def _head(self, name: str) -> Any | None:
+        """What is told of an object; None: it is not there."""
         try:
-            head = self._ask("HeadObject", self._at(name))
-            size, tag = int(head["ContentLength"]), head.get("ETag", "")
-            for start in range(0, size, PART):
-                wish = {**self._at(name), "Range": f"bytes={start}-{min(size, start + PART) - 1}", "IfMatch": tag}
-                yield self.patience.until_done(f"GetObject {name}", lambda wish=wish: _body(self.client, wish))  # type: ignore[misc]
+            return self._ask("HeadObject", self._at(name))
         except RefusedError as error:
             if error.code in GONE:
-                raise NotFoundError(f"{self.where} holds no {name!r}") from None
+                return None
             raise
 
     def _ask(self, call: str, wish: Mapping[str, Any]) -> Any:
         method = getattr(self.client, _METHODS[call])
-        return self.patience.until_done(f"{call} {wish.get('Key', self.where)}", lambda: method(**wish))
+        return self.patience.until_done(f"{call} {wish.get('Key', self.where)}", partial(method, **wish))
 
     def _at(self, name: str) -> dict[str, Any]:
         return {"Bucket": self.bucket, "Key": self._key(name)}
@@ -124,11 +133,27 @@ def _tags(path: Path) -> set[str]:
 
 
 def open_target(bucket: str, prefix: str, patience: Patience | None = None) -> S3Target:
-    """A prefix that AWS's usual configuration leads to. Raises FleetError without boto3, or without a region."""
-    from botocore.config import Config
-
-    from fleet.providers.aws.session import aws_session
-    from fleet.store.amazon import regions_of
+    """A prefix that AWS's usual configuration leads to. Raises FleetError without boto3, StoreError."""
+    from fleet.store.amazon import open_s3, regions_of
     from fleet.store.awsconfig import read_config
 
-    raise NotImplementedError
+    try:
+        from botocore.config import Config
+
+        from fleet.providers.aws.session import aws_session
+    except ImportError:
+        raise FleetError("sending to a bucket needs boto3, which is not installed", "pip install 'fleet[aws]'") from None
+    open_s3(bucket, "")  # asks the bucket for its region
+    endpoint = read_config(os.environ).endpoint
+    config = Config(
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        retries={"total_max_attempts": 1, "mode": "standard"},  # it is tried again here, with what is known of it
+        s3={"addressing_style": "path" if endpoint is not None or "." in bucket else "virtual"},
+        # Look-alikes know no checksums but MD5, which every request here carries.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        user_agent_extra=f"fleet/{__version__}",
+    )
+    client = aws_session().client("s3", region_name=regions_of(bucket)[-1], endpoint_url=endpoint, config=config)
+    return S3Target(client, bucket, prefix.strip("/"), patience or Patience())

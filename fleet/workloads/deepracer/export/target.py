@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
 from fleet.model.errors import NotFoundError, StoreError
 from fleet.store.fileio import sha256_of
 from fleet.workloads.deepracer.export.staging import Staged
+from fleet.workloads.deepracer.folder import TEMPORARY
 from fleet.workloads.deepracer.prefix import Prefix, open_folder
 
 Tell = Callable[[int], None]
 """Called with bytes that got through."""
+MOST_STRANGE = 10_000
+"""Files that a place is asked for at most: with so many there is something else for certain."""
 
 
 class Target(Protocol):
@@ -23,8 +28,8 @@ class Target(Protocol):
         """For people."""
         ...
 
-    def sizes(self) -> dict[str, int]:
-        """Everything below it, by its name relative to it."""
+    def sizes(self, only: Sequence[str] | None = None) -> dict[str, int]:
+        """Of everything below it, by its name relative to it; or of some names, as far as they are there."""
         ...
 
     def holds(self, one: Staged) -> bool:
@@ -56,9 +61,19 @@ class FolderTarget:
         """The folder."""
         return str(self._path)
 
-    def sizes(self) -> dict[str, int]:
-        """Everything below it."""
-        return {name: stat.size for name, stat in self._prefix.list().items()}
+    def sizes(self, only: Sequence[str] | None = None) -> dict[str, int]:
+        """Of everything below it, or of some names."""
+        if only is None:
+            return dict(islice(self._walk(), MOST_STRANGE))
+        paths = {name: self._path / name for name in only}
+        return {name: path.stat().st_size for name, path in paths.items() if path.is_file()}
+
+    def _walk(self) -> Iterator[tuple[str, int]]:
+        for folder, _, names in os.walk(self._path, followlinks=False):
+            for name in names:
+                path = Path(folder) / name
+                if not name.startswith(TEMPORARY):
+                    yield path.relative_to(self._path).as_posix(), path.lstat().st_size
 
     def holds(self, one: Staged) -> bool:
         """Compared byte by byte."""
