@@ -43,7 +43,7 @@ def deliver(staged: Sequence[Staged], target: Target, stem: str, progress: Progr
 def _refuse_others(staged: Sequence[Staged], target: Target, there: Mapping[str, int], known: set[str]) -> None:
     """An export that was broken off is gone on with; metrics that it had sent may have been written anew since."""
     names = {one.name for one in staged}
-    strange = [name for name in there if name not in names]
+    strange = sorted(name for name in there if name not in names)
     other = [name for name in there if name in names and name not in known]
     if not strange and all(name.startswith("metrics/") for name in other) and not any(name in there for name in POINTERS):
         return

@@ -46,7 +46,7 @@ def stage(source: Source, contents: Contents, folder: Path, check: Check) -> lis
     return sorted((_staged(folder, name) for name in contents.names), key=_order)
 
 
-def stage_car(source: Source, contents: Contents, folder: Path, name: str, check: Check) -> list[Staged]:
+def stage_car(source: Source, contents: Contents, folder: Path, check: Check, name: str = CARFILE) -> list[Staged]:
     """The same for the car, as one archive. The set goes through the check too, though the car drives with its graph."""
     inner, outer = folder / "inner", folder / "outer"
     for one in source.weights:
