@@ -36,6 +36,7 @@ from fleet.workloads.deepracer.sources import Found
 from fleet.workloads.deepracer.spec import HYPERPARAMETERS, METADATA, REWARD, DeepRacer
 from fleet.workloads.deepracer.steer import EndLeg
 from fleet.workloads.deepracer.tending import Caretaker
+from fleet.workloads.deepracer.weights.errors import UnsoundWeightsError
 
 MODEL = "model"
 """Below the workdir: what the job's ``outputs`` name."""
@@ -212,8 +213,15 @@ class Driver:
         beside = {Path(key).name: data for key, data in files.items() if Path(key).name in (METADATA, REWARD, PARAMS)}
         beside |= {"ip/hyperparameters.json": next(data for key, data in files.items() if key.endswith(HYPERPARAMETERS))}
         last = found.course.legs[-1].prefix if found.course.legs else ""
-        prefix = sources.opened(self._ground, storage, source)
         metrics = self._ground.volume / HISTORY / last / "metrics"
-        export(prefix, source.n, self._ground.workdir / MODEL, self._ground.own, beside, metrics)
-        say(f"trained to the end: set {source.n} is the model, in {MODEL}/")
-        return 0
+        for one in self._ready.from_here(found, source):
+            prefix = sources.opened(self._ground, storage, one)
+            try:
+                export(prefix, one.n, self._ground.workdir / MODEL, self._ground.own, beside, metrics)
+            except UnsoundWeightsError as error:
+                say(f"{error.message}: it is passed over")
+                continue
+            say(f"trained to the end: set {one.n} is the model, in {MODEL}/")
+            return 0
+        say("training ended, and no set is sound: there is no model to hand over")
+        return FAILED

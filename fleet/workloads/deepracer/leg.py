@@ -105,7 +105,7 @@ class Leg:
 
     @property
     def nan(self) -> bool:
-        """A loss was no number."""
+        """A loss was no number, or weights are none."""
         return self._nan
 
     def _follow_new(self) -> None:
@@ -160,7 +160,8 @@ class Leg:
     def _facts(self) -> Facts:
         asked = self.stop.asked
         fault = self.health.fault(time.monotonic())
-        self._nan = self._nan or (fault is not None and fault.code == "nan")  # a simulator may be the one who says it
+        said = fault is not None and fault.code == "nan"  # a simulator may be the one who says it
+        self._nan = self._nan or said or self.keeper.nan
         return Facts(
             now=time.time(),
             iterations=self.book.course.done,

@@ -38,8 +38,8 @@ def find(ground: Ground, storage: Storage, noted: Course | None) -> Found:
     return Found(course, names, kept, candidates(course, volume, kept))
 
 
-def pretrained(ground: Ground, text: str) -> Candidate:
-    """The newest whole set of an earlier model. Raises FleetError if there is none."""
+def pretrained(ground: Ground, text: str) -> list[Candidate]:
+    """The whole sets of an earlier model, newest first. Raises FleetError if there is none."""
     prefix = open_pretrained(ground, text)
     numbers = _numbers(prefix)
     if not numbers:
@@ -47,7 +47,7 @@ def pretrained(ground: Ground, text: str) -> Candidate:
             f"pretrained: {prefix.where} holds no whole set of a model",
             f"Look at it: fleet deepracer repair {text}",
         )
-    return Candidate("pretrained", text, max(numbers))
+    return [Candidate("pretrained", text, n) for n in reversed(numbers)]
 
 
 def opened(ground: Ground, storage: Storage, source: Candidate) -> Prefix:
