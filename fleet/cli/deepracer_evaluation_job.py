@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from fleet.cli.deepracer_models import Model
+from fleet.cli.follow import to_stderr
 from fleet.control.home import Home
 from fleet.model.errors import FleetError
 from fleet.model.job import Job
@@ -24,6 +25,7 @@ from fleet.workloads.deepracer.evaluating.driver import OUTPUTS
 from fleet.workloads.deepracer.mirror import copy_repaired
 from fleet.workloads.deepracer.prefix import open_folder
 from fleet.workloads.deepracer.spec import HYPERPARAMETERS, METADATA, DeepRacer
+from fleet.workloads.deepracer.weights.judging import files_must_be_finite
 from fleet.workloads.kinds import options_of
 
 SOURCE = "source"
@@ -75,13 +77,23 @@ def job_folder(model: Model, wish: Wish, home: Home) -> Iterator[tuple[Path, Cho
         folder, passing = Path(temporary) / "job", Path(temporary) / "passing"
         source = folder / SOURCE
         source.mkdir(parents=True)
-        copy_repaired(chosen.prefix, open_folder(source), chosen.set.n, passing, document["workload"]["stack"])
+        copy_repaired(
+            chosen.prefix, open_folder(source), chosen.set.n, passing, document["workload"]["stack"], _must_be_finite
+        )
         for name in (METADATA, HYPERPARAMETERS):
             data = model.files.get(name)
             if data is not None:
                 (source / name).write_bytes(data)
         (folder / JOB_FILE).write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8")
         yield folder, chosen
+
+
+def _must_be_finite(base: Path) -> None:
+    """Nobody pays for laps with weights that are no numbers. Raises FleetError."""
+    try:
+        files_must_be_finite(base, lambda text: to_stderr(f"fleet: {text}\n"))
+    except FleetError as error:
+        raise FleetError(error.message, "Take a set before it: --from N.") from None
 
 
 def job_document(model: Model, chosen: Chosen, wish: Wish, home: Home) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from fleet.workloads.before import refuse_hopeless
 from fleet.workloads.deepracer.evaluating.results import Evaluation, OnTrack, Trial
 from fleet.workloads.kinds import read_job
 from tests.unit.cli.test_json import check
+from tests.unit.deepracer.weights.bundling import lay
 
 SETS = ("3_Step-30.ckpt", "10_Step-99.ckpt")
 
@@ -163,6 +164,14 @@ def test_a_set_a_track_or_a_file_that_is_not_there_is_refused_before_anything_is
     (model / "model" / "model_metadata.json").unlink()
     with pytest.raises(JobError, match=r"model_metadata\.json, without which"):
         written(model)
+
+
+def test_laps_with_weights_that_are_no_numbers_are_paid_for_by_nobody(model: Path) -> None:
+    lay("nan", model / "model" / "10_Step-99.ckpt")
+    with pytest.raises(FleetError, match="what is no number") as refused:
+        written(model)
+    assert "--from N" in (refused.value.hint or "")
+    assert written(model, wanted=3)[0].name == "shanghai-1-eval"
 
 
 def test_check_looks_at_an_evaluations_job_as_at_any(model: Path, capsys: pytest.CaptureFixture[str]) -> None:

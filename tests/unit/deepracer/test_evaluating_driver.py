@@ -23,8 +23,10 @@ from fleet.workloads.deepracer.place import Place
 from fleet.workloads.deepracer.prefix import Prefix, open_folder
 from fleet.workloads.deepracer.spec import DeepRacer
 from fleet.workloads.deepracer.steer import Exited
+from fleet.workloads.deepracer.weights.errors import NotFiniteError
 from tests.unit.deepracer.places import place
 from tests.unit.deepracer.test_ground import ENV
+from tests.unit.deepracer.weights.bundling import lay
 
 RUN = ENV["FLEET_RUN_ID"]
 TRACE = "SIM_TRACE_LOG:0,1,3.0512,0.6829,-0.0040,0.00,0.00,0,1.0000,False,True,0.7992,0,17.67,1555730996.3144288"
@@ -230,6 +232,13 @@ def test_a_set_that_is_not_there_is_never_silently_another(tmp_path: Path, monke
         bench.live()
     assert bench.started == []
     assert bench.removed == 1
+
+
+def test_nobody_drives_with_weights_that_are_no_numbers(bench: Bench) -> None:
+    lay("nan", bench.workdir / "source" / "model" / "10_Step-99.ckpt")
+    with pytest.raises(NotFiniteError, match="what is no number"):
+        bench.live()
+    assert bench.started == []
 
 
 def test_a_model_without_metadata_needs_the_jobs_own(bench: Bench) -> None:

@@ -36,6 +36,7 @@ from fleet.workloads.deepracer.prefix import Prefix
 from fleet.workloads.deepracer.prepare import Preparation
 from fleet.workloads.deepracer.resume import next_prefix
 from fleet.workloads.deepracer.spec import HYPERPARAMETERS, METADATA, DeepRacer, Evaluate
+from fleet.workloads.deepracer.weights.judging import files_must_be_finite
 
 OUTPUTS = "evaluation"
 """Below the workdir: what the job's ``outputs`` name."""
@@ -134,7 +135,8 @@ class Evaluator:
         stamp = time.strftime("%Y%m%d%H%M%S", time.gmtime(self._clock()))
         place = replace(place, laps=Laps(track, laps, stamp))
         target = storage.open(name)
-        copy_repaired(model, target, chosen.set.n, self._ground.own, self._spec.stack)
+        own, stack = self._ground.own, self._spec.stack
+        copy_repaired(model, target, chosen.set.n, own, stack, lambda base: files_must_be_finite(base, say))
         metadata = self._text(model, METADATA, f"model/{METADATA}", METADATA)
         target.write(f"model/{METADATA}", metadata)
         if self._spec.stack == "today":

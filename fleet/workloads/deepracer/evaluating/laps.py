@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from fleet.model.base import Seconds
-from fleet.model.errors import FleetError, NotFoundError, StoreError
+from fleet.model.errors import NotFoundError, StoreError
 from fleet.workloads.deepracer import signals
 from fleet.workloads.deepracer.book import say
 from fleet.workloads.deepracer.engine_room import EngineRoom
@@ -17,7 +16,7 @@ from fleet.workloads.deepracer.evaluating.results import Trial, read_trials
 from fleet.workloads.deepracer.evaluating.steer import Ends, Facts, decide
 from fleet.workloads.deepracer.health import Health
 from fleet.workloads.deepracer.history import History
-from fleet.workloads.deepracer.leg import SOURCES, TRACE, WAIT, Stop
+from fleet.workloads.deepracer.leg import SOURCES, WAIT, Stop, follow_new, note_line
 from fleet.workloads.deepracer.listen import Heard, Listener
 from fleet.workloads.deepracer.place import Laps
 from fleet.workloads.deepracer.prefix import Prefix
@@ -96,15 +95,8 @@ class Driving:
         if self._driver_seen or now < self._searched_at + LOOK_FOR_IT:
             return
         self._searched_at = now
-        try:
-            found = self.room.running()
-        except FleetError:
-            return  # the engine is busy: once more in a moment
-        for container in found:
-            if container.id not in self._followed:
-                self._followed.add(container.id)
-                self.listener.follow(container.service, container.id)
-                self._driver_seen = self._driver_seen or container.service == "simulator"
+        found = follow_new(self.room, self.listener, self._followed)
+        self._driver_seen = any(container.service == "simulator" for container in found)
 
     def _hear(self, heard: Heard) -> None:
         if isinstance(heard, Exited):
@@ -112,11 +104,7 @@ class Driving:
             self._exited_at = self._exited_at if self._exited_at is not None else self.clock()
             say(f"the {heard.service} ended with exit code {heard.code}")
             return
-        line = replace(heard, text=heard.text.replace(self.hidden, "…")) if self.hidden else heard
-        with suppress(OSError):  # a full disk must not end the evaluation
-            self.history.log(self.name, line.service, line.text)
-        if TRACE not in line.text and line.text.strip():
-            print(f"{line.service} | {line.text}", flush=True)
+        note_line(self.history, self.name, heard, self.hidden)
         signal = signals.heard(SOURCES[heard.service.partition("-")[0]], heard.text)
         if signal is not None:
             self.health = self.health.hear(signal, self.clock())
