@@ -6,7 +6,7 @@ Not run by tests: TensorFlow is none of fleet's dependencies. In an environment 
 
 ``tf1``: tf.compat.v1's Saver, as DeepRacer's trainer uses it, with Adam; ``nan``: the same with weights that are no
 numbers; ``tf2``: tf.train.Checkpoint; ``sliced``: a variable in slices; ``types``: one tensor of each type.
-``expected.json``: for each what TensorFlow's own reader says (names, types, shapes, counts of NaN and infinities, magnitudes).
+``expected.json``: of each what TensorFlow says (names, types, shapes, counts of NaN and infinities, magnitudes).
 """
 
 from __future__ import annotations

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from fleet.cli import deepracer_version_objects, money_objects, objects
+from fleet.cli import deepracer_evaluate_objects, deepracer_version_objects, money_objects, objects
 from fleet.control.names import nearest
 from fleet.model.errors import FleetError
 from fleet.report import objects as report_objects
 
-MODULES = (objects, deepracer_version_objects, money_objects, report_objects)
-"""Where the types are: their fields' docstrings are descriptions."""
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+MODULES = (objects, money_objects, deepracer_evaluate_objects, deepracer_version_objects, report_objects)
+"""Where the types stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,8 @@ PRINTED: Mapping[str, Printed] = {
     "deepracer-tree": Printed(list[deepracer_version_objects.DeepRacerVersionObject], ("deepracer tree",)),
     "deepracer-diff": Printed(deepracer_version_objects.DeepRacerDiffObject, ("deepracer diff",)),
     "deepracer-note": Printed(deepracer_version_objects.DeepRacerNoteObject, ("deepracer note",)),
+    "deepracer-evaluation": Printed(deepracer_evaluate_objects.DeepRacerEvaluationObject, ("deepracer evaluate",)),
+    "deepracer-evaluations": Printed(list[deepracer_evaluate_objects.DeepRacerEvaluationObject], ("deepracer evaluations",)),
     "init": Printed(objects.InitObject, ("init",)),
     "aws-setup": Printed(objects.AwsSetupObject, ("init",)),
     "aws-destroyed": Printed(objects.AwsDestroyedObject, ("destroy aws", "controller remove aws")),

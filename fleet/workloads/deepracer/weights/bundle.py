@@ -107,7 +107,7 @@ def _entry(key: bytes, value: bytes) -> Entry | None:
 
 
 def _shape(data: bytes) -> tuple[int, ...]:
-    found = []
+    found: list[int] = []
     for tag, _, dimension in _fields(data):
         if tag == 2 and isinstance(dimension, bytes):
             size = _numbers(dimension).get(1, 0)

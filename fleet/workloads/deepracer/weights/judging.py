@@ -1,4 +1,4 @@
-"""Whether a set's weights are worth going on from. Pure, but for ``must_be_finite``, which reads them first."""
+"""Whether a set's weights are worth going on from."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from fleet.workloads.deepracer.findings import Finding
 from fleet.workloads.deepracer.prefix import Prefix
 from fleet.workloads.deepracer.sets import ModelSet
 from fleet.workloads.deepracer.weights.errors import BrokenWeightsError, NotFiniteError, UnreadableWeightsError
-from fleet.workloads.deepracer.weights.inspecting import Tensor, Weights, inspect
+from fleet.workloads.deepracer.weights.inspecting import Tensor, Weights, inspect, inspect_files
 
 LARGE = 1000.0
 """Magnitude of a weight that no healthy training reaches: Adam moves a weight by about the learning rate at most in a step
 (Kingma and Ba 2015, section 2.1): with 0.001, the largest that is sensible, a million steps the same way."""
 GROWN, FROM = 10.0, 10.0
 """Times that a tensor's norm grew since the set before; the magnitude below which that says nothing: biases begin at 0."""
+MOST = 1 << 30
+"""Bytes of a set that is looked at before a resume: some 8 s. A model is of about 75 MB."""
 NAMED = 3
 """Tensors that a message names at most."""
 SLOWER = "Lower the learning rate, and go back to a set before."
@@ -41,12 +43,6 @@ def told(weights: Weights) -> str:
     return f"{len(bad)} of {len(weights.tensors)} {hold} what is no number: {named}{more}"
 
 
-def refuse(weights: Weights, where: str) -> None:
-    """Raises NotFiniteError if weights are NaN or infinite; ``where``: the model, for people."""
-    if weights.not_finite:
-        raise NotFiniteError(f"{where}: set {weights.stem}: {told(weights)}", BACK)
-
-
 def must_be_finite(
     prefix: Prefix, found: ModelSet, tell: Callable[[str], None], *, own: Path | None = None
 ) -> Weights | None:
@@ -54,14 +50,27 @@ def must_be_finite(
 
     Raises NotFiniteError, BrokenWeightsError, NotFoundError, StoreError.
     """
-    try:
-        weights = inspect(prefix, found, closely=False, own=own)
-    except BrokenWeightsError as error:
-        raise BrokenWeightsError(f"{prefix.where}: set {found.stem}: {error.message}", error.hint or BACK) from None
-    except UnreadableWeightsError as error:
-        tell(f"set {found.stem}: its weights could not be looked at: {error.message}")
+    return _sound(found.stem, f"{prefix.where}: ", lambda: inspect(prefix, found, closely=False, own=own), tell)
+
+
+def files_must_be_finite(base: Path, tell: Callable[[str], None]) -> Weights | None:
+    """The same of files of this computer (``base``: without ``.index``), in bounded time: before a resume. Raises as it."""
+    if sum(path.stat().st_size for path in base.parent.glob(f"{base.name}.data-*")) > MOST:
+        tell(f"set {base.name} is too large to be looked at before it is used")
         return None
-    refuse(weights, prefix.where)
+    return _sound(base.name, "", lambda: inspect_files(base, closely=False), tell)
+
+
+def _sound(stem: str, where: str, look: Callable[[], Weights], tell: Callable[[str], None]) -> Weights | None:
+    try:
+        weights = look()
+    except BrokenWeightsError as error:
+        raise BrokenWeightsError(f"{where}set {stem}: {error.message}", BACK) from None
+    except UnreadableWeightsError as error:
+        tell(f"the weights of set {stem} could not be looked at: {error.message}")
+        return None
+    if weights.not_finite:
+        raise NotFiniteError(f"{where}set {stem}: {told(weights)}", BACK)
     return weights
 
 
