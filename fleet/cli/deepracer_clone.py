@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 NOTHING = "nothing"
 """Of ``--from``: the clone begins anew."""
+LARGE = 10_000_000
+"""Bytes of a set whose copying is worth a word."""
 
 
 def clone(
@@ -63,6 +65,8 @@ def clone(
         _weigh(version, objections(made, chosen), warn)
         at = time.time()
         lineage_of(made, None, at, note)  # a note that is none is told before anything is copied
+        if chosen is not None and chosen.set.size > LARGE:
+            say(f"Copying set {chosen.set.n} ({chosen.set.size / 1e6:.0f} MB) from {chosen.prefix.where} …")
         with appearing(target) as folder:
             taken = fill(folder, made, chosen, own / "set", warn)
             lineage = lineage_of(made, taken, at, note)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from fleet.cli.deepracer_evaluated import Evaluated, evaluated, is_evaluation
 from fleet.cli.deepracer_sources import look
 from fleet.control.controller import Controller
-from fleet.control.opened import opened
+from fleet.control.opened import known_runs
 from fleet.core.state import RunState
 from fleet.model.errors import FleetError
+from fleet.workloads.deepracer.evaluating.results import OnTrack
 from fleet.workloads.deepracer.lineage import Found
 from fleet.workloads.deepracer.metrics import COMPLETE, Episode
 from fleet.workloads.deepracer.prefix import Prefix, open_folder
@@ -20,7 +22,7 @@ from fleet.workloads.deepracer.sets import newest_whole
 from fleet.workloads.deepracer.whole_run import Part, WholeRun, first_set, whole_run
 
 if TYPE_CHECKING:
-    from fleet.cli.deepracer_version_objects import DeepRacerResultObject
+    from fleet.cli.deepracer_version_objects import DeepRacerEvaluatedObject, DeepRacerResultObject
 
 METRICS = "metrics/"
 
@@ -35,6 +37,23 @@ class Result:
     run: str | None = None
     problem: str = ""
     """What cannot be read, for people."""
+    evaluated: tuple[tuple[Evaluated, OnTrack], ...] = ()
+    """By track, what its newest evaluation there came to."""
+
+    def laps(self) -> list[DeepRacerEvaluatedObject]:
+        """Those evaluations for programs."""
+        return [
+            {
+                "run": one.run.run_id,
+                "set": one.results.set,
+                "track": track.track,
+                "trials": len(track.trials),
+                "laps_completed": len(track.laps),
+                "mean_completion_percent": track.progress,
+                "best_lap_seconds": track.best,
+            }
+            for one, track in self.evaluated
+        ]
 
     def told(self) -> DeepRacerResultObject | None:
         """None: nothing was trained, as far as can be seen."""
@@ -67,32 +86,38 @@ def driven(whole: WholeRun) -> Iterable[Episode]:
 def results_of(found: Iterable[Found], root: Path, bucket: str | None) -> dict[str, Result]:
     """By the versions' paths. A fleet or a run that cannot be read hides no other: it is told of."""
     runs, problem = _runs(bucket)
+    trained = {run.name: (controller, run) for controller, run in runs if not is_evaluation(run)}
+    driven_by = _evaluated(runs)
     results: dict[str, Result] = {}
     for one in found:
-        known = runs.get(one.job)
-        if known is not None:
-            results[one.path] = _of_run(*known)
-        else:
-            result = _of_folder(open_folder(root / one.path))
-            if result is not None or problem:
-                results[one.path] = result or Result(WholeRun(), 0, problem=problem)
+        known = trained.get(one.job)
+        result = _of_run(*known) if known is not None else _of_folder(open_folder(root / one.path))
+        laps = {**driven_by.get(one.job, {}), **driven_by.get(str(one.version), {})}
+        if result is not None or laps or problem:
+            result = result or Result(WholeRun(), 0, problem=problem)
+            results[one.path] = replace(result, evaluated=tuple(laps[track] for track in sorted(laps)))
     return results
 
 
-def _runs(bucket: str | None) -> tuple[dict[str, tuple[Controller, RunState]], str]:
-    """The newest DeepRacer run of each name."""
-    runs: dict[str, tuple[Controller, RunState]] = {}
+def _runs(bucket: str | None) -> tuple[list[tuple[Controller, RunState]], str]:
+    """Every DeepRacer run, the oldest first; and why some are not known."""
     try:
-        for controller in opened(bucket):
-            for name, run_id in controller.state.names.items():
-                run = controller.state.runs.get(run_id)
-                if run is not None and (run.job.workload or {}).get("kind") == "deepracer":
-                    runs.setdefault(name, (controller, run))
+        runs, _ = known_runs(bucket)
     except FleetError as error:
         if bucket is not None:
             raise
-        return runs, error.message
-    return runs, ""
+        return [], error.message
+    return [(controller, run) for controller, run in runs if (run.job.workload or {}).get("kind") == "deepracer"], ""
+
+
+def _evaluated(runs: Iterable[tuple[Controller, RunState]]) -> dict[str, dict[str, tuple[Evaluated, OnTrack]]]:
+    """By model and track the newest evaluation that has laps."""
+    found: dict[str, dict[str, tuple[Evaluated, OnTrack]]] = {}
+    for controller, run in runs:
+        if is_evaluation(run):
+            one = evaluated(controller, run)
+            found.setdefault(one.results.model, {}).update({on.track: (one, on) for on in one.tracks if on.trials})
+    return found
 
 
 def _of_run(controller: Controller, run: RunState) -> Result:

@@ -15,10 +15,7 @@ from fleet.model.errors import FleetError
 from fleet.workloads.deepracer.lineage import Found, Node, since_parent, trees
 
 if TYPE_CHECKING:
-    from fleet.cli.deepracer_version_objects import DeepRacerVersionObject
-
-Entry = tuple[str, "Node", "DeepRacerVersionObject", str]
-"""What stands before a version, it, its object, and in a line what it changed."""
+    from fleet.cli.deepracer_version_objects import DeepRacerEvaluatedObject, DeepRacerVersionObject
 
 
 def tree(folder: Path, bucket: str | None, *, results: bool, as_json: bool) -> int:
@@ -64,6 +61,7 @@ def _lines(indent: str, node: Node, one: DeepRacerVersionObject, changes: str) -
     told = [head + (f"  {': '.join(parts)}" if parts else "")]
     result = _result(one)
     told += [f"{below}{result}"] if result else []
+    told += [f"{below}{_evaluated(laps)}" for laps in one["evaluated"]]
     told += [f"{below}“{' '.join(note['text'].split())}”" for note in one["notes"]]
     return told + ([f"{below}problem: {one['problem']}"] if one["problem"] else [])
 
@@ -81,6 +79,16 @@ def _result(one: DeepRacerVersionObject) -> str:
     return ", ".join(parts)
 
 
+def _evaluated(laps: DeepRacerEvaluatedObject) -> str:
+    parts = [f"{laps['laps_completed']} of {laps['trials']} laps"]
+    if laps["best_lap_seconds"] is not None:
+        parts.append(f"best {laps['best_lap_seconds']:.2f} s")
+    if laps["mean_completion_percent"] is not None:
+        parts.append(f"{laps['mean_completion_percent']:.0f} % on average")
+    which = f"set {laps['set']} " if laps["set"] is not None else ""
+    return f"{which}evaluated on {laps['track']}: {', '.join(parts)}"
+
+
 def _object(found: Found, root: Path, result: Result | None) -> tuple[DeepRacerVersionObject, str]:
     lineage = found.lineage
     since = since_parent(lineage, folder_texts(root / found.path))
@@ -96,6 +104,7 @@ def _object(found: Found, root: Path, result: Result | None) -> tuple[DeepRacerV
         "reward_function_changed": bool(since.reward_diff) if since is not None else False,
         "notes": [{"at": note.at, "text": note.text} for note in lineage.notes] if lineage is not None else [],
         "result": result.told() if result is not None else None,
+        "evaluated": result.laps() if result is not None else [],
         "problem": found.problem or (result.problem if result is not None else ""),
     }
     return told, since.summary() if since is not None else ""

@@ -58,6 +58,25 @@ class DeepRacerResultObject(TypedDict):
     """What the percentage is the mean of: its best set's evaluation, or else its newest iteration."""
 
 
+class DeepRacerEvaluatedObject(TypedDict):
+    """What a version came to when it was evaluated (`fleet deepracer evaluate`): on each track the newest evaluation."""
+
+    run: str
+    """The run that drove."""
+    set: int | None
+    """The number of the set that drove; null: that is not known."""
+    track: str
+    """The world's name."""
+    trials: int
+    """Laps that were begun and ended."""
+    laps_completed: int
+    """Of them, those that were driven to their end."""
+    mean_completion_percent: float | None
+    """Over all trials."""
+    best_lap_seconds: float | None
+    """The fastest whole lap; null: there is none."""
+
+
 class DeepRacerNoteTextObject(TypedDict):
     """A note that was written down with a version."""
 
@@ -92,6 +111,8 @@ class DeepRacerVersionObject(TypedDict):
     """In the order in which they were written."""
     result: DeepRacerResultObject | None
     """null: no training of it is known here."""
+    evaluated: list[DeepRacerEvaluatedObject]
+    """A track each."""
     problem: str
     """What of it cannot be read; empty if all can."""
 

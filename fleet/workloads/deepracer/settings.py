@@ -39,6 +39,7 @@ SECTIONS: Mapping[str, type[BaseModel]] = {"until": Until, "nan": OnNan, "images
 FIXED = {
     "kind": "another kind of training is another job.",
     "pretrained": "a clone goes on from its source; --from says from which of its sets.",
+    "evaluate": "laps are driven by `fleet deepracer evaluate`.",
     "name": "the new name is the clone's second argument.",
     "actions": "weights fit one number of actions; angles and speeds are changed in model_metadata.json.",
     "action_space": "weights fit one number of actions; angles and speeds are changed in model_metadata.json.",

@@ -25,11 +25,15 @@ from fleet.store.workdir import pack_workdir, workdir_names
 from fleet.workloads.deepracer.chosen import choose
 from fleet.workloads.deepracer.cloning import fill
 from fleet.workloads.deepracer.course import Course, Leg
+from fleet.workloads.deepracer.evaluating.results import OnTrack
 from fleet.workloads.deepracer.mirror import copy_repaired
 from fleet.workloads.deepracer.pointers import COACH, TEXT, read_pointers
 from fleet.workloads.deepracer.prefix import open_folder, open_prefix
 from tests.unit.cli.test_json import closed
 from tests.unit.deepracer.test_care_commands import RUN, recorded
+from tests.unit.deepracer.test_evaluate_commands import keep, lap
+from tests.unit.deepracer.test_evaluate_commands import recorded as evaluating
+from tests.unit.deepracer.test_evaluate_commands import results as driven
 from tests.unit.deepracer.test_metrics import entry, text
 from tests.unit.deepracer.test_models import base, checkpoint, commit
 from tests.unit.store.conftest import s3_server, s3_url
@@ -454,6 +458,28 @@ def test_the_tree_tells_changes_results_and_notes(model: Path, run: Controller) 
     assert by["racer"]["result"]["mean_completion_percent"] == 80
     assert by["tokyo-1"]["parent"] == "shanghai-1"
     assert all(one["result"] is None for one in told("tree", "--no-results"))
+
+
+def test_the_tree_tells_the_newest_evaluation_on_each_track(model: Path) -> None:
+    typed("clone", "shanghai-1", "shanghai-1.1")
+    runs = {"e-aaaaaa": ("shanghai-1-1", 1), "f-bbbbbb": ("shanghai-1.1", 2), "g-cccccc": ("shanghai-1", 10)}
+    controller = evaluating(*((run, of, n) for run, (of, n) in runs.items()))
+    old = [OnTrack(track=track, trials=(lap(1, 50.0),)) for track in ("a", "b")]
+    keep(controller, "e-aaaaaa", 1, driven("e-aaaaaa", "shanghai-1-1", 1, *old))
+    new = OnTrack(track="a", trials=(lap(1, 100.0, 12.5), lap(2, 40.0)))
+    keep(controller, "f-bbbbbb", 1, driven("f-bbbbbb", "shanghai-1.1", 2, new))
+    by = {one["version"]: one for one in told("tree")}
+    assert [
+        (one["track"], one["set"], one["trials"], one["best_lap_seconds"]) for one in by["shanghai-1.1"]["evaluated"]
+    ] == [
+        ("a", 2, 2, 12.5),
+        ("b", 1, 1, None),
+    ]
+    assert by["shanghai-1"]["evaluated"] == []
+    assert by["shanghai-1.1"]["result"] is None
+    out = typed("tree").stdout
+    assert "set 2 evaluated on a: 1 of 2 laps, best 12.50 s, 70 % on average" in out
+    assert "set 1 evaluated on b: 0 of 1 laps, 50 % on average" in out
 
 
 def test_what_cannot_be_read_hides_no_other_version(model: Path) -> None:
