@@ -15,6 +15,7 @@ from fleet.cli.deepracer_models import open_model
 from fleet.cli.deepracer_version_words import change_objects
 from fleet.cli.deepracer_versions import versions_below
 from fleet.cli.output import emit, say
+from fleet.cli.plain import plain
 from fleet.control.home import open_home
 from fleet.model.errors import FleetError
 from fleet.store.glance import glance
@@ -54,7 +55,7 @@ def clone(
 
     def warn(told: str) -> None:
         warnings.append(told.removeprefix("Note: "))
-        say(f"Note: {told.removeprefix('Note: ')}")
+        say(plain(f"Note: {told.removeprefix('Note: ')}"))
 
     with tempfile.TemporaryDirectory(prefix="fleet-clone-") as passing:
         own = Path(passing)
@@ -138,7 +139,7 @@ def _tell(made: Draft, lineage: Lineage, target: Path) -> None:
     if lineage.set is not None:
         say(f"  {lineage.set.why}")
     for change in made.changes:
-        say(f"  {change.told()}")
+        say(plain(f"  {change.told()}"))
     say(f"Before it costs anything: fleet deepracer check {target}      Start it: fleet up {target}")
 
 

@@ -12,6 +12,7 @@ from fleet.cli.deepracer_models import Model, open_model
 from fleet.cli.deepracer_version_words import change_objects
 from fleet.cli.deepracer_versions import folder_texts
 from fleet.cli.output import emit, say
+from fleet.cli.plain import plain
 from fleet.model.errors import FleetError
 from fleet.store.workdir import JOB_FILE
 from fleet.workloads.deepracer.changes import Described, Differences, described, differences, of_spec, texts_of
@@ -57,7 +58,7 @@ def diff(first: str, second: str | None, bucket: str | None, *, as_json: bool) -
         emit(told)
     else:
         for line in lines(before.name, after.name, found):
-            print(line)
+            print(plain(line))
     return 0
 
 

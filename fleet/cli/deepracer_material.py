@@ -29,8 +29,6 @@ _OF_MODEL = re.compile(
     r"(?:model|ip|metrics|set-aside|(?:[^/]+/)?training-simtrace|evaluation-\d+)/|training_params(?:_\d+)?\.yaml$"
 )
 """What the stack writes, or a download of it holds: no part of what is trained by."""
-_RESULTS = (LINEAGE, "evaluations.json")
-"""What is said of the source, and not of its clone."""
 Say = Callable[[str], None]
 
 
@@ -199,7 +197,7 @@ def _files(workdir: Path, names: Iterable[str], job: Job) -> dict[str, Path | by
     names = sorted(names)
     pretrained = (job.workload or {}).get("pretrained")
     gone = f"{os.path.normpath(pretrained)}/" if isinstance(pretrained, str) and "://" not in pretrained else None
-    own = {JOB_FILE, *_RESULTS} if os.path.normpath(job.workdir or ".") == "." else set(_RESULTS)
+    own = {JOB_FILE, LINEAGE} if os.path.normpath(job.workdir or ".") == "." else {LINEAGE}
     return {
         name: workdir / name
         for name in names

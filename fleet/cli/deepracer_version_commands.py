@@ -30,10 +30,13 @@ def deepracer_clone(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A hyperparameter, or what the job says; as often as you like."),
     ] = None,
-    track: Annotated[list[str] | None, typer.Option("--track", help="The track; several: as often as you like.")] = None,
-    note: Annotated[str | None, typer.Option("--note", help="Why, to be kept with it.")] = None,
+    track: Annotated[
+        list[str] | None, typer.Option("--track", metavar="TRACK", help="The track; several: as often as you like.")
+    ] = None,
+    note: Annotated[str | None, typer.Option("--note", metavar="TEXT", help="Why, to be kept with it.")] = None,
     into: Annotated[
-        Path | None, typer.Option("--into", help="The folder that it is made in; else beside MODEL's, or this one.")
+        Path | None,
+        typer.Option("--into", metavar="DIR", help="Where it is made; else beside MODEL's folder, or here."),
     ] = None,
     bucket: BucketOption = None,
     output: OutputOption = Output.TEXT,

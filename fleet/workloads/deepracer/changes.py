@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -165,13 +166,20 @@ def _object(text: str | None, file: str, name: str, problems: list[str]) -> Mapp
     if text is None:
         return None
     try:
-        value = json.loads(text.removeprefix("\ufeff"))
+        value = json.loads(text.removeprefix("\ufeff"), parse_constant=str, parse_float=_finite)
+        json.dumps(value, ensure_ascii=False).encode()  # halves of characters can be escaped, and then be shown by nobody
     except (ValueError, RecursionError):
         value = None
     if isinstance(value, dict):
         return value
     problems.append(f"{file} of {name} is no JSON object")
     return None
+
+
+def _finite(text: str) -> float | str:
+    """A number; what is too large for one, as it is written: infinities are no JSON."""
+    value = float(text)
+    return value if math.isfinite(value) else text
 
 
 def _job(text: str, name: str, problems: list[str]) -> Mapping[str, Any] | None:
@@ -213,7 +221,8 @@ def _params(text: str | None) -> Mapping[str, Any] | None:
 def _number(value: Any) -> Any:
     if isinstance(value, str):
         try:
-            return float(value)
+            number = float(value)
+            return value.strip().lower() if math.isnan(number) else number
         except ValueError:
             return value.strip().lower()
     return value

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fleet.model.errors import FleetError
 from fleet.workloads.deepracer.changes import Change, described, differences
@@ -18,6 +21,7 @@ from fleet.workloads.deepracer.lineage import (
     lineage_bytes,
     named,
     parse_lineage,
+    recorded,
     since_parent,
     trees,
 )
@@ -109,6 +113,34 @@ def test_what_cannot_be_read_is_named_and_nothing_else_is_lost(name: str, text: 
     assert found.changes == ()
 
 
+anything: st.SearchStrategy[Any] = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from(["NaN", "1e999", "\ud800"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+words = st.sampled_from(["lr", "loss_type", "action_space", "version", "own"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(words, anything, max_size=4), st.dictionaries(words, anything, max_size=4))
+def test_whatever_stands_in_them_is_compared_told_and_kept(one: dict[str, Any], other: dict[str, Any]) -> None:
+    before, after = (
+        described(name, {"hyperparameters.json": json.dumps(value), "model_metadata.json": json.dumps(value)})
+        for name, value in (("a", one), ("b", other))
+    )
+    found = differences(before, after)
+    assert bool(found.summary()) is not found.same
+    json.dumps([[change.before, change.after] for change in found.changes], allow_nan=False)
+    kept = lineage("a-1").model_copy(update={"changes": recorded(found.changes)})
+    assert parse_lineage(lineage_bytes(kept), "lineage.json") == kept
+    assert differences(before, before).same
+
+
 def lineage(version: str, parent: str | None = None) -> Lineage:
     above = Parent(name=parent, where="x", texts=TEXTS) if parent is not None else None
     return Lineage(version=version, job=version.replace(".", "-"), at=1.0, parent=above)
@@ -153,8 +185,8 @@ def test_a_lineage_is_read_back_and_what_a_newer_fleet_added_is_passed_over() ->
     assert again.notes[0].text == "brakes late"
     more = {**json.loads(lineage_bytes(one)), "colour": "red"}
     assert parse_lineage(json.dumps(more).encode(), "lineage.json") == one
-    recorded = one.model_copy(update={"changes": (Changed(kind="job", name="workers", before=1, after=[2]),)})
-    assert parse_lineage(lineage_bytes(recorded), "lineage.json") == recorded
+    changed = one.model_copy(update={"changes": (Changed(kind="job", name="workers", before=1, after=[2]),)})
+    assert parse_lineage(lineage_bytes(changed), "lineage.json") == changed
 
 
 @pytest.mark.parametrize(
