@@ -18,7 +18,9 @@ from fleet.cli.output import emit, say
 from fleet.cli.plain import plain
 from fleet.control.home import open_home
 from fleet.model.errors import FleetError
+from fleet.model.jobfile import parse_job
 from fleet.store.glance import glance
+from fleet.store.workdir import JOB_FILE
 from fleet.workloads.deepracer.appearing import appearing
 from fleet.workloads.deepracer.chosen import parse_wanted
 from fleet.workloads.deepracer.cloning import Draft, draft, fill, lineage_of, objections
@@ -64,6 +66,9 @@ def clone(
         target, version = _target(name, into, source, warn)
         made = _drafted(source, version, settings, target, goes_on=chosen is not None)
         _weigh(version, objections(made, chosen), warn)
+        shared = parse_job(made.job, JOB_FILE).volume.name
+        if shared is not None:
+            warn(f"{version} and {made.material.version} share the volume {shared}: the one waits for the other's end.")
         at = time.time()
         lineage_of(made, None, at, note)  # a note that is none is told before anything is copied
         if chosen is not None and chosen.set.size > LARGE:

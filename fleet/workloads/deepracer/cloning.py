@@ -96,6 +96,9 @@ def draft(material: Material, version: Version, settings: Settings, *, goes_on: 
     if new.workload is None:
         raise FleetError(f"{material.where} is no DeepRacer training", "Its job says no `workload: {kind: deepracer}`.")
     spec = options_of(new.workload)
+    if spec.evaluate is not None:
+        told = f"{material.where} drives laps with a model, and trains none"
+        raise FleetError(told, "Clone the model that it evaluates: `fleet deepracer evaluations` names it.")
     text = with_hyperparameters(material.texts[HYPERPARAMETERS], settings.hyperparameters)
     before = described(str(material.version), material.texts)
     after = described(str(version), {**material.texts, JOB_FILE: job, HYPERPARAMETERS: text})

@@ -235,6 +235,16 @@ def test_what_the_source_has_wrong_already_is_said_and_hinders_nothing(model: Pa
     assert any("lr is 0.002, outside" in one for one in answer["warnings"])
 
 
+def test_a_volume_that_both_would_have_is_said(model: Path) -> None:
+    change(model / "fleet.yaml", "  size: 100GB  ", "  name: mine\n  size: 100GB  ")
+    assert any("share the volume mine" in one for one in told("clone", "shanghai-1")["warnings"])
+
+
+def test_an_evaluation_is_no_model_to_clone(model: Path) -> None:
+    change(model / "fleet.yaml", "  until: {iterations: 100}", "  evaluate: {tracks: [reinvent_base], laps: 3}")
+    assert "trains none" in refused("clone", "shanghai-1")
+
+
 def test_the_number_of_actions_never_changes(model: Path) -> None:
     typed("clone", "shanghai-1", "shanghai-1.1")
     metadata = json.loads((model / "model_metadata.json").read_text())
