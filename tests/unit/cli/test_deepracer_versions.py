@@ -241,7 +241,7 @@ def test_a_volume_that_both_would_have_is_said(model: Path) -> None:
 
 
 def test_an_evaluation_is_no_model_to_clone(model: Path) -> None:
-    change(model / "fleet.yaml", "  until: {iterations: 100}", "  evaluate: {tracks: [reinvent_base], laps: 3}")
+    change(model / "fleet.yaml", "  until: {iterations: 100}", "  evaluate: {tracks: [reinvent_base]}\n  pretrained: x")
     assert "trains none" in refused("clone", "shanghai-1")
 
 
