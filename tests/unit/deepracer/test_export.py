@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import shlex
 import shutil
 import tarfile
 import tempfile
@@ -14,8 +15,10 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from fleet.cli.deepracer_export import Asked, export
+from fleet.cli.main import app
 from fleet.cli.meter import EVERY, Meter
 from fleet.cli.output import CHOSEN
 from fleet.model.errors import FleetError, StoreError
@@ -333,3 +336,50 @@ def test_progress_is_a_line_now_and_then_where_lines_stay(capsys: pytest.Capture
     meter.close()
     lines = capsys.readouterr().err.splitlines()
     assert lines == ["sending: 20.0 of 50.0 MB, 2.0 MB/s", "sending: 40.0 of 50.0 MB, 2.0 MB/s"]
+
+
+def test_the_commands_of_the_page_do_what_it_says(model: Path, tmp_path: Path, bucket: str) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "deepracer.md").read_text()
+    lines = [line for line in page.splitlines() if line.startswith("fleet deepracer export")]
+    assert len(lines) == 3
+    runner = CliRunner()
+    for line in lines:
+        done = runner.invoke(app, shlex.split(line.replace("s3://my-models", bucket))[1:])
+        assert done.exit_code == 0, done.output
+        assert "all of it read back" in done.output
+    assert set(files(tmp_path / "shanghai-1-best")) == TODAY
+    assert (tmp_path / "carfile.tar.gz").is_file()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "shanghai-1 out",
+        "shanghai-1 out more --to folder",
+        "shanghai-1 out --to folder --best --last",
+        "shanghai-1 out --to folder --best --checkpoint 1",
+        "shanghai-1 out --to car --format 2019",
+        "shanghai-1 out --to boat",
+        "--to folder",
+    ],
+)
+def test_what_cannot_be_asked_for_is_wrong_usage(model: Path, tmp_path: Path, words: str) -> None:
+    assert CliRunner().invoke(app, ["deepracer", "export", *words.split()]).exit_code == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_a_model_the_present_folder_is_it(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(model)
+    done = CliRunner().invoke(app, ["deepracer", "export", "--to", "folder", "../out"])
+    assert done.exit_code == 0, done.output
+    assert (model.parent / "out" / COACH).read_text() == "10_Step-5.ckpt"
+
+
+def test_a_full_disk_is_said(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("fleet.workloads.deepracer.export.staging.make_archive", full)
+    with pytest.raises(StoreError, match="No space left on device") as told:
+        hand_on("car", tmp_path / "out")
+    assert "TMPDIR" in told.value.hint
