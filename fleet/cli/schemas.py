@@ -6,13 +6,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from fleet.cli import deepracer_evaluate_objects, deepracer_version_objects, money_objects, objects
+from fleet.cli import (
+    deepracer_evaluate_objects,
+    deepracer_export_objects,
+    deepracer_version_objects,
+    money_objects,
+    objects,
+)
 from fleet.control.names import nearest
 from fleet.model.errors import FleetError
 from fleet.report import objects as report_objects
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-MODULES = (objects, money_objects, deepracer_evaluate_objects, deepracer_version_objects, report_objects)
+MODULES = (
+    objects,
+    money_objects,
+    deepracer_evaluate_objects,
+    deepracer_export_objects,
+    deepracer_version_objects,
+    report_objects,
+)
 """Where the types stand."""
 
 
@@ -59,6 +72,7 @@ PRINTED: Mapping[str, Printed] = {
     "deepracer-repair": Printed(objects.DeepRacerRepairObject, ("deepracer repair",)),
     "deepracer-status": Printed(objects.DeepRacerStatusObject, ("deepracer status",)),
     "deepracer-doctor": Printed(objects.DeepRacerDoctorObject, ("deepracer doctor",)),
+    "deepracer-export": Printed(deepracer_export_objects.DeepRacerExportObject, ("deepracer export",)),
     "deepracer-cleaned": Printed(objects.DeepRacerCleanedObject, ("deepracer clean",)),
     "deepracer-clone": Printed(deepracer_version_objects.DeepRacerCloneObject, ("deepracer clone",)),
     "deepracer-tree": Printed(list[deepracer_version_objects.DeepRacerVersionObject], ("deepracer tree",)),
