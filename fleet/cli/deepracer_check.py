@@ -12,7 +12,8 @@ from fleet.model.errors import FleetError, JobError
 from fleet.model.jobfile import place
 from fleet.store.workdir import JOB_FILE
 from fleet.workloads.before import of_machines
-from fleet.workloads.deepracer.checking.model import CheckResult, check_folder
+from fleet.workloads.deepracer.checking.evaluation import check_evaluation
+from fleet.workloads.deepracer.checking.model import NOTHING, CheckResult, check_folder
 from fleet.workloads.deepracer.checking.tracks import Tracks, download, usual_cache
 from fleet.workloads.deepracer.findings import Finding, refuses
 from fleet.workloads.deepracer.prefix import open_prefix
@@ -51,9 +52,12 @@ def check(folder: Path, plot: Path | None, against: str | None, *, offline: bool
     pretrained = against or (_from(files, spec.pretrained) if spec.pretrained else None)
     routes = Tracks(files, usual_cache(), None if offline else download)
     source = open_prefix(pretrained) if pretrained else None
-    result = check_folder(files, spec, routes=routes, source=source, draw=plot is not None)
+    if spec.evaluate is not None and source is not None:
+        result = CheckResult(tuple(check_evaluation(files, spec, source)), NOTHING)
+    else:
+        result = check_folder(files, spec, routes=routes, source=source, draw=plot is not None)
     findings = sorted(_lined(folder, [*found, *result.findings]), key=lambda finding: finding.severity != "error")
-    _say(result, findings)
+    _say(result, findings, "evaluate" if spec.evaluate is not None else "train")
     if plot is not None and result.lanes:
         from fleet.cli.deepracer_plot import draw
 
@@ -123,7 +127,7 @@ def _from(files: Path, pretrained: str) -> str:
     return pretrained if "://" in pretrained else str(files / Path(pretrained).expanduser())
 
 
-def _say(result: CheckResult, findings: list[Finding]) -> None:
+def _say(result: CheckResult, findings: list[Finding], purpose: str) -> None:
     for finding in findings:
         say(finding.told())
     if result.changes:
@@ -142,7 +146,8 @@ def _say(result: CheckResult, findings: list[Finding]) -> None:
     if errors:
         say(f"Not ready: {errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}.")
     else:
-        say("Ready to train." if not warnings else f"Ready to train, with {warnings} warning{'s' * (warnings != 1)}.")
+        some = f", with {warnings} warning{'s' * (warnings != 1)}" if warnings else ""
+        say(f"Ready to {purpose}{some}.")
 
 
 def _object(result: CheckResult, findings: list[Finding]) -> DeepRacerCheckObject:

@@ -22,6 +22,7 @@ from fleet.workloads.deepracer import diagnosis
 from fleet.workloads.deepracer.doctor import PATIENCE, command, examine, look_here, understood
 from fleet.workloads.deepracer.history import HISTORY
 from fleet.workloads.deepracer.lately import ends_of
+from fleet.workloads.deepracer.place import services, simulators
 from fleet.workloads.deepracer.probed import Line, Probed, Wish
 from fleet.workloads.deepracer.redact import secrets_of
 
@@ -75,8 +76,9 @@ def wish_of(known: Known) -> Wish:
     return Wish(
         gpu=gpu,
         today=spec.stack == "today",
-        workers=spec.workers,
-        coach=spec.launcher == "coach",
+        workers=len(simulators(spec)),
+        coach="coach" in services(spec),
+        trains=spec.evaluate is None,
         storage=spec.storage == "instance",
         run=seen.run.run_id,
         training=training,

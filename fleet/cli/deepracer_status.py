@@ -6,12 +6,13 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
-from fleet.cli.deepracer_sources import Known, look
+from fleet.cli.deepracer_sources import Known, look, options
 from fleet.cli.output import emit
 from fleet.cli.plain import plain
 from fleet.cli.sparkline import sparkline
 from fleet.control.opened import opened_run
 from fleet.core.summary import interruptions
+from fleet.model.errors import FleetError
 from fleet.model.units import format_duration
 from fleet.workloads.deepracer.growth import DAY
 from fleet.workloads.deepracer.whole_run import Iteration
@@ -27,6 +28,9 @@ MOST_TREND = 500
 def show(name: str, bucket: str | None, *, as_json: bool) -> int:
     """Everything that can be seen from here."""
     controller, run = opened_run(bucket, name)
+    if options(run).evaluate is not None:
+        hint = f"`fleet deepracer evaluations {run.name}` shows them, `fleet status {run.name}` its machine."
+        raise FleetError(f"run {run.run_id} drives laps with a model, and trains none", hint)
     known = look(controller, run)
     told = status_object(known)
     if as_json:

@@ -6,12 +6,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from fleet.cli import money_objects, objects
+from fleet.cli import (
+    deepracer_evaluate_objects,
+    deepracer_export_objects,
+    deepracer_version_objects,
+    money_objects,
+    objects,
+)
 from fleet.control.names import nearest
 from fleet.model.errors import FleetError
 from fleet.report import objects as report_objects
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+MODULES = (
+    objects,
+    money_objects,
+    deepracer_evaluate_objects,
+    deepracer_export_objects,
+    deepracer_version_objects,
+    report_objects,
+)
+"""Where the types stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +72,14 @@ PRINTED: Mapping[str, Printed] = {
     "deepracer-repair": Printed(objects.DeepRacerRepairObject, ("deepracer repair",)),
     "deepracer-status": Printed(objects.DeepRacerStatusObject, ("deepracer status",)),
     "deepracer-doctor": Printed(objects.DeepRacerDoctorObject, ("deepracer doctor",)),
+    "deepracer-export": Printed(deepracer_export_objects.DeepRacerExportObject, ("deepracer export",)),
     "deepracer-cleaned": Printed(objects.DeepRacerCleanedObject, ("deepracer clean",)),
+    "deepracer-clone": Printed(deepracer_version_objects.DeepRacerCloneObject, ("deepracer clone",)),
+    "deepracer-tree": Printed(list[deepracer_version_objects.DeepRacerVersionObject], ("deepracer tree",)),
+    "deepracer-diff": Printed(deepracer_version_objects.DeepRacerDiffObject, ("deepracer diff",)),
+    "deepracer-note": Printed(deepracer_version_objects.DeepRacerNoteObject, ("deepracer note",)),
+    "deepracer-evaluation": Printed(deepracer_evaluate_objects.DeepRacerEvaluationObject, ("deepracer evaluate",)),
+    "deepracer-evaluations": Printed(list[deepracer_evaluate_objects.DeepRacerEvaluationObject], ("deepracer evaluations",)),
     "init": Printed(objects.InitObject, ("init",)),
     "aws-setup": Printed(objects.AwsSetupObject, ("init",)),
     "aws-destroyed": Printed(objects.AwsDestroyedObject, ("destroy aws", "controller remove aws")),
@@ -121,7 +143,7 @@ def _documented(shape: Any) -> Any:
     """The shape, its types told to take their fields' docstrings for descriptions."""
     from pydantic import ConfigDict
 
-    for one in [one for module in (objects, money_objects, report_objects) for one in vars(module).values()]:
+    for one in [one for module in MODULES for one in vars(module).values()]:
         if isinstance(one, type) and hasattr(one, "__total__"):
             one.__pydantic_config__ = ConfigDict(use_attribute_docstrings=True)  # type: ignore[attr-defined]
     return shape

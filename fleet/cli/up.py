@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from fleet import api
 from fleet.cli.app import EXIT_INTERRUPTED, EXIT_RUN
@@ -34,9 +36,17 @@ from fleet.workloads.before import refuse_hopeless
 from fleet.workloads.kinds import read_job
 from fleet.workloads.suited import suited_job
 
+Timed = TypeVar("Timed", bound=Timeline)
+
 
 def start(job_path: Path, *, yes: bool, detach: bool, as_json: bool) -> int:
     """Start a run of the job and follow it; the exit code is 0 if it succeeded."""
+    controller, run, timeline = launch(job_path, lambda: Timeline(to_stderr if as_json else to_stdout), yes=yes)
+    return follow_to_the_end(controller, run, timeline, detach=detach, as_json=as_json)
+
+
+def launch(job_path: Path, timeline_of: Callable[[], Timed], *, yes: bool) -> tuple[Controller, RunState, Timed]:
+    """Start a run of the job, after its price was shown and agreed to; what happens from then on is told to a timeline."""
     job, folder = read_job(job_path)
     warned = warn_of_missing_scripts(job, folder)
     if warned:
@@ -48,7 +58,7 @@ def start(job_path: Path, *, yes: bool, detach: bool, as_json: bool) -> int:
     refuse_hopeless(named, folder, accelerators_of(plan), tell_warning)
     _confirm(job, plan, yes=yes)
     url = bucket_for(home, job)
-    timeline = Timeline(to_stderr if as_json else to_stdout)
+    timeline = timeline_of()
     controller = open_fleet(home, url, create=True)
     home.remember_bucket(url)
     refuse_without_setup(job, controller.observer.providers)
@@ -59,7 +69,7 @@ def start(job_path: Path, *, yes: bool, detach: bool, as_json: bool) -> int:
     for told in notes(view(controller, run)):
         timeline.line(None, told)
     tell_if_asleep(home, controller, run)
-    return follow_to_the_end(controller, run, timeline, detach=detach, as_json=as_json)
+    return controller, run, timeline
 
 
 def tell_if_asleep(home: Home, controller: Controller, run: RunState) -> None:
@@ -77,8 +87,21 @@ def warn_of_missing_scripts(job: Job, folder: Path) -> bool:
     return bool(told)
 
 
-def follow_to_the_end(controller: Controller, run: RunState, timeline: Timeline, *, detach: bool, as_json: bool) -> int:
-    """Follow a run until it is over (or its machine is launched); the exit code is 0 if it succeeded. Ctrl-C leaves it."""
+def follow_to_the_end(
+    controller: Controller,
+    run: RunState,
+    timeline: Timeline,
+    *,
+    detach: bool,
+    as_json: bool,
+    farewell: Callable[[Controller, RunState], str] | None = None,
+    as_object: Callable[[Controller, RunState], Mapping[str, object]] | None = None,
+) -> int:
+    """Follow a run until it is over (or its machine is launched); the exit code is 0 if it succeeded. Ctrl-C leaves it.
+
+    ``farewell`` and ``as_object``: what is said in the end of a run that is none like all others, to people and to programs.
+    """
+    as_object = as_object or _as_object
     try:
         leave_properly()
         with present(open_home(), [controller], f"follows {run.name}") as tell:
@@ -87,15 +110,19 @@ def follow_to_the_end(controller: Controller, run: RunState, timeline: Timeline,
         run = controller.state.runs[run.run_id]
         to_stderr(f"\n{_goes_on(controller, run)}\n")
         if as_json:
-            emit(run_object(view(controller, run)))
+            emit(as_object(controller, run))
         return EXIT_INTERRUPTED
     if as_json:
-        emit(run_object(view(controller, run)))
+        emit(as_object(controller, run))
     elif run.ended_at is not None:
-        to_stdout(_farewell(controller, run))
+        to_stdout((farewell or _farewell)(controller, run))
     else:
         to_stdout(_goes_on(controller, run) + "\n")
     return 0 if run.outcome in (None, "succeeded") else EXIT_RUN
+
+
+def _as_object(controller: Controller, run: RunState) -> Mapping[str, object]:
+    return run_object(view(controller, run))
 
 
 def _launched(run: RunState) -> bool:

@@ -19,6 +19,11 @@ def dollars(micros: int) -> float:
     return micros / MICROS_PER_DOLLAR
 
 
+def state_of(view: RunView) -> State:
+    """One word, as ``-o json`` prints it."""
+    return cast("State", view.phase)
+
+
 def run_object(view: RunView) -> RunObject:
     """The run as ``-o json`` prints it."""
     run, attempt, beat, cost = view.run, view.attempt, view.beat, view.cost
@@ -27,7 +32,7 @@ def run_object(view: RunView) -> RunObject:
     return {
         "run": run.run_id,
         "name": run.name,
-        "state": cast("State", view.phase),
+        "state": state_of(view),
         "reason": run.reason or (run.pause.reason if run.pause and run.ended_at is None else ""),
         "attempt": attempt.number if attempt else 0,
         "interruptions": len(taken),

@@ -29,12 +29,15 @@ def findings(job: Job, folder: Path, accelerators: Iterable[str | None]) -> list
     """
     if job.workload is None:
         return []
+    from fleet.workloads.deepracer.checking.evaluation import check_evaluation
     from fleet.workloads.deepracer.checking.model import check_folder
     from fleet.workloads.deepracer.prefix import open_prefix
 
     spec = options_of(job.workload)
     workdir = folder / (job.workdir or ".")
     source = open_prefix(_absolute(spec.pretrained, workdir)) if spec.pretrained is not None else None
+    if spec.evaluate is not None and source is not None:
+        return [*check_evaluation(workdir, spec, source), *of_machines(job, accelerators)]
     return [*check_folder(workdir, spec, source=source, calls=CALLS).findings, *of_machines(job, accelerators)]
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 from fleet.workloads.deepracer import params
 from fleet.workloads.deepracer.coach_2019 import SCRIPT
+from fleet.workloads.deepracer.evaluating.params import START as START_EVALUATION
+from fleet.workloads.deepracer.evaluating.params import START_2019 as START_EVALUATION_2019
 from fleet.workloads.deepracer.images import Role, image
 from fleet.workloads.deepracer.place import NETWORK, S3_PORT, Place, s3_host, simulators
 from fleet.workloads.deepracer.spec import DeepRacer
@@ -37,7 +39,9 @@ def compose_file(spec: DeepRacer, place: Place) -> dict[str, Any]:
     made: dict[str, Service] = {}
     if spec.storage == "instance":
         made["s3"] = _s3(spec, place)
-    if spec.launcher == "coach":
+    if spec.evaluate is not None:
+        pass  # a model drives; nobody trains
+    elif spec.launcher == "coach":
         made["coach"] = _coach(spec, place)
     else:
         made["trainer"] = _trainer(spec, place)
@@ -57,7 +61,7 @@ def compose_file(spec: DeepRacer, place: Place) -> dict[str, Any]:
 
 def own_files(spec: DeepRacer, place: Place) -> dict[str, str]:
     """What must lie below ``Place.own`` before coach starts, beside an empty folder ``Place.sagemaker``."""
-    if spec.launcher != "coach":
+    if spec.launcher != "coach" or spec.evaluate is not None:
         return {}
     files = {CONFIG: json.dumps({"local": {"container_root": str(place.sagemaker)}}) + "\n"}
     if spec.stack == "2019":
@@ -109,10 +113,17 @@ def _trainer(spec: DeepRacer, place: Place) -> Service:
 
 def _simulator(spec: DeepRacer, place: Place, worker: int) -> Service:
     service = _service(spec, place, "simulator", params.simulator_environment(spec, place, worker))
-    service["command"] = [START_SIMULATOR if spec.stack == "today" else START_SIMULATOR_2019]
+    service["command"] = [_start(spec)]
     if not place.host_network:
         service["ports"] = [f"127.0.0.1::{port}" for port in (VIDEO, VNC)]
     return _with_gpu(service, place) if spec.stack == "today" else service
+
+
+def _start(spec: DeepRacer) -> str:
+    """The simulator's command."""
+    if spec.evaluate is not None:
+        return START_EVALUATION if spec.stack == "today" else START_EVALUATION_2019
+    return START_SIMULATOR if spec.stack == "today" else START_SIMULATOR_2019
 
 
 def _service(spec: DeepRacer, place: Place, role: Role, environment: Mapping[str, str]) -> Service:

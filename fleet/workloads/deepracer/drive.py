@@ -21,6 +21,7 @@ from fleet.workloads.deepracer import nan, sources
 from fleet.workloads.deepracer.alone import alone
 from fleet.workloads.deepracer.book import Book, say
 from fleet.workloads.deepracer.engine_room import EngineRoom, InterruptedStart
+from fleet.workloads.deepracer.evaluating.driver import Evaluator
 from fleet.workloads.deepracer.ground import Ground, Storage, ground_of
 from fleet.workloads.deepracer.health import begin, patience
 from fleet.workloads.deepracer.history import HISTORY, History
@@ -35,6 +36,7 @@ from fleet.workloads.deepracer.sources import Found
 from fleet.workloads.deepracer.spec import HYPERPARAMETERS, METADATA, REWARD, DeepRacer
 from fleet.workloads.deepracer.steer import EndLeg
 from fleet.workloads.deepracer.tending import Caretaker
+from fleet.workloads.deepracer.weights.errors import UnsoundWeightsError
 
 MODEL = "model"
 """Below the workdir: what the job's ``outputs`` name."""
@@ -43,7 +45,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def main(options: Mapping[str, object], env: Mapping[str, str]) -> int:
-    """Train, as the job's ``workload:`` says. The exit code."""
+    """Train or evaluate, as the job's ``workload:`` says. The exit code."""
     began = time.monotonic()
     try:
         spec = DeepRacer.model_validate(options)
@@ -56,9 +58,10 @@ def main(options: Mapping[str, object], env: Mapping[str, str]) -> int:
         signal.signal(number, stop.ask)
     try:
         with alone(ground.own):
-            return Driver(spec, ground, stop, began).live()
+            driver = Evaluator(spec, ground, stop) if spec.evaluate is not None else Driver(spec, ground, stop, began)
+            return driver.live()
     except InterruptedStart:
-        say("asked to stop before training began")
+        say("asked to stop before it began")
         return STOPPED
     except FleetError as error:
         say(str(error))
@@ -210,8 +213,15 @@ class Driver:
         beside = {Path(key).name: data for key, data in files.items() if Path(key).name in (METADATA, REWARD, PARAMS)}
         beside |= {"ip/hyperparameters.json": next(data for key, data in files.items() if key.endswith(HYPERPARAMETERS))}
         last = found.course.legs[-1].prefix if found.course.legs else ""
-        prefix = sources.opened(self._ground, storage, source)
         metrics = self._ground.volume / HISTORY / last / "metrics"
-        export(prefix, source.n, self._ground.workdir / MODEL, self._ground.own, beside, metrics)
-        say(f"trained to the end: set {source.n} is the model, in {MODEL}/")
-        return 0
+        for one in self._ready.from_here(found, source):
+            prefix = sources.opened(self._ground, storage, one)
+            try:
+                export(prefix, one.n, self._ground.workdir / MODEL, self._ground.own, beside, metrics)
+            except UnsoundWeightsError as error:
+                say(f"{error.message}: it is passed over")
+                continue
+            say(f"trained to the end: set {one.n} is the model, in {MODEL}/")
+            return 0
+        say("training ended, and no set is sound: there is no model to hand over")
+        return FAILED

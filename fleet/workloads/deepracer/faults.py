@@ -72,6 +72,7 @@ _MEANWHILE: dict[str, tuple[str, str]] = {
     "trainer-dead": ("the simulator drives in circles: the trainer takes none of it", "The trainer is dead: start again"),
     "no-checkpoint": ("the simulator waits for a checkpoint that does not come", "fleet deepracer repair"),
     "quiet": ("neither trainer nor simulator says anything any more", "Start again; look at memory and disk first"),
+    "no-lap": ("no lap ends any more", "Start again; is the machine large enough for the simulator?"),
     "no-iteration": ("no new checkpoint any more", "Start again; is the machine large enough for its workers?"),
 }
 

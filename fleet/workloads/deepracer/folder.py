@@ -31,6 +31,10 @@ class Folder:
         """The folder."""
         return str(self._root)
 
+    def path(self, name: str) -> Path:
+        """Where a file of it lies: what only reads need not copy it first."""
+        return self._root / name
+
     def now(self) -> float:
         """This computer's clock."""
         return time.time()

@@ -6,6 +6,7 @@ it: logs may begin in the middle, and 2019's say less.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -36,6 +37,8 @@ DEADLINES: Mapping[str, float] = {
 }
 """Seconds. Of the steps of the start: since the step before. The simulator itself gives up after 1200 without an address.
 ``settle``: so long a consequence is held back, since its cause may stand in a log that is read a moment later."""
+OF_EVALUATION: Mapping[str, float] = {"no-iteration": math.inf}
+"""An evaluation has no checkpoints to wait for: its laps have a deadline of their own (evaluating/steer.py)."""
 LONG_EPISODE = 72.0
 """Seconds, with its share of evaluation and training: two hours for the hundred that AWS allows at most."""
 MOST_EPISODES = 10_000
@@ -129,6 +132,8 @@ _WAIT_OF: Mapping[str, str] = {
 
 def begin(spec: DeepRacer, now: float, deadlines: Mapping[str, float] | None = None) -> Health:
     """A stack whose containers were started now. ``deadlines``: those that differ from ``DEADLINES``."""
+    if spec.evaluate is not None:
+        return Health(("sim-trace",), now, {**DEADLINES, **OF_EVALUATION, **(deadlines or {})}, last=now)
     without = {"coach-started"} if spec.launcher == "direct" else set()
     if spec.stack == "2019":
         without |= {"training-worker", "ip-uploaded", "ready"}  # its logs do not say them

@@ -57,6 +57,8 @@ def image(spec: DeepRacer, role: Role, device: Device) -> str:
 
 def roles(spec: DeepRacer) -> tuple[Role, ...]:
     """The roles that the stack needs an image for."""
+    if spec.evaluate is not None:
+        return ("s3", "simulator") if spec.storage == "instance" else ("simulator",)
     rest: tuple[Role, ...] = ("coach", "trainer", "simulator") if spec.launcher == "coach" else ("trainer", "simulator")
     return ("s3", *rest) if spec.storage == "instance" else rest
 
@@ -146,6 +148,8 @@ def _gpu_problems(spec: DeepRacer, gpu: str | None) -> Iterator[Finding]:
 def _name_problems(spec: DeepRacer, device: Device) -> Iterator[Finding]:
     """Coach starts the trainer on the GPU if, and only if, its image's name has ``gpu`` in it."""
     name = image(spec, "trainer", device)
+    if spec.evaluate is not None:
+        return
     if spec.stack != "today" or spec.launcher != "coach" or ("gpu" in name) == (device == "gpu"):
         return
     if device == "gpu":
@@ -178,6 +182,9 @@ def stack_problems(spec: DeepRacer) -> list[Finding]:
 
 
 def _stack_problems(spec: DeepRacer) -> Iterator[Finding]:
+    if spec.evaluate is not None:
+        yield from _problems_of_evaluation(spec)
+        return
     if spec.storage == "bucket" and spec.launcher == "coach":
         yield Finding(
             "bucket-needs-direct",
@@ -210,12 +217,26 @@ def _stack_problems(spec: DeepRacer) -> Iterator[Finding]:
         )
 
 
+def _problems_of_evaluation(spec: DeepRacer) -> Iterator[Finding]:
+    if spec.workers > 1:
+        told = f"an evaluation has one simulator, not {spec.workers}: its tracks are driven on one after another"
+        yield Finding("workers-unused", told, "Drop `workers`.", severity="warning")
+    if spec.stack == "2019" and spec.race != "TIME_TRIAL":
+        yield _race_2019(spec)
+    if spec.stack == "2019" and spec.evaluate is not None and spec.evaluate.resets:
+        told = "2019's simulator ends a lap where the car leaves the track: it knows no resets"
+        yield Finding("resets-2019", told, "Drop `resets`, or stack: today")
+
+
+def _race_2019(spec: DeepRacer) -> Finding:
+    told = f"2019's stack knows time trials only, not {spec.race}"
+    return Finding("race-2019", told, "race: TIME_TRIAL, or stack: today")
+
+
 def _problems_2019(spec: DeepRacer) -> Iterator[Finding]:
     if spec.launcher == "direct":
         yield Finding("direct-2019", "2019's images have no sage-train.sh to start the trainer with", "launcher: coach")
     if spec.workers > 1:
         yield Finding("workers-2019", f"2019's stack has one simulator, not {spec.workers}", "workers: 1, or stack: today")
     if spec.race != "TIME_TRIAL":
-        yield Finding(
-            "race-2019", f"2019's stack knows time trials only, not {spec.race}", "race: TIME_TRIAL, or stack: today"
-        )
+        yield _race_2019(spec)

@@ -18,6 +18,8 @@ from fleet.workloads.deepracer.pointers import read_pointers
 from fleet.workloads.deepracer.prefix import Prefix, open_folder
 from fleet.workloads.deepracer.sets import ModelSet, whole_sets
 from fleet.workloads.deepracer.spec import METADATA
+from fleet.workloads.deepracer.weights.errors import NotFiniteError, UnsoundWeightsError
+from fleet.workloads.deepracer.weights.judging import files_must_be_finite
 
 OFTEN: Seconds = 0.5
 """While a set is known to be on its way."""
@@ -34,6 +36,13 @@ class Keeper:
         self._book, self._history = book, history
         self._expected_until = self._looked_at = float("-inf")
         self._problem = ""
+        self._refused: set[tuple[str, float]] = set()
+        self._nan = self._unseen = False
+
+    @property
+    def nan(self) -> bool:
+        """The trainer saved weights that are no numbers."""
+        return self._nan
 
     def expect(self) -> None:
         """The logs say that the trainer saves."""
@@ -61,17 +70,33 @@ class Keeper:
     def _look(self, *, hurry: bool) -> bool:
         listing = self._prefix.list()
         found = to_keep(listing, read_pointers(self._prefix, listing), self._newest, self._prefix.now(), hurry=hurry)
-        if found is None or self._repeats(found):
+        if found is None or self._repeats(found) or (found.stem, found.modified) in self._refused:
             return False
         age = self._prefix.now() - found.modified
         course = self._book.course.kept(found.n, self._book.clock.now(age))
         texts = {**self._beside, COURSE: course.model_dump_json(indent=1).encode()}
-        if not keep(self._prefix, found, self._folder, texts, self._history.lay_into):
+        look = None if hurry else self._look_at  # whoever resumes looks, too: with little time left, a set counts more
+        try:
+            if not keep(self._prefix, found, self._folder, texts, self._history.lay_into, look):
+                return False
+        except UnsoundWeightsError as error:
+            self._refused.add((found.stem, found.modified))
+            self._nan = self._nan or isinstance(error, NotFiniteError)
+            say(f"{error.message}: it is not kept")
             return False
         self._book.kept(found.n, self._prefix.now() - found.modified)
         self._expected_until = float("-inf")
         self.take_history()
         return True
+
+    def _look_at(self, base: Path) -> None:
+        files_must_be_finite(base, self._tell_unseen)
+
+    def _tell_unseen(self, words: str) -> None:
+        """Once: of a trainer's other sets the same is true."""
+        if not self._unseen:
+            say(words)
+        self._unseen = True
 
     def take_history(self) -> None:
         """Metrics and traces, as far as they are and can be had: once more with the next set."""
@@ -102,9 +127,12 @@ def keep_source(prefix: Prefix, n: int, folder: Path, beside: Mapping[str, bytes
 
 
 def export(prefix: Prefix, n: int, folder: Path, own: Path, beside: Mapping[str, bytes], metrics: Path) -> None:
-    """Lay the model with set ``n`` into a folder, in today's layout. Raises NotFoundError, OSError."""
+    """Lay the model with set ``n`` into a folder, in today's layout.
+
+    Raises UnsoundWeightsError for what is no model to hand over, NotFoundError, OSError.
+    """
     shutil.rmtree(folder, ignore_errors=True)
-    copy_repaired(prefix, open_folder(folder), n, own)
+    copy_repaired(prefix, open_folder(folder), n, own, look=lambda base: files_must_be_finite(base, say))
     for name, data in {**beside, f"model/{METADATA}": beside[METADATA]}.items():
         target = folder / name
         if not target.exists():

@@ -6,13 +6,14 @@ import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from fleet._training import save_requested
 from fleet.model.base import Seconds
 from fleet.model.errors import FleetError
 from fleet.workloads.deepracer import signals
 from fleet.workloads.deepracer.book import Book, say
+from fleet.workloads.deepracer.containers import Container
 from fleet.workloads.deepracer.engine_room import EngineRoom
 from fleet.workloads.deepracer.health import Health
 from fleet.workloads.deepracer.history import History
@@ -105,7 +106,7 @@ class Leg:
 
     @property
     def nan(self) -> bool:
-        """A loss was no number."""
+        """A loss was no number, or weights are none."""
         return self._nan
 
     def _follow_new(self) -> None:
@@ -114,14 +115,7 @@ class Leg:
         if (self.trainer is not None and self._followed) or now < self._looked_at + LOOK_FOR_TRAINER:
             return
         self._looked_at = now
-        try:
-            found = self.room.running()
-        except FleetError:
-            return  # the engine is busy: once more in a moment
-        for container in found:
-            if container.id not in self._followed:
-                self._followed.add(container.id)
-                self.listener.follow(container.service, container.id)
+        for container in follow_new(self.room, self.listener, self._followed):
             if container.service == "trainer":
                 self.trainer = container.id
                 with suppress(FleetError, OSError):
@@ -137,7 +131,7 @@ class Leg:
             return
         if heard.service == "coach" and self.trainer is not None and SPAWNED.match(heard.text):
             return
-        self._note_line(replace(heard, text=heard.text.replace(self.hidden, "…")) if self.hidden else heard)
+        note_line(self.history, self.book.course.leg.prefix, heard, self.hidden)
         signal = signals.heard(SOURCES[heard.service.partition("-")[0]], heard.text)
         if signal is None:
             return
@@ -151,16 +145,11 @@ class Leg:
             own, all_of_it = self.started - self.began, time.monotonic() - self.began
             say(f"training goes on {all_of_it:.1f} s after the start: {own:.1f} s fleet's, the rest the containers' own")
 
-    def _note_line(self, heard: Line) -> None:
-        with suppress(OSError):  # a full disk must not end the training
-            self.history.log(self.book.course.leg.prefix, heard.service, heard.text)
-        if TRACE not in heard.text and heard.text.strip():
-            print(f"{heard.service} | {heard.text}", flush=True)
-
     def _facts(self) -> Facts:
         asked = self.stop.asked
         fault = self.health.fault(time.monotonic())
-        self._nan = self._nan or (fault is not None and fault.code == "nan")  # a simulator may be the one who says it
+        said = fault is not None and fault.code == "nan"  # a simulator may be the one who says it
+        self._nan = self._nan or said or self.keeper.nan
         return Facts(
             now=time.time(),
             iterations=self.book.course.done,
@@ -183,3 +172,25 @@ class Leg:
         else:
             say("asked to stop: the trainer saves at its iteration's end; what is committed by then is kept")
         self.keeper.expect()
+
+
+def note_line(history: History, prefix: str, heard: Line, hidden: str) -> None:
+    """A container's line, into its log and, unless it is a step's, into the run's; ``hidden``: a secret that it may tell."""
+    text = heard.text.replace(hidden, "…") if hidden else heard.text
+    with suppress(OSError):  # a full disk must not end the training
+        history.log(prefix, heard.service, text)
+    if TRACE not in text and text.strip():
+        print(f"{heard.service} | {text}", flush=True)
+
+
+def follow_new(room: EngineRoom, listener: Listener, followed: set[str]) -> list[Container]:
+    """Follow the containers that are not followed yet; all that there are, none while the engine is busy."""
+    try:
+        found = room.running()
+    except FleetError:
+        return []  # once more in a moment
+    for container in found:
+        if container.id not in followed:
+            followed.add(container.id)
+            listener.follow(container.service, container.id)
+    return found

@@ -5,9 +5,9 @@ A folder appears under its name at once and whole, and never changes: what holds
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from pathlib import Path
 from fleet.model.base import Seconds
 from fleet.model.errors import NotFoundError
 from fleet.store.checkpoints.verify import problem_of
-from fleet.store.fileio import sync_folder
+from fleet.store.fileio import sync_folder, sync_tree
 from fleet.workloads.deepracer.course import COURSE, parse_course
 from fleet.workloads.deepracer.pointers import JSON, Pointers, committed, read_pointers
 from fleet.workloads.deepracer.prefix import Prefix, Stat, open_folder
@@ -33,6 +33,8 @@ TEMPORARY = ".tmp-"
 """Begins the names that neither fleet nor a resume looks at."""
 BESIDE = ("model/model_metadata.json", "ip/hyperparameters.json")
 """Goes along with a set."""
+Look = Callable[[Path], object]
+"""Is shown a set's files on this computer, by what their names begin with: ``…/N_Step-Y.ckpt``."""
 
 
 def to_keep(
@@ -64,10 +66,13 @@ def limited(listing: Mapping[str, Stat], n: int) -> dict[str, Stat]:
     return {name: stat for name, stat in listing.items() if name not in beyond}
 
 
-def copy_repaired(source: Prefix, target: Prefix, n: int, own: Path, era: Format = "auto") -> ModelSet:
+def copy_repaired(
+    source: Prefix, target: Prefix, n: int, own: Path, era: Format = "auto", look: Look | None = None
+) -> ModelSet:
     """Lay set ``n`` of a prefix into an empty one, with its pointers repaired; the source stays as it is.
 
-    ``own``: a folder for what is on its way. ``era``: whose loader will read it. Raises NotFoundError.
+    ``own``: a folder for what is on its way. ``era``: whose loader will read it. ``look`` sees the set's files before any
+    of them is there, and refuses them by raising. Raises NotFoundError.
     """
     listing = source.list()
     pointers = read_pointers(source, listing)
@@ -75,36 +80,63 @@ def copy_repaired(source: Prefix, target: Prefix, n: int, own: Path, era: Format
     if found is None:
         raise NotFoundError(f"{source.where} holds no whole set {n}")
     own.mkdir(parents=True, exist_ok=True)
-    passing = own / f"{TEMPORARY}{secrets.token_hex(4)}"
-    try:
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=own) as passing:
+        names = {name: Path(passing, name.rpartition("/")[2]) for name in _names(found)}
+        for name, path in names.items():
+            source.fetch(name, path)
+        if look is not None:
+            look(Path(passing, found.stem))
         for name in _wanted(listing, found):
-            source.fetch(name, passing)
-            target.send(name, passing)
-    finally:
-        passing.unlink(missing_ok=True)
-    for name, data in _pointers(listing, found, pointers, era).items():
+            path = names.get(name, Path(passing, "beside"))
+            if name not in names:
+                source.fetch(name, path)
+            target.send(name, path)
+            path.unlink()
+    for name, data in pointers_alone(listing, found, pointers, era).items():
         target.write(name, data)
     return found
 
 
 def keep(
-    prefix: Prefix, found: ModelSet, folder: Path, beside: Mapping[str, bytes], lay_history: Callable[[Path], None]
+    prefix: Prefix,
+    found: ModelSet,
+    folder: Path,
+    beside: Mapping[str, bytes],
+    lay_history: Callable[[Path], None],
+    look: Look | None = None,
 ) -> bool:
     """Keep a set as ``<folder>/<N>/``, with the texts beside it and what is told of all legs. False: it changed meanwhile.
+
+    ``look`` sees the copy's files first, and refuses them by raising. Raises OSError on a full disk; what was kept before
+    stays.
+    """
+
+    def fill(making: Path) -> bool:
+        if not _fill(prefix, found, making):
+            return False
+        if look is not None:
+            look(making / MODEL / found.stem)
+        for name, data in beside.items():
+            _write(making / name, data)
+        lay_history(making)
+        return True
+
+    return commit(folder, found.n, fill)
+
+
+def commit(folder: Path, n: int, fill: Callable[[Path], bool]) -> bool:
+    """Let ``<folder>/<n>/`` appear, whole, once ``fill`` has filled it and said that it is so; the older ones go.
 
     Raises OSError on a full disk; what was kept before stays.
     """
     clear_away(folder)
-    making = folder / f"{TEMPORARY}{found.n}-{secrets.token_hex(4)}"
+    making = folder / f"{TEMPORARY}{n}-{secrets.token_hex(4)}"
     try:
-        if not _fill(prefix, found, making):
+        if not fill(making):
             return False
-        for name, data in beside.items():
-            _write(making / name, data)
-        lay_history(making)
         _drop_broken(making)
-        _sync(making)
-        _into_place(making, folder, found.n)
+        sync_tree(making)
+        _into_place(making, folder, n)
     finally:
         shutil.rmtree(making, ignore_errors=True)
     return True
@@ -142,7 +174,7 @@ def _fill(prefix: Prefix, found: ModelSet, making: Path) -> bool:
                 return False
     except (NotFoundError, KeyError):
         return False
-    for name, data in _pointers(listing, found, pointers).items():
+    for name, data in pointers_alone(listing, found, pointers).items():
         _write(making / name, data)
     after = prefix.list()
     return all(after.get(name) == listing.get(name) for name in _names(found))
@@ -186,7 +218,9 @@ def _names(found: ModelSet) -> list[str]:
     return [f"{MODEL}{found.stem}{suffix}" for suffix in SUFFIXES]
 
 
-def _pointers(listing: Mapping[str, Stat], found: ModelSet, pointers: Pointers, era: Format = "auto") -> dict[str, bytes]:
+def pointers_alone(
+    listing: Mapping[str, Stat], found: ModelSet, pointers: Pointers, era: Format = "auto"
+) -> dict[str, bytes]:
     """What names the set in a prefix that holds no other: as repair writes it, and what it finds right as it is.
 
     Today's loader looks into the JSON, which the trainer writes with the first evaluation: it is made if there is none yet.
@@ -209,14 +243,3 @@ def _read(path: Path) -> bytes | None:
         return path.read_bytes()
     except OSError:
         return None
-
-
-def _sync(folder: Path) -> None:
-    """To the disk: a machine may be taken the moment after."""
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-        else:
-            sync_folder(path)
-    sync_folder(folder)

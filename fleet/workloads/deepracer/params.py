@@ -11,11 +11,12 @@ from pathlib import Path
 import yaml
 
 from fleet.model.errors import FleetError
+from fleet.workloads.deepracer.evaluating import params as evaluation
+from fleet.workloads.deepracer.evaluating.params import REWARD_2019
 from fleet.workloads.deepracer.place import Place
 from fleet.workloads.deepracer.spec import HYPERPARAMETERS, METADATA, REWARD, DeepRacer
 
 PARAMS = "training_params.yaml"
-REWARD_2019 = "reward.py"
 NOT_USED = "none"
 """Of names that the code wants and nothing here has: a Kinesis stream, an account."""
 CAR = {
@@ -144,8 +145,11 @@ def coach_environment(spec: DeepRacer, place: Place, trainer_image: str) -> dict
 
 def simulator_environment(spec: DeepRacer, place: Place, worker: int) -> dict[str, str]:
     """Of a simulator, counted from 1. The job's own variables win over the defaults, never over what ties the stack."""
-    if spec.stack == "2019":
-        return _simulator_2019(spec, place)
+    usual = _simulator_2019(spec, place) if spec.stack == "2019" else _simulator(spec, place, worker)
+    return evaluation.variables(spec, place, usual) if spec.evaluate is not None else usual
+
+
+def _simulator(spec: DeepRacer, place: Place, worker: int) -> dict[str, str]:
     defaults = {
         "KINESIS_VIDEO_STREAM_NAME": NOT_USED,
         "ENABLE_KINESIS": "false",
@@ -249,7 +253,12 @@ def files_of(spec: DeepRacer, place: Place, workdir: Path) -> dict[str, bytes]:
     return files
 
 
-def params_yaml(said: Mapping[str, str]) -> bytes:
+def evaluation_yaml(spec: DeepRacer, place: Place) -> bytes:
+    """What the simulator of an evaluation reads; the car and the race are as in training."""
+    return params_yaml(evaluation.evaluation_params(spec, place, CAR, RACES[spec.race]))
+
+
+def params_yaml(said: Mapping[str, str | list[str]]) -> bytes:
     """As the simulator reads it: everything is text."""
     return yaml.safe_dump(dict(said), default_style="'", explicit_start=True, sort_keys=True, width=10_000).encode()
 

@@ -24,6 +24,16 @@ SAGEMAKER = "sagemaker"
 
 
 @dataclass(frozen=True, slots=True)
+class Laps:
+    """What an evaluation's simulator is to drive: one track after another has the stack to itself."""
+
+    world: str
+    count: int
+    stamp: str
+    """When it began, 14 digits: its files are named by it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """An attempt's stack on its machine."""
 
@@ -51,6 +61,8 @@ class Place:
     """Images by role that were resolved to digests before (``images.resolved_digest``)."""
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     """What hyperparameters.json says: the direct launcher passes it on itself."""
+    laps: Laps | None = None
+    """Of an evaluation: what its simulator is to drive."""
 
     @property
     def host_network(self) -> bool:
@@ -84,11 +96,15 @@ def s3_endpoint(project: str) -> str:
 
 
 def simulators(spec: DeepRacer) -> tuple[str, ...]:
-    """The simulators' services: ``simulator``, ``simulator-2``, …"""
+    """The simulators' services: ``simulator``, ``simulator-2``, …; an evaluation has one."""
+    if spec.evaluate is not None:
+        return ("simulator",)
     return tuple("simulator" if number == 1 else f"simulator-{number}" for number in range(1, spec.workers + 1))
 
 
 def services(spec: DeepRacer) -> tuple[str, ...]:
     """The compose services, in the order in which they are started."""
     first = ("s3",) if spec.storage == "instance" else ()
+    if spec.evaluate is not None:
+        return (*first, *simulators(spec))
     return (*first, "coach" if spec.launcher == "coach" else "trainer", *simulators(spec))

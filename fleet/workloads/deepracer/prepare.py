@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fleet.model.errors import FleetError, NotFoundError, StoreError
@@ -15,7 +15,7 @@ from fleet.workloads.deepracer.engine_room import EngineRoom, has_gpu
 from fleet.workloads.deepracer.ground import Ground, Storage, look_alike, made_secret, runs_bucket
 from fleet.workloads.deepracer.history import History
 from fleet.workloads.deepracer.images import Device
-from fleet.workloads.deepracer.mirror import copy_repaired
+from fleet.workloads.deepracer.mirror import Look, copy_repaired
 from fleet.workloads.deepracer.params import PARAMS, files_of
 from fleet.workloads.deepracer.place import Place, s3_endpoint
 from fleet.workloads.deepracer.prefix import Prefix, open_s3
@@ -23,9 +23,13 @@ from fleet.workloads.deepracer.resume import FROM, Candidate, actions_of, loss, 
 from fleet.workloads.deepracer.sources import Found
 from fleet.workloads.deepracer.spec import HYPERPARAMETERS, METADATA, REWARD, DeepRacer
 from fleet.workloads.deepracer.storage import make_bucket
+from fleet.workloads.deepracer.weights.errors import BrokenWeightsError, NotFiniteError, UnsoundWeightsError
+from fleet.workloads.deepracer.weights.judging import files_must_be_finite
 
 FURTHER = 2
 """Sets before the newest that are taken if it cannot be read: a disk may have lost what its listing still tells of."""
+Doubted = tuple[Candidate, UnsoundWeightsError]
+"""A set that was passed over, and why."""
 _WHERE = {"volume": "on the volume", "checkpoint": "from fleet's checkpoints", "pretrained": "the pretrained model"}
 
 
@@ -95,11 +99,17 @@ class Preparation:
 
     def source(self, found: Found) -> Candidate | None:
         """What training goes on from; None: nothing."""
-        if found.sets:
-            return found.sets[0]
-        if self.spec.pretrained is not None:
-            return sources.pretrained(self.ground, self.spec.pretrained)
-        return None
+        return next(iter(self._sets(found)), None)
+
+    def from_here(self, found: Found, source: Candidate | None) -> list[Candidate]:
+        """A source and what is before it, newest first: as far as one cannot be used, the next is."""
+        there = self._sets(found)
+        return there[there.index(source) :] if source in there else []
+
+    def _sets(self, found: Found) -> list[Candidate]:
+        if found.sets or self.spec.pretrained is None:
+            return found.sets
+        return sources.pretrained(self.ground, self.spec.pretrained)
 
     def is_done(self, course: Course, source: Candidate | None) -> bool:
         """The run had reached its end, and died before it could hand over its model."""
@@ -127,26 +137,48 @@ class Preparation:
         return Prepared(place, beside, source, found)
 
     def copied(self, found: Found, source: Candidate | None, storage: Storage) -> tuple[str, Candidate | None]:
-        """The new prefix, and what was copied beside it: the newest set, tried twice, else one before it.
+        """The new prefix, and what was copied beside it: the newest set, tried twice, else one before it; of those whose
+        weights are no numbers, or broken, none, as long as there is another.
 
-        Raises StoreError if none can be read.
+        Raises StoreError if none can be read, NotFiniteError if there is none but of NaN.
         """
-        further = found.sets[1 : 1 + FURTHER] if found.sets and source == found.sets[0] else []
-        wanted, tried = [source, source, *further], [*found.names, *found.course.prefixes]
-        while True:
-            one = wanted.pop(0)
+        tried, failed = [*found.names, *found.course.prefixes], 0
+        doubted: list[Doubted] = []
+        wanted = self.from_here(found, source)
+        while wanted:
+            one = wanted[0]
             prefix = next_prefix(self.ground.run, self.ground.attempt, tried)
             try:
-                if one is not None:
-                    lies = sources.opened(self.ground, storage, one)
-                    self._refuse_other_actions(lies)
-                    copy_repaired(lies, storage.open(prefix + FROM), one.n, self.ground.own, self.spec.stack)
+                self._copy(one, prefix, storage, lambda base: files_must_be_finite(base, say))
                 return prefix, one
+            except UnsoundWeightsError as error:
+                say(f"{error.message}: it is passed over")
+                doubted.append((wanted.pop(0), error))
             except StoreError as error:
-                if one is None or not wanted:
+                failed += 1
+                if failed > 1:
+                    wanted.pop(0)
+                if not wanted or failed == 2 + FURTHER:
                     raise
                 say(f"set {one.n} cannot be read: {error}")
                 tried.append(prefix)
+        prefix = next_prefix(self.ground.run, self.ground.attempt, tried)
+        return prefix, self._least_bad(doubted, prefix, storage) if doubted else None
+
+    def _least_bad(self, doubted: Sequence[Doubted], prefix: str, storage: Storage) -> Candidate:
+        """There is no sound set. A broken one's trainer says itself whether it loads; from NaN nothing ever comes."""
+        for one, error in doubted:
+            if isinstance(error, BrokenWeightsError):
+                say(f"there is no sound set before it: set {one.n} is tried nevertheless")
+                self._copy(one, prefix, storage, None)
+                return one
+        hint = "Begin anew without these sets, with a lower learning rate: weights that are no numbers never become any."
+        raise NotFiniteError(f"there is no set to go on from: {doubted[0][1].message}", hint)
+
+    def _copy(self, one: Candidate, prefix: str, storage: Storage, look: Look | None) -> None:
+        lies = sources.opened(self.ground, storage, one)
+        self._refuse_other_actions(lies)
+        copy_repaired(lies, storage.open(prefix + FROM), one.n, self.ground.own, self.spec.stack, look)
 
     def _refuse_other_actions(self, source: Prefix) -> None:
         """Everything else may change; a network has as many outputs as it has, and its trainer would fail late."""

@@ -51,6 +51,8 @@ class Wish:
     """Today's stack, not that of 2019."""
     workers: int = 1
     coach: bool = True
+    trains: bool = True
+    """Otherwise it evaluates: a finished model drives laps, and makes no sets."""
     storage: bool = True
     """The stack has an S3 look-alike beside it."""
     run: str | None = None

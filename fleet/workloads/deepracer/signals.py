@@ -18,7 +18,7 @@ Kind = Literal[
     "coach-started", "training-worker", "ip-uploaded", "saving", "uploaded", "ready", "iteration", "episode", "evaluation",
     "best-and-last", "sim-trace", "restored", "waiting-ip", "waiting-checkpoint", "lock-wait", "additional-evaluation",
     "nan", "reward-error", "sim-exception", "sim-fault", "out-of-memory", "disk-full", "unknown-runtime", "gpu-mismatch",
-    "credentials", "no-bucket", "no-network", "no-image", "stopping", "terminated", "exited",
+    "credentials", "no-bucket", "no-network", "no-image", "stopping", "terminated", "exited", "evaluated",
 ]  # fmt: skip
 
 
@@ -214,6 +214,7 @@ _KNOWN: tuple[tuple[str, Callable[[Source, str], Signal | None]], ...] = (
     ("Found a lock file", _error("lock-wait")),
     ("Received SIGTERM. Checkpointing", _plain("stopping")),
     ("Received termination signal from trainer", _plain("terminated")),
+    ("Evaluation job complete", _plain("evaluated")),
     ("ran out of memory", _memory),
     ("OOM when allocating", _error("out-of-memory")),
     ("CUDA_ERROR_OUT_OF_MEMORY", _error("out-of-memory")),

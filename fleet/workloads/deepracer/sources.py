@@ -38,16 +38,16 @@ def find(ground: Ground, storage: Storage, noted: Course | None) -> Found:
     return Found(course, names, kept, candidates(course, volume, kept))
 
 
-def pretrained(ground: Ground, text: str) -> Candidate:
-    """The newest whole set of an earlier model. Raises FleetError if there is none."""
-    prefix = _open_pretrained(ground, text)
+def pretrained(ground: Ground, text: str) -> list[Candidate]:
+    """The whole sets of an earlier model, newest first. Raises FleetError if there is none."""
+    prefix = open_pretrained(ground, text)
     numbers = _numbers(prefix)
     if not numbers:
         raise FleetError(
             f"pretrained: {prefix.where} holds no whole set of a model",
             f"Look at it: fleet deepracer repair {text}",
         )
-    return Candidate("pretrained", text, max(numbers))
+    return [Candidate("pretrained", text, n) for n in reversed(numbers)]
 
 
 def opened(ground: Ground, storage: Storage, source: Candidate) -> Prefix:
@@ -55,11 +55,12 @@ def opened(ground: Ground, storage: Storage, source: Candidate) -> Prefix:
     if source.origin == "checkpoint":
         return open_folder(ground.checkpoints / source.place)
     if source.origin == "pretrained":
-        return _open_pretrained(ground, source.place)
+        return open_pretrained(ground, source.place)
     return storage.open(source.place)
 
 
-def _open_pretrained(ground: Ground, text: str) -> Prefix:
+def open_pretrained(ground: Ground, text: str) -> Prefix:
+    """The model that a job's ``pretrained`` names: a folder of its workdir, or a place of its own."""
     return open_prefix(text) if "://" in text else open_folder(ground.workdir / text)
 
 

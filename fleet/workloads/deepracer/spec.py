@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from fleet.model.base import Frozen
 from fleet.model.units import Duration
@@ -48,6 +48,32 @@ class Until(Frozen):
     """Training time, over the whole run, without boots."""
 
 
+def _each_once(worlds: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(worlds))
+
+
+class Evaluate(Frozen):
+    """Instead of training: laps with the model that ``pretrained`` names, on one track after another."""
+
+    tracks: Annotated[tuple[str, ...], Field(min_length=1, max_length=16), AfterValidator(_each_once)]
+    """Names of worlds."""
+    laps: int = Field(default=5, ge=1, le=1000)
+    """On each track."""
+    checkpoint: Literal["best", "last"] | Annotated[int, Field(ge=0)] = "last"
+    """Which of the model's whole sets drives: what its trainer says is best, the newest, or the one with this N."""
+    resets: int = Field(default=0, ge=0, le=10_000)
+    """A car that leaves the track, crashes or stands still is put back so often in a lap, with a penalty in time; 0: its lap
+    ends there. The simulator knows no 1."""
+    model: str = ""
+    """How the results name the model; else as ``pretrained`` does."""
+
+    @model_validator(mode="after")
+    def _not_one_reset(self) -> Evaluate:
+        if self.resets == 1:
+            raise ValueError("resets: the simulator refuses 1: say 0 (a lap ends off the track), or 2 and more")
+        return self
+
+
 def _in_quotes(value: object) -> object:
     """YAML takes ``2019`` for a number unless it is quoted, and nobody means one."""
     return "2019" if type(value) is int and value == 2019 else value
@@ -72,6 +98,8 @@ class DeepRacer(Frozen):
     """A folder or a bucket prefix (``s3://…``) of an earlier model to begin from. The source is left as it is."""
     nan: OnNan = OnNan()
     until: Until = Until()
+    evaluate: Evaluate | None = None
+    """Laps instead of training."""
     keep_sets: int = Field(default=4, ge=2)
     """Whole sets kept on the volume, beside the best and those in use."""
     clean_above: Annotated[float, Field(gt=0, le=1)] = 0.85
@@ -79,3 +107,9 @@ class DeepRacer(Frozen):
     images: Images = Images()
     env: dict[str, str] = Field(default_factory=dict)
     """More variables for the simulator (``RTF_OVERRIDE``, ``GAZEBO_ARGS``, …)."""
+
+    @model_validator(mode="after")
+    def _has_a_model_to_evaluate(self) -> DeepRacer:
+        if self.evaluate is not None and self.pretrained is None:
+            raise ValueError("evaluate: which model? Write `pretrained:`, a folder in the workdir or s3://bucket/prefix")
+        return self

@@ -36,6 +36,8 @@ def bucket(seen: Probed, wish: Wish) -> Line:
 
 def custom_files(seen: Probed, wish: Wish) -> Line:
     """Reward function, metadata and hyperparameters can be read."""
+    if not wish.trains:
+        return Line("custom files", "ok", "an evaluation has them from its model")
     if seen.model is None:
         return Line("custom files", "cannot tell", unseen(wish), "`fleet deepracer check DIR` looks at a model's folder.")
     wrong = [f"{name}: {what}" for name, what in seen.model.items() if what]
@@ -78,7 +80,7 @@ def containers(seen: Probed, wish: Wish) -> Line:
         return Line("containers", "cannot tell", answer.last, "")
     rows = [(role, row) for row in _rows(answer.out) if (role := role_of(row, wish.run)) is not None]
     running = [role for role, row in rows if row.get("State") == "running"]
-    wanted = {"s3": int(wish.storage), "coach": int(wish.coach), "trainer": 1, "simulator": wish.workers}
+    wanted = {"s3": int(wish.storage), "coach": int(wish.coach), "trainer": int(wish.trains), "simulator": wish.workers}
     told = ", ".join(f"{running.count(role)} {role}" for role in wanted if running.count(role)) or "none of the stack's"
     missing = [role for role, count in wanted.items() if running.count(role) < count]
     if not wish.training:
@@ -174,6 +176,8 @@ def _model(seen: Probed) -> dict[str, float]:
 
 def progress(seen: Probed, wish: Wish) -> Line:
     """A set was made within the hour."""
+    if not wish.trains:
+        return Line("progress", "ok", "an evaluation makes no sets: `fleet deepracer evaluations` shows its laps")
     if not wish.training:
         return Line("progress", "cannot tell", "nothing trains here now", "")
     found = [(age, name) for name, age in _model(seen).items() if name.endswith(".ckpt.index")]

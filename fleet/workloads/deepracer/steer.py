@@ -91,7 +91,7 @@ def decide(facts: Facts, until: Until) -> Decision:
     if first is not None and facts.now < first + SETTLE:
         return GoOn()
     if facts.exited:
-        return EndLeg("fault", facts.fault or _of_exit(facts.exited))
+        return EndLeg("fault", facts.fault or of_exit(facts.exited))
     return EndLeg("fault", facts.fault) if facts.fault is not None else GoOn()
 
 
@@ -116,7 +116,7 @@ def culpable(exited: Sequence[Exited]) -> list[Exited]:
     return [one for one in exited if one.service != "coach" or one.code != 0 or trainer_gone]
 
 
-def _of_exit(exited: Sequence[Exited]) -> Fault:
+def of_exit(exited: Sequence[Exited]) -> Fault:
     """Of several the first is the cause; of a moment's, the trainer: the simulators end when it does."""
     first = min(one.at for one in exited)
     near = [one for one in exited if one.at < first + SETTLE]

@@ -2,8 +2,9 @@
 # Plays a simulator: waits for the trainer in its order, drives with each new set, and says so.
 #
 # FAKE_SIM_DIE: where it ends (start, N after it drove with that set, reward). FAKE_SIM_PREFIX stands before each line, as
-# today's launcher puts it there.
+# today's launcher puts it there. Of an evaluation: evaluation.sh.
 . /fake/bucket.sh
+case ${2:-} in evaluation.launch*) . /fake/evaluation.sh ;; esac
 bucket=$SAGEMAKER_SHARED_S3_BUCKET prefix=$SAGEMAKER_SHARED_S3_PREFIX worker=${ROLLOUT_IDX:-0}
 suffix=
 if [ "$worker" != 0 ]; then suffix=_$worker; fi

@@ -170,6 +170,15 @@ def test_without_a_gpu_nobody_asks_for_one() -> None:
     assert {states[name] for name in ("driver", "gpu", "gpu in docker", "gpu in use")} == {"cannot tell"}
 
 
+def test_of_an_evaluation_nobody_misses_a_trainer_or_its_files() -> None:
+    wish = replace(CPU, coach=False, trains=False)
+    rows = [row for row in RUNNING if "coach" not in row and "algo" not in row]
+    told = {"missing.py": "it is not there"}
+    probed = seen({"containers": good("\n".join(rows))}, model=told, stack=())
+    assert [line(name, probed, wish).state for name in ("containers", "custom files", "progress")] == ["ok"] * 3
+    assert line("containers", probed, wish).found == "running: 1 s3, 1 simulator"
+
+
 def test_of_2019_an_old_driver_and_an_old_compose_will_do() -> None:
     answers = {"gpu": good("Tesla K80, 418.87, 11441 MiB, 3.7"), "compose": bad(""), "compose-1": good("1.21.0")}
     lines = {one.check: one.state for one in examine(seen(answers), replace(GPU, today=False))}

@@ -160,7 +160,7 @@ def test_a_pretrained_folder_gives_its_newest_whole_set_and_one_without_is_refus
     for n, suffixes in ((307, (".index", ".meta", ".data-00000-of-00001")), (308, (".index",))):
         for suffix in suffixes:
             (model / f"{n}_Step-0.ckpt{suffix}").write_text("x")
-    found = sources.pretrained(world.ground(), "old")
+    (found,) = sources.pretrained(world.ground(), "old")
     assert (found.origin, found.n) == ("pretrained", 307)
     prefix = sources.opened(world.ground(), cast(Storage, world.bucket), found)
     assert prefix.where == str(tmp_path / "old")
