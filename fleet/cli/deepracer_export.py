@@ -67,7 +67,7 @@ def export(asked: Asked, *, as_json: bool) -> int:
     source = _source(model, asked.wanted)
     place = _place(asked, source)
     contents = contents_of(source, asked.taker, asked.form, place.bound)
-    for note in (source.chosen.words, *contents.notes):
+    for note in (source.chosen.words, *model.file_notes, *contents.notes):
         say(plain(note))
     car, meter = asked.taker == "car", Meter()
     with tempfile.TemporaryDirectory(prefix="fleet-export-") as temporary, closing(meter):

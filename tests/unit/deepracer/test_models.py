@@ -213,3 +213,31 @@ def test_what_is_no_model_is_told_from_one(tmp_path: Path, home: Path) -> None:
             open_model(named)
         assert told in str(caught.value), named
     assert open_home().path.is_dir()
+
+
+def test_a_reward_function_that_lies_beside_the_prefix_is_found_by_its_parameters(tmp_path: Path, s3_url: str) -> None:
+    """As other programs keep it: for all prefixes of a bucket."""
+    said = b"REWARD_FILE_S3_KEY: custom_files/reward_function.py\nSAGEMAKER_SHARED_S3_PREFIX: models/old\n"
+    bucket = "/".join(s3_url.split("/")[:3])
+    for root in (str(tmp_path), bucket):
+        prefix = open_prefix(f"{root}/models/old")
+        prefix.write("training_params.yaml", said)
+        prefix.write("model/.ready", b"")
+        open_prefix(f"{root}/custom_files").write("reward_function.py", b"theirs")
+        model = open_model(f"{root}/models/old")
+        assert model.files == {"reward_function.py": b"theirs"}
+        assert "a later training may have changed it" in model.file_notes[0]
+        prefix.write("reward_function.py", b"its own")
+        assert open_model(f"{root}/models/old").files == {"reward_function.py": b"its own"}
+        assert open_model(f"{root}/models/old").file_notes == ()
+        open_prefix(f"{root}/custom_files").write("secret", b"not theirs")
+        for wrong in (
+            said.replace(b"reward_function.py", b"secret"),
+            b"SAGEMAKER_SHARED_S3_PREFIX: elsewhere\n",
+            b"[",
+            b"- a",
+            b"REWARD_FILE_S3_KEY: ../../x\n",
+        ):
+            prefix.remove("reward_function.py")
+            prefix.write("training_params.yaml", wrong)
+            assert open_model(f"{root}/models/old").files == {}
