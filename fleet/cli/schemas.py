@@ -13,6 +13,9 @@ from fleet.report import objects as report_objects
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
+MODULES = (objects, money_objects, deepracer_weights_objects, report_objects)
+"""Where the types stand."""
+
 
 @dataclass(frozen=True, slots=True)
 class Printed:
@@ -122,7 +125,7 @@ def _documented(shape: Any) -> Any:
     """The shape, its types told to take their fields' docstrings for descriptions."""
     from pydantic import ConfigDict
 
-    for one in [one for module in (objects, money_objects, report_objects) for one in vars(module).values()]:
+    for one in [one for module in MODULES for one in vars(module).values()]:
         if isinstance(one, type) and hasattr(one, "__total__"):
             one.__pydantic_config__ = ConfigDict(use_attribute_docstrings=True)  # type: ignore[attr-defined]
     return shape
