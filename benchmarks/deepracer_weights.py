@@ -16,7 +16,7 @@ from array import array
 from collections.abc import Callable
 from pathlib import Path
 
-from fleet.workloads.deepracer.mirror import copy_repaired
+from fleet.workloads.deepracer.mirror import Look, copy_repaired
 from fleet.workloads.deepracer.prefix import open_folder
 from fleet.workloads.deepracer.weights.inspecting import inspect_files
 from fleet.workloads.deepracer.weights.judging import files_must_be_finite
@@ -54,7 +54,7 @@ def main() -> None:
         print(f"{size:.0f} MB, {len(names)} tensors")
         print(f"NaN and infinities, and checksums: {_best(lambda: inspect_files(base, closely=False)):.2f} s")
         print(f"magnitudes, too:                   {_best(lambda: inspect_files(base)):.2f} s")
-        plain, looked = (_best(lambda look=look: _copy(Path(folder), look)) for look in (False, True))
+        plain, looked = _best(lambda: _copy(Path(folder), None)), _best(lambda: _copy(Path(folder), _look))
         print(f"a resume's copy on one disk:       {plain:.2f} s, with a look {looked:.2f} s")
         said = subprocess.run([sys.executable, "-c", MEMORY, base], check=True, capture_output=True, text=True)
         print(f"memory for it, at its most:        {said.stdout.strip()}")
@@ -64,10 +64,13 @@ def main() -> None:
             print(f"TensorFlow:                        {said.stdout.strip()}")
 
 
-def _copy(folder: Path, look: bool) -> None:
+def _copy(folder: Path, look: Look | None) -> None:
     with tempfile.TemporaryDirectory(dir=folder) as target:
-        seen = (lambda base: files_must_be_finite(base, print)) if look else None
-        copy_repaired(open_folder(folder), open_folder(Path(target)), 12, folder / "own", look=seen)
+        copy_repaired(open_folder(folder), open_folder(Path(target)), 12, folder / "own", look=look)
+
+
+def _look(base: Path) -> None:
+    files_must_be_finite(base, print)
 
 
 def _best(what: Callable[[], object]) -> float:
