@@ -6,15 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from fleet.cli import deepracer_weights_objects, money_objects, objects
+from fleet.cli import deepracer_export_objects, deepracer_weights_objects, money_objects, objects
 from fleet.control.names import nearest
 from fleet.model.errors import FleetError
 from fleet.report import objects as report_objects
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-
-MODULES = (objects, money_objects, deepracer_weights_objects, report_objects)
-"""Where the types stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +58,7 @@ PRINTED: Mapping[str, Printed] = {
     "deepracer-status": Printed(objects.DeepRacerStatusObject, ("deepracer status",)),
     "deepracer-doctor": Printed(objects.DeepRacerDoctorObject, ("deepracer doctor",)),
     "deepracer-weights": Printed(deepracer_weights_objects.DeepRacerWeightsObject, ("deepracer weights",)),
+    "deepracer-export": Printed(deepracer_export_objects.DeepRacerExportObject, ("deepracer export",)),
     "deepracer-cleaned": Printed(objects.DeepRacerCleanedObject, ("deepracer clean",)),
     "init": Printed(objects.InitObject, ("init",)),
     "aws-setup": Printed(objects.AwsSetupObject, ("init",)),
@@ -121,11 +119,21 @@ def _generated(shape: Any) -> dict[str, Any]:
     return schema
 
 
+_MODULES = (
+    objects,
+    money_objects,
+    report_objects,
+    deepracer_export_objects,
+    deepracer_weights_objects,
+)
+"""Those that the types of what is printed stand in."""
+
+
 def _documented(shape: Any) -> Any:
     """The shape, its types told to take their fields' docstrings for descriptions."""
     from pydantic import ConfigDict
 
-    for one in [one for module in MODULES for one in vars(module).values()]:
+    for one in [one for module in _MODULES for one in vars(module).values()]:
         if isinstance(one, type) and hasattr(one, "__total__"):
             one.__pydantic_config__ = ConfigDict(use_attribute_docstrings=True)  # type: ignore[attr-defined]
     return shape

@@ -145,6 +145,7 @@ ONLY_IN_THE_TERMINAL = {
     "notify on", "notify off", "notify list", "notify test",
     "deepracer check", "deepracer repair", "deepracer status", "deepracer doctor", "deepracer clean",
     "deepracer weights",
+    "deepracer export",
 }  # fmt: skip
 
 

@@ -93,7 +93,7 @@ def copy_repaired(
                 source.fetch(name, path)
             target.send(name, path)
             path.unlink()
-    for name, data in _pointers(listing, found, pointers, era).items():
+    for name, data in pointers_alone(listing, found, pointers, era).items():
         target.write(name, data)
     return found
 
@@ -161,7 +161,7 @@ def _fill(prefix: Prefix, found: ModelSet, making: Path) -> bool:
                 return False
     except (NotFoundError, KeyError):
         return False
-    for name, data in _pointers(listing, found, pointers).items():
+    for name, data in pointers_alone(listing, found, pointers).items():
         _write(making / name, data)
     after = prefix.list()
     return all(after.get(name) == listing.get(name) for name in _names(found))
@@ -205,7 +205,9 @@ def _names(found: ModelSet) -> list[str]:
     return [f"{MODEL}{found.stem}{suffix}" for suffix in SUFFIXES]
 
 
-def _pointers(listing: Mapping[str, Stat], found: ModelSet, pointers: Pointers, era: Format = "auto") -> dict[str, bytes]:
+def pointers_alone(
+    listing: Mapping[str, Stat], found: ModelSet, pointers: Pointers, era: Format = "auto"
+) -> dict[str, bytes]:
     """What names the set in a prefix that holds no other: as repair writes it, and what it finds right as it is.
 
     Today's loader looks into the JSON, which the trainer writes with the first evaluation: it is made if there is none yet.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,7 +30,7 @@ JOB = "name: {name}  # mine\nworkdir: .\nworkload: {{kind: deepracer}}\n"
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("FLEET_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     return tmp_path / "home"
@@ -59,7 +59,13 @@ def commit(objects: Objects, attempt: int, seq: int, files: dict[str, bytes]) ->
 
 
 def base(objects: Objects, attempt: int, ref: CheckpointRef | None) -> None:
-    told = {"v": 1, "predecessor": attempt - 1 or None, "ref": ref and ref.model_dump(), "skipped": [], "at": 1.0}
+    told: dict[str, object] = {
+        "v": 1,
+        "predecessor": attempt - 1 or None,
+        "ref": ref and ref.model_dump(),
+        "skipped": [],
+        "at": 1.0,
+    }
     objects.put(layout.base(RUN, attempt), canonical_json(told))
 
 
@@ -104,7 +110,12 @@ def test_a_runs_best_is_told_by_the_metrics_of_all_its_machines(remote: Controll
 
 def test_a_runs_model_is_only_read(remote: Controller, tmp_path: Path) -> None:
     prefix = open_model("racer").prefix
-    for change in (lambda: prefix.write("a", b""), lambda: prefix.remove(COACH), lambda: prefix.move(COACH, "b")):
+    changes: list[Callable[[], None]] = [
+        lambda: prefix.write("a", b""),
+        lambda: prefix.remove(COACH),
+        lambda: prefix.move(COACH, "b"),
+    ]
+    for change in changes:
         with pytest.raises(StoreError, match="only read"):
             change()
     prefix.fetch("model/model_4.pb", tmp_path / "graph")
