@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from fleet.cli import deepracer_export_objects, money_objects, objects
+from fleet.cli import deepracer_export_objects, deepracer_weights_objects, money_objects, objects
 from fleet.control.names import nearest
 from fleet.model.errors import FleetError
 from fleet.report import objects as report_objects
@@ -57,6 +57,7 @@ PRINTED: Mapping[str, Printed] = {
     "deepracer-repair": Printed(objects.DeepRacerRepairObject, ("deepracer repair",)),
     "deepracer-status": Printed(objects.DeepRacerStatusObject, ("deepracer status",)),
     "deepracer-doctor": Printed(objects.DeepRacerDoctorObject, ("deepracer doctor",)),
+    "deepracer-weights": Printed(deepracer_weights_objects.DeepRacerWeightsObject, ("deepracer weights",)),
     "deepracer-export": Printed(deepracer_export_objects.DeepRacerExportObject, ("deepracer export",)),
     "deepracer-cleaned": Printed(objects.DeepRacerCleanedObject, ("deepracer clean",)),
     "init": Printed(objects.InitObject, ("init",)),
@@ -123,6 +124,7 @@ _MODULES = (
     money_objects,
     report_objects,
     deepracer_export_objects,
+    deepracer_weights_objects,
 )
 """Those that the types of what is printed stand in."""
 
