@@ -10,6 +10,7 @@ from fleet.cli import (
     deepracer_evaluate_objects,
     deepracer_export_objects,
     deepracer_version_objects,
+    deepracer_weights_objects,
     money_objects,
     objects,
 )
@@ -24,6 +25,7 @@ MODULES = (
     deepracer_evaluate_objects,
     deepracer_export_objects,
     deepracer_version_objects,
+    deepracer_weights_objects,
     report_objects,
 )
 """Where the types stand."""
@@ -72,6 +74,7 @@ PRINTED: Mapping[str, Printed] = {
     "deepracer-repair": Printed(objects.DeepRacerRepairObject, ("deepracer repair",)),
     "deepracer-status": Printed(objects.DeepRacerStatusObject, ("deepracer status",)),
     "deepracer-doctor": Printed(objects.DeepRacerDoctorObject, ("deepracer doctor",)),
+    "deepracer-weights": Printed(deepracer_weights_objects.DeepRacerWeightsObject, ("deepracer weights",)),
     "deepracer-export": Printed(deepracer_export_objects.DeepRacerExportObject, ("deepracer export",)),
     "deepracer-cleaned": Printed(objects.DeepRacerCleanedObject, ("deepracer clean",)),
     "deepracer-clone": Printed(deepracer_version_objects.DeepRacerCloneObject, ("deepracer clone",)),

@@ -146,6 +146,7 @@ ONLY_IN_THE_TERMINAL = {
     "deepracer check", "deepracer repair", "deepracer status", "deepracer doctor", "deepracer clean",
     "deepracer clone", "deepracer tree", "deepracer diff", "deepracer note",
     "deepracer evaluate", "deepracer evaluations",
+    "deepracer weights",
     "deepracer export",
 }  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol, Union, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from fleet.model.errors import FleetError
 from fleet.workloads.deepracer.mirror import usable
@@ -14,7 +14,7 @@ from fleet.workloads.deepracer.records import PrefixShelf, read_part
 from fleet.workloads.deepracer.sets import ModelSet, frozen_graphs, sets_of
 from fleet.workloads.deepracer.whole_run import Judged, Part, whole_run
 
-Wanted = Union[Literal["best", "last"], int]  # noqa: UP007 - evaluated, and Python 3.10 has no | for text
+Wanted = Literal["best", "last"] | int
 """``best``, ``last``, or the N of ``N_Step-Y.ckpt``."""
 MOST = 10**18
 """No trainer counts so far."""
@@ -104,7 +104,7 @@ def numbers(found: Iterable[int]) -> str:
 def _last(listing: Mapping[str, Stat], pointers: Pointers, there: Mapping[int, ModelSet]) -> tuple[ModelSet, str]:
     newest = there[max(there)]
     pointed = committed(listing, pointers)
-    if pointed is None or there.get(pointed.n) != pointed:
+    if pointed is None or pointed.n not in there:
         return newest, f"Set {newest.n} ({newest.stem}) is the newest whole one; no pointer names a set that is there."
     if newest.n > pointed.n:
         more = f" set {newest.n} is newer, but no pointer names it: `fleet deepracer repair` does, once the trainer is dead"

@@ -7,6 +7,7 @@ import io
 import json
 import shlex
 import shutil
+import struct
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -33,6 +34,7 @@ from fleet.workloads.deepracer.prefix import open_folder, open_prefix
 from fleet.workloads.deepracer.sets import SUFFIXES, sets_of
 from tests.unit.cli.test_json import check
 from tests.unit.deepracer.weights.bundling import lay as lay_set
+from tests.unit.deepracer.weights.bundling import write as write_set
 
 SAID = {"WORLD_NAME": "caecer_gp_cw", "NUMBER_OF_OBSTACLES": "6", "RANDOMIZE_OBSTACLE_LOCATIONS": "True",
         "SAGEMAKER_SHARED_S3_BUCKET": "bucket", "SAGEMAKER_SHARED_S3_PREFIX": "shanghai-1-1-1",
@@ -224,6 +226,21 @@ def test_weights_that_are_no_numbers_are_refused_whoever_takes_them(model: Path,
         assert str(model) in told.value.message
         assert "--checkpoint N" in told.value.hint
         assert not (tmp_path / to).exists()
+
+
+def test_weights_that_explode_are_told_of_and_broken_ones_refused(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = model / "model" / "10_Step-5.ckpt"
+    write_set(base, {"main/w": (1, [2], struct.pack("<2f", 1.0, 5e7))})
+    hand_on("folder", tmp_path / "out", 10)
+    assert "A weight of main/w is 5e+07 large" in capsys.readouterr().err.replace("Set 10_Step-5.ckpt: a", "A")
+    data = base.with_name(f"{base.name}.data-00000-of-00001")
+    data.write_bytes(data.read_bytes()[:-1] + b"x")
+    with pytest.raises(FleetError) as told:
+        hand_on("folder", tmp_path / "other", 10)
+    assert "set 10_Step-5.ckpt" in told.value.message
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_place_that_holds_something_else_is_refused_with_what_it_holds(model: Path, tmp_path: Path) -> None:

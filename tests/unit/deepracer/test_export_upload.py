@@ -7,9 +7,11 @@ import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from fleet.model.errors import FleetError, StoreError
 from fleet.store.amazon import forget_buckets
@@ -19,6 +21,7 @@ from fleet.workloads.deepracer.export.multipart import parts_of
 from fleet.workloads.deepracer.export.patience import Patience, RefusedError
 from fleet.workloads.deepracer.export.s3_target import S3Target, open_target
 from fleet.workloads.deepracer.export.staging import Staged
+from fleet.workloads.deepracer.export.target import MOST_STRANGE
 from fleet.workloads.deepracer.pointers import COACH
 from tests.unit.deepracer.cutting import Relay, relay_before
 from tests.unit.store.test_setting_up import rclone_s3
@@ -175,3 +178,55 @@ def test_what_is_read_back_wrong_is_said(
     monkeypatch.setattr(S3Target, "digest", meanwhile)
     with pytest.raises(StoreError, match="is not what was sent"):
         send(staged, target)
+
+
+def test_pauses_grow_while_a_bucket_is_busy_and_a_refusal_ends_at_once() -> None:
+    pauses: list[float] = []
+    patience = Patience(pause=pauses.append)
+    answers = [error("SlowDown", 503)] * 3 + [error("InternalError", 500)] * 2
+
+    def ask() -> str:
+        if answers:
+            raise answers.pop()
+        return "done"
+
+    assert patience.until_done("PutObject", ask) == "done"
+    assert pauses == [0.5, 1.0, 2.0, 4.0, 8.0]
+    for code, status, tries in (
+        ("AccessDenied", 403, 1),
+        ("BadDigest", 400, 2),
+        ("NeverHeardOf", 400, 2),
+        ("SlowDown", 503, 8),
+    ):
+        asked: list[int] = []
+
+        def refuse(code: str = code, status: int = status, asked: list[int] = asked) -> None:
+            asked.append(1)
+            raise error(code, status)
+
+        with pytest.raises(RefusedError) as told:
+            patience.until_done("PutObject", refuse)
+        assert (told.value.code, len(asked)) == (code, tries)
+        assert ("goes on with it" in told.value.hint) == (code == "SlowDown")
+
+
+def error(code: str, status: int) -> Exception:
+    answer = {"Error": {"Code": code, "Message": "so it was planned"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    made: Exception = ClientError(answer, "PutObject")
+    return made
+
+
+class Pages:
+    """A bucket that tells what it has in pages."""
+
+    def list_objects_v2(self, **wish: Any) -> dict[str, Any]:
+        page = int(wish.get("ContinuationToken") or 0)
+        found = [{"Key": f"{wish['Prefix']}{page}-{n}", "Size": n} for n in range(1000)]
+        more = {"IsTruncated": True, "NextContinuationToken": str(page + 1)} if page < 20 else {}
+        return {"Contents": found, **more}
+
+
+def test_a_long_listing_is_read_page_by_page_until_it_is_plain_that_there_is_something_else() -> None:
+    sizes = S3Target(Pages(), "bucket", "a").sizes()
+    assert len(sizes) == MOST_STRANGE
+    assert sizes["9-999"] == 999
