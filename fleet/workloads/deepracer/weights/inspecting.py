@@ -112,6 +112,8 @@ def inspect_files(base: Path, *, closely: bool = True) -> Weights:
         bundle = parse_index(file.read())
     with ExitStack() as stack:
         names = [f"{base.name}.data-{shard:05d}-of-{bundle.shards:05d}" for shard in range(bundle.shards)]
+        if bundle.shards > 1 and not all(base.with_name(name).exists() for name in names):
+            raise BrokenWeightsError(f"the index speaks of {bundle.shards} data files, and not all are here")
         files = [stack.enter_context(_read_from(base.with_name(name))) for name in names]
         _hold_against(bundle, [_length(file) for file in files])
         found = [_look(one, files[one.shard], bundle, closely=closely) for one in bundle.entries]
