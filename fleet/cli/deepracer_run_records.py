@@ -1,5 +1,7 @@
-"""What a run's machines told, as files to be read: the history on its volume, if that is a folder of this computer; else what
-its newest checkpoint carries of it, and what its training printed, from the logs in fleet's bucket.
+"""What a run's machines told, as files to be read.
+
+The history on its volume, if that is a folder of this computer; else what its newest checkpoint carries of it, and what its
+training printed, from the logs in fleet's bucket.
 """
 
 from __future__ import annotations
