@@ -1,4 +1,4 @@
-"""Steps as deepracer-utils has them, and what it makes of them. pandas is imported only when there are steps to be summed up."""
+"""Steps as deepracer-utils has them, and what it makes of them. pandas is imported only when there are steps to sum up."""
 
 from __future__ import annotations
 
