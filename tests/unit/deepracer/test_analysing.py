@@ -213,6 +213,25 @@ def test_what_a_log_calls_nan_is_passed_on() -> None:
     assert found.not_numbers == ("shanghai-1: NaN detected in loss function, aborting training.",)
 
 
+def test_errors_that_the_logs_tell_are_findings_with_their_remedy() -> None:
+    trouble = (
+        Signal("reward-error", "simulator", text="Reward function error: division by zero"),
+        Signal("lock-wait", "trainer"),
+    )
+    (found,) = analyse(recorded(lines(0), trouble=trouble)).findings
+    assert found.code == "reward-error"
+    assert found.message == (
+        "The logs say: the reward function failed: Reward function error: division by zero; "
+        "fleet deepracer check says the line."
+    )
+
+
+def test_a_fault_code_is_named_once() -> None:
+    trouble = (Signal("sim-fault", "simulator", code=36), Signal("sim-fault", "simulator", code=25))
+    found = analyse(recorded(lines(0), trouble=trouble))
+    assert [one.code for one in found.faults] == ["simapp-36"]
+
+
 def test_the_use_of_actions_is_counted_over_the_whole_space() -> None:
     setup = Setup(actions=((-30.0, 1.0), (0.0, 3.0), (30.0, 1.0)))
     found = analyse(recorded(lines(0, action="0") + lines(1, action="2"), setup=setup))

@@ -51,6 +51,12 @@ def test_flat_reward_of_a_car_that_gets_round_is_what_one_wants() -> None:
     assert codes(curve([200.0, 201.0, 199.0] * 7, [97.0] * 21)) == set()
 
 
+def test_flat_reward_of_a_car_that_gets_round_when_evaluated_is_none() -> None:
+    told = with_rows(curve([80.0, 81.0, 79.0] * 7, [70.0] * 21), evaluated_percent=[100.0] * 21)
+    assert codes(told) == set()
+    assert "flat-reward" in codes(with_rows(told, evaluated_percent=[60.0] * 21))
+
+
 def test_flat_reward_while_the_car_comes_further_is_no_standstill() -> None:
     assert "flat-reward" not in codes(curve([20.0, 21.0, 19.0] * 7, [10.0 + 2 * at for at in range(21)]))
 
