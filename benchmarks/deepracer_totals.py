@@ -2,9 +2,9 @@
 
     python -m benchmarks.deepracer_totals FOLDER
 
-FOLDER is `tests/system_tests/resources/file_parsing` of github.com/aws-deepracer-community/deepracer-log-guru, a checkout of which has
-the largest logs too: what is not there is named and passed over. Its completion is the progress of an episode's last step but
-one; it is reckoned so here, and the one that `fleet deepracer stats` tells stands beside it.
+FOLDER is `tests/system_tests/resources/file_parsing` of github.com/aws-deepracer-community/deepracer-log-guru. A log that is
+not there is named and passed over. Its completion is the progress of an episode's last step but one: it is reckoned so here, and
+the one that `fleet deepracer stats` tells stands beside it.
 """
 
 from __future__ import annotations

@@ -118,13 +118,20 @@ def _generated(shape: Any) -> dict[str, Any]:
     return schema
 
 
+_MODULES = (
+    objects,
+    money_objects,
+    report_objects,
+    deepracer_stats_objects,
+)
+"""Those that the types of what is printed stand in."""
+
+
 def _documented(shape: Any) -> Any:
     """The shape, its types told to take their fields' docstrings for descriptions."""
     from pydantic import ConfigDict
 
-    for one in [
-        one for module in (objects, money_objects, report_objects, deepracer_stats_objects) for one in vars(module).values()
-    ]:
+    for one in [one for module in _MODULES for one in vars(module).values()]:
         if isinstance(one, type) and hasattr(one, "__total__"):
             one.__pydantic_config__ = ConfigDict(use_attribute_docstrings=True)  # type: ignore[attr-defined]
     return shape

@@ -41,7 +41,8 @@ def curve(rewards: Sequence[float], completion: Sequence[float] | None = None, e
     """A training with these means. An iteration's episodes scatter by a third, as those of real ones do, around them."""
     chance = random.Random(7)
     completion = completion or [30.0] * len(rewards)
-    drives, rows = [], []
+    drives: list[Drive] = []
+    rows = []
     for iteration, (mean, percent) in enumerate(zip(rewards, completion, strict=True)):
         scatter = [chance.gauss(0.0, abs(mean) / 3) for _ in range(episodes)]
         off = sum(scatter) / episodes

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -150,7 +151,7 @@ def test_an_action_that_was_not_taken_yet_is_not_counted() -> None:
 @pytest.mark.parametrize(
     "told", [{"status": "Immobilized"}, {"progress": 0.7, "seconds": 20.0}, {"progress": 0.7, "seconds": 0.0, "steps": 300}]
 )
-def test_a_car_that_does_not_come_from_the_spot_is_stuck(told: dict[str, object]) -> None:
+def test_a_car_that_does_not_come_from_the_spot_is_stuck(told: dict[str, Any]) -> None:
     drives = [drive(number=at, **(told if at % 3 == 0 else {})) for at in range(60)]
     found = only(Analysis(drives=tuple(drives)), "stuck-car")
     assert found.value == pytest.approx(33.3, abs=0.1)
