@@ -23,7 +23,7 @@ def chart(curve: Curve) -> str:
     label = text(curve.told)
     body = "".join(_drawing(curve))
     legend = "".join(_key(one) for one in curve.series) if len(curve.series) > 1 else ""
-    caption = f'<figcaption><h3>{text(curve.title)}</h3>{f"<p class=keys>{legend}</p>" if legend else ""}</figcaption>'
+    caption = f"<figcaption><h3>{text(curve.title)}</h3>{f'<p class=keys>{legend}</p>' if legend else ''}</figcaption>"
     svg = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}" class="chart">{body}</svg>'
     return f'<figure id="chart-{curve.key}">{caption}{svg}</figure>'
 

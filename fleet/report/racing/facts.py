@@ -94,7 +94,9 @@ def iterations_table(analysis: Analysis) -> Table | None:
     told = f"; the newest {MOST_ROWS} of {len(analysis.rows):,}" if len(analysis.rows) > MOST_ROWS else ""
     shared = "; cost is shared out by driving time" if costs else ""
     body = tuple(tuple(row[name] for name in kept) for row in rows)
-    return Table(f"By iteration, the newest first{told}{shared}", tuple(kept), body, frozenset(range(1, len(kept))), long=True)
+    return Table(
+        f"By iteration, the newest first{told}{shared}", tuple(kept), body, frozenset(range(1, len(kept))), long=True
+    )
 
 
 def iteration_row(row: IterationRow, costs: Mapping[int, float]) -> dict[str, str]:

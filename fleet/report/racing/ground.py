@@ -72,7 +72,7 @@ def maps(ground: Ground, left: Sequence[tuple[float, float]], number: int) -> st
     )
     over = "".join(_over(ground, left, frame))
     drawn = "".join(
-        f'<figure class="map m-{measure}">{_map(of, measure, levels, frame, over, _alt(ground, measure, levels, len(left)))}'
+        f'<figure class="map m-{measure}">{_map(of, ground.borders, measure, levels, frame, over, _alt(ground, measure, levels, len(left)))}'
         f"{_scale(measure, levels)}</figure>"
         for measure, levels in shown
     )
@@ -87,8 +87,11 @@ def _alt(ground: Ground, measure: Measure, levels: Graded, left: int) -> str:
     return f"Map of {ground.world or 'the track'}, {name.lower()} from {span}, over {ground.heat.steps:,} steps{off}{best}."
 
 
-def _map(of: Squares, measure: Measure, levels: Graded, frame: Frame, over: str, alt: str) -> str:
-    parts = "".join(_level(of, levels, number, frame, measure) for number in range(levels.levels))
+def _map(of: Squares, borders: Borders | None, measure: Measure, levels: Graded, frame: Frame, over: str, alt: str) -> str:
+    road = (
+        f'<path class="road" d="{frame.path(borders.outer)}z{frame.path(borders.inner)}z"/>' if borders is not None else ""
+    )
+    parts = road + "".join(_level(of, levels, number, frame, measure) for number in range(levels.levels))
     box = f'viewBox="0 0 {frame.width:.1f} {frame.height:.1f}"'
     return f'<svg {box} role="img" aria-label="{text(alt)}" class="ground">{parts}{over}</svg>'
 

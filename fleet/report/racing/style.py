@@ -48,7 +48,7 @@ STYLE = (
     + ".map{display:none;margin-top:6px}"
     + _PICKS
     + ".ground{display:block;width:100%;height:auto;max-height:76vh}"
-    + ".ground path{vector-effect:non-scaling-stroke}.border{fill:none;stroke:var(--soft);stroke-width:1.5}"
+    + ".ground path{vector-effect:non-scaling-stroke}.road{fill:var(--tint);fill-rule:evenodd}.border{fill:none;stroke:var(--soft);stroke-width:1.5}"
     + ".left{fill:none;stroke:var(--c1);stroke-width:1.6}.best{fill:none;stroke:var(--ink);stroke-width:1.8}"
     + ".start{fill:none;stroke:var(--ink);stroke-width:3}.arrow{fill:var(--ink)}"
     + _HEATS
