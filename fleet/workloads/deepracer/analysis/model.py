@@ -85,6 +85,20 @@ class IterationRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ActionUse:
+    """One of the actions of a discrete space, and how often training chose it."""
+
+    number: int
+    """From 0."""
+    steps: int
+    """Training steps that took it."""
+    steering: float | None = None
+    """Degrees; None: not told."""
+    speed: float | None = None
+    """Metres a second."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """Something to act on."""
 
@@ -118,6 +132,14 @@ class Analysis:
     """US dollars of the run up to now; None: it is no run of fleet's."""
     source: str = ""
     """For people: the run's name, or the path."""
+    actions: tuple[ActionUse, ...] = ()
+    """All of the space, by their numbers; empty: continuous, or not told."""
+    waiting: int = 0
+    """Evaluations in a row, up to the end, that were only driven because no new set came; 0: none, or nobody told."""
+    not_numbers: tuple[str, ...] = ()
+    """Where a loss, an entropy or a reward was no number, in words."""
+    unfinished: int = 0
+    """Episodes that had not ended where the records end: they count nowhere."""
 
     @property
     def training(self) -> tuple[Drive, ...]:
