@@ -60,6 +60,7 @@ class IterationRow:
     """From 0."""
     episodes: int
     mean_reward: float
+    """nan, and the completion too: only the trainer tells of its episodes, which knows neither."""
     mean_completion_percent: float
     laps: int
     best_lap_seconds: float | None
@@ -153,13 +154,13 @@ class Analysis:
 
     @property
     def episodes(self) -> int:
-        """Training episodes."""
-        return len(self.training)
+        """Training episodes; also those that only the trainer tells of."""
+        return sum(row.episodes for row in self.rows)
 
     @property
     def laps_completed(self) -> int:
-        """Training episodes that went all the way round."""
-        return sum(one.is_lap for one in self.training)
+        """Training episodes that went all the way round; where there are none, those of evaluations."""
+        return sum(one.is_lap for one in self.training or self.evaluation)
 
     @property
     def best_lap_seconds(self) -> float | None:
@@ -169,8 +170,8 @@ class Analysis:
 
     @property
     def mean_completion_percent(self) -> float | None:
-        """Over training episodes."""
-        driven = self.training
+        """Over training episodes; where none are, over those of evaluations."""
+        driven = self.training or self.evaluation
         return sum(one.progress for one in driven) / len(driven) if driven else None
 
     @property
