@@ -29,7 +29,7 @@ def chart(curve: Curve) -> str:
 
 
 def _key(one: Series) -> str:
-    form = '<path d="M2 6h20"{}/>'.format(_DASH[one.form]) if one.form != "dots" else '<path class="dots" d="M12 6h0"/>'
+    form = f'<path d="M2 6h20"{_DASH[one.form]}/>' if one.form != "dots" else '<path class="dots" d="M12 6h0"/>'
     swatch = f'<svg viewBox="0 0 24 12" class="key line l{one.colour}" aria-hidden="true">{form}</svg>'
     return f"<span>{swatch}{text(one.name)}</span> "
 

@@ -12,7 +12,7 @@ from fleet.workloads.deepracer.analysis.scene import Scene, cost_shares, laps, t
 
 MOST_ROWS = 500
 """Iterations in a table: the newest."""
-MOST_LAPS = 12
+MOST_LAPS, MOST_PLACES = 12, 8
 
 
 def title(scene: Scene) -> str:
@@ -84,14 +84,14 @@ def dollars(value: float | None) -> str:
     return NOTHING if value is None else format_money(round(value * 1e6))
 
 
-def iterations_table(analysis: Analysis) -> Table | None:
+def iterations_table(analysis: Analysis, most: int = MOST_ROWS) -> Table | None:
     """A row for each iteration, the newest first; columns of which nobody told anything are left out."""
     if not analysis.rows:
         return None
     costs = cost_shares(analysis)
-    rows = [iteration_row(row, costs) for row in reversed(analysis.rows[-MOST_ROWS:])]
+    rows = [iteration_row(row, costs) for row in reversed(analysis.rows[-most:])]
     kept = [name for name in rows[0] if any(row[name] != NOTHING for row in rows)]
-    told = f"; the newest {MOST_ROWS} of {len(analysis.rows):,}" if len(analysis.rows) > MOST_ROWS else ""
+    told = f"; {most} of {len(analysis.rows):,}" if len(analysis.rows) > most else ""
     shared = "; cost is shared out by driving time" if costs else ""
     body = tuple(tuple(row[name] for name in kept) for row in rows)
     return Table(
@@ -144,9 +144,9 @@ def _whole(value: int | None) -> str:
     return NOTHING if value is None else f"{value:,}"
 
 
-def troubles_table(drives: Sequence[Drive], world: str) -> Table | None:
+def troubles_table(drives: Sequence[Drive], world: str, most: int = MOST_PLACES) -> Table | None:
     """Where cars leave a track."""
-    found = troubles(drives, world)
+    found = troubles(drives, world, most)
     if not found:
         return None
     rows = tuple(

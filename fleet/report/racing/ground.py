@@ -70,13 +70,15 @@ def maps(ground: Ground, left: Sequence[tuple[float, float]], number: int) -> st
         f'<label for="{name}-{measure}">{text(NAMES[measure][0])}</label>'
         for place, (measure, _) in enumerate(shown)
     )
-    over = "".join(_over(ground, left, frame))
+    below, over = _road(ground.borders, frame), "".join(_over(ground, left, frame))
     drawn = "".join(
-        f'<figure class="map m-{measure}">{_map(of, ground.borders, measure, levels, frame, over, _alt(ground, measure, levels, len(left)))}'
+        f'<figure class="map m-{measure}">'
+        f"{_svg(frame, _alt(ground, measure, levels, len(left)), below + _squares(of, measure, levels, frame) + over)}"
         f"{_scale(measure, levels)}</figure>"
         for measure, levels in shown
     )
-    return f'<fieldset class="maps"><legend>What the map of {text(world)} shows</legend>{choices}{drawn}</fieldset>{_keys(ground, left)}'
+    legend = f"<legend>What the map of {text(world)} shows</legend>"
+    return f'<fieldset class="maps">{legend}{choices}{drawn}</fieldset>{_keys(ground, left)}'
 
 
 def _alt(ground: Ground, measure: Measure, levels: Graded, left: int) -> str:
@@ -87,13 +89,17 @@ def _alt(ground: Ground, measure: Measure, levels: Graded, left: int) -> str:
     return f"Map of {ground.world or 'the track'}, {name.lower()} from {span}, over {ground.heat.steps:,} steps{off}{best}."
 
 
-def _map(of: Squares, borders: Borders | None, measure: Measure, levels: Graded, frame: Frame, over: str, alt: str) -> str:
-    road = (
-        f'<path class="road" d="{frame.path(borders.outer)}z{frame.path(borders.inner)}z"/>' if borders is not None else ""
-    )
-    parts = road + "".join(_level(of, levels, number, frame, measure) for number in range(levels.levels))
+def _svg(frame: Frame, alt: str, drawn: str) -> str:
     box = f'viewBox="0 0 {frame.width:.1f} {frame.height:.1f}"'
-    return f'<svg {box} role="img" aria-label="{text(alt)}" class="ground">{parts}{over}</svg>'
+    return f'<svg {box} role="img" aria-label="{text(alt)}" class="ground">{drawn}</svg>'
+
+
+def _road(lines: Borders | None, frame: Frame) -> str:
+    return f'<path class="road" d="{frame.path(lines.outer)}z{frame.path(lines.inner)}z"/>' if lines is not None else ""
+
+
+def _squares(of: Squares, measure: Measure, levels: Graded, frame: Frame) -> str:
+    return "".join(_level(of, levels, number, frame, measure) for number in range(levels.levels))
 
 
 def _level(of: Squares, levels: Graded, number: int, frame: Frame, measure: Measure) -> str:
@@ -165,11 +171,11 @@ def _start(lines: Borders, frame: Frame) -> str:
 def _keys(ground: Ground, left: Sequence[tuple[float, float]]) -> str:
     keys = []
     if left:
-        keys.append('<span><svg viewBox="0 0 12 12" class="key" aria-hidden="true"><path class="left" d="M2 2l8 8m-8 0l8-8"/></svg>'
-                    "ended beside the track</span>")  # fmt: skip
+        cross = '<svg viewBox="0 0 12 12" class="key" aria-hidden="true"><path class="left" d="M2 2l8 8m-8 0l8-8"/></svg>'
+        keys.append(f"<span>{cross}ended beside the track</span>")
     if ground.best is not None:
-        keys.append('<span><svg viewBox="0 0 24 12" class="key" aria-hidden="true"><path class="best" d="M2 6h20"/></svg>'
-                    f"the best lap, {ground.best.seconds:.2f} s</span>")  # fmt: skip
+        line = '<svg viewBox="0 0 24 12" class="key" aria-hidden="true"><path class="best" d="M2 6h20"/></svg>'
+        keys.append(f"<span>{line}the best lap, {ground.best.seconds:.2f} s</span>")
     if ground.borders is None:
         keys.append("<span>Its borders are not known here.</span>")
     return f'<p class="keys">{" ".join(keys)}</p>' if keys else ""

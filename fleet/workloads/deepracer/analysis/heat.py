@@ -25,7 +25,7 @@ LONGEST_STEP = 2.0
 LEVELS = 8
 """Colours of a map: more are not told apart."""
 MOST, LEAST = 160, 64
-"""Squares along the longer side of what is drawn: each is then seen, on a phone too; of few steps larger squares are drawn."""
+"""Squares along the longer side of what is drawn: each is then seen, on a phone too. Of few steps larger ones."""
 DENSE = 4.0
 """Steps in a square, in the mean, that make a surface of what else is single dots."""
 _HALF, _ROW = 1 << 24, 1 << 26
@@ -58,7 +58,8 @@ class Heat:
         kept = np.isfinite(x) & np.isfinite(y) & np.isfinite(speed) & (np.abs(x) < FAR) & (np.abs(y) < FAR)
         if not kept.any():
             return self
-        column, row = (np.floor(of[kept] / EDGE).astype(np.int64) + _HALF for of in (x, y))
+        column: Ints = np.floor(x[kept] / EDGE).astype(np.int64) + _HALF
+        row: Ints = np.floor(y[kept] / EDGE).astype(np.int64) + _HALF
         known = np.isfinite(reward[kept])
         return self.merge(
             Heat(
@@ -76,8 +77,7 @@ class Heat:
         keys, where = np.unique(np.concatenate([self.keys, other.keys]), return_inverse=True)
 
         def summed(old: Floats, new: Floats) -> Floats:
-            found: Floats = np.bincount(where, weights=np.concatenate([old, new]), minlength=len(keys))
-            return found
+            return np.bincount(where, weights=np.concatenate([old, new]), minlength=len(keys)).astype(np.float64)
 
         return Heat(
             keys,
@@ -185,7 +185,7 @@ class Graded:
 
 
 def graded(values: Floats, measure: Measure, levels: int = LEVELS) -> Graded:
-    """Speeds by equal steps; times and rewards, of which few are much larger than all others, by equally many squares each."""
+    """Speeds by equal steps; times and rewards, of which few are far larger than others, by equally many squares each."""
     known: Bools = np.isfinite(values)
     of = values[known]
     if not len(of):

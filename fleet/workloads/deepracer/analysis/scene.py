@@ -38,8 +38,6 @@ class Lap:
 
     seconds: float
     phase: Phase
-    iteration: int
-    worker: int
     points: Floats
     """Of x and y in metres, by step."""
 
@@ -95,7 +93,7 @@ def ends(drives: Iterable[Drive], world: str) -> list[tuple[float, float]]:
     return found[-MOST_ENDS:]
 
 
-def troubles(drives: Sequence[Drive], world: str, most: int = 8) -> list[Trouble]:
+def troubles(drives: Sequence[Drive], world: str, most: int) -> list[Trouble]:
     """The places where training episodes most often ended beside a track; none if waypoints are not told."""
     left = [
         one

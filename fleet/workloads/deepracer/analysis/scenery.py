@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from fleet.workloads.deepracer.analysis.analysing import numbered
 from fleet.workloads.deepracer.analysis.heat import Heat, step_seconds
 from fleet.workloads.deepracer.analysis.recording import STATUSES, PartRecord, Recording, Steps, Trace, Truths
 from fleet.workloads.deepracer.analysis.scene import Borders, Ground, Lap, borders
@@ -114,8 +115,8 @@ def _add(seen: _Seen, trace: Trace, counts: Truths) -> None:
     before = max(0, begin - 1)  # the time of the first one is told by the one before
     took = step_seconds(steps.drive[before:], steps.at[before:])[begin - before :]
     new = counts[begin:]
-    columns = (of[begin:][new] for of in (steps.x, steps.y, steps.speed, steps.reward))
-    seen.heat = seen.heat.add(*columns, took[new])
+    x, y, speed, reward = (of[begin:][new] for of in (steps.x, steps.y, steps.speed, steps.reward))
+    seen.heat = seen.heat.add(x, y, speed, reward, took[new])
     for first, last in _ended(steps, seen.begun):
         seen.begun = last + 1
         if counts[last]:
@@ -144,14 +145,14 @@ def _better(best: Lap | None, trace: Trace, first: int, last: int) -> Lap | None
         return best
     places = np.stack([steps.x[first : last + 1], steps.y[first : last + 1]], axis=1)
     points = places[np.isfinite(places).all(axis=1)]
-    return Lap(seconds, trace.phase, int(steps.iteration[first]), trace.worker, points) if len(points) > 1 else best
+    return Lap(seconds, trace.phase, points) if len(points) > 1 else best
 
 
 def only(recording: Recording, first: int, last: int) -> Recording:
     """The steps of these iterations of the run alone: for a map of a stretch of it."""
     parts = []
-    for part in recording.parts:
-        held: Mapping[int, int] = {own: whole for own, whole in part.whole.items() if first <= whole <= last}
+    for part, counted in zip(recording.parts, numbered(recording.parts), strict=True):
+        held: Mapping[int, int] = {own: whole for own, whole in counted.items() if first <= whole <= last}
         traces = []
         for trace in part.traces:
             own = np.fromiter(held, dtype=np.int64, count=len(held))
