@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fleet.cli.ask import confirm
 from fleet.cli.output import CHOSEN, emit, say
-from fleet.model.errors import FleetError
+from fleet.workloads.deepracer.named import must_be_a_model
 from fleet.workloads.deepracer.pointers import read_pointers
 from fleet.workloads.deepracer.prefix import Prefix, Stat, open_prefix
 from fleet.workloads.deepracer.repair import AFTER_NAN, LOCK, Format, Repair, carry_out, plan_repair
-from fleet.workloads.deepracer.sets import MODEL, sets_of
 
 if TYPE_CHECKING:
     from fleet.cli.objects import DeepRacerRepairObject
 
 FRESH = 120.0
 """Seconds. A trainer holds its lock for less: an older one is nobody's any more."""
-SHOWN = 5
-"""Prefixes that a message names at most."""
 
 
 def repair(place: str, *, apply: bool, after_nan: bool, form: Format, yes: bool, as_json: bool) -> int:
     """Look, say what was found, and mend it if that was asked for."""
     prefix = open_prefix(place)
     listing = prefix.list()
-    _must_be_a_model(prefix.where, listing)
+    must_be_a_model(prefix.where, listing)
     plan = plan_repair(listing, read_pointers(prefix, listing), format=form, back=AFTER_NAN if after_nan else 0)
     say(f"{prefix.where}:")
     for sentence in plan.words:
@@ -67,22 +63,3 @@ def _warn_of_a_young_lock(prefix: Prefix, listing: Mapping[str, Stat]) -> bool:
         f"Note: {LOCK} is {age:.0f} s old, so the trainer may be alive. Stop it first: a repair sets aside what it writes.\n"
     )
     return True
-
-
-def _must_be_a_model(where: str, listing: Mapping[str, Stat]) -> None:
-    """What people name by mistake is told from a model that has not much yet. Raises FleetError."""
-    if not listing:
-        if Path(where).is_dir():
-            return  # a folder in which only signals were
-        raise FleetError(f"there is nothing at {where}", "Name the model's folder or prefix: the one that holds model/.")
-    if any(name.startswith(MODEL) and name.endswith("/xl.meta") for name in listing):
-        hint = "Name it as s3://bucket/prefix, with AWS_ENDPOINT_URL and MinIO's keys in the environment."
-        raise FleetError(f"{where} is MinIO's own storage, whose files only MinIO may touch", hint)
-    if any(name.startswith((MODEL, "ip/", "training_params")) for name in listing):
-        return
-    if sets_of({MODEL + name: stat for name, stat in listing.items()}):
-        raise FleetError(f"{where} is a model's inner folder", "Name the one that it lies in.")
-    held = sorted({name.rpartition(f"/{MODEL}")[0] for name in listing if f"/{MODEL}" in name})
-    more = f" and {len(held) - SHOWN} more" if len(held) > SHOWN else ""
-    hint = f"Below it are: {', '.join(held[:SHOWN])}{more}." if held else "A model's folder or prefix holds model/."
-    raise FleetError(f"{where} is no model", hint)

@@ -54,7 +54,9 @@ def course(now: float) -> Course:
     return Course(run=RUN, iterations=4, reached=4, legs=legs, nan_retries=1)
 
 
-def recorded(workload: dict[str, Any] | None, provider: str = "local") -> Controller:
+def recorded(
+    workload: dict[str, Any] | None, provider: str = "local", *, name: str = "racer", workdir_key: str | None = None
+) -> Controller:
     """A run whose second machine trains, by the journal alone."""
     home = open_home()
     home.path.mkdir(exist_ok=True)
@@ -62,12 +64,12 @@ def recorded(workload: dict[str, Any] | None, provider: str = "local") -> Contro
     now = controller.objects.now()
     offer = Offer(provider=provider, region="here", zone="here-a", instance_type="small", market=Market.SPOT, price=1,
                   on_demand_price=2)  # fmt: skip
-    job = Job(name="racer", workload=workload) if workload is not None else Job(name="racer", run="x")
+    job = Job(name=name, workload=workload) if workload is not None else Job(name=name, run="x")
     volume = Volume(
         volume_id="vol-1", region="here", zone="here-a", size_gb=9, state=VolumeState.AVAILABLE, created_at=now, price=1
     )
     events: list[Any] = [
-        ev.RunCreated(at=now, run_id=RUN, name="racer", job=job, workdir_key=None, mounts={}),
+        ev.RunCreated(at=now, run_id=RUN, name=name, job=job, workdir_key=workdir_key, mounts={}),
         ev.VolumeMade(at=now, run_id=RUN, provider=provider, volume=volume),
     ]
     for attempt in (1, 2):

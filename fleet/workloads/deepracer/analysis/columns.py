@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from fleet.workloads.deepracer.analysis.recording import STATUSES, Floats, Steps, Truths, Whole, joined
+from fleet.workloads.deepracer.analysis.steps import STATUSES, Floats, Steps, Truths, Whole, joined
 from fleet.workloads.deepracer.simtrace import LEAST_FIELDS, UNIX, Step, step_of
 
 CHUNK = 4096

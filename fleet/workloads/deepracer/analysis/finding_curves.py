@@ -8,7 +8,7 @@ from itertools import pairwise
 from statistics import fmean, median
 
 from fleet.workloads.deepracer.analysis.model import Analysis, Finding, IterationRow
-from fleet.workloads.deepracer.analysis.series import by_iteration, error_of, level_of, line_of, settled
+from fleet.workloads.deepracer.analysis.series import by_iteration, error_of, level_of, line_of, settled, steady_gain
 
 LEAST = 10
 """Iterations before a curve is judged: with the usual 20 episodes each, 200. Healthy trainings rise within these."""
@@ -45,9 +45,9 @@ def flat_reward(analysis: Analysis) -> Finding | None:
     if len(seen) < LEAST or zigzag(analysis) is not None:
         return None
     rewards, completion = [row.mean_reward for row in seen], [row.mean_completion_percent for row in seen]
-    if fmean(completion) >= DRIVES_WELL or line_of(completion).gain >= FLAT_COMPLETION:
+    if fmean(completion) >= DRIVES_WELL or steady_gain(completion) >= FLAT_COMPLETION:
         return None
-    gain = line_of(rewards).gain / level_of(rewards)
+    gain = steady_gain(rewards) / level_of(rewards)
     if not -FALL < gain < FLAT_GAIN:
         return None
     return Finding(

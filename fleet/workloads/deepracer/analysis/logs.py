@@ -19,8 +19,9 @@ from fleet.workloads.deepracer.analysis.numbering import (
     in_order,
     without_false_starts,
 )
-from fleet.workloads.deepracer.analysis.recording import PartRecord, Setup, Steps, Trace, Whole
+from fleet.workloads.deepracer.analysis.recording import PartRecord, Setup, Trace
 from fleet.workloads.deepracer.analysis.setups import HYPERPARAMETERS, setup_of, worker_in
+from fleet.workloads.deepracer.analysis.steps import Steps, Whole
 from fleet.workloads.deepracer.analysis.trainer_lines import Said, said
 from fleet.workloads.deepracer.metrics import Evaluated
 from fleet.workloads.deepracer.simtrace import MARK

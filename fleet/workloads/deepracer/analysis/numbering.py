@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from fleet.workloads.deepracer.analysis.model import Phase
-from fleet.workloads.deepracer.analysis.recording import Steps, Truths, Whole
+from fleet.workloads.deepracer.analysis.steps import Steps, Truths, Whole
 
 FIRST = 1
 """No episode's first step has a larger number: from 1 today, from 0 in 2019."""

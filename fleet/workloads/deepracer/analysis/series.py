@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from statistics import fmean, median, stdev
 
 from fleet.workloads.deepracer.analysis.model import Drive, IterationRow
@@ -47,6 +48,12 @@ def line_of(values: Sequence[float]) -> Line:
     if error <= abs(level) * 1e-9:
         return Line(gain, math.copysign(math.inf, slope) if abs(gain) > abs(level) * 1e-9 else 0.0)
     return Line(gain, slope / error)
+
+
+def steady_gain(values: Sequence[float]) -> float:
+    """From the first to the last, by the median of the slopes of all pairs: single bad iterations do not count (Theil-Sen)."""
+    pairs = combinations(enumerate(values), 2)
+    return median((after - before) / (late - early) for (early, before), (late, after) in pairs) * (len(values) - 1)
 
 
 def level_of(values: Sequence[float]) -> float:

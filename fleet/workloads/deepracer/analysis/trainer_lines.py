@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fleet.workloads.deepracer.analysis.recording import Epoch, Heard, Whole
+from fleet.workloads.deepracer.analysis.recording import Epoch, Heard
 from fleet.workloads.deepracer.analysis.setups import lines_with
+from fleet.workloads.deepracer.analysis.steps import Whole
 from fleet.workloads.deepracer.metrics import Evaluated
 from fleet.workloads.deepracer.signals import Signal, heard
 
