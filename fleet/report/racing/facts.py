@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from fleet.model.units import format_duration, format_money
@@ -48,10 +49,10 @@ def facts(scene: Scene) -> list[tuple[str, str]]:
     found += [("Iterations", f"{len(a.rows):,}"), ("Episodes", f"{a.episodes:,}"), ("Whole laps", f"{a.laps_completed:,}")]
     found.append(("Best lap", seconds(a.best_lap_seconds)))
     if last is not None:
-        found.append(("Completion, newest", f"{last.mean_completion_percent:.0f} %"))
+        found.append(("Completion, newest", percent(last.mean_completion_percent, 0)))
         found.append(("Reward, newest", number(last.mean_reward)))
     if evaluated is not None:
-        found.append(("Evaluated", f"{evaluated.evaluated_percent:.0f} % in {evaluated.iteration}"))
+        found.append((f"Evaluated after {evaluated.iteration}", percent(evaluated.evaluated_percent, 0)))
     found.append(("Entropy", _newest(a.rows, "entropy", 3)))
     found.append(("Real-time factor", _newest(a.rows, "real_time_factor", 2)))
     if a.seconds is not None:
@@ -64,7 +65,16 @@ def facts(scene: Scene) -> list[tuple[str, str]]:
 def _newest(rows: Sequence[IterationRow], name: str, digits: int) -> str:
     """The newest value that is known."""
     known = next((value for row in reversed(rows) if (value := getattr(row, name)) is not None), None)
-    return NOTHING if known is None else f"{known:.{digits}f}"
+    return _digits(known, digits)
+
+
+def _digits(value: float | None, digits: int) -> str:
+    return NOTHING if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """Of the lap; a dash where nobody told."""
+    return NOTHING if value is None or not math.isfinite(value) else f"{value:.{digits}f} %"
 
 
 def seconds(value: float | None) -> str:
@@ -74,7 +84,7 @@ def seconds(value: float | None) -> str:
 
 def number(value: float | None) -> str:
     """As many digits as say something."""
-    if value is None:
+    if value is None or not math.isfinite(value):
         return NOTHING
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
 
@@ -105,18 +115,18 @@ def iteration_row(row: IterationRow, costs: Mapping[int, float]) -> dict[str, st
         "Iteration": str(row.iteration),
         "Episodes": f"{row.episodes:,}",
         "Reward": number(row.mean_reward),
-        "Completion": f"{row.mean_completion_percent:.1f} %",
+        "Completion": percent(row.mean_completion_percent),
         "Laps": str(row.laps),
         "Best lap": seconds(row.best_lap_seconds),
         "Mean lap": seconds(row.mean_lap_seconds),
         "Spread": seconds(row.lap_spread_seconds),
         "Off track": str(row.off_track),
-        "Evaluated": NOTHING if row.evaluated_percent is None else f"{row.evaluated_percent:.1f} %",
-        "Entropy": NOTHING if row.entropy is None else f"{row.entropy:.3f}",
-        "Loss": NOTHING if row.surrogate_loss is None else f"{row.surrogate_loss:.4f}",
-        "KL": NOTHING if row.kl_divergence is None else f"{row.kl_divergence:.4f}",
-        "Steps/s": NOTHING if row.steps_per_second is None else f"{row.steps_per_second:.1f}",
-        "Real time": NOTHING if row.real_time_factor is None else f"{row.real_time_factor:.2f}",
+        "Evaluated": percent(row.evaluated_percent),
+        "Entropy": _digits(row.entropy, 3),
+        "Loss": _digits(row.surrogate_loss, 4),
+        "KL": _digits(row.kl_divergence, 4),
+        "Steps/s": _digits(row.steps_per_second, 1),
+        "Real time": _digits(row.real_time_factor, 2),
         "Cost": dollars(costs.get(row.iteration)),
     }
 

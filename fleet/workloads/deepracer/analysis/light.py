@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fleet.workloads.deepracer.analysis.recording import STATUSES, Steps, Whole
+from fleet.workloads.deepracer.analysis.steps import STATUSES, Steps, Whole
 from fleet.workloads.deepracer.analysis.tables import Summed
 from fleet.workloads.deepracer.analysis.traced import Tracks
 
