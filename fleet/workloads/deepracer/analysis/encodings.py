@@ -6,6 +6,7 @@ import codecs
 import re
 
 _COLOUR = re.compile(rb"\x1b(?:\[[0-9;?]*[A-Za-z]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?)")
+MOSTLY = 0.8
 _SAMPLE = 4096
 """Bytes at the beginning that tell the encoding."""
 
@@ -25,21 +26,24 @@ def plain(data: bytes) -> bytes:
 
 def _in_bytes(data: bytes) -> bytes:
     """UTF-16 as UTF-8: PowerShell writes it, with or without its mark."""
-    wide = _wide(data)
+    wide = wide_of(data)
     if wide is not None:
         return data.decode(wide, "replace").removeprefix("\ufeff").encode("utf-8", "replace")
-    return data.removeprefix(codecs.BOM_UTF8)
+    return data.replace(codecs.BOM_UTF8, b"")
 
 
-def _wide(data: bytes) -> str | None:
+def wide_of(data: bytes) -> str | None:
+    """The encoding, if its characters take two bytes; None: they do not."""
     if data.startswith(codecs.BOM_UTF16_LE):
         return "utf-16-le"
     if data.startswith(codecs.BOM_UTF16_BE):
         return "utf-16-be"
     sample = data[:_SAMPLE]
     pairs = len(sample) // 2
-    if pairs and sample[1::2].count(0) > pairs * 0.8:
+    if not pairs:
+        return None
+    first, second = (sample[begin::2].count(0) / pairs for begin in (0, 1))
+    # A file that a crash left full of zeros has both.
+    if second > MOSTLY and first < 1 - MOSTLY:
         return "utf-16-le"
-    if pairs and sample[0::2].count(0) > pairs * 0.8:
-        return "utf-16-be"
-    return None
+    return "utf-16-be" if first > MOSTLY and second < 1 - MOSTLY else None

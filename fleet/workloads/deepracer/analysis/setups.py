@@ -10,8 +10,11 @@ from typing import Any
 from fleet.workloads.deepracer.analysis.recording import Setup
 
 HYPERPARAMETERS = b"Using the following hyper-parameters"
-_MOST = 4000
+_MOST = 8000
 """Bytes after that line within which the hyperparameters stand, prefixes of lines among them."""
+MOST_EPISODES = 1_000_000
+MOST_LINES = 40
+"""Of hyperparameters: there are some fifteen."""
 _PAIR = re.compile(rb'"(\w+)":\s*("[^"\n]*"|[-+.\w]+)')
 _ACTIONS = b"ction space from file: "
 _FIELDS: Mapping[str, tuple[bytes, ...]] = {
@@ -27,6 +30,8 @@ _WORKER = re.compile(rb"Starting as worker (\d{1,4})\b")
 _ANCHORS = {"track": (b"WORLD_NAME", b"World name", b"using world"), "race": (b"RACE_TYPE",), "job": (b"JOB_TYPE",),
             "workers": (b"NUM_WORKERS",), "prefix": (b"S3 prefix",), "version": (b"simapp_version",)}  # fmt: skip
 """What is looked for before an expression is tried: finding a word in megabytes is fast, trying expressions is not."""
+MARKS = (*(anchor for anchors in _ANCHORS.values() for anchor in anchors), _ACTIONS)
+"""Of lines that say something of it."""
 
 
 def lines_with(data: bytes, mark: bytes) -> Iterator[tuple[int, bytes]]:
@@ -55,6 +60,15 @@ def setup_of(data: bytes) -> Setup:
         prefix=told["prefix"],
         version=told["version"],
     )
+
+
+def per_worker(setup: Setup, worker: int) -> int | None:
+    """Episodes that a worker drives in an iteration, which share them as evenly as they can; None: not told."""
+    told = setup.hyperparameters.get("num_episodes_between_training")
+    if not isinstance(told, (int, float)) or not 1 <= told <= MOST_EPISODES:
+        return None
+    each, more = divmod(int(told), max(1, setup.workers or 1))
+    return max(1, each + (worker < more))
 
 
 def worker_in(data: bytes) -> int | None:

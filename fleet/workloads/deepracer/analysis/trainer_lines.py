@@ -25,6 +25,10 @@ _TROUBLE = (b"NaN detected in loss function", b"Reward function error", b"in cus
             b"simapp_exception", b"FAULT_CODE:", b"Found a lock file", b"ran out of memory", b"OOM when allocating",
             b"CUDA_ERROR_OUT_OF_MEMORY", b"No space left on device")  # fmt: skip
 _ADDITIONAL = b"Additional evaluation"
+_EPISODES = (b"Training> Name", b"Training - Name")
+_POLICY, _SAVING, _BEST = b"Policy training", b"Checkpoint> Saving in path=", b"Best checkpoint number:"
+MARKS = (RESTORING, EVALUATED, _FINISHED, *_TROUBLE, _ADDITIONAL, *_EPISODES, _POLICY, _SAVING, _BEST)
+"""Of lines that mean something."""
 WHOLE_LAP = 100.0
 
 
@@ -48,10 +52,10 @@ class Said:
 def said(data: bytes) -> Said:
     """Everything but the steps. Never raises."""
     episodes, epochs = _episodes_and_epochs(data)
-    sets = [signal.n for _, signal in _signals(data, b"Checkpoint> Saving in path=") if signal.n is not None]
-    best = [signal.n for _, signal in _signals(data, b"Best checkpoint number:")]
+    sets = [signal.n for _, signal in _signals(data, _SAVING) if signal.n is not None]
+    best = [signal.n for _, signal in _signals(data, _BEST)]
     trouble = [(place, one) for mark in _TROUBLE for place, one in _signals(data, mark)]
-    trouble += [(place, one) for place, one in _signals(data, b"Policy training") if one.kind == "nan"]
+    trouble += [(place, one) for place, one in _signals(data, _POLICY) if one.kind == "nan"]
     first: dict[str, Signal] = {}
     for _, one in sorted(trouble, key=lambda pair: pair[0]):
         first.setdefault(one.kind, one)
@@ -82,7 +86,7 @@ def _episodes_and_epochs(data: bytes) -> tuple[tuple[Heard, ...], tuple[Epoch, .
     """Epochs belong to the iteration of the episodes told before them, and never to one that was trained on already:
     simulators always say 0, and of some logs only the epochs are left. What is said twice, by coach too, is taken once.
     """
-    told = [pair for mark in (b"Training> Name", b"Training - Name", b"Policy training") for pair in _signals(data, mark)]
+    told = [pair for mark in (*_EPISODES, _POLICY) for pair in _signals(data, mark)]
     episodes: dict[Heard, None] = {}
     epochs: list[Epoch] = []
     told_iteration, before = -1, ""
