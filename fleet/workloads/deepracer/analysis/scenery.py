@@ -10,8 +10,8 @@ import numpy as np
 from fleet.workloads.deepracer.analysis.analysing import numbered
 from fleet.workloads.deepracer.analysis.heat import Heat, step_seconds
 from fleet.workloads.deepracer.analysis.recording import PartRecord, Recording, Trace
-from fleet.workloads.deepracer.analysis.steps import STATUSES, Steps, Truths
 from fleet.workloads.deepracer.analysis.scene import Borders, Ground, Lap, borders
+from fleet.workloads.deepracer.analysis.steps import STATUSES, Steps, Truths
 from fleet.workloads.deepracer.checking.tracks import Tracks
 
 _COMPLETE = STATUSES.index("lap_complete")

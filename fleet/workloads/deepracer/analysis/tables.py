@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fleet.model.errors import FleetError
-from fleet.workloads.deepracer.analysis.recording import STATUSES, Steps, Whole, joined
+from fleet.workloads.deepracer.analysis.steps import STATUSES, Steps, Whole, joined
 from fleet.workloads.deepracer.analysis.traced import Traced, Tracks
 
 NAMES = {"number": "steps", "x": "x", "y": "y", "heading": "yaw", "steering": "steering_angle", "speed": "speed",

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fleet.workloads.deepracer.analysis.model import Phase
-from fleet.workloads.deepracer.analysis.recording import STATUSES, PartRecord, Recording, Steps, Trace, Truths, Whole
+from fleet.workloads.deepracer.analysis.recording import PartRecord, Recording, Trace
+from fleet.workloads.deepracer.analysis.steps import STATUSES, Steps, Truths, Whole
 from fleet.workloads.deepracer.metrics import COMPLETE
 from fleet.workloads.deepracer.records import STATUS_WORDS
 
