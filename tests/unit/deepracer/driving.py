@@ -44,8 +44,6 @@ def recorded(*traces: Trace, name: str = "racer-1") -> Recording:
     return Recording(name, (PartRecord(name, traces=traces, whole={one: one for one in sorted(own)}),))
 
 
-
-
 def circle(*pieces: Steps, world: str = "circle", worker: int = 0) -> Trace:
     """One worker's training."""
     return Trace(worker, "training", joined(pieces), track=world)
