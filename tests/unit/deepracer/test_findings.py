@@ -211,10 +211,12 @@ def test_the_usual_real_time_factor_is_not_slow() -> None:
 
 
 def test_a_corner_that_most_cars_fail_at_is_named() -> None:
-    drives = [drive(0, at, end_waypoint=45 + at % 3 if at % 4 else at) for at in range(80)]
+    drives = [drive(0, at, end=(1.0, -2.0), end_waypoint=45 + at % 3 if at % 4 else at) for at in range(80)]
     found = only(Analysis(drives=tuple(drives)), "hard-corner")
-    assert "waypoint 46" in found.message
+    assert "waypoint 45 (at 1.0, -2.0 m)" in found.message
 
 
 def test_cars_that_leave_the_track_everywhere_name_no_corner() -> None:
-    assert "hard-corner" not in codes(Analysis(drives=tuple(drive(0, at, end_waypoint=at) for at in range(150))))
+    assert "hard-corner" not in codes(
+        Analysis(drives=tuple(drive(0, at, end=(1.0, at / 5), end_waypoint=at) for at in range(150)))
+    )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from statistics import fmean
 
 from fleet.workloads.deepracer.analysis.model import Analysis, Drive, Finding
+from fleet.workloads.deepracer.analysis.places import off_track_places
 from fleet.workloads.deepracer.analysis.series import told
 from fleet.workloads.deepracer.stack_checks import SLOW
 
@@ -30,8 +30,6 @@ TRACK_LEAST = 3
 """Laps on a track before they are compared."""
 CORNER_SHARE, CORNER_LEAST = 0.5, 20
 """Of the cars that leave the track, and how many must: a training that is begun all round the track leaves it everywhere."""
-CORNER_WIDTH = 3
-"""Waypoints to each side that are the same place: about a metre."""
 SLOW_ROWS = 5
 """Iterations whose mean is the present factor."""
 
@@ -130,18 +128,15 @@ def slow_simulation(analysis: Analysis) -> Finding | None:
 
 def hard_corner(analysis: Analysis) -> Finding | None:
     """Most of the cars that leave the track leave it in one place."""
-    off = [drive for drive in analysis.training[-2 * RECENT :] if drive.is_off_track and drive.end_waypoint is not None]
-    if len(off) < CORNER_LEAST:
+    places = off_track_places(analysis.training[-2 * RECENT :])
+    count = sum(place.episodes for place in places)
+    if count < CORNER_LEAST or places[0].episodes < CORNER_SHARE * count:
         return None
-    places = Counter(drive.end_waypoint for drive in off if drive.end_waypoint is not None)
-    around = {at: sum(places[at + by] for by in range(-CORNER_WIDTH, CORNER_WIDTH + 1)) for at in places}
-    worst = max(around, key=lambda at: (around[at], places[at]))
-    share = around[worst] / len(off)
-    if share < CORNER_SHARE:
-        return None
+    worst, share = places[0], places[0].episodes / count
     return Finding(
         "hard-corner",
-        f"{share:.0%} of the last {len(off)} cars that left the track left it at waypoint {worst}: reward slower or earlier "
-        "turning there, and see that the actions turn sharply enough for it.",
+        f"{share:.0%} of the last {count} cars that left the track left it around waypoint {worst.waypoint} (at "
+        f"{worst.x:.1f}, {worst.y:.1f} m): reward slower or earlier turning there, and see that the actions turn sharply "
+        "enough for it.",
         round(share * 100, 2),
     )

@@ -51,7 +51,7 @@ def line_of(values: Sequence[float]) -> Line:
 
 
 def steady_gain(values: Sequence[float]) -> float:
-    """From the first to the last, by the median of the slopes of all pairs: single bad iterations do not count (Theil-Sen)."""
+    """From the first to the last, by the median of the slopes of all pairs (Theil-Sen): single bad ones do not count."""
     pairs = combinations(enumerate(values), 2)
     return median((after - before) / (late - early) for (early, before), (late, after) in pairs) * (len(values) - 1)
 
