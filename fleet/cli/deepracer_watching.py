@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from fleet.model.errors import StoreError
@@ -13,7 +13,7 @@ from fleet.workloads.deepracer.analysis.analysing import analyse
 from fleet.workloads.deepracer.analysis.light import summed
 from fleet.workloads.deepracer.analysis.model import Analysis
 from fleet.workloads.deepracer.analysis.recording import Recording
-from fleet.workloads.deepracer.analysis.scene import Scene
+from fleet.workloads.deepracer.analysis.scene import Scene, named
 from fleet.workloads.deepracer.analysis.scenery import Scenery
 
 SHARE = 0.008
@@ -33,6 +33,10 @@ class Source(Protocol):
         """The run's state in words, and whether nothing more will come; ``""``: it is no run of fleet's."""
         ...
 
+    def outcome(self) -> str | None:
+        """How the run ended: ``succeeded``, ``failed`` …; None: it goes on, or it is none of fleet's."""
+        ...
+
 
 @dataclass
 class Watching:
@@ -41,6 +45,8 @@ class Watching:
     source: Source
     scenery: Scenery
     every: float
+    world: str = ""
+    """The track, where the records do not name it."""
     now: Callable[[], float] = time.time
     cpu: Callable[[], float] = time.process_time
     analysis: Analysis = field(default_factory=Analysis)
@@ -79,13 +85,14 @@ class Watching:
         with self._lock:
             if self._scene is None or self._scene[0] != self.number:
                 grounds = self.scenery.grounds(self._recording) if self._recording is not None else ()
-                self._scene = (self.number, Scene(self.analysis, grounds, self._at, self.state, self.ended))
+                scene = Scene(self.analysis, grounds, self._at, self.state, self.ended)
+                self._scene = (self.number, named(scene, self.world))
             return self._scene
 
     def words(self) -> Scene:
         """The same without the maps: for the terminal."""
         with self._lock:
-            return replace(Scene(self.analysis), at=self._at, state=self.state, ended=self.ended)
+            return named(Scene(self.analysis, (), self._at, self.state, self.ended), self.world)
 
     def pause(self) -> float:
         """Seconds until the next look: longer than was asked for where looks are dear. The first one, which reads all that

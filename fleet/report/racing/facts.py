@@ -161,13 +161,13 @@ def troubles_table(drives: Sequence[Drive], world: str, most: int = MOST_PLACES)
         return None
     rows = tuple(
         (
-            f"{one.first} to {one.last}",
-            f"{one.count:,}",
+            f"{one.place.waypoint}",
+            f"{one.place.episodes:,}",
             f"{100 * one.share:.0f} %",
             f"{one.lately:,}",
-            NOTHING if one.x != one.x else f"{one.x:.1f}, {one.y:.1f}",
+            f"{one.place.x:.1f}, {one.place.y:.1f}",
         )
         for one in found
     )
-    head = ("Waypoints", "Episodes", "Of all", "In the newest fifth", "Near x, y (m)")
+    head = ("Waypoint", "Episodes", "Of all", "In the newest fifth", "At x, y (m)")
     return Table("Where episodes of training ended beside the track, the most first", head, rows, frozenset(range(1, 5)))

@@ -101,7 +101,7 @@ def _table(of: Table) -> str:
     label = text(of.caption)
     # Reached by the keyboard, where it is wider than the screen.
     region = f'<div class="scroll" role="region" aria-label="{label}" tabindex="0">'
-    table = f"<table><caption>{label}</caption><thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody></table>"
+    table = f"<table><caption><span>{label}</span></caption><thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody></table>"
     return f"{region}{table}</div>\n"
 
 

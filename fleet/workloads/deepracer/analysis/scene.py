@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-
-import numpy as np
+from dataclasses import dataclass, field, replace
 
 from fleet.workloads.deepracer.analysis.heat import Heat
 from fleet.workloads.deepracer.analysis.model import Analysis, Drive, Phase
+from fleet.workloads.deepracer.analysis.places import NEAR, Place, off_track_places
 from fleet.workloads.deepracer.checking.track import Floats, Track
 from fleet.workloads.deepracer.checking.tracks import Tracks
 
-STRETCH = 5
-"""Waypoints that are told as one place: a bend is longer than the distance between two of them."""
+NEWEST = 0.2
+"""Of the iterations: what was driven lately."""
 MOST_ENDS = 600
 """Places that a map marks: the newest; more would hide what is below them."""
 
@@ -69,22 +68,23 @@ class Scene:
     """Nothing more will come."""
 
 
+def named(scene: Scene, world: str) -> Scene:
+    """Episodes whose track nobody told were driven on this one; empty: leave them so."""
+    if not world:
+        return scene
+    drives = tuple(one if one.track else replace(one, track=world) for one in scene.analysis.drives)
+    return replace(scene, analysis=replace(scene.analysis, drives=drives, tracks=scene.analysis.tracks or (world,)))
+
+
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """A place where cars leave the track."""
 
-    first: int
-    """Waypoint."""
-    last: int
-    count: int
-    """Episodes of training that ended there beside the track."""
+    place: Place
     share: float
-    """Of all that ended beside the track."""
-    x: float
-    y: float
-    """The middle of where they ended, metres."""
+    """Of all training episodes that ended beside the track."""
     lately: int
-    """Of those, in the newest fifth of the iterations: whether it is still so."""
+    """Of its episodes those in the newest fifth of the iterations: whether it is still so."""
 
 
 def ends(drives: Iterable[Drive], world: str) -> list[tuple[float, float]]:
@@ -95,32 +95,15 @@ def ends(drives: Iterable[Drive], world: str) -> list[tuple[float, float]]:
 
 def troubles(drives: Sequence[Drive], world: str, most: int) -> list[Trouble]:
     """The places where training episodes most often ended beside a track; none if waypoints are not told."""
-    left = [
-        one
-        for one in drives
-        if one.phase == "training" and one.is_off_track and one.track == world and one.end_waypoint is not None
-    ]
+    left = [one for one in drives if one.phase == "training" and one.is_off_track and one.track == world]
+    places = off_track_places(left)
+    total = sum(one.episodes for one in places)
     newest = max((one.iteration for one in left), default=0)
-    places: dict[int, list[Drive]] = {}
-    for one in left:
-        assert one.end_waypoint is not None
-        places.setdefault(one.end_waypoint // STRETCH, []).append(one)
-    found = []
-    for number, here in places.items():
-        known = np.array([one.end for one in here if one.end is not None], dtype=np.float64).reshape(-1, 2)
-        middle = known.mean(axis=0) if len(known) else np.array([np.nan, np.nan])
-        found.append(
-            Trouble(
-                first=number * STRETCH,
-                last=number * STRETCH + STRETCH - 1,
-                count=len(here),
-                share=len(here) / len(left),
-                x=float(middle[0]),
-                y=float(middle[1]),
-                lately=sum(one.iteration > 0.8 * newest for one in here),
-            )
-        )
-    return sorted(found, key=lambda one: (-one.count, one.first))[:most]
+    late = [one for one in left if one.iteration > (1 - NEWEST) * newest]
+    return [
+        Trouble(one, one.episodes / total, sum(abs((drive.end_waypoint or 0) - one.waypoint) <= NEAR for drive in late))
+        for one in places[:most]
+    ]
 
 
 def borders(world: str, tracks: Tracks) -> Borders | None:
