@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean, pstdev
 
@@ -15,6 +15,7 @@ from fleet.workloads.deepracer.analysis.joining import drives_of
 from fleet.workloads.deepracer.analysis.model import ActionUse, Analysis, Drive, IterationRow
 from fleet.workloads.deepracer.analysis.recording import Epoch, PartRecord, Recording
 from fleet.workloads.deepracer.analysis.series import by_iteration, told
+from fleet.workloads.deepracer.analysis.tables import Summed
 from fleet.workloads.deepracer.analysis.traced import Tracks, traced
 from fleet.workloads.deepracer.faults import Fault, of_fault_code, of_kind
 from fleet.workloads.deepracer.metrics import Evaluated, evaluations
@@ -24,11 +25,13 @@ FAULT_KINDS = ("reward-error", "out-of-memory", "disk-full")
 """Of what a log tells: those that spoil a training, whoever ran it."""
 
 
-def analyse(recording: Recording) -> Analysis:
-    """All that can be said of it. Raises FleetError if there are traces and deepracer-utils is not installed."""
+def analyse(recording: Recording, sums: Callable[[Tracks], Sequence[Summed]] = tables.summed) -> Analysis:
+    """All that can be said of it. Raises FleetError if there are traces and deepracer-utils, which sums their episodes up if
+    nothing else is to (``light.summed``), is not installed.
+    """
     numbering = numbered(recording.parts)
     tracks = traced(recording, numbering)
-    drives, problems = drives_of(recording, numbering, tracks, tables.summed(tracks))
+    drives, problems = drives_of(recording, numbering, tracks, sums(tracks))
     found = Analysis(
         drives=drives,
         rows=tuple(_rows(recording, numbering, tracks, drives)),
