@@ -21,10 +21,8 @@ from tests.unit.deepracer.analyses import data, lines
 from tests.unit.deepracer.test_metrics import entry, text
 from tests.unit.deepracer.test_read_logs import setup
 
-HEAD = (
-    "episode,steps,X,Y,yaw,steer,throttle,action,reward,done,all_wheels_on_track,progress,closest_waypoint,track_len,tstamp,"
-)
-HEAD += "episode_status,pause_duration\n"
+HEAD = "episode,steps,X,Y,yaw,steer,throttle,action,reward,done,all_wheels_on_track,progress,closest_waypoint,track_len,"
+HEAD += "tstamp,episode_status,pause_duration\n"
 
 
 def csv(*episodes: int, steps: int = 5) -> str:
