@@ -361,9 +361,21 @@ def test_no_damage_makes_it_fail(chosen: st.DataObject) -> None:
     assert all(len(trace.steps) for part in read.parts for trace in part.traces)
 
 
-DAMAGE = [b"SIM_TRACE_LOG:", b"\0", b"\xff\xfe", b"\n", b"\r", b"\x1b[31m", b"Using the following hyper-parameters\n{", b"nan",
-          b"1e999", b"Number of evaluations: 9 Evaluation episode progress: [1e999, null]\n", b"Action space from file: [[[",
-          b"Policy training> ", b"'NUM_WORKERS': '0'"]  # fmt: skip
+DAMAGE = [
+    b"SIM_TRACE_LOG:",
+    b"\0",
+    b"\xff\xfe",
+    b"\n",
+    b"\r",
+    b"\x1b[31m",
+    b"nan",
+    b"1e999",
+    b"Using the following hyper-parameters\n{",
+    b"Number of evaluations: 9 Evaluation episode progress: [1e999, null]\n",
+    b"Action space from file: [[[",
+    b"Policy training> ",
+    b"'NUM_WORKERS': '0'",
+]
 
 
 def told(read: LogRead) -> object:
