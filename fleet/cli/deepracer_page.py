@@ -75,9 +75,9 @@ class Served:
 
 
 class PageServer:
-    """Serves until it is closed."""
+    """Serves until it is closed, which takes ``heed`` seconds at the most."""
 
-    def __init__(self, served: Served, port: int) -> None:
+    def __init__(self, served: Served, port: int, heed: float = 0.5) -> None:
         handler = type("Handler", (_Handler,), {"served": served})
         try:
             self._server = _Server((ADDRESS, port), handler)
@@ -85,7 +85,7 @@ class PageServer:
             raise FleetError(
                 f"the page cannot be served at port {port}: {error.strerror or error}", "Name another with --port; 0: any."
             ) from None
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 1.0}, daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": heed}, daemon=True)
         self._thread.start()
 
     @property
