@@ -27,7 +27,8 @@ class DeepRacerFindingObject(TypedDict):
 
     code: str
     """`nan`, `endless-evaluation`, `stuck-car`, `falling-reward`, `zigzag`, `entropy-collapse`, `flat-reward`,
-    `reward-without-progress`, `one-track`, `slow-real-time-factor`, `hard-corner`, `action-never-used`; in this order."""
+    `reward-without-progress`, `one-track`, `slow-real-time-factor`, `hard-corner`, `action-never-used`; in this order, after
+    what the logs themselves call an error (`reward-error`, `out-of-memory`, `disk-full`, `simapp-N`)."""
     message: str
     """One sentence, with the number behind it and what to do."""
     value: float

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from fleet.cli import money_objects, objects
+from fleet.cli import deepracer_stats_objects, money_objects, objects
 from fleet.control.names import nearest
 from fleet.model.errors import FleetError
 from fleet.report import objects as report_objects
@@ -56,6 +56,7 @@ PRINTED: Mapping[str, Printed] = {
     "deepracer-check": Printed(objects.DeepRacerCheckObject, ("deepracer check",)),
     "deepracer-repair": Printed(objects.DeepRacerRepairObject, ("deepracer repair",)),
     "deepracer-status": Printed(objects.DeepRacerStatusObject, ("deepracer status",)),
+    "deepracer-stats": Printed(deepracer_stats_objects.DeepRacerStatsObject, ("deepracer stats",)),
     "deepracer-doctor": Printed(objects.DeepRacerDoctorObject, ("deepracer doctor",)),
     "deepracer-cleaned": Printed(objects.DeepRacerCleanedObject, ("deepracer clean",)),
     "init": Printed(objects.InitObject, ("init",)),
@@ -117,11 +118,20 @@ def _generated(shape: Any) -> dict[str, Any]:
     return schema
 
 
+_MODULES = (
+    objects,
+    money_objects,
+    report_objects,
+    deepracer_stats_objects,
+)
+"""Those that the types of what is printed stand in."""
+
+
 def _documented(shape: Any) -> Any:
     """The shape, its types told to take their fields' docstrings for descriptions."""
     from pydantic import ConfigDict
 
-    for one in [one for module in (objects, money_objects, report_objects) for one in vars(module).values()]:
+    for one in [one for module in _MODULES for one in vars(module).values()]:
         if isinstance(one, type) and hasattr(one, "__total__"):
             one.__pydantic_config__ = ConfigDict(use_attribute_docstrings=True)  # type: ignore[attr-defined]
     return shape

@@ -143,7 +143,7 @@ ONLY_IN_THE_TERMINAL = {
     "ami build", "ami list", "ami share", "ami prune", "simulate", "history show", "history export", "cost", "budget",
     "report", "report install", "report uninstall", "report status", "report test",
     "notify on", "notify off", "notify list", "notify test",
-    "deepracer check", "deepracer repair", "deepracer status", "deepracer doctor", "deepracer clean",
+    "deepracer check", "deepracer repair", "deepracer status", "deepracer stats", "deepracer doctor", "deepracer clean",
 }  # fmt: skip
 
 

@@ -15,8 +15,9 @@ from fleet.workloads.deepracer.whole_run import Part, WholeRun, whole_run
 _TRACE = re.compile(r"(?:(?P<worker>[^/]+)/)?training-simtrace/(?P<iteration>\d+)-iteration\.csv")
 MOST_TRACES = 200
 """Files that are read where there are no metrics: those of the newest iterations."""
-STATUS_WORDS = {"lap_complete": "Lap complete", "off_track": "Off track", "crashed": "Crashed", "reversed": "Reversed",
+STATUS = {"lap_complete": "Lap complete", "off_track": "Off track", "crashed": "Crashed", "reversed": "Reversed",
            "immobilized": "Immobilized", "time_up": "Time up"}  # fmt: skip
+"""How an episode ended, as traces say it and as metrics do."""
 
 
 class Shelf(Protocol):
@@ -99,7 +100,7 @@ def _of_traces(shelf: Shelf, base: str, names: Iterable[str], problems: list[str
 
 
 def _episode(driven: Driven, iteration: int, worker: int) -> Episode:
-    status = STATUS_WORDS.get(driven.status or "", driven.status or "")
+    status = STATUS.get(driven.status or "", driven.status or "")
     return Episode(
         worker=worker,
         number=driven.episode + 1,

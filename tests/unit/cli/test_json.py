@@ -92,6 +92,17 @@ def test_every_field_of_every_object_is_documented(name: str) -> None:
                 "max",
                 "reward",
                 "quantity",
+                "mean_reward",
+                "value",
+                "entropy",
+                "surrogate_loss",
+                "kl_divergence",
+                "learning_rate",
+                "real_time_factor",
+                "x",
+                "y",
+                "steering_degrees",
+                "speed",
             )  # times, the user's own numbers, what has a ``unit``
             unit = (
                 "usd",

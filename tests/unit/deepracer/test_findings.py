@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -49,6 +50,12 @@ def test_reward_that_does_not_rise_is_flat() -> None:
 
 def test_flat_reward_of_a_car_that_gets_round_is_what_one_wants() -> None:
     assert codes(curve([200.0, 201.0, 199.0] * 7, [97.0] * 21)) == set()
+
+
+def test_flat_reward_of_a_car_that_gets_round_when_evaluated_is_none() -> None:
+    told = with_rows(curve([80.0, 81.0, 79.0] * 7, [70.0] * 21), evaluated_percent=[100.0] * 21)
+    assert codes(told) == set()
+    assert "flat-reward" in codes(with_rows(told, evaluated_percent=[60.0] * 21))
 
 
 def test_flat_reward_while_the_car_comes_further_is_no_standstill() -> None:
@@ -144,7 +151,7 @@ def test_an_action_that_was_not_taken_yet_is_not_counted() -> None:
 @pytest.mark.parametrize(
     "told", [{"status": "Immobilized"}, {"progress": 0.7, "seconds": 20.0}, {"progress": 0.7, "seconds": 0.0, "steps": 300}]
 )
-def test_a_car_that_does_not_come_from_the_spot_is_stuck(told: dict[str, object]) -> None:
+def test_a_car_that_does_not_come_from_the_spot_is_stuck(told: dict[str, Any]) -> None:
     drives = [drive(number=at, **(told if at % 3 == 0 else {})) for at in range(60)]
     found = only(Analysis(drives=tuple(drives)), "stuck-car")
     assert found.value == pytest.approx(33.3, abs=0.1)

@@ -17,9 +17,12 @@ from fleet.workloads.deepracer.analysis.recording import Epoch, PartRecord, Reco
 from fleet.workloads.deepracer.analysis.series import by_iteration, told
 from fleet.workloads.deepracer.analysis.tables import Summed
 from fleet.workloads.deepracer.analysis.traced import Tracks, traced
+from fleet.workloads.deepracer.faults import Fault, of_fault_code, of_kind
 from fleet.workloads.deepracer.metrics import Evaluated, evaluations
 
 NAN_KINDS = ("nan",)
+FAULT_KINDS = ("reward-error", "out-of-memory", "disk-full")
+"""Of what a log tells: those that spoil a training, whoever ran it."""
 
 
 def analyse(recording: Recording, sums: Callable[[Tracks], Sequence[Summed]] = tables.summed) -> Analysis:
@@ -42,6 +45,7 @@ def analyse(recording: Recording, sums: Callable[[Tracks], Sequence[Summed]] = t
         actions=_actions(recording, tracks),
         waiting=recording.parts[-1].additional if recording.parts else 0,
         not_numbers=tuple(_not_numbers(recording, numbering, drives)),
+        faults=tuple(_faults(recording.parts)),
         unfinished=tracks.unfinished,
     )
     return replace(found, findings=judge(found))
@@ -166,6 +170,20 @@ def _actions(recording: Recording, tracks: Tracks) -> tuple[ActionUse, ...]:
         ActionUse(number, int(count), steering, speed)
         for number, ((steering, speed), count) in enumerate(zip(space, counts.tolist(), strict=True))
     )
+
+
+def _faults(parts: Iterable[PartRecord]) -> Iterable[Fault]:
+    """Each kind once, as the logs tell it first."""
+    found: dict[str, Fault] = {}
+    for one in (signal for part in parts for signal in part.trouble):
+        if one.kind == "sim-fault" and one.code is not None:
+            fault = of_fault_code(one.code, one.text)
+        elif one.kind in FAULT_KINDS:
+            fault = of_kind(one.kind, one.text)
+        else:
+            continue
+        found.setdefault(fault.code, fault)
+    return (fault for code, fault in found.items() if code not in NAN_KINDS)
 
 
 def _not_numbers(recording: Recording, numbering: Sequence[Mapping[int, int]], drives: Iterable[Drive]) -> Iterable[str]:

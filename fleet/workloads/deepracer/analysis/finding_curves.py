@@ -8,7 +8,7 @@ from itertools import pairwise
 from statistics import fmean, median
 
 from fleet.workloads.deepracer.analysis.model import Analysis, Finding, IterationRow
-from fleet.workloads.deepracer.analysis.series import by_iteration, error_of, level_of, line_of, settled, steady_gain
+from fleet.workloads.deepracer.analysis.series import by_iteration, error_of, level_of, line_of, settled, steady_gain, told
 
 LEAST = 10
 """Iterations before a curve is judged: with the usual 20 episodes each, 200. Healthy trainings rise within these."""
@@ -38,6 +38,13 @@ CHANCE = 0.6745
 """The median of the absolute values of a normal distribution, in standard deviations."""
 
 
+def drives_well(rows: Sequence[IterationRow]) -> bool:
+    """Whether the car gets round, in training, or where it does not try things out, in the evaluations after it."""
+    trained = told(row.mean_completion_percent for row in rows)
+    evaluated = told(row.evaluated_percent for row in rows)
+    return any(values and fmean(values) >= DRIVES_WELL for values in (trained, evaluated))
+
+
 def flat_reward(analysis: Analysis) -> Finding | None:
     """Training goes on, and nothing comes of it."""
     rows = settled(analysis.rows)
@@ -45,7 +52,7 @@ def flat_reward(analysis: Analysis) -> Finding | None:
     if len(seen) < LEAST or zigzag(analysis) is not None:
         return None
     rewards, completion = [row.mean_reward for row in seen], [row.mean_completion_percent for row in seen]
-    if fmean(completion) >= DRIVES_WELL or steady_gain(completion) >= FLAT_COMPLETION:
+    if drives_well(seen) or steady_gain(completion) >= FLAT_COMPLETION:
         return None
     gain = steady_gain(rewards) / level_of(rewards)
     if not -FALL < gain < FLAT_GAIN:

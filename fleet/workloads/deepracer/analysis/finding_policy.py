@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from statistics import fmean
 
-from fleet.workloads.deepracer.analysis.finding_curves import DRIVES_WELL
+from fleet.workloads.deepracer.analysis.finding_curves import drives_well
 from fleet.workloads.deepracer.analysis.model import Analysis, Finding, IterationRow
 from fleet.workloads.deepracer.analysis.series import told
 
@@ -27,8 +27,7 @@ def entropy_collapse(analysis: Analysis) -> Finding | None:
         return None
     values = told(row.entropy for row in rows)
     now = fmean(values[-RECENT:])
-    driven = [row for row in rows[-RECENT:] if row.episodes]
-    if driven and fmean(row.mean_completion_percent for row in driven) >= DRIVES_WELL:
+    if drives_well(rows[-RECENT:]):
         return None
     free = math.log(len(analysis.actions)) if len(analysis.actions) > 1 else max(values[:RECENT])
     discrete = len(analysis.actions) > 1 or min(values) >= 0.0 < free

@@ -33,4 +33,10 @@ _ALL: tuple[Callable[[Analysis], Finding | None], ...] = (
 
 def judge(analysis: Analysis) -> tuple[Finding, ...]:
     """What there is to act on; nothing of a healthy training."""
-    return tuple(found for look in _ALL if (found := look(analysis)) is not None)
+    told = [Finding(one.code, f"The logs say: {one.message}; {_small(one.remedy)}.", 1.0) for one in analysis.faults]
+    return (*told, *(found for look in _ALL if (found := look(analysis)) is not None))
+
+
+def _small(remedy: str) -> str:
+    """To go on with within a sentence."""
+    return f"{remedy[:1].lower()}{remedy[1:]}".rstrip(".")

@@ -93,7 +93,7 @@ class LogText:
         """Nothing follows: the last line counts, unless it is visibly cut."""
         tail, self._tail = plain(self._tail), b""
         row = tail.rpartition(_MARK)[2] if _MARK in tail else b""
-        if row and _is_cut(row, self._last_row):
+        if row and is_cut(row, self._last_row):
             self.torn += 1
         elif tail:
             self._take(tail + b"\n")
@@ -181,7 +181,7 @@ def _service(data: bytes, at: int) -> str:
     return found[1].decode("utf-8", "replace") if found else ""
 
 
-def _is_cut(row: bytes, before: bytes) -> bool:
+def is_cut(row: bytes, before: bytes) -> bool:
     """Whether a last row without the end of its line lacks something: fields, or digits of its last one."""
     own, whole = row.split(b","), before.split(b",")
     return bool(before) and (len(own) != len(whole) or len(own[-1].strip()) < len(whole[-1].strip()) - 2)

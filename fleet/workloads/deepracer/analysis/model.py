@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from fleet.workloads.deepracer.faults import Fault
 from fleet.workloads.deepracer.metrics import COMPLETE
 
 Phase = Literal["training", "evaluation"]
@@ -139,6 +140,8 @@ class Analysis:
     """Evaluations in a row, up to the end, that were only driven because no new set came; 0: none, or nobody told."""
     not_numbers: tuple[str, ...] = ()
     """Where a loss, an entropy or a reward was no number, in words."""
+    faults: tuple[Fault, ...] = ()
+    """What the logs say of errors in the reward function, memory, the disk and the like; NaN is told above."""
     unfinished: int = 0
     """Episodes that had not ended where the records end: they count nowhere."""
 

@@ -11,7 +11,7 @@ from fleet.workloads.deepracer.analysis.model import Phase
 from fleet.workloads.deepracer.analysis.recording import PartRecord, Recording, Trace
 from fleet.workloads.deepracer.analysis.steps import STATUSES, Steps, Truths, Whole
 from fleet.workloads.deepracer.metrics import COMPLETE
-from fleet.workloads.deepracer.records import STATUS_WORDS
+from fleet.workloads.deepracer.records import STATUS
 
 ALL_ROUND = 100.0
 """Percent."""
@@ -125,7 +125,7 @@ def _status(steps: Steps, first: int, last: int) -> str:
     """As metrics call it. In 2019 nothing but progress and wheels tells."""
     word = STATUSES[steps.status[last]]
     if word:
-        return STATUS_WORDS.get(word, word)
+        return STATUS.get(word, word)
     if float(steps.progress[first : last + 1].max()) >= ALL_ROUND:
         return COMPLETE
     return "" if steps.on_track[last] else "Off track"
