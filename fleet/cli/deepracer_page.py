@@ -94,7 +94,8 @@ class PageServer:
         return f"http://{ADDRESS}:{self._server.server_port}/"
 
     def close(self) -> None:
-        """Answer nobody any more."""
+        """Answer nobody any more, on connections that are kept open neither."""
+        self._server.closing = True
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -105,6 +106,7 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     """A browser keeps its connection open: nobody waits for it at the end."""
     allow_reuse_address = True
+    closing = False
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A browser that goes away in the middle is no error of ours."""
@@ -126,6 +128,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(with_body=False)
 
     def _answer(self, *, with_body: bool) -> None:
+        if getattr(self.server, "closing", False):
+            self.close_connection = True
+            return
         refused = self._refused()
         if refused:
             self._send(HTTPStatus.FORBIDDEN, refused, "text/plain", {}, with_body=with_body)
