@@ -116,7 +116,9 @@ def _iteration(row: IterationRow) -> DeepRacerIterationDetailsObject:
 
 
 def _actions(analysis: Analysis) -> list[DeepRacerActionObject]:
-    total = sum(one.steps for one in analysis.actions) or 1
+    total = sum(one.steps for one in analysis.actions)
+    if not total:
+        return []
     return [
         {
             "action": one.number,
@@ -138,13 +140,12 @@ def head(analysis: Analysis) -> list[str]:
     """What is above the table: what it is of, totals, trends."""
     tracks = f", {', '.join(analysis.tracks)}" if analysis.tracks else ""
     found = [f"training    {analysis.source}: {_size(analysis)}{tracks}"]
-    best = analysis.best_lap_seconds
-    share = analysis.laps_completed / len(analysis.training or analysis.evaluation or [0])
-    found.append(
-        f"laps        {analysis.laps_completed} whole ones ({share:.1%}), the best in {best:.3f} s"
-        if best is not None
-        else "laps        none yet"
-    )
+    best, driven = analysis.best_lap_seconds, analysis.training or analysis.evaluation
+    if best is not None:
+        share = f"{analysis.laps_completed / len(driven):.1%}"
+        found.append(f"laps        {analysis.laps_completed} whole ones ({share}), the best in {best:.3f} s")
+    elif driven:
+        found.append("laps        none yet")
     if analysis.mean_completion_percent is not None:
         found.append(f"completion  {analysis.mean_completion_percent:.1f} % of the lap on average")
     found += _trends(analysis.rows)
@@ -169,14 +170,15 @@ def _count(number: int, what: str) -> str:
 
 def _trends(rows: Sequence[IterationRow]) -> list[str]:
     found = []
-    for name, values, unit in (
-        ("reward", [row.mean_reward for row in rows], ""),
-        ("progress", [row.mean_completion_percent for row in rows], " %"),
-        ("entropy", [row.entropy for row in rows], ""),
+    for name, values, unit, places in (
+        ("reward", [row.mean_reward for row in rows], "", 1),
+        ("progress", [row.mean_completion_percent for row in rows], " %", 1),
+        ("entropy", [row.entropy for row in rows], "", 3),
     ):
-        known = told(values)
+        known = [(row.iteration, value) for row, value in zip(rows, values, strict=True) if told([value])]
         if known:
-            found.append(trend(name, known, f"in iteration {rows[-1].iteration}", unit))
+            last = f"in iteration {known[-1][0]}"
+            found.append(trend(name, told(value for _, value in known), last, unit, places))
     return found
 
 
@@ -187,11 +189,11 @@ def table(rows: Sequence[IterationRow]) -> list[list[str]]:
         "episodes": [f"{row.episodes}" for row in rows],
         "reward": [_cell(row.mean_reward, ".2f") for row in rows],
         "completion": [_cell(row.mean_completion_percent, ".1f", " %") for row in rows],
-        "laps": [f"{row.laps}" for row in rows],
+        "laps": [_driven(row, row.laps) for row in rows],
         "best lap": [_cell(row.best_lap_seconds, ".3f", " s") for row in rows],
         "mean lap": [_cell(row.mean_lap_seconds, ".3f", " s") for row in rows],
         "spread": [_cell(row.lap_spread_seconds, ".3f", " s") for row in rows],
-        "off track": [f"{row.off_track}" for row in rows],
+        "off track": [_driven(row, row.off_track) for row in rows],
         "steps/s": [_cell(row.steps_per_second, ".1f") for row in rows],
         "real time": [_cell(row.real_time_factor, ".2f") for row in rows],
         "entropy": [_cell(row.entropy, ".3f") for row in rows],
@@ -204,6 +206,11 @@ def table(rows: Sequence[IterationRow]) -> list[list[str]]:
 
 def _cell(value: float | None, form: str, unit: str = "") -> str:
     return f"{value:{form}}{unit}" if value is not None and math.isfinite(value) else ""
+
+
+def _driven(row: IterationRow, count: int) -> str:
+    """A count of episodes; of those that only the trainer names nobody knows it."""
+    return f"{count}" if math.isfinite(row.mean_completion_percent) else ""
 
 
 def _details(analysis: Analysis) -> list[str]:

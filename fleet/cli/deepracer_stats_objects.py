@@ -126,7 +126,7 @@ class DeepRacerStatsDetailsObject(TypedDict):
     off_track: list[DeepRacerPlaceObject]
     """Where most training episodes ended beside the track, the worst first; empty: no traces are there."""
     actions: list[DeepRacerActionObject]
-    """Empty: continuous, or not told."""
+    """Empty: continuous, or no trace is there that tells."""
 
 
 class DeepRacerStatsObject(TypedDict):

@@ -10,8 +10,8 @@ WIDTH = 30
 """Characters; fewer where there are fewer values."""
 
 
-def trend(name: str, values: Sequence[float], last: str, unit: str = "") -> str:
-    """``last``: what the last value is of, in words. At least one value."""
+def trend(name: str, values: Sequence[float], last: str, unit: str = "", places: int = 1) -> str:
+    """``last``: what the last value is of, in words; ``places`` behind the point. At least one value."""
     points = [(float(number), value) for number, value in enumerate(values)]
     line = sparkline(points, 0.0, float(len(points)), min(WIDTH, len(points)))
-    return f"{name:<12}{line} {values[-1]:.1f}{unit} {last}, at most {max(values):.1f}{unit}"
+    return f"{name:<12}{line} {values[-1]:.{places}f}{unit} {last}, at most {max(values):.{places}f}{unit}"
