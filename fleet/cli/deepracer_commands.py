@@ -18,7 +18,7 @@ app.add_typer(deepracer, name="deepracer")
 RecordsArgument = Annotated[
     list[str],
     typer.Argument(
-        metavar="MODEL|PATH...",
+        metavar="MODEL|PATH",
         help="A run, or logs, metrics, traces: files, folders, archives, s3://bucket/prefix.",
         show_default=False,
         autocompletion=run_names,
