@@ -12,11 +12,8 @@ from typing import IO
 from fleet.model.errors import FleetError, NotFoundError
 from fleet.workloads.deepracer.analysis.layouts import is_told
 from fleet.workloads.deepracer.analysis.readable import Entry
+from fleet.workloads.deepracer.analysis.unzipping import GZIP, MOST, PIECE, unzipped
 
-MOST = 2 << 30
-"""Bytes that an archive's records may come to, unpacked: no training comes near it, and memory is not for more."""
-GZIP = b"\x1f\x8b"
-_PIECE = 1 << 20
 _HEAD = 64 << 10
 
 
@@ -90,7 +87,7 @@ class Archive:
         name = name.removeprefix("./")
         data = bytearray()
         try:
-            while piece := file.read(_PIECE):
+            while piece := file.read(PIECE):
                 data += piece
                 if len(data) > MOST:
                     break
@@ -107,25 +104,3 @@ def is_archive(path: Path) -> bool:
     if head.startswith(GZIP):
         head, _ = unzipped(head)
     return len(head) > 262 and head[257:262] == b"ustar"
-
-
-def unzipped(data: bytes) -> tuple[bytes, bool]:
-    """What a gzip file holds, and whether it is whole; other bytes as they are. Of one that is cut, the beginning."""
-    if not data.startswith(GZIP):
-        return data, True
-    found = bytearray()
-    while data:
-        inflate = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-        try:
-            for begin in range(0, len(data), _PIECE):
-                found += inflate.decompress(data[begin : begin + _PIECE], MOST - len(found) + 1)
-                if len(found) > MOST or inflate.eof:
-                    break
-        except zlib.error:
-            return bytes(found), False
-        if not inflate.eof:
-            return bytes(found), False
-        # One gzip file may follow another; what else follows is padding.
-        data = inflate.unused_data + data[begin + _PIECE :]
-        data = data if data.startswith(GZIP) else b""
-    return bytes(found), True

@@ -59,9 +59,10 @@ def is_told(name: str) -> bool:
 def by_root(names: Iterable[str]) -> dict[str, dict[str, Place]]:
     """The records by the folders of their parts, in people's order; folders without anything driven are left out."""
     found: dict[str, dict[str, Place]] = {}
-    for name in names:
+    names = set(names)
+    for name in sorted(names):
         place = place_of(name)
-        if place is not None:
+        if place is not None and name.removesuffix(".gz") not in names.difference([name]):
             found.setdefault(place.root, {})[name] = place
     driven = {root for root, own in found.items() if any(one.kind in DRIVEN for one in own.values())}
     return {root: found[root] for root in sorted(driven, key=natural)}

@@ -187,6 +187,11 @@ def is_cut(row: bytes, before: bytes) -> bool:
     return bool(before) and (len(own) != len(whole) or len(own[-1].strip()) < len(whole[-1].strip()) - 2)
 
 
+def means_something(line: bytes) -> bool:
+    """Whether a line is one that is kept."""
+    return any(mark in line for mark in _KEPT)
+
+
 def read_whole(data: bytes) -> LogText:
     """A log of which nothing follows."""
     log = LogText()

@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from fleet.model.errors import NotFoundError
-from fleet.workloads.deepracer.analysis.archives import unzipped
 from fleet.workloads.deepracer.analysis.assembling import ReadLog, assembled
 from fleet.workloads.deepracer.analysis.layouts import Place, by_root, natural
 from fleet.workloads.deepracer.analysis.loading import Loaded, load
@@ -19,6 +18,7 @@ from fleet.workloads.deepracer.analysis.logs import parts_of
 from fleet.workloads.deepracer.analysis.placing import placed
 from fleet.workloads.deepracer.analysis.readable import Entry, Readable
 from fleet.workloads.deepracer.analysis.recording import PartRecord, Recording, Setup
+from fleet.workloads.deepracer.analysis.unzipping import unzipped
 from fleet.workloads.deepracer.course import Course
 
 KNOWN = 256
