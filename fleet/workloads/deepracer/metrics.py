@@ -135,7 +135,7 @@ def together(files: Iterable[Metrics], per_worker: Callable[[int], int | None] |
     """
     files = list(files)
     counts, total = _first_counts(files)
-    episodes = []
+    episodes: list[Episode] = []
     for one in files:
         training = [episode for episode in one.episodes if episode.phase == "training"]
         if not training or any(episode.iteration for episode in training):
