@@ -56,7 +56,8 @@ def open_records(texts: Sequence[str], bucket: str | None = None, *, grows: bool
         elif "://" in text or Path(text).expanduser().exists():
             paths.append(text)
         else:
-            raise FleetError(f"there is no file or folder {text}, and no run of that name; {nearest(text, known)}", WHAT)
+            told = nearest(text, known)
+            raise FleetError(f"there is no {text}: no file, no folder, and no run of that name; {told}", WHAT)
     if paths:
         readers.append(open_paths(paths, grows=grows))
     if len(readers) == 1 and found is not None:
