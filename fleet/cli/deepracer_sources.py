@@ -83,9 +83,15 @@ class InCheckpoint:
             _, _, rest = entry.path.partition("/")
             self._keys[rest] = entry.key
 
+    @property
+    def keys(self) -> Mapping[str, str]:
+        """Where each file of the history lies in the bucket; what changes lies elsewhere."""
+        within = f"{HISTORY}/"
+        return {name.removeprefix(within): key for name, key in self._keys.items() if name.startswith(within)}
+
     def names(self) -> Iterable[str]:
         """Relative to the history."""
-        return [name.removeprefix(f"{HISTORY}/") for name in self._keys if name.startswith(f"{HISTORY}/")]
+        return self.keys
 
     def read(self, name: str) -> bytes:
         """Raises NotFoundError."""

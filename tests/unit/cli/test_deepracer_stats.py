@@ -141,7 +141,7 @@ def test_colours_and_titles_in_a_name_do_not_reach_the_terminal(folder: Path) ->
 
 
 def test_what_is_not_there_is_said_with_what_may_be_named() -> None:
-    with pytest.raises(FleetError, match="there is no nothing") as caught:
+    with pytest.raises(FleetError, match="there is no file or folder nothing") as caught:
         typed("nothing")
     assert "s3://bucket/prefix" in str(caught.value.hint)
 

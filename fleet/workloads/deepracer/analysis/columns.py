@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
@@ -34,28 +35,38 @@ def columns_of(rows: Sequence[bytes], places: Whole) -> tuple[Steps, Whole, int]
     kept: list[Whole] = []
     for begin in range(0, len(rows), CHUNK):
         chunk, where = rows[begin : begin + CHUNK], places[begin : begin + CHUNK]
-        steps = _regular(chunk)
-        if steps is None:
-            steps, whole = _carefully(chunk)
-            where = where[whole]
+        steps, whole = _chunk(chunk)
         found.append(steps)
-        kept.append(where)
+        kept.append(where[whole])
     steps = joined(found)
     where = np.concatenate(kept) if kept else np.zeros(0, np.int64)
     return steps, where, len(rows) - len(where)
 
 
-def _regular(rows: Sequence[bytes]) -> Steps | None:
-    """All rows, if each is whole and all have the same form."""
+def _chunk(rows: Sequence[bytes]) -> tuple[Steps, Whole]:
+    """The steps, and which rows they are, in order: those of the usual form together, the others one by one."""
     text = b"\n".join(rows)
     if b"[" in text:
         text = _ARRAY.sub(b"", text)
-    table = [row.split(b",") for row in text.split(b"\n")]
-    width = len(table[0])
-    if width < LEAST_FIELDS or any(len(row) != width for row in table):
-        return None
-    told = list(zip(*table, strict=True))
-    if not _TRUTHS.issuperset(told[9]) or not _TRUTHS.issuperset(told[10]):
+    bare = text.split(b"\n")
+    widths = [row.count(b",") for row in bare]
+    usual = Counter(widths).most_common(1)[0][0]
+    regular = [place for place, width in enumerate(widths) if width == usual]
+    steps = _regular([bare[place] for place in regular])
+    if steps is None:
+        return _carefully(rows, range(len(rows)))
+    if len(regular) == len(rows):
+        return steps, np.arange(len(rows))
+    others, whole = _carefully(rows, [place for place, width in enumerate(widths) if width != usual])
+    which = np.concatenate([np.array(regular, np.int64), whole])
+    order = np.argsort(which)
+    return joined([steps, others]).take(order), which[order]
+
+
+def _regular(rows: Sequence[bytes]) -> Steps | None:
+    """All rows, if each is whole; arrays are out of them, and all have as many fields."""
+    told = list(zip(*[row.split(b",") for row in rows], strict=True))
+    if len(told) < LEAST_FIELDS or not _TRUTHS.issuperset(told[9]) or not _TRUTHS.issuperset(told[10]):
         return None
     try:
         return _converted(told)
@@ -128,11 +139,11 @@ def _wall(told: Sequence[Sequence[bytes]], at: Floats, count: int) -> Floats:
     return np.where(at > UNIX, at, np.where(more > UNIX, more, np.nan))
 
 
-def _carefully(rows: Sequence[bytes]) -> tuple[Steps, Truths]:
-    """Row by row; and which rows are whole."""
-    read = [step_of(row.decode("utf-8", "replace")) for row in rows]
-    sound = [one if one is not None and _in_bounds(one) else None for one in read]
-    return steps_of([one for one in sound if one is not None]), np.array([one is not None for one in sound], np.bool_)
+def _carefully(rows: Sequence[bytes], which: Iterable[int]) -> tuple[Steps, Whole]:
+    """Some of the rows, one by one; and which of them are whole."""
+    read = [(place, step_of(rows[place].decode("utf-8", "replace"))) for place in which]
+    sound = [(place, one) for place, one in read if one is not None and _in_bounds(one)]
+    return steps_of([one for _, one in sound]), np.array([place for place, _ in sound], np.int64)
 
 
 def _in_bounds(step: Step) -> bool:

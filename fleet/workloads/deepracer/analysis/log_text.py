@@ -27,6 +27,8 @@ STARTS = (b"Starting as worker ", b"RoboMaker Log Recorder Starting", b"Training
 """Where a program's own story begins anew."""
 EVALUATES = (b"evaluation.launch", b"evaluation_worker", b"evaluation_rl_agent")
 _KEPT = (*STARTS, *EVALUATES, *setups.MARKS, *trainer_lines.MARKS)
+ENOUGH = 64
+"""Bytes that tell a log's encoding."""
 MOST_LINE = 1 << 20
 """Bytes after which a line that does not end is given up: no line of the stack's is a thousandth of it."""
 
@@ -71,16 +73,23 @@ class LogText:
         self._tail = b""
         self._length = 0
         self._decoder: codecs.IncrementalDecoder | None = None
+        self._begun = False
         self._block = 0
         """So many more lines belong to hyperparameters that began."""
         self._last_row = b""
         self.torn = 0
         """Steps that were torn or cut, and are left out."""
 
-    def feed(self, data: bytes) -> None:
-        """What follows. A line whose end is still to come waits for it."""
-        if self._length == 0 and not self._tail and self._decoder is None and (wide := wide_of(data)) is not None:
-            self._decoder = codecs.getincrementaldecoder(wide)("replace")
+    def feed(self, data: bytes, *, last: bool = False) -> None:
+        """What follows. A line whose end is still to come waits for it, unless nothing more does (``last``)."""
+        if not self._begun:
+            data, self._tail = self._tail + data, b""
+            if len(data) < ENOUGH and not last:
+                self._tail = data
+                return
+            self._begun = True
+            if (wide := wide_of(data)) is not None:
+                self._decoder = codecs.getincrementaldecoder(wide)("replace")
         if self._decoder is not None:
             data = self._decoder.decode(data).encode("utf-8", "replace")
         data = self._tail + data
@@ -91,6 +100,7 @@ class LogText:
 
     def finish(self) -> None:
         """Nothing follows: the last line counts, unless it is visibly cut."""
+        self.feed(b"", last=True)
         tail, self._tail = plain(self._tail), b""
         row = tail.rpartition(_MARK)[2] if _MARK in tail else b""
         if row and is_cut(row, self._last_row):
@@ -185,6 +195,11 @@ def is_cut(row: bytes, before: bytes) -> bool:
     """Whether a last row without the end of its line lacks something: fields, or digits of its last one."""
     own, whole = row.split(b","), before.split(b",")
     return bool(before) and (len(own) != len(whole) or len(own[-1].strip()) < len(whole[-1].strip()) - 2)
+
+
+def means_something(line: bytes) -> bool:
+    """Whether a line is one that is kept."""
+    return any(mark in line for mark in _KEPT)
 
 
 def read_whole(data: bytes) -> LogText:

@@ -24,7 +24,7 @@ def begun_anew(steps: Steps, phase: Phase) -> Whole:
     """
     found: list[int] = []
     begin = 0
-    while len(found) < MOST_RUNS:
+    while len(found) <= MOST_RUNS:
         again = np.flatnonzero(_falls(steps.episode[begin:], steps.number[begin:], phase))
         if not len(again):
             break
