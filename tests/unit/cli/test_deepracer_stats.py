@@ -141,7 +141,7 @@ def test_colours_and_titles_in_a_name_do_not_reach_the_terminal(folder: Path) ->
 
 
 def test_what_is_not_there_is_said_with_what_may_be_named() -> None:
-    with pytest.raises(FleetError, match="there is no file or folder nothing") as caught:
+    with pytest.raises(FleetError, match="there is no nothing") as caught:
         typed("nothing")
     assert "s3://bucket/prefix" in str(caught.value.hint)
 
@@ -157,3 +157,44 @@ def test_help_does_not_wait_for_pandas() -> None:
     script = "import sys, fleet.cli.main; print([m for m in ('pandas', 'matplotlib', 'numpy') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def windows(text: bytes) -> bytes:
+    """As PowerShell's ``>`` writes it."""
+    return text.decode("utf-8", "replace").replace("\n", "\r\n").encode("utf-16")
+
+
+def coloured(text: bytes) -> bytes:
+    return text.replace(b"SIM_TRACE_LOG", b"\x1b[32mSIM_TRACE_LOG").replace(b"\n", b"\x1b[0m\n")
+
+
+@pytest.mark.parametrize("written", [windows, coloured, lambda text: text.replace(b"\n", b"\0\n")])
+def test_however_a_log_was_written_down_it_tells_the_same(written: Any, folder: Path) -> None:
+    text = data("drfc-robomaker.log").read_bytes()
+    (folder / "plain.log").write_bytes(text)
+    (folder / "other.log").write_bytes(written(text))
+    assert told("other.log") == told("plain.log")
+
+
+def test_two_runs_in_one_log_are_two_and_both_count(folder: Path) -> None:
+    text = data("drfc-robomaker.log").read_bytes()
+    (folder / "two.log").write_bytes(text + text)
+    answer = told("two.log", "--details")
+    assert (answer["episodes"], answer["iterations"]) == (80, 8)
+    assert [row["iteration"] for row in answer["per_iteration"]] == list(range(8))
+    assert any("2 runs" in problem for problem in answer["details"]["problems"])
+
+
+def test_empty_metrics_add_nothing_to_a_log(folder: Path) -> None:
+    (folder / "TrainingMetrics.json").write_text('{"metrics": []}')
+    log = str(data("drfc-robomaker.log"))
+    assert told(log, "TrainingMetrics.json") == told(log)
+
+
+def test_two_workers_logs_are_one_training(folder: Path) -> None:
+    for worker in (0, 1):
+        start = f"Starting as worker {worker}, using world reinvent_base and configuration training_params.yaml.\n"
+        (folder / f"sim-{worker}.log").write_text(start + "".join(lines(at, reward=worker + 1.0) for at in range(20)))
+    answer = told("sim-0.log", "sim-1.log")
+    assert (answer["workers"], answer["episodes"], answer["iterations"]) == (2, 40, 1)
+    assert answer["per_iteration"][0]["mean_reward"] == 7.5
