@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -15,7 +16,8 @@ from fleet.cli.deepracer_draw import span_of
 from fleet.cli.main import app
 from fleet.cli.schemas import schema_of
 from fleet.model.errors import FleetError
-from fleet.workloads.deepracer.checking import tracks
+from fleet.workloads.deepracer.checking.routes import ROUTES
+from fleet.workloads.deepracer.checking.tracks import stand_in
 from tests.unit.cli.test_json import closed
 from tests.unit.deepracer.analyses import data
 
@@ -63,12 +65,10 @@ def test_what_was_drawn_is_told_to_programs(folder: Path) -> None:
 
 def test_borders_come_from_the_cache_where_the_route_was_fetched_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     route = folder / "route.npy"
-    made = tracks.stand_in("reinvent_base")
+    made = stand_in("reinvent_base")
     np.save(route, np.concatenate([made.centre.points, made.inner.points, made.outer.points], axis=1))
-    import hashlib
-
     digest = hashlib.sha256(route.read_bytes()).hexdigest()
-    monkeypatch.setitem(tracks.ROUTES, "reinvent_base", digest)
+    monkeypatch.setitem(ROUTES, "reinvent_base", digest)
     (folder / "home" / "cache" / "tracks").mkdir(parents=True)
     route.rename(folder / "home" / "cache" / "tracks" / f"{digest}.npy")
     answer = json.loads(typed(FOLDER, "-f", "it.html", "--track", "reinvent_base", "-o", "json"))
