@@ -47,7 +47,7 @@ def steps(part: PartRecord) -> Steps:
 def counts(part: PartRecord) -> list[int]:
     """Of episodes by iteration."""
     own = steps(part)
-    return np.bincount(own.iteration[own.firsts]).tolist()
+    return [int(one) for one in np.bincount(own.iteration[own.firsts])]
 
 
 # Real logs. The numbers were counted with grep, and by deepracer-log-guru where it publishes them.

@@ -63,7 +63,7 @@ def combined(pieces: Sequence[PartRecord]) -> PartRecord:
         for trace in piece.traces:
             key = (trace.phase, trace.worker, trace.name if trace.phase == "evaluation" else "")
             traces[key] = _united(traces[key], trace) if key in traces else trace
-    order = sorted(traces.values(), key=lambda one: (one.phase == "evaluation", one.worker, one.name))
+    order = sorted(_each_once(traces.values()), key=lambda one: (one.phase == "evaluation", one.worker, one.name))
     return PartRecord(
         name=next((piece.name for piece in pieces if piece.name), ""),
         traces=tuple(order),
@@ -79,6 +79,26 @@ def combined(pieces: Sequence[PartRecord]) -> PartRecord:
         trouble=tuple(trouble.values()),
         setup=setup,
     )
+
+
+def _each_once(traces: Iterable[Trace]) -> list[Trace]:
+    """An evaluation's log and its file tell the same steps, under names that have little in common."""
+    found: list[Trace] = []
+    for trace in traces:
+        same = next((place for place, one in enumerate(found) if trace.phase == "evaluation" and _same(one, trace)), None)
+        if same is None:
+            found.append(trace)
+        else:
+            found[same] = replace(found[same], track=found[same].track or trace.track)
+    return found
+
+
+def _same(first: Trace, second: Trace) -> bool:
+    one, other = first.steps, second.steps
+    if first.phase != second.phase or len(one) != len(other) or not np.array_equal(one.number, other.number):
+        return False
+    # Logs have four digits, files all of them.
+    return bool(np.allclose(one.x, other.x, rtol=0, atol=1e-3) and np.allclose(one.y, other.y, rtol=0, atol=1e-3))
 
 
 def _of_files(name: str, files: Sequence[Loaded]) -> PartRecord:

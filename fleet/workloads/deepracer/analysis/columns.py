@@ -10,6 +10,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -39,6 +40,7 @@ def columns_of(rows: Sequence[bytes], places: Whole) -> tuple[Steps, Whole, int]
         found.append(steps)
         kept.append(where[whole])
     steps = joined(found)
+    steps = replace(steps, drive=np.zeros(len(steps), np.int64))
     where = np.concatenate(kept) if kept else np.zeros(0, np.int64)
     return steps, where, len(rows) - len(where)
 

@@ -89,7 +89,8 @@ def _reader(text: str, *, grows: bool) -> Reader:
     if path.is_dir():
         return reader_of(Here(path), path.resolve().name, grows=grows)
     if path.is_file():
-        return Reader(Archive(path), path.name, grows=grows)
+        archive = Archive(path)
+        return Reader(archive, path.name, grows=grows, unseen=lambda: archive.problems)
     raise FleetError(f"there is no {text}", WHAT)
 
 
@@ -108,7 +109,7 @@ def _of_files(paths: Sequence[str], *, grows: bool) -> Reader:
         return {"": {path: place for path, place in known.items() if path in entries}}
 
     name = PurePosixPath(paths[0]).name if len(paths) == 1 else "the files"
-    return Reader(Files(paths), name, grows=grows, sort=sort)
+    return Reader(Files(paths), name, grows=grows, sort=sort, shown=lambda path: PurePosixPath(path).name)
 
 
 def _place_of_file(path: str) -> Place:

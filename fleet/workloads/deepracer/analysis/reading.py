@@ -62,11 +62,15 @@ class Reader:
         setup: Setup | None = None,
         grows: bool = False,
         sort: _Sort = by_root,
+        shown: Callable[[str], str] = str,
+        unseen: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         """``name``: what the topmost folder is called. ``course``, ``of_run``: the folders are one run's prefixes.
 
         ``setup``: what is known beside the files. ``grows``: more will come, so that a log's last line may not be whole yet.
+        ``shown``: what a log is called. ``unseen``: what the place itself has to say.
         """
+        self._shown, self._unseen = shown, unseen
         self._place, self._name, self._course, self._of_run = place, name, course, of_run
         self._setup, self._grows, self._sort = setup or Setup(), grows, sort
         self._files: dict[str, tuple[object, Loaded]] = {}
@@ -96,7 +100,7 @@ class Reader:
             self._noted = noted
             found = [(root, self._made[root]) for root in roots]
             parts = [part for _, made in found for part in made.parts]
-            problems = [said for _, made in found for said in made.problems] + self._gone
+            problems = [*self._unseen(), *(said for _, made in found for said in made.problems), *self._gone]
             self._told = placed(self._place.where, parts, noted, problems, of_run=self._of_run)
         names = tuple(part.name for root in changed for part in self._made[root].parts)
         return self._told, names
@@ -184,7 +188,7 @@ class Reader:
         if made is not None and made.tokens == tokens:
             return False
         places = {place.stream: place for place in own.values() if place.kind == "log"}
-        read = [ReadLog(places[stem], parts_of(log.text, stem, places[stem].worker)) for stem, log in logs]
+        read = [ReadLog(places[stem], parts_of(log.text, self._shown(stem), places[stem].worker)) for stem, log in logs]
         parts, problems = assembled(root or self._name, [loaded for _, (_, loaded) in files], read)
         parts = tuple(replace(part, setup=part.setup.over(self._setup)) for part in parts)
         self._made[root] = _Part(tokens, parts, problems)

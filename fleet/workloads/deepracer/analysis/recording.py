@@ -176,9 +176,9 @@ class Recording:
 
     @property
     def workers(self) -> int:
-        """How many drove, or were to."""
+        """How many drove, also those of which nothing is there."""
         told = [one.setup.workers or 0 for one in self.parts]
-        return max([*told, *(len(one.workers) for one in self.parts)], default=0)
+        return max([*told, *(worker + 1 for one in self.parts for worker in one.workers)], default=0)
 
     @property
     def tracks(self) -> tuple[str, ...]:
