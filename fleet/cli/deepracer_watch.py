@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from fleet.cli.app import EXIT_RUN
 from fleet.cli.deepracer_draw import tracks
+from fleet.cli.deepracer_followed import open_source
 from fleet.cli.deepracer_page import PAGE_EVERY, PageServer, Served
 from fleet.cli.deepracer_screen import Screen, line_of, print_whole
 from fleet.cli.deepracer_stats import stats_object
@@ -62,8 +63,6 @@ class Told(Protocol):
 
 def watch(paths: Sequence[str], bucket: str | None, wish: Wish, wait: Callable[[float], None] = time.sleep) -> int:
     """Look until nothing more will come, or Ctrl-C. ``wait``: for so many seconds."""
-    from fleet.cli.deepracer_recordings import open_source
-
     every = wish.seconds
     source = open_source(paths, bucket)
     watching = Watching(source, Scenery(tracks(offline=wish.offline), wish.world), every, world=wish.world)
