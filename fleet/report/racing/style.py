@@ -24,7 +24,7 @@ STYLE = (
     + _also(TINT, HEAT)
     + "*{box-sizing:border-box}"
     + f"body{{margin:0;background:var(--ground);color:var(--ink);font:15px/1.5 {FONT}}}"
-    + "main{max-width:960px;margin:0 auto;padding:20px 16px 48px}"
+    + "main{max-width:1040px;margin:0 auto;padding:20px 16px 48px}"
     + "h1{font-size:22px;line-height:1.25;margin:0 0 4px;overflow-wrap:anywhere}"
     + "h2{font-size:17px;line-height:1.3;margin:32px 0 6px;overflow-wrap:anywhere}"
     + "h3{font-size:14px;line-height:1.3;margin:0;font-weight:600}"
