@@ -75,11 +75,9 @@ def steps_of_csv(lines: Iterable[str]) -> Iterator[Step]:
 
 def step_of(text: str) -> Step | None:
     """A row's fields; None if it is not whole."""
-    fields, action = _fields(text)
-    if len(fields) < LEAST_FIELDS:
-        return None
     try:
-        return _step(fields, action)
+        fields, action = _fields(text)
+        return _step(fields, action) if len(fields) >= LEAST_FIELDS else None
     except (ValueError, OverflowError):
         return None
 

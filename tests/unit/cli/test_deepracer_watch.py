@@ -8,14 +8,17 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import replace
 
+import jsonschema
 import pytest
 
 from fleet.cli import deepracer_watch
 from fleet.cli.deepracer_screen import rendered
 from fleet.cli.deepracer_watch import Wish, watch
 from fleet.cli.deepracer_watching import LONGEST, SHARE, Watching
+from fleet.cli.schemas import schema_of
 from fleet.model.errors import FleetError, StoreError
 from fleet.workloads.deepracer.analysis.scenery import Scenery
+from tests.unit.cli.test_json import closed
 from tests.unit.cli.watched import NOWHERE, Seen, nan_reward, training
 
 Waited = list[float]
@@ -70,6 +73,9 @@ def test_json_is_a_line_for_each_change_and_null_where_there_is_no_number(
     source = Seen([nan_reward(training(1)), None, None, training(6), None], how="succeeded")
     watched(source, Wish(offline=True, as_json=True))
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    validator = jsonschema.Draft202012Validator(closed(schema_of("deepracer-watched")))
+    for line in lines:
+        validator.validate(line)
     assert [line["iterations"] for line in lines] == [1, 6, 6]
     assert [line["ended"] for line in lines] == [False, False, True]
     assert lines[0]["newest"]["best_lap_seconds"] is None

@@ -136,6 +136,9 @@ def test_a_log_that_is_rotated_is_read_on(scene: Scene) -> None:
     (scene.root / "logs/simulator.log").rename(scene.root / "logs/simulator.log.1")
     scene.write("logs/simulator.log", lines(2))
     assert scene.episodes() == 3
+    scene.write("logs/simulator.log", lines(3), "a")
+    assert scene.episodes() == 4
+    assert sum(size for _, size in scene.place.taken) == len(lines(3)) + 256  # what was rotated away is not read again
 
 
 def test_what_vanishes_is_gone(scene: Scene) -> None:

@@ -311,7 +311,7 @@ def test_continuous_actions_are_no_fields(action: str) -> None:
 
 # The fast way and the careful one.
 
-NUMBER = st.sampled_from(["0", "1", "-1.5", "2.0", "1e3", "nan", "inf", "", "x", " 3 ", "7"])
+NUMBER = st.sampled_from(["0", "1", "-1.5", "2.0", "1e3", "nan", "inf", "1e999", "", "x", " 3 ", "7"])
 TRUTH = st.sampled_from(["True", "False", "true", "", "1", "Falsewhat"])
 ROW = st.tuples(*[NUMBER] * 9, TRUTH, TRUTH, *[NUMBER] * 4).flatmap(
     lambda head: st.lists(
@@ -347,6 +347,35 @@ def test_a_log_in_pieces_says_what_it_says_as_a_whole(sizes: list[int]) -> None:
     log.feed(whole[at:])
     log.finish()
     assert told(parts_of(log, "a")) == told(read_log(whole, "a"))
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_no_damage_makes_it_fail(chosen: st.DataObject) -> None:
+    text = bytearray(data("drfc-robomaker.log").read_bytes()[:60_000])
+    for _ in range(chosen.draw(st.integers(1, 6))):
+        begin = chosen.draw(st.integers(0, len(text)))
+        end = begin + chosen.draw(st.integers(0, 3000))
+        text[begin:end] = chosen.draw(st.sampled_from(DAMAGE)) * chosen.draw(st.integers(0, 3))
+    read = read_log(bytes(text), "a.log")
+    assert all(len(trace.steps) for part in read.parts for trace in part.traces)
+
+
+DAMAGE = [
+    b"SIM_TRACE_LOG:",
+    b"\0",
+    b"\xff\xfe",
+    b"\n",
+    b"\r",
+    b"\x1b[31m",
+    b"nan",
+    b"1e999",
+    b"Using the following hyper-parameters\n{",
+    b"Number of evaluations: 9 Evaluation episode progress: [1e999, null]\n",
+    b"Action space from file: [[[",
+    b"Policy training> ",
+    b"'NUM_WORKERS': '0'",
+]
 
 
 def told(read: LogRead) -> object:

@@ -84,6 +84,7 @@ def drives(recording: Recording) -> dict[tuple[str, int], list[int]]:
         ("x/training_params_2.yaml", Place("params", "x", 1)),
         ("x/logs/s3.log", None),
         ("x/logs/coach.log", None),
+        ("deepracer-0_rl_coach.1.abc.log", None),
         ("x/model/7_Step-9.ckpt.index", None),
         ("custom_files/hyperparameters.json", None),
         ("package.json", None),

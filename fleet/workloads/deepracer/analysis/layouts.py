@@ -24,7 +24,7 @@ _EVALUATION_METRICS = re.compile(r"EvaluationMetrics-(?P<stream>.+)\.json|evalua
 _LOG = re.compile(r"(?P<stem>.+\.log)(?:\.(?P<rotation>\d{1,3}))?(?:\.gz)?")
 _PARAMS = re.compile(r"training_params(?:_(?P<worker>\d{1,4}))?\.yaml")
 _SIMULATOR = re.compile(r"simulator(?:-(?P<number>\d{1,4}))?\.log|.*robomaker\.(?P<replica>\d{1,4})\..*\.log")
-_NO_STACK = re.compile(r"(?:s3|minio|coach|rl_coach|loki|fluent-?bit)\b.*\.log", re.IGNORECASE)
+_NO_STACK = re.compile(r"(?:.*[-_.])?(?:s3|minio|coach|loki|fluent-?bit)(?:[-_.].*)?\.log", re.IGNORECASE)
 """Of programs that neither drive nor train: coach's launcher only repeats its trainer."""
 _WORKER = re.compile(r"\d{1,4}")
 

@@ -51,6 +51,9 @@ def in_order(steps: Steps, places: Whole) -> tuple[Steps, Whole]:
     """
     if not len(steps):
         return steps, places
+    next_one = np.diff(steps.episode) > 0
+    if (next_one | ((np.diff(steps.episode) == 0) & (np.diff(steps.number) > 0))).all():
+        return replace(steps, drive=np.cumsum(np.r_[0, next_one]).astype(np.int64)), places
     repeat = _repeats(steps)
     order = np.lexsort((steps.number, repeat, steps.episode))
     # Where episodes begin anew (evaluations), what was driven first comes first.

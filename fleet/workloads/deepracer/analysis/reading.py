@@ -172,8 +172,8 @@ class Reader:
 
     def _added(self, log: _Log, names: Sequence[str], entries: Mapping[str, Entry]) -> bytes | None:
         """What a log grew by; None: it is another one by now, or was rotated, and is to be read from its beginning."""
-        name = names[0]
-        if len(names) > 1 or log.ended or entries[name].size < log.offset or name.endswith(".gz"):
+        name, older = names[-1], tuple(entries[one].token for one in names[:-1])
+        if log.tokens[:-1] != older or log.ended or entries[name].size < log.offset or name.endswith(".gz"):
             return None
         data = self._place.read(name, log.offset - len(log.known))
         return data[len(log.known) :] if data.startswith(log.known) else None
