@@ -30,6 +30,8 @@ MOST_CHUNKS = 1000
 """Of an attempt's log, the newest: each holds what was printed in some seconds, and each is asked for by itself."""
 _BEGINS = re.compile(rb"^fleet: training (?:begins from nothing|goes on from set )")
 """What the driver says at the beginning of each leg."""
+_TELLS = re.compile(rb"^(?:trainer|coach) \| .*Training(?:>| -) Name|^fleet: training ")
+"""Lines that tell the iteration."""
 _HEARD = (b"trainer | ", b"coach | ", b"simulator | ")
 """Of several simulators the first: each evaluates, and all say much the same."""
 ATTEMPT_LOG = "logs/attempt.log"
@@ -45,6 +47,9 @@ class _Printed:
     """A line whose end is still to come."""
     legs: list[bytes] = field(default_factory=list)
     cut: bool = False
+    """Its beginning is left out."""
+    lost: bool = False
+    """Which iteration it is in is not known yet."""
 
 
 class RunRecords:
@@ -160,7 +165,7 @@ class RunRecords:
         keys = [info.key for info in self._objects.list(layout.logs(self._id, attempt))]
         new = keys[printed.seen :]
         if len(new) > MOST_CHUNKS:
-            new, printed.cut = new[-MOST_CHUNKS:], True
+            new, printed.cut, printed.lost = new[-MOST_CHUNKS:], True, True
         printed.seen = len(keys)
         if not new:
             return
@@ -168,6 +173,9 @@ class RunRecords:
             data = printed.rest + b"".join(pool.map(self._objects.get, new))
         lines = data.split(b"\n")
         printed.rest = lines.pop()
+        if printed.lost:
+            known = next((place for place, line in enumerate(lines) if _TELLS.match(line)), None)
+            lines, printed.lost = lines[known:] if known is not None else [], known is None
         kept: list[bytes] = []
         for line in lines:
             if _BEGINS.match(line):

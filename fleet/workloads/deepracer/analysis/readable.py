@@ -1,10 +1,10 @@
-"""Where records lie, as whoever reads them sees it: folders, prefixes, archives, files, or several of them as one."""
+"""Where records lie, as whoever reads them sees it: folders, prefixes, single files."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -105,57 +105,6 @@ class Far:
         return self._prefix.read(name)[offset:]
 
 
-class Held:
-    """Files whose bytes somebody else gets: by a listing that costs nothing, and a way to read each."""
-
-    def __init__(self, where: str, listing: Callable[[], Mapping[str, Entry]], read: Callable[[str], bytes]) -> None:
-        self._where, self._listing, self._read = where, listing, read
-
-    @property
-    def where(self) -> str:
-        """As told."""
-        return self._where
-
-    def entries(self) -> Mapping[str, Entry]:
-        """As told."""
-        return self._listing()
-
-    def read(self, name: str, offset: int = 0) -> bytes:
-        """Raises NotFoundError."""
-        return self._read(name)[offset:]
-
-
-class Several:
-    """Some of them as one: of a name that is in two, the first one's file counts."""
-
-    def __init__(self, where: str, those: Iterable[Readable]) -> None:
-        self._where, self._those = where, tuple(those)
-        self._owner: dict[str, Readable] = {}
-
-    @property
-    def where(self) -> str:
-        """As told."""
-        return self._where
-
-    def entries(self) -> Mapping[str, Entry]:
-        """Of all."""
-        found: dict[str, Entry] = {}
-        for one in self._those:
-            for name, entry in one.entries().items():
-                if name not in found:
-                    found[name] = entry
-                    self._owner[name] = one
-        return found
-
-    def read(self, name: str, offset: int = 0) -> bytes:
-        """Raises NotFoundError."""
-        if name not in self._owner:
-            self.entries()
-        if name not in self._owner:
-            raise NotFoundError(f"there is no {name!r}")
-        return self._owner[name].read(name, offset)
-
-
 def read_file(path: Path, offset: int = 0) -> bytes:
     """A file's bytes from there on. Raises NotFoundError; StoreError with the reason if it cannot be read."""
     try:
@@ -166,6 +115,3 @@ def read_file(path: Path, offset: int = 0) -> bytes:
         raise NotFoundError(f"there is no {str(path)!r}") from None
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error.strerror or error}", "May you read it?") from None
-
-
-__all__ = ["Entry", "Far", "Files", "Held", "Here", "Readable", "Several", "read_file"]
