@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fleet.cli.deepracer_recordings import open_records
 from fleet.control.controller import Controller
 from fleet.control.runs import view
 from fleet.core.state import RunState
 from fleet.workloads.deepracer.analysis.following import Follow
-from fleet.workloads.deepracer.analysis.opening import open_paths
 from fleet.workloads.deepracer.analysis.recording import Recording
 
 
@@ -46,4 +46,5 @@ class Followed:
 
 def open_source(paths: Sequence[str], bucket: str | None) -> Followed:
     """What a user names, to be looked at again and again. Raises FleetError."""
-    return Followed(Follow(open_paths(paths, grows=True)))
+    records = open_records(paths, bucket, grows=True)
+    return Followed(Follow(records.opened), records.controller, records.run)

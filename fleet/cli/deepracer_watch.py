@@ -16,7 +16,7 @@ from fleet.cli.deepracer_page import PAGE_EVERY, PageServer, Served
 from fleet.cli.deepracer_screen import Screen, line_of, print_whole
 from fleet.cli.deepracer_stats import stats_object
 from fleet.cli.deepracer_watching import Watching
-from fleet.cli.output import emit, emit_line
+from fleet.cli.output import emit_line
 from fleet.cli.plain import plain
 from fleet.model.errors import FleetError
 from fleet.model.units import parse_duration
@@ -107,7 +107,7 @@ def _tell_once(watching: Watching, wish: Wish) -> None:
     if watching.trouble:
         raise FleetError(watching.trouble, "Try again; without --once it goes on until it is seen.")
     if wish.as_json:
-        emit(watched_object(watching, None))
+        emit_line(watched_object(watching, None))
     else:
         print_whole(watching.words())
 

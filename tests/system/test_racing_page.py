@@ -25,7 +25,8 @@ from fleet.workloads.deepracer.checking.tracks import stand_in
 from tests.system.browser import MODULES, ROOT, check, look, served
 from tests.unit.cli.watched import NOWHERE, Seen, training
 from tests.unit.deepracer.analyses import data
-from tests.unit.report.test_racing import MISCHIEF, mischief, scene
+from tests.unit.report.samples import MISCHIEF
+from tests.unit.report.test_racing import mischief, scene
 
 pytestmark = pytest.mark.system
 

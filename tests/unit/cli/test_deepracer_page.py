@@ -11,6 +11,8 @@ import pytest
 from fleet.cli.deepracer_page import PageServer, Served
 from fleet.cli.deepracer_watching import Watching
 from fleet.model.errors import FleetError
+from fleet.workloads.deepracer.analysis.recording import Recording
+from fleet.workloads.deepracer.analysis.scene import Ground
 from fleet.workloads.deepracer.analysis.scenery import Scenery
 from tests.unit.cli.watched import NOWHERE, Seen, training
 
@@ -128,7 +130,12 @@ def test_there_is_nothing_else_and_nothing_can_be_done_with_it(page: Page) -> No
 def test_maps_are_made_when_somebody_looks_and_once(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
     real = Scenery.grounds
-    monkeypatch.setattr(Scenery, "grounds", lambda self, recording: (made.append(1), real(self, recording))[1])
+
+    def grounds(self: Scenery, recording: Recording) -> tuple[Ground, ...]:
+        made.append(1)
+        return real(self, recording)
+
+    monkeypatch.setattr(Scenery, "grounds", grounds)
     page.watching.look()
     page.watching.look()
     assert made == []

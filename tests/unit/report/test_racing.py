@@ -228,7 +228,7 @@ def test_the_picture_has_what_was_asked_for() -> None:
     shown = scene()
     heights = {}
     for what in ([one] for one in WHATS):
-        data = picture(shown, what)  # type: ignore[arg-type]
+        data = picture(shown, what)
         assert data is not None, what
         assert data.startswith(b"\x89PNG")
         heights[what[0]] = struct.unpack(">II", data[16:24])[1]
