@@ -17,6 +17,8 @@ from fleet.cli.schemas import schema_of
 from fleet.model.errors import FleetError
 from tests.unit.cli.test_json import closed
 from tests.unit.deepracer.analyses import data, lines
+from tests.unit.deepracer.test_care_commands import checkpoint, history
+from tests.unit.deepracer.test_care_commands import recorded as a_run
 
 SHORT = {
     "episodes", "iterations", "workers", "laps_completed", "best_lap_seconds", "mean_completion_percent", "per_iteration",
@@ -198,3 +200,23 @@ def test_two_workers_logs_are_one_training(folder: Path) -> None:
     answer = told("sim-0.log", "sim-1.log")
     assert (answer["workers"], answer["episodes"], answer["iterations"]) == (2, 40, 1)
     assert answer["per_iteration"][0]["mean_reward"] == 7.5
+
+
+def test_a_run_is_named_and_its_attempts_are_one_training(folder: Path) -> None:
+    """The first machine made 10 episodes; the second went on from set 2, so that those after it are no part of the model."""
+    now = a_run({"kind": "deepracer", "workers": 1}).objects.now()
+    history(folder / "home" / "local" / "volumes" / "vol-1" / "data" / "history", now)
+    answer = told("racer", "--details")
+    assert [row["episodes"] for row in answer["per_iteration"]] == [4, 4, 4, 1]
+    assert (answer["episodes"], answer["iterations"], answer["workers"]) == (13, 4, 1)
+    assert answer["details"]["parts"] == ["racer-1-1-1", "racer-1-2-1"]
+    assert answer["details"]["cost_usd"] is not None
+    assert "an iteration" in typed("racer")
+
+
+def test_a_run_elsewhere_is_read_from_its_bucket() -> None:
+    """Its newest checkpoint carries the records of the machine that made it."""
+    checkpoint(a_run({"kind": "deepracer", "workers": 1}, "ec2"))
+    answer = told("racer-1", "--details")
+    assert answer["details"]["parts"] == ["racer-1-1-1"]
+    assert [row["episodes"] for row in answer["per_iteration"]] == [4, 4]
