@@ -3,7 +3,8 @@
 python -m benchmarks.deepracer_stats [rounds]
 
 The whole command from the shell. Beside it deepracer-utils alone on the same two files, as its notebooks use it: the log
-read into a frame, `simulation_agg`, `TrainingMetrics.getSummary`, which judge nothing, and know no trainer. The files are made up: 560 episodes of some 79 steps in 17 fields, a line of the reward function's own after each.
+read into a frame, `simulation_agg`, `TrainingMetrics.getSummary`, which judge nothing, and know no trainer. The files are
+made up: 560 episodes of some 79 steps in 17 fields, a line of the reward function's own after each.
 """
 
 from __future__ import annotations

@@ -2,25 +2,33 @@
 
     python -m benchmarks.deepracer_totals FOLDER
 
-FOLDER is `tests/system_tests/resources/file_parsing` of github.com/aws-deepracer-community/deepracer-log-guru. A log that is
-not there is named and passed over. Its completion is the progress of an episode's last step but one: it is reckoned so here, and
-the one that `fleet deepracer stats` tells stands beside it.
+FOLDER is `tests/system_tests/resources/file_parsing` of github.com/aws-deepracer-community/deepracer-log-guru. A log that
+is not there is named and passed over. Its completion is the progress of an episode's last step but one: it is reckoned so
+here, and the one that `fleet deepracer stats` tells stands beside it. The last two are of two and of four workers together.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import tarfile
+import tempfile
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from statistics import fmean
 from typing import Any
 
 from fleet.workloads.deepracer.analysis.analysing import analyse
 from fleet.workloads.deepracer.analysis.model import Analysis
+from fleet.workloads.deepracer.analysis.opening import read_paths
 from fleet.workloads.deepracer.analysis.recording import Recording
 
 ENDING = ".meta.json"
+TOGETHER = {
+    "test_load_two_worker_log_files.json": ("1.mh77xxe*", "2.pleai77*"),
+    "test_load_four_worker_log_files.json": ("1.qwctpyy*", "2.439iylb*", "3.kngqw8n*", "4.4fswvtm*"),
+}
+"""Logs of several workers, by the file in `file_loading` that tells what they come to together."""
 NEAR = 1e-6
 """Of a figure: theirs are printed from floats, too."""
 
@@ -33,15 +41,38 @@ def main() -> int:
         if not log.is_file():
             print(f"absent   {log.name}")
             continue
-        recording = read_log_of(log)
-        found = analyse(recording)
-        wanted = theirs(json.loads(published.read_text()))
-        told = ours(recording, found)
-        differ = {name: (told[name], value) for name, value in wanted.items() if not _near(told[name], value)}
-        other += bool(differ)
-        print(f"{'differs' if differ else 'equal':<8} {log.name}: {told['episodes']:g} episodes {differ or ''}")
-        print(f"         completion {found.mean_completion_percent:.3f} %, by its reckoning {told['completion']:.3f} %")
+        other += differs(log.name, read_log_of(log), published)
+    for names, published in ((names, root.parent / "file_loading" / file) for file, names in TOGETHER.items()):
+        logs = [
+            path for name in names for path in sorted((root / "input_log_files").glob(f"deepracer-0_robomaker.{name}.log"))
+        ]
+        if len(logs) == len(names) and published.is_file():
+            other += differs(f"{len(logs)} workers", read_paths([str(log) for log in logs]), published)
     return 1 if other else 0
+
+
+def differs(name: str, recording: Recording, published: Path) -> bool:
+    """Print how they compare."""
+    found = analyse(recording)
+    wanted, told = theirs(json.loads(published.read_text())), ours(recording, found)
+    differ = {what: (told[what], value) for what, value in wanted.items() if not _near(told[what], value)}
+    print(f"{'differs' if differ else 'equal':<8} {name}: {told['episodes']:g} episodes {differ or ''}")
+    print(f"         completion {found.mean_completion_percent:.3f} %, by its reckoning {told['completion']:.3f} %")
+    return bool(differ)
+
+
+def read_log_of(log: Path) -> Recording:
+    """The simulator's log alone, also of an archive, which has more: log-guru reads nothing else."""
+    if not log.name.endswith(".tar.gz"):
+        return read_paths([str(log)])
+    with tempfile.TemporaryDirectory() as folder, tarfile.open(log) as archive:
+        for member in archive:
+            file = archive.extractfile(member) if member.name.endswith("-robomaker.log") else None
+            if file is not None:
+                path = Path(folder) / PurePosixPath(member.name).name
+                path.write_bytes(file.read())
+                return read_paths([str(path)])
+    raise SystemExit(f"{log} holds no log of a simulator")
 
 
 def theirs(told: Mapping[str, Any]) -> dict[str, float]:

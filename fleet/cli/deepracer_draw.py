@@ -19,7 +19,6 @@ from fleet.workloads.deepracer.checking.tracks import Tracks, download, usual_ca
 
 if TYPE_CHECKING:
     from fleet.cli.deepracer_show_objects import DeepRacerPlottedObject
-    from fleet.report.racing.picture import What
 
 ENDINGS = (".html", ".png")
 _SPAN = re.compile(r"(?P<first>\d+)(?:(?P<to>-)(?P<last>\d*))?")
@@ -28,7 +27,7 @@ _SPAN = re.compile(r"(?P<first>\d+)(?:(?P<to>-)(?P<last>\d*))?")
 def draw(
     paths: Sequence[str],
     file: Path,
-    what: Sequence[What],
+    what: Sequence[str],
     span: str | None,
     bucket: str | None,
     *,
@@ -93,14 +92,14 @@ def must_be_drawable(file: Path, what: Sequence[str]) -> None:
         ) from None
 
 
-def _drawn(scene: Scene, file: Path, what: Sequence[What]) -> bytes:
+def _drawn(scene: Scene, file: Path, what: Sequence[str]) -> bytes:
     if file.suffix.lower() == ".html":
         from fleet.report.racing.page import page
 
         return page(scene).encode()
-    from fleet.report.racing.picture import USUAL, picture
+    from fleet.report.racing.picture import USUAL, WHATS, picture
 
-    made = picture(scene, what or USUAL)
+    made = picture(scene, [one for one in WHATS if one in what] or USUAL)
     if made is None:
         told = ", ".join(what)
         remedy = "Maps need simulator logs or simtrace files; lap times need a whole lap; curves need an iteration."

@@ -75,9 +75,9 @@ class Served:
 
 
 class PageServer:
-    """Serves until it is closed."""
+    """Serves until it is closed, which takes ``heed`` seconds at the most."""
 
-    def __init__(self, served: Served, port: int) -> None:
+    def __init__(self, served: Served, port: int, heed: float = 0.5) -> None:
         handler = type("Handler", (_Handler,), {"served": served})
         try:
             self._server = _Server((ADDRESS, port), handler)
@@ -85,7 +85,7 @@ class PageServer:
             raise FleetError(
                 f"the page cannot be served at port {port}: {error.strerror or error}", "Name another with --port; 0: any."
             ) from None
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 1.0}, daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": heed}, daemon=True)
         self._thread.start()
 
     @property
@@ -94,7 +94,8 @@ class PageServer:
         return f"http://{ADDRESS}:{self._server.server_port}/"
 
     def close(self) -> None:
-        """Answer nobody any more."""
+        """Answer nobody any more, on connections that are kept open neither."""
+        self._server.closing = True
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -105,6 +106,7 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     """A browser keeps its connection open: nobody waits for it at the end."""
     allow_reuse_address = True
+    closing = False
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A browser that goes away in the middle is no error of ours."""
@@ -126,6 +128,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(with_body=False)
 
     def _answer(self, *, with_body: bool) -> None:
+        if getattr(self.server, "closing", False):
+            self.close_connection = True
+            return
         refused = self._refused()
         if refused:
             self._send(HTTPStatus.FORBIDDEN, refused, "text/plain", {}, with_body=with_body)

@@ -9,18 +9,8 @@ from typing import Annotated
 import typer
 
 from fleet.cli.app import BucketOption, Output, OutputOption
-from fleet.cli.complete import run_names
-from fleet.cli.deepracer_commands import deepracer
+from fleet.cli.deepracer_commands import RecordsArgument, deepracer
 
-PathsArgument = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="MODEL|PATH...",
-        help="A run, or logs, metrics, traces: files, folders, archives, s3://bucket/prefix.",
-        show_default=False,
-        autocompletion=run_names,
-    ),
-]
 TrackOption = Annotated[
     str, typer.Option("--track", metavar="WORLD", help="The track, where the records do not name it.", show_default=False)
 ]
@@ -40,13 +30,11 @@ class What(str, Enum):
 
 @deepracer.command("plot")
 def deepracer_plot(
-    paths: PathsArgument,
+    paths: RecordsArgument,
     file: Annotated[Path, typer.Option("--file", "-f", help="Where to draw: a name that ends in .html or .png.")],
     what: Annotated[
         list[What] | None,
-        typer.Option(
-            "--what", help="Of a picture, may be repeated; else speed, off-track, laps, curves.", show_default=False
-        ),
+        typer.Option("--what", help="Of a picture, repeatable; else speed, off-track, laps, curves.", show_default=False),
     ] = None,
     iterations: Annotated[
         str | None, typer.Option("--iterations", metavar="A-B", help="Maps of these alone: 7, 10-20, 10-.")
@@ -69,7 +57,7 @@ def deepracer_plot(
 
 @deepracer.command("watch")
 def deepracer_watch(
-    paths: PathsArgument,
+    paths: RecordsArgument,
     page: Annotated[bool, typer.Option("--page", help="Also serve a live page, to this computer alone.")] = False,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Of the page; 0: any that is free.")] = 0,
     every: Annotated[str, typer.Option("--every", help="Look so often; less often where a look is dear.")] = "10s",

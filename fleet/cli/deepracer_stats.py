@@ -21,6 +21,8 @@ from fleet.workloads.deepracer.analysis.model import Analysis, IterationRow
 from fleet.workloads.deepracer.analysis.places import off_track_places
 from fleet.workloads.deepracer.analysis.series import told
 
+MOST_SOURCE = 100
+"""Characters of what was named: it may be a hundred files."""
 MOST_PLACES = 10
 """Of where cars leave the track."""
 SPARE = ("loss", "entropy", "off track", "steps/s", "spread", "mean lap", "real time")
@@ -139,7 +141,8 @@ def _number(value: float | None, places: int = 5) -> float | None:
 def head(analysis: Analysis) -> list[str]:
     """What is above the table: what it is of, totals, trends."""
     tracks = f", {', '.join(analysis.tracks)}" if analysis.tracks else ""
-    found = [f"training    {analysis.source}: {_size(analysis)}{tracks}"]
+    source = analysis.source if len(analysis.source) <= MOST_SOURCE else f"{analysis.source[: MOST_SOURCE - 1]}…"
+    found = [f"training    {source}: {_size(analysis)}{tracks}"]
     best, driven = analysis.best_lap_seconds, analysis.training or analysis.evaluation
     if best is not None:
         share = f"{analysis.laps_completed / len(driven):.1%}"

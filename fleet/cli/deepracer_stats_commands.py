@@ -7,21 +7,12 @@ from typing import Annotated
 import typer
 
 from fleet.cli.app import BucketOption, Output, OutputOption
-from fleet.cli.complete import run_names
-from fleet.cli.deepracer_commands import deepracer
+from fleet.cli.deepracer_commands import RecordsArgument, deepracer
 
 
 @deepracer.command("stats")
 def deepracer_stats(
-    paths: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="MODEL|PATH...",
-            help="A run, or logs, metrics, traces: files, folders, archives, s3://bucket/prefix.",
-            show_default=False,
-            autocompletion=run_names,
-        ),
-    ],
+    paths: RecordsArgument,
     last: Annotated[int, typer.Option("--last", min=1, help="Show so many iterations, the newest.")] = 20,
     every: Annotated[bool, typer.Option("--all", help="Show all iterations.")] = False,
     details: Annotated[

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from fleet.cli.app import EXIT_RUN
 from fleet.cli.deepracer_draw import tracks
+from fleet.cli.deepracer_followed import open_source
 from fleet.cli.deepracer_page import PAGE_EVERY, PageServer, Served
 from fleet.cli.deepracer_screen import Screen, line_of, print_whole
 from fleet.cli.deepracer_stats import stats_object
 from fleet.cli.deepracer_watching import Watching
-from fleet.cli.output import emit, emit_line
+from fleet.cli.output import emit_line
 from fleet.cli.plain import plain
 from fleet.model.errors import FleetError
 from fleet.model.units import parse_duration
@@ -62,8 +63,6 @@ class Told(Protocol):
 
 def watch(paths: Sequence[str], bucket: str | None, wish: Wish, wait: Callable[[float], None] = time.sleep) -> int:
     """Look until nothing more will come, or Ctrl-C. ``wait``: for so many seconds."""
-    from fleet.cli.deepracer_recordings import open_source
-
     every = wish.seconds
     source = open_source(paths, bucket)
     watching = Watching(source, Scenery(tracks(offline=wish.offline), wish.world), every, world=wish.world)
@@ -108,7 +107,7 @@ def _tell_once(watching: Watching, wish: Wish) -> None:
     if watching.trouble:
         raise FleetError(watching.trouble, "Try again; without --once it goes on until it is seen.")
     if wish.as_json:
-        emit(watched_object(watching, None))
+        emit_line(watched_object(watching, None))
     else:
         print_whole(watching.words())
 

@@ -16,7 +16,7 @@ from fleet.workloads.deepracer.analysis.recording import Recording
 from fleet.workloads.deepracer.analysis.scene import Scene, named
 from fleet.workloads.deepracer.analysis.scenery import Scenery
 
-SHARE = 0.008
+SHARE = 0.006
 """Of a core, that watching may take: one look in so many times what it took itself. Promised is 1 %."""
 LONGEST = 600.0
 """Seconds between two looks at the most, whatever a look costs."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from fleet.cli import deepracer_stats_objects, money_objects, objects
+from fleet.cli import deepracer_show_objects, deepracer_stats_objects, money_objects, objects
 from fleet.control.names import nearest
 from fleet.model.errors import FleetError
 from fleet.report import objects as report_objects
@@ -57,6 +57,8 @@ PRINTED: Mapping[str, Printed] = {
     "deepracer-repair": Printed(objects.DeepRacerRepairObject, ("deepracer repair",)),
     "deepracer-status": Printed(objects.DeepRacerStatusObject, ("deepracer status",)),
     "deepracer-stats": Printed(deepracer_stats_objects.DeepRacerStatsObject, ("deepracer stats",)),
+    "deepracer-plotted": Printed(deepracer_show_objects.DeepRacerPlottedObject, ("deepracer plot",)),
+    "deepracer-watched": Printed(deepracer_show_objects.DeepRacerWatchedObject, ("deepracer watch",), lines=True),
     "deepracer-doctor": Printed(objects.DeepRacerDoctorObject, ("deepracer doctor",)),
     "deepracer-cleaned": Printed(objects.DeepRacerCleanedObject, ("deepracer clean",)),
     "init": Printed(objects.InitObject, ("init",)),
@@ -123,6 +125,7 @@ _MODULES = (
     money_objects,
     report_objects,
     deepracer_stats_objects,
+    deepracer_show_objects,
 )
 """Those that the types of what is printed stand in."""
 

@@ -144,6 +144,7 @@ ONLY_IN_THE_TERMINAL = {
     "report", "report install", "report uninstall", "report status", "report test",
     "notify on", "notify off", "notify list", "notify test",
     "deepracer check", "deepracer repair", "deepracer status", "deepracer stats", "deepracer doctor", "deepracer clean",
+    "deepracer plot", "deepracer watch",
 }  # fmt: skip
 
 

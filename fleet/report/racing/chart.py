@@ -36,8 +36,7 @@ def _key(one: Series) -> str:
 
 def _drawing(curve: Curve) -> Iterator[str]:
     low, high, ys = _axis(curve)
-    ends = [at for one in curve.series for at, _ in one.points]
-    first, last = min(ends), max(ends)
+    first, last = curve.span
 
     def x(at: float) -> float:
         return LEFT + (WIDTH - LEFT - RIGHT) * ((at - first) / (last - first) if last > first else 0.5)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from fleet.workloads.deepracer.analysis.model import Analysis, IterationRow
@@ -40,6 +40,8 @@ class Curve:
     top: float | None = None
     """Where it ends at the earliest."""
     digits: int = 1
+    span: tuple[float, float] = (0.0, 0.0)
+    """The first and the last iteration of the whole training: all charts have the same axis."""
 
     @property
     def told(self) -> str:
@@ -59,7 +61,9 @@ class Curve:
 
 def curves(analysis: Analysis) -> list[Curve]:
     """Those that there are figures for."""
-    return [one for one in _all(analysis) if one.series]
+    found = [one for one in _all(analysis) if one.series]
+    at = [place for curve in found for one in curve.series for place, _ in one.points]
+    return [replace(one, span=(min(at), max(at))) for one in found]
 
 
 def _all(analysis: Analysis) -> Iterator[Curve]:

@@ -170,4 +170,5 @@ def troubles_table(drives: Sequence[Drive], world: str, most: int = MOST_PLACES)
         for one in found
     )
     head = ("Waypoint", "Episodes", "Of all", "In the newest fifth", "At x, y (m)")
-    return Table("Where episodes of training ended beside the track, the most first", head, rows, frozenset(range(1, 5)))
+    track = f"the track {world}" if world else "the track"
+    return Table(f"Where episodes of training ended beside {track}, the most first", head, rows, frozenset(range(1, 5)))

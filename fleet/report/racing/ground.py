@@ -10,7 +10,7 @@ import numpy as np
 from fleet.report.as_html import text
 from fleet.report.words import count
 from fleet.workloads.deepracer.analysis.heat import MEASURES, Graded, Measure, Squares, graded, runs, squares
-from fleet.workloads.deepracer.analysis.scene import Borders, Ground
+from fleet.workloads.deepracer.analysis.scene import Borders, Ground, Lap
 from fleet.workloads.deepracer.checking.track import Floats
 
 NAMES: dict[Measure, tuple[str, str]] = {
@@ -81,11 +81,16 @@ def maps(ground: Ground, left: Sequence[tuple[float, float]], number: int) -> st
     return f'<fieldset class="maps">{legend}{choices}{drawn}</fieldset>{_keys(ground, left)}'
 
 
+def best_told(lap: Lap) -> str:
+    """Metrics may tell of a shorter one, and not where it was driven."""
+    return f"the best lap whose way is told, {lap.seconds:.2f} s"
+
+
 def _alt(ground: Ground, measure: Measure, levels: Graded, left: int) -> str:
     name, unit = NAMES[measure]
     span = f"{_value(levels.bounds[0])} to {_value(levels.bounds[-1])} {unit}".strip()
     off = f"; {count(left, 'place')} where episodes ended beside the track" if left else ""
-    best = f"; the way of the best lap, {ground.best.seconds:.2f} s" if ground.best is not None else ""
+    best = f"; {best_told(ground.best)}" if ground.best is not None else ""
     return f"Map of {ground.world or 'the track'}, {name.lower()} from {span}, over {ground.heat.steps:,} steps{off}{best}."
 
 
@@ -149,8 +154,8 @@ def _over(ground: Ground, left: Sequence[tuple[float, float]], frame: Frame) -> 
         )
         yield f'<path class="left" d="{crosses}"><title>Ended beside the track</title></path>'
     if ground.best is not None:
-        told = f"The best lap, {ground.best.seconds:.2f} s"
-        yield f'<path class="best" d="{frame.path(ground.best.points)}"><title>{text(told)}</title></path>'
+        way = frame.path(ground.best.points)
+        yield f'<path class="best" d="{way}"><title>{text(best_told(ground.best))}</title></path>'
     if lines is not None:
         yield _start(lines, frame)
 
@@ -175,7 +180,7 @@ def _keys(ground: Ground, left: Sequence[tuple[float, float]]) -> str:
         keys.append(f"<span>{cross}ended beside the track</span>")
     if ground.best is not None:
         line = '<svg viewBox="0 0 24 12" class="key" aria-hidden="true"><path class="best" d="M2 6h20"/></svg>'
-        keys.append(f"<span>{line}the best lap, {ground.best.seconds:.2f} s</span>")
+        keys.append(f"<span>{line}{text(best_told(ground.best))}</span>")
     if ground.borders is None:
         keys.append("<span>Its borders are not known here.</span>")
     return f'<p class="keys">{" ".join(keys)}</p>' if keys else ""

@@ -13,7 +13,7 @@ from fleet.report.palette import COLOURS
 from fleet.report.pictures import drawing, png
 from fleet.report.racing.curves import Curve, curves
 from fleet.report.racing.facts import lead, title
-from fleet.report.racing.ground import NAMES
+from fleet.report.racing.ground import NAMES, best_told
 from fleet.report.racing.style import HEAT
 from fleet.workloads.deepracer.analysis.heat import MEASURES, Measure, graded, squares
 from fleet.workloads.deepracer.analysis.scene import Ground, Scene, ends
@@ -114,8 +114,7 @@ def _map(figure: Figure, axes: Any, one: _Map, left: Sequence[tuple[float, float
         axes.set_title(f"{world}: where episodes ended beside the track", loc="left", fontsize=10, color=INK)
         axes.plot(*np.array(left).T, "x", color=COLOURS[1], markersize=4.5, label=f"{len(left):,} places", zorder=5)
     if ground.best is not None:
-        told = f"the best lap, {ground.best.seconds:.2f} s"
-        axes.plot(*ground.best.points.T, color=INK, linewidth=1.2, label=told, zorder=4)
+        axes.plot(*ground.best.points.T, color=INK, linewidth=1.2, label=best_told(ground.best), zorder=4)
     if axes.get_legend_handles_labels()[1]:
         axes.legend(frameon=False, fontsize=8.5, labelcolor=INK)
     axes.set_aspect("equal", adjustable="datalim")
@@ -162,6 +161,8 @@ def _curve(axes: Any, curve: Curve) -> None:
     axes.set_ylim(
         low if curve.floor is None else min(low, curve.floor), high if curve.top is None else max(high, curve.top * 1.02)
     )
+    room = max(0.5, 0.02 * (curve.span[1] - curve.span[0]))
+    axes.set_xlim(curve.span[0] - room, curve.span[1] + room)
     axes.set_title(f"{curve.title}{f',{curve.unit}' if curve.unit else ''}", loc="left", fontsize=10, color=INK)
     axes.set_xlabel("iteration", fontsize=8.5, color=SOFT)
     axes.xaxis.get_major_locator().set_params(integer=True)

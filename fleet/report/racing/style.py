@@ -24,7 +24,7 @@ STYLE = (
     + _also(TINT, HEAT)
     + "*{box-sizing:border-box}"
     + f"body{{margin:0;background:var(--ground);color:var(--ink);font:15px/1.5 {FONT}}}"
-    + "main{max-width:960px;margin:0 auto;padding:20px 16px 48px}"
+    + "main{max-width:1040px;margin:0 auto;padding:20px 16px 48px}"
     + "h1{font-size:22px;line-height:1.25;margin:0 0 4px;overflow-wrap:anywhere}"
     + "h2{font-size:17px;line-height:1.3;margin:32px 0 6px;overflow-wrap:anywhere}"
     + "h3{font-size:14px;line-height:1.3;margin:0;font-weight:600}"
@@ -61,7 +61,8 @@ STYLE = (
     + ".scroll{overflow-x:auto;margin:6px 0}details{margin:6px 0}summary{color:var(--soft);font-size:13px;cursor:pointer}"
     + "table{border-collapse:collapse;font-size:13px;line-height:1.4;font-variant-numeric:tabular-nums}"
     + "caption{text-align:left;color:var(--soft);padding:0 0 4px}"
-    + "caption span{display:inline-block;position:sticky;left:0;max-width:calc(100vw - 32px);white-space:normal}thead{color:var(--soft)}"
+    + "caption span{display:inline-block;position:sticky;left:0;max-width:calc(100vw - 32px);white-space:normal}"
+    + "thead{color:var(--soft)}"
     + "th,td{padding:3px 14px 3px 0;border-bottom:1px solid var(--grid);text-align:left;white-space:nowrap;font-weight:400}"
     + "th{font-weight:600}.n{text-align:right}"
     + ":focus-visible{outline:2px solid var(--c0);outline-offset:2px}"

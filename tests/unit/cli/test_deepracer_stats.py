@@ -17,6 +17,8 @@ from fleet.cli.schemas import schema_of
 from fleet.model.errors import FleetError
 from tests.unit.cli.test_json import closed
 from tests.unit.deepracer.analyses import data, lines
+from tests.unit.deepracer.test_care_commands import checkpoint, history
+from tests.unit.deepracer.test_care_commands import recorded as a_run
 
 SHORT = {
     "episodes", "iterations", "workers", "laps_completed", "best_lap_seconds", "mean_completion_percent", "per_iteration",
@@ -157,3 +159,64 @@ def test_help_does_not_wait_for_pandas() -> None:
     script = "import sys, fleet.cli.main; print([m for m in ('pandas', 'matplotlib', 'numpy') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def windows(text: bytes) -> bytes:
+    """As PowerShell's ``>`` writes it."""
+    return text.decode("utf-8", "replace").replace("\n", "\r\n").encode("utf-16")
+
+
+def coloured(text: bytes) -> bytes:
+    return text.replace(b"SIM_TRACE_LOG", b"\x1b[32mSIM_TRACE_LOG").replace(b"\n", b"\x1b[0m\n")
+
+
+@pytest.mark.parametrize("written", [windows, coloured, lambda text: text.replace(b"\n", b"\0\n")])
+def test_however_a_log_was_written_down_it_tells_the_same(written: Any, folder: Path) -> None:
+    text = data("drfc-robomaker.log").read_bytes()
+    (folder / "plain.log").write_bytes(text)
+    (folder / "other.log").write_bytes(written(text))
+    assert told("other.log") == told("plain.log")
+
+
+def test_two_runs_in_one_log_are_two_and_both_count(folder: Path) -> None:
+    text = data("drfc-robomaker.log").read_bytes()
+    (folder / "two.log").write_bytes(text + text)
+    answer = told("two.log", "--details")
+    assert (answer["episodes"], answer["iterations"]) == (80, 8)
+    assert [row["iteration"] for row in answer["per_iteration"]] == list(range(8))
+    assert any("2 runs" in problem for problem in answer["details"]["problems"])
+
+
+def test_empty_metrics_add_nothing_to_a_log(folder: Path) -> None:
+    (folder / "TrainingMetrics.json").write_text('{"metrics": []}')
+    log = str(data("drfc-robomaker.log"))
+    assert told(log, "TrainingMetrics.json") == told(log)
+
+
+def test_two_workers_logs_are_one_training(folder: Path) -> None:
+    for worker in (0, 1):
+        start = f"Starting as worker {worker}, using world reinvent_base and configuration training_params.yaml.\n"
+        (folder / f"sim-{worker}.log").write_text(start + "".join(lines(at, reward=worker + 1.0) for at in range(20)))
+    answer = told("sim-0.log", "sim-1.log")
+    assert (answer["workers"], answer["episodes"], answer["iterations"]) == (2, 40, 1)
+    assert answer["per_iteration"][0]["mean_reward"] == 7.5
+
+
+def test_a_run_is_named_and_its_attempts_are_one_training(folder: Path) -> None:
+    """The first machine made 10 episodes; the second went on from set 2, so that those after it are no part of the model."""
+    now = a_run({"kind": "deepracer", "workers": 1}).objects.now()
+    history(folder / "home" / "local" / "volumes" / "vol-1" / "data" / "history", now)
+    answer = told("racer", "--details")
+    assert [row["episodes"] for row in answer["per_iteration"]] == [4, 4, 4, 1]
+    assert (answer["episodes"], answer["iterations"], answer["workers"]) == (13, 4, 1)
+    assert answer["details"]["parts"] == ["racer-1-1-1", "racer-1-2-1"]
+    assert answer["details"]["cost_usd"] is not None
+    assert "an iteration" in typed("racer")
+
+
+def test_a_run_elsewhere_is_read_from_its_bucket() -> None:
+    """Its newest checkpoint carries the records of the machine that made it."""
+    checkpoint(a_run({"kind": "deepracer", "workers": 1}, "ec2"))
+    answer = told("racer-1", "--details")
+    assert answer["details"]["parts"] == ["racer-1-1-1"]
+    assert [row["episodes"] for row in answer["per_iteration"]] == [4, 4]

@@ -33,7 +33,7 @@ def round_and_round(episodes: int, *, iteration: int = 0, share: float = 1.0, sp
         x=RADIUS * np.cos(angle), y=RADIUS * np.sin(angle), heading=np.degrees(angle) + 90, steering=np.zeros(total),
         speed=np.full(total, speed), action=np.zeros(total, dtype=np.int64), reward=np.ones(total), done=done,
         on_track=~done | (share >= 1), progress=100.0 * number / STEPS_PER_LAP, waypoint=(number - 1) // 2,
-        track_length=np.full(total, 2 * np.pi * RADIUS), at=10.0 + STEP * np.arange(total), status=status,
+        track_length=np.full(total, 2 * np.pi * RADIUS), at=np.arange(total) * STEP + np.full(total, 10.0), status=status,
         pause=np.zeros(total), wall=np.full(total, np.nan),
     )  # fmt: skip
 

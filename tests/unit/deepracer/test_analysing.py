@@ -17,6 +17,7 @@ from fleet.workloads.deepracer.analysis.logs import read_log
 from fleet.workloads.deepracer.analysis.recording import Epoch, PartRecord, Recording, Setup, Trial
 from fleet.workloads.deepracer.metrics import read_metrics
 from fleet.workloads.deepracer.signals import Signal
+from fleet.workloads.deepracer.whole_run import Part
 from tests.unit.deepracer.analyses import data, lines, recorded, told
 
 LOGS = {"drfc-robomaker.log": 10, "droa/training-simulation.log": 20}
@@ -148,6 +149,22 @@ def test_what_an_interruption_lost_is_left_out_and_the_next_part_goes_on() -> No
     assert [row.mean_reward for row in found.rows] == [5.0, 5.0, 45.0, 45.0]
     assert [row.iteration for row in found.rows] == [0, 1, 2, 3]
     assert [one.number for one in found.drives] == list(range(8))
+
+
+def test_the_next_part_takes_the_number_of_an_iteration_of_which_no_episode_ended() -> None:
+    cut = "".join(lines(at) for at in range(4)) + lines(4).rpartition("SIM_TRACE_LOG")[0]
+    parts = [recorded(text, per=2).parts[0] for text in (cut, lines(0) + lines(1))]
+    assert [row.iteration for row in analyse(Recording("files", tuple(parts))).rows] == [0, 1, 2]
+
+
+def test_curves_are_drawn_through_the_attempts_of_a_run_and_not_through_what_lies_side_by_side() -> None:
+    """Two runs in one log may have been paid by two reward functions: the second one's is no fall of the first one's."""
+    rich = "".join(lines(at, reward=10.0 + at / 5) for at in range(40))
+    poor = "".join(lines(at, reward=1.0 + at / 10) for at in range(40))
+    parts = [replace(recorded(text, per=2).parts[0], name=name) for text, name in ((rich, "a"), (poor, "b"))]
+    assert "falling-reward" not in {one.code for one in analyse(Recording("files", tuple(parts))).findings}
+    legs = tuple(replace(one, part=Part(one.name, attempt=number + 1)) for number, one in enumerate(parts))
+    assert "falling-reward" in {one.code for one in analyse(Recording("run", legs)).findings}
 
 
 def test_an_iteration_of_which_nothing_is_there_keeps_its_number() -> None:

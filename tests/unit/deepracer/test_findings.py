@@ -182,6 +182,12 @@ def test_endless_evaluation_shows_in_metrics_too() -> None:
     assert only(Analysis(drives=(*trained, *evaluated)), "endless-evaluation").value == 80
 
 
+def test_evaluations_that_were_asked_for_after_training_wait_for_nothing() -> None:
+    trained = [drive(at // 20, at) for at in range(60)]
+    asked = [drive(2, 60 + at, phase="evaluation", part=f"2022070920{at // 5:02}42") for at in range(80)]
+    assert codes(Analysis(drives=(*trained, *asked))) == set()
+
+
 def test_an_evaluation_of_its_own_may_be_long() -> None:
     assert codes(Analysis(drives=tuple(drive(0, at, phase="evaluation") for at in range(100)))) == set()
 

@@ -95,7 +95,8 @@ def test_few_steps_are_drawn_in_larger_squares() -> None:
     x, y = chance.uniform(0, 8, (2, 4000))
     few, many = Heat().add(x[:400], y[:400], *(np.ones(400),) * 3), Heat()
     for _ in range(30):
-        many = many.add(*chance.uniform(0, 8, (2, 4000)), *(np.ones(4000),) * 3)
+        across, up = chance.uniform(0, 8, (2, 4000))
+        many = many.add(across, up, *(np.ones(4000),) * 3)
     sparse, dense = squares(few), squares(many)
     assert sparse is not None
     assert dense is not None

@@ -6,11 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fleet.workloads.deepracer.analysis.heat import step_seconds
 from fleet.workloads.deepracer.analysis.recording import Recording, Trace
 from fleet.workloads.deepracer.analysis.scene import Ground
 from fleet.workloads.deepracer.analysis.scenery import Scenery, only
 from fleet.workloads.deepracer.analysis.steps import Steps, joined
+from fleet.workloads.deepracer.checking.track import Floats, Ints
 from fleet.workloads.deepracer.checking.tracks import Tracks
+from fleet.workloads.deepracer.whole_run import Part
 from tests.unit.deepracer.driving import RADIUS, circle, of_log, recorded, round_and_round
 
 NOWHERE = Tracks(None, None, None)
@@ -50,10 +53,12 @@ def test_a_recording_that_grows_is_mapped_as_one_that_is_read_at_once() -> None:
 
 def test_only_what_came_since_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[int] = []
-    from fleet.workloads.deepracer.analysis import scenery as module
 
-    real = module.step_seconds
-    monkeypatch.setattr(module, "step_seconds", lambda of, at: (looked.append(len(of)), real(of, at))[1])
+    def counted(episode: Ints, at: Floats) -> Floats:
+        looked.append(len(episode))
+        return step_seconds(episode, at)
+
+    monkeypatch.setattr("fleet.workloads.deepracer.analysis.scenery.step_seconds", counted)
     scenery, laps = Scenery(NOWHERE), round_and_round(4)
     ground(recorded(upto(circle(laps), 450)), scenery)
     ground(recorded(circle(laps)), scenery)
@@ -76,16 +81,10 @@ def test_iterations_that_were_lost_are_on_no_map_and_leave_it_once_they_are() ->
     first, second = round_and_round(2), round_and_round(2, iteration=1, share=0.5, first=2)
     trace = Trace(0, "training", joined([first, second]), track="circle")
     recording = recorded(trace)
-    part = replace(recording.parts[0], part=_part())
+    part = replace(recording.parts[0], part=Part("racer-1"))
     assert ground(replace(recording, parts=(part,)), scenery).heat.steps == 450
     back = replace(part, whole={0: 0})
     assert ground(replace(recording, parts=(back,)), scenery).heat.steps == 300
-
-
-def _part() -> object:
-    from fleet.workloads.deepracer.whole_run import Part
-
-    return Part("racer-1")
 
 
 def test_the_best_lap_is_the_shortest_that_went_all_the_way_round() -> None:

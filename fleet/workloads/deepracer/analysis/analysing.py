@@ -48,7 +48,18 @@ def analyse(recording: Recording, sums: Callable[[Tracks], Sequence[Summed]] = t
         faults=tuple(_faults(recording.parts)),
         unfinished=tracks.unfinished,
     )
-    return replace(found, findings=judge(found))
+    return replace(found, findings=judge(_comparable(found, recording.parts, numbering)))
+
+
+def _comparable(found: Analysis, parts: Sequence[PartRecord], numbering: Sequence[Mapping[int, int]]) -> Analysis:
+    """What curves may be drawn through: all attempts of a run; of what merely stands side by side, as two runs in one log,
+    the last: the others may have been paid by another reward function.
+    """
+    if len(parts) < 2 or all(one.part is not None and one.part.attempt is not None for one in parts):
+        return found
+    begin = min(numbering[-1].values(), default=0)
+    rows = tuple(row for row in found.rows if row.iteration >= begin)
+    return replace(found, rows=rows, drives=tuple(one for one in found.drives if one.iteration >= begin))
 
 
 def numbered(parts: Sequence[PartRecord]) -> list[dict[int, int]]:
@@ -59,7 +70,18 @@ def numbered(parts: Sequence[PartRecord]) -> list[dict[int, int]]:
     begin = 0
     for part in parts:
         found.append({own: begin + own for own in sorted(part.whole)})
-        begin = max(found[-1].values(), default=begin - 1) + 1
+        ended = _ended(part)
+        begin = max((whole for own, whole in found[-1].items() if own in ended), default=begin - 1) + 1
+    return found
+
+
+def _ended(part: PartRecord) -> set[int]:
+    """Its iterations of which at least an episode came to an end."""
+    found = {one.iteration for one in part.epochs} | {one.iteration for one in part.heard}
+    found |= {one.iteration for one in part.episodes if one.phase == "training"}
+    for steps in (trace.steps for trace in part.training):
+        lasts = steps.lasts if len(steps) and steps.done[-1] else steps.lasts[:-1]
+        found |= set(steps.iteration[lasts].tolist())
     return found
 
 

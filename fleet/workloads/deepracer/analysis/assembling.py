@@ -11,6 +11,7 @@ from fleet.workloads.deepracer.analysis.layouts import Place
 from fleet.workloads.deepracer.analysis.loading import Loaded
 from fleet.workloads.deepracer.analysis.logs import LogRead, is_empty
 from fleet.workloads.deepracer.analysis.recording import PartRecord, Setup, Trace
+from fleet.workloads.deepracer.analysis.setups import per_worker
 from fleet.workloads.deepracer.analysis.steps import Steps, Whole, joined
 from fleet.workloads.deepracer.metrics import together
 from fleet.workloads.deepracer.signals import Signal
@@ -119,10 +120,15 @@ def _of_files(name: str, files: Sequence[Loaded]) -> PartRecord:
         if len(steps):
             traces.append(Trace(0, "evaluation", steps, stream))
     metrics = [one.metrics for one in files if one.metrics is not None]
+    known = setup.workers or 1 + max((one.place.worker or 0 for one in files if one.metrics is not None), default=0)
+
+    def share(worker: int) -> int | None:
+        return per_worker(replace(setup, workers=known), worker)
+
     return PartRecord(
         name,
         traces=tuple(traces),
-        episodes=together(metrics),
+        episodes=together(metrics, share),
         trials=tuple(trial for one in files for trial in one.trials),
         best=next((one.best for one in files if one.best is not None), None),
         best_by=metrics[0].best_by if metrics else "",

@@ -70,13 +70,16 @@ def endless_evaluation(analysis: Analysis) -> Finding | None:
 
 
 def _trailing(drives: Sequence[Drive]) -> int:
-    """Evaluations since the last training episode of the worker that drove most of them; 0 if it usually drives as many."""
-    most = 0
+    """Evaluations since the last training episode of the worker that drove most of them; 0 if it usually drives as many.
+
+    Evaluations of their own, which somebody asked for, are in other parts than training is.
+    """
+    most, parts = 0, {drive.part for drive in drives if drive.phase == "training"}
     for worker in {drive.worker for drive in drives}:
         stretches: list[int] = []
         length, trained = 0, False
         for drive in drives:
-            if drive.worker != worker:
+            if drive.worker != worker or drive.part not in parts:
                 continue
             if drive.phase == "evaluation":
                 length += 1

@@ -98,8 +98,9 @@ def troubles(drives: Sequence[Drive], world: str, most: int) -> list[Trouble]:
     left = [one for one in drives if one.phase == "training" and one.is_off_track and one.track == world]
     places = off_track_places(left)
     total = sum(one.episodes for one in places)
-    newest = max((one.iteration for one in left), default=0)
-    late = [one for one in left if one.iteration > (1 - NEWEST) * newest]
+    known = [one for one in left if one.end_waypoint is not None]
+    newest = max((one.iteration for one in known), default=0)
+    late = [one for one in known if one.iteration > (1 - NEWEST) * newest]
     return [
         Trouble(one, one.episodes / total, sum(abs((drive.end_waypoint or 0) - one.waypoint) <= NEAR for drive in late))
         for one in places[:most]

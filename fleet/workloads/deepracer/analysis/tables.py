@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fleet.model.errors import FleetError
-from fleet.workloads.deepracer.analysis.steps import STATUSES, Steps, Whole, joined
+from fleet.workloads.deepracer.analysis.steps import STATUSES, Floats, Steps, Whole, joined
 from fleet.workloads.deepracer.analysis.traced import Traced, Tracks
 
 NAMES = {"number": "steps", "x": "x", "y": "y", "heading": "yaw", "steering": "steering_angle", "speed": "speed",
@@ -83,9 +83,13 @@ def real_time_factor(steps: Steps) -> float | None:
 
     As deepracer-utils reckons it: over all steps but those at which a clock was set back.
     """
-    known = np.isfinite(steps.wall) & (steps.wall != steps.at)  # 2019 has the real clock only
-    order = np.argsort(steps.at[known], kind="stable")
-    simulated, real = np.diff(steps.at[known][order]), np.diff(steps.wall[known][order])
+    return _factor(steps.at, steps.wall)
+
+
+def _factor(at: Floats, wall: Floats) -> float | None:
+    known = np.isfinite(wall) & (wall != at)  # 2019 has the real clock only
+    order = np.argsort(at[known], kind="stable")
+    simulated, real = np.diff(at[known][order]), np.diff(wall[known][order])
     counts = (simulated >= 0) & (real > 0)
     total = float(real[counts].sum())
     return float(simulated[counts].sum()) / total if total > 0 else None
@@ -97,8 +101,11 @@ def factors(tracks: Tracks) -> dict[int, float]:
     for steps, drive, whole in tracks.pieces:
         if not len(steps) or tracks.drives[int(drive[0])].phase != "training":
             continue
-        for iteration in np.unique(whole).tolist():
-            factor = real_time_factor(steps.take(whole == iteration))
+        order = np.argsort(whole, kind="stable")
+        at, wall, sorted_whole = steps.at[order], steps.wall[order], whole[order]
+        iterations, begins = np.unique(sorted_whole, return_index=True)
+        for iteration, begin, end in zip(iterations.tolist(), begins, [*begins[1:], len(order)], strict=True):
+            factor = _factor(at[begin:end], wall[begin:end])
             if factor is not None:
                 found.setdefault(iteration, []).append(factor)
     return {iteration: sum(many) / len(many) for iteration, many in found.items()}

@@ -76,7 +76,7 @@ def traced(recording: Recording, numbering: Sequence[Mapping[int, int]]) -> Trac
             drives += _drives(place, part, trace, whole, kept)
             chosen = kept[_counted(steps)]
             number = _counted(steps)[chosen]
-            pieces.append((steps.take(chosen), begins[number], whole[number]))
+            pieces.append((steps if chosen.all() else steps.take(chosen), begins[number], whole[number]))
     return Tracks(tuple(drives), tuple(pieces), unfinished)
 
 
