@@ -48,6 +48,7 @@ bench: $(DEV) ## figures: benchmarks/README.md says what they mean
 	.venv/bin/python -m benchmarks.money
 	.venv/bin/python -m benchmarks.money_report
 	.venv/bin/python -m benchmarks.peers
+	.venv/bin/python -m benchmarks.deepracer_stats
 	.venv/bin/python -m benchmarks.recovery
 	.venv/bin/python -m benchmarks.scale
 	.venv/bin/python -m benchmarks.at_rest

@@ -174,8 +174,8 @@ class Saver:
 
     def _fresh(self, staged: Staged) -> int:
         """Bytes that are not in the bucket yet."""
-        known = {(one.path, one.size, one.sha256) for one in (self.newest.files if self.newest is not None else ())}
-        return sum(one.size for one in staged.files if (one.path, one.size, one.hashed) not in known)
+        known = {(one.size, one.sha256) for one in (self.newest.files if self.newest is not None else ())}
+        return sum(one.size for one in staged.files if (one.size, one.hashed) not in known)
 
     def _sealed(self, staged: Staged) -> Manifest:
         return self.checkpoints.commit(

@@ -15,6 +15,17 @@ from fleet.cli.reach_commands import FromOption, IdentityOption
 deepracer = typer.Typer(cls=Commands, help="Check, repair and look after DeepRacer trainings.", no_args_is_help=True)
 app.add_typer(deepracer, name="deepracer")
 
+RecordsArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="MODEL|PATH",
+        help="A run, or logs, metrics, traces: files, folders, archives, s3://bucket/prefix.",
+        show_default=False,
+        autocompletion=run_names,
+    ),
+]
+"""Where a training's records are: one thing or several that belong together."""
+
 
 class Format(str, Enum):
     """Whose pointers a prefix has."""

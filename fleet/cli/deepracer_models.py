@@ -105,6 +105,24 @@ def open_model(text: str, bucket: str | None = None) -> Model:
     )
 
 
+def named_run(text: str, bucket: str | None, known: list[str]) -> tuple[Controller, RunState] | None:
+    """The run that is meant by its name, its id, its version, or its job's folder; None: it is no run.
+
+    ``known`` is filled with the names that there are.
+    """
+    if "://" in text:
+        return None
+    path = Path(text).expanduser()
+    path = path.parent if path.name == JOB_FILE and path.is_file() else path
+    if path.is_file():
+        return None
+    found = _find_run(bucket, _names(text), known, lenient=path.is_dir()) if _is_name(text) else None
+    if found is not None or not (path / JOB_FILE).is_file():
+        return found
+    job, _ = read_job(path)
+    return _find_run(bucket, (job.name,), known, lenient=True)
+
+
 def _of_run(controller: Controller, run: RunState, folder: Path | None = None) -> Model:
     options(run)
     return Model(run.name, run_prefix(controller, run), folder, run, controller, run.job)

@@ -15,6 +15,7 @@ from fleet.control.runs import RunView, view
 from fleet.control.saved import SavedSet, list_saved
 from fleet.core.state import AttemptState, RunState
 from fleet.model import layout
+from fleet.model.documents import FileEntry
 from fleet.model.errors import FleetError, NotFoundError, StoreError
 from fleet.providers.local.processes import training_of
 from fleet.store.objects import Objects
@@ -79,13 +80,20 @@ class InCheckpoint:
     def __init__(self, objects: Objects, saved: SavedSet) -> None:
         self._objects = objects
         self._keys: dict[str, str] = {}
-        for entry in saved.manifest.files if saved.manifest is not None else ():
+        # Of the sets in it the newest one's files count: "10" comes before "9" in a listing.
+        for entry in sorted(saved.manifest.files if saved.manifest is not None else (), key=_set_of):
             _, _, rest = entry.path.partition("/")
             self._keys[rest] = entry.key
 
+    @property
+    def keys(self) -> Mapping[str, str]:
+        """Where each file of the history lies in the bucket; what changes lies elsewhere."""
+        within = f"{HISTORY}/"
+        return {name.removeprefix(within): key for name, key in self._keys.items() if name.startswith(within)}
+
     def names(self) -> Iterable[str]:
         """Relative to the history."""
-        return [name.removeprefix(f"{HISTORY}/") for name in self._keys if name.startswith(f"{HISTORY}/")]
+        return self.keys
 
     def read(self, name: str) -> bytes:
         """Raises NotFoundError."""
@@ -97,6 +105,11 @@ class InCheckpoint:
         if key is None:
             raise NotFoundError(f"the checkpoint holds no {name}")
         return self._objects.get(key)
+
+
+def _set_of(entry: FileEntry) -> int:
+    number = entry.path.partition("/")[0]
+    return int(number) if number.isdecimal() else -1
 
 
 def options(run: RunState) -> DeepRacer:

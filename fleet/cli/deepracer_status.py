@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from fleet.cli.deepracer_sources import Known, look, options
 from fleet.cli.output import emit
 from fleet.cli.plain import plain
-from fleet.cli.sparkline import sparkline
+from fleet.cli.trend import trend
 from fleet.control.opened import opened_run
 from fleet.core.summary import interruptions
 from fleet.model.errors import FleetError
@@ -20,7 +20,6 @@ from fleet.workloads.deepracer.whole_run import Iteration
 if TYPE_CHECKING:
     from fleet.cli.objects import DeepRacerDiskObject, DeepRacerLostObject, DeepRacerStatusObject, State
 
-WIDTH = 30
 MOST_TREND = 500
 """Iterations that are told to programs: the newest."""
 
@@ -188,17 +187,11 @@ def lines(known: Known, told: DeepRacerStatusObject) -> list[str]:
 
 def _trends(iterations: Sequence[Iteration]) -> list[str]:
     """The course of reward and progress, an iteration's mean each."""
-    last = iterations[-1]
-    words = []
-    for name, values, unit in (
-        ("reward", [one.reward for one in iterations], ""),
-        ("progress", [one.progress for one in iterations], " %"),
-    ):
-        points = [(float(number), value) for number, value in enumerate(values)]
-        count = min(WIDTH, len(points))
-        line = sparkline(points, 0.0, float(len(points)), count)
-        words.append(f"{name:<12}{line} {values[-1]:.1f}{unit} in iteration {last.n}, at most {max(values):.1f}{unit}")
-    return words
+    last = f"in iteration {iterations[-1].n}"
+    return [
+        trend("reward", [one.reward for one in iterations], last),
+        trend("progress", [one.progress for one in iterations], last, " %"),
+    ]
 
 
 def _lost_in_words(one: DeepRacerLostObject) -> str:

@@ -36,17 +36,17 @@ DOTS = 144
 
 def svgs(s: Statement, alts: dict[str, str]) -> dict[str, str]:
     """Each chart as an element for a page, with what it shows in words."""
-    with _drawing():
+    with drawing():
         return {name: _svg(figure, name, alts.get(name, "")) for name, figure in figures(s)}
 
 
 def pngs(s: Statement) -> dict[str, bytes]:
     """Each chart as a picture on white."""
-    with _drawing():
-        return {name: _png(figure) for name, figure in figures(s)}
+    with drawing():
+        return {name: png(figure) for name, figure in figures(s)}
 
 
-def _drawing() -> AbstractContextManager[None]:
+def drawing() -> AbstractContextManager[None]:
     """matplotlib's own settings, whatever the user's are; the same drawing gives the same bytes."""
     from matplotlib import rc_context, rcParamsDefault
 
@@ -80,7 +80,8 @@ def _words(inner: str) -> Iterator[str]:
             yield _FAMILY.sub("", line)
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """As its bytes."""
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=DOTS, metadata={"Software": None})
     return out.getvalue()

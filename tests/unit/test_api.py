@@ -143,11 +143,12 @@ ONLY_IN_THE_TERMINAL = {
     "ami build", "ami list", "ami share", "ami prune", "simulate", "history show", "history export", "cost", "budget",
     "report", "report install", "report uninstall", "report status", "report test",
     "notify on", "notify off", "notify list", "notify test",
-    "deepracer check", "deepracer repair", "deepracer status", "deepracer doctor", "deepracer clean",
+    "deepracer check", "deepracer repair", "deepracer status", "deepracer stats", "deepracer doctor", "deepracer clean",
     "deepracer clone", "deepracer tree", "deepracer diff", "deepracer note",
     "deepracer evaluate", "deepracer evaluations",
     "deepracer weights",
     "deepracer export",
+    "deepracer plot", "deepracer watch",
 }  # fmt: skip
 
 

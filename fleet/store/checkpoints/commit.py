@@ -26,17 +26,17 @@ def upload(
     previous: Manifest | None,
     workers: int,
 ) -> tuple[FileEntry, ...]:
-    """Send the files of a set; one that did not change since ``previous`` is referenced where it lies.
+    """Send the files of a set; what ``previous`` holds already, under whatever name, is referenced where it lies.
 
     Raises CheckpointError if the bytes that were sent are not those that were staged: then a training changes files in
     place that it should replace.
     """
-    known = {(entry.path, entry.size, entry.sha256): entry for entry in (previous.files if previous else ())}
+    known = {(entry.size, entry.sha256): entry for entry in (previous.files if previous else ())}
 
     def send(file: StagedFile) -> FileEntry:
-        entry = known.get((file.path, file.size, file.hashed)) if file.hashed is not None else None
+        entry = known.get((file.size, file.hashed)) if file.hashed is not None else None
         if entry is not None:
-            return entry
+            return entry.model_copy(update={"path": file.path})
         key = layout.checkpoint_file(run_id, ref.attempt, ref.seq, file.path)
         sent = objects.upload(key, file.source) or sha256_of(file.source)
         if file.hashed not in (None, sent):

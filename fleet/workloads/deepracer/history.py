@@ -6,6 +6,7 @@ A stack's bucket may be cleaned, lost with its volume, or written anew: ``status
 from __future__ import annotations
 
 import contextlib
+import gzip
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fleet.model.errors import NotFoundError
+from fleet.workloads.deepracer.analysis.layouts import natural
 from fleet.workloads.deepracer.course import COURSE, Course, parse_course
 from fleet.workloads.deepracer.prefix import Prefix, Stat
 
@@ -22,6 +24,11 @@ LARGE = 4 << 20
 """Bytes of a file that does not go with every checkpoint."""
 LOG_MOST = 32 << 20
 """Bytes of a container's log; the file before it is kept too."""
+PACKED = "packed-history"
+"""Beside the history: traces as they go with checkpoints, each packed once."""
+MOST_TRACES, MOST_PACKED = 128, 32 << 20
+"""Traces that go with every checkpoint, the newest, and their bytes: a new machine waits for all of them."""
+_TRACE = re.compile(r"[^/]+/(?:[^/]+/)*(?:training-simtrace|evaluation-simtrace)/[^/]+\.csv(?:\.gz)?")
 _TOLD = re.compile(r"(?:metrics/[^/]+\.json|(?:[^/]+/)*(?:training-simtrace|evaluation-simtrace)/[^/]+\.csv)")
 
 
@@ -78,25 +85,88 @@ class History:
         self._logs[path] += len(data)
 
     def lay_into(self, checkpoint: Path) -> None:
-        """Beside a set: metrics of all legs, which are small, so that they outlive the volume."""
+        """Beside a set: metrics of all legs, and the newest traces, packed, so that they outlive the volume.
+
+        A trace never changes once its iteration is over: fleet sends the bytes of each to its bucket once.
+        """
         for name, path in _small(self._folder):
             target = checkpoint / HISTORY / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(path, target)
+        with contextlib.suppress(OSError):  # a set is kept without traces rather than not at all
+            self._lay_traces_into(checkpoint / HISTORY)
+
+    def _lay_traces_into(self, folder: Path) -> None:
+        taken, total = set(), 0
+        for name, path in _newest_traces(self._folder):
+            packed = self._packed(name, path)
+            total += packed.stat().st_size
+            if total > MOST_PACKED:
+                break
+            taken.add(packed)
+            _link(packed, folder / _as_packed(name))
+        self._forget_packed(taken)
 
     def bring_back(self, checkpoint: Path) -> None:
         """What a checkpoint tells of legs that this volume knows nothing of."""
         for name, path in _small(checkpoint / HISTORY):
-            target = self._folder / name
-            if not target.exists():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(path, target)
+            self._bring(name, path)
+        with contextlib.suppress(OSError):
+            for name, path in _newest_traces(checkpoint / HISTORY):
+                self._bring(name, path)
+
+    def _bring(self, name: str, path: Path) -> None:
+        target = self._folder / name
+        if not target.exists() and not target.with_name(target.name.removesuffix(".gz")).exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, target)
+
+    def _packed(self, name: str, path: Path) -> Path:
+        """A trace as it goes with checkpoints: the same bytes each time."""
+        if path.suffix == ".gz":
+            return path
+        target = self._folder.with_name(PACKED) / _as_packed(name)
+        changed = path.stat().st_mtime
+        if not target.exists() or abs(target.stat().st_mtime - changed) > 0.001:
+            _replace(target, gzip.compress(path.read_bytes(), mtime=0), changed)
+        return target
+
+    def _forget_packed(self, taken: set[Path]) -> None:
+        """What goes along no more takes no room."""
+        for path in self._folder.with_name(PACKED).rglob("*.gz"):
+            if path not in taken:
+                path.unlink(missing_ok=True)
 
 
 def _small(folder: Path) -> Iterator[tuple[str, Path]]:
     for path in sorted(folder.glob("*/metrics/*.json")):
         if path.stat().st_size <= LARGE:
             yield path.relative_to(folder).as_posix(), path
+
+
+def _newest_traces(folder: Path) -> list[tuple[str, Path]]:
+    """The newest first, by the names of prefixes and iterations: copies have other times."""
+    found = []
+    for path in folder.rglob("*-iteration.csv*"):
+        name = path.relative_to(folder).as_posix()
+        if _TRACE.fullmatch(name) and 0 < path.stat().st_size <= LARGE:
+            prefix, _, rest = name.partition("/")
+            found.append((natural(prefix), natural(rest.rpartition("/")[2]), name, path))
+    found.sort(reverse=True)
+    return [(name, path) for *_, name, path in found[:MOST_TRACES]]
+
+
+def _as_packed(name: str) -> str:
+    return name if name.endswith(".gz") else f"{name}.gz"
+
+
+def _link(path: Path, target: Path) -> None:
+    """Files here are only ever replaced whole: what is linked stays as it is."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(path, target)
+    except OSError:
+        shutil.copy2(path, target)
 
 
 def _holds(path: Path, stat: Stat) -> bool:
@@ -108,11 +178,13 @@ def _holds(path: Path, stat: Stat) -> bool:
     return found.st_size == stat.size and abs(found.st_mtime - stat.modified) < 0.001
 
 
-def _replace(path: Path, data: bytes) -> None:
+def _replace(path: Path, data: bytes, modified: float | None = None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     with temporary.open("wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+    if modified is not None:
+        os.utime(temporary, (modified, modified))
     temporary.replace(path)

@@ -1,7 +1,8 @@
 """Training metrics, as the simulator uploads them after every episode: one file per worker, rewritten whole each time.
 
 An entry does not say which iteration it belongs to, but its ``trial`` counts the episodes of one, and so begins anew with
-the next. Evaluations stand between them, and drive the set that the iteration before them made its episodes with.
+the next. Evaluations stand between them, and drive the set that the iteration before them made its episodes with. Only the
+first worker evaluates, and only its trials begin anew: the others' count on for ever, and are told apart by the first one's.
 """
 
 from __future__ import annotations
@@ -9,8 +10,12 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import accumulate
+from statistics import median_low
 from typing import Any, Literal
 
 Phase = Literal["training", "evaluation"]
@@ -123,11 +128,52 @@ def _numbered(entries: Iterable[tuple[Episode, int]]) -> Iterator[Episode]:
         yield replace(episode, iteration=iteration)
 
 
-def together(files: Iterable[Metrics]) -> tuple[Episode, ...]:
-    """The episodes of all workers, iteration by iteration: their clocks differ, their iterations do not."""
-    episodes = [episode for one in files for episode in one.episodes]
+def together(files: Iterable[Metrics], per_worker: Callable[[int], int | None] | None = None) -> tuple[Episode, ...]:
+    """The episodes of all workers, iteration by iteration: their clocks differ, their iterations do not.
+
+    ``per_worker``: how many a worker drives in each, where it is told; needed only if no worker's trials tell.
+    """
+    files = list(files)
+    counts, total = _first_counts(files)
+    episodes: list[Episode] = []
+    for one in files:
+        training = [episode for episode in one.episodes if episode.phase == "training"]
+        if not training or any(episode.iteration for episode in training):
+            episodes += one.episodes
+        elif counts:
+            episodes += _counted(one.episodes, _shared(counts, total, len(training)))
+        else:
+            per = per_worker(training[0].worker) if per_worker is not None else None
+            episodes += _counted(one.episodes, [per or len(training)])
     order = sorted(episodes, key=lambda one: (one.iteration, one.phase == "evaluation", one.ended, one.worker))
     return tuple(order)
+
+
+def _first_counts(files: Iterable[Metrics]) -> tuple[list[int], int]:
+    """Of the worker whose trials begin anew: how many it drove in each iteration that it finished, and in all."""
+    for one in files:
+        counts = Counter(episode.iteration for episode in one.episodes if episode.phase == "training")
+        if len(counts) > 1:
+            return [counts[iteration] for iteration in sorted(counts)][:-1], counts.total()
+    return [], 0
+
+
+def _shared(counts: list[int], total: int, own: int) -> list[int]:
+    """What another worker drove in these iterations: as many, or one fewer if episodes cannot be shared evenly."""
+    usual = median_low(counts)
+    fewer = usual > 1 and own < total and round(usual * own / total) < usual
+    return [count - fewer for count in counts]
+
+
+def _counted(episodes: Iterable[Episode], counts: list[int]) -> list[Episode]:
+    """With iterations by how many were driven in each; as many as usual in those that follow."""
+    ends, usual = list(accumulate(counts)), median_low(counts)
+    found, place = [], -1
+    for one in episodes:
+        place += one.phase == "training"
+        beyond = max(0, place - ends[-1]) // usual
+        found.append(replace(one, iteration=bisect_right(ends, max(0, place)) + beyond))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

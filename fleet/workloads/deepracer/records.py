@@ -8,17 +8,20 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from fleet.model.errors import NotFoundError
+from fleet.workloads.deepracer.analysis.layouts import natural
+from fleet.workloads.deepracer.analysis.unzipping import unzipped
 from fleet.workloads.deepracer.course import Course
 from fleet.workloads.deepracer.metrics import Episode, Metrics, read_metrics, together, worker_of
 from fleet.workloads.deepracer.prefix import Prefix
 from fleet.workloads.deepracer.simtrace import Driven, episodes_of, steps_of_csv
 from fleet.workloads.deepracer.whole_run import Part, WholeRun, whole_run
 
-_TRACE = re.compile(r"(?:(?P<worker>[^/]+)/)?training-simtrace/(?P<iteration>\d+)-iteration\.csv")
+_TRACE = re.compile(r"(?:(?P<worker>[^/]+)/)?training-simtrace/(?P<iteration>\d+)-iteration\.csv(?:\.gz)?")
 MOST_TRACES = 200
 """Files that are read where there are no metrics: those of the newest iterations."""
-_STATUS = {"lap_complete": "Lap complete", "off_track": "Off track", "crashed": "Crashed", "reversed": "Reversed",
+STATUS = {"lap_complete": "Lap complete", "off_track": "Off track", "crashed": "Crashed", "reversed": "Reversed",
            "immobilized": "Immobilized", "time_up": "Time up"}  # fmt: skip
+"""How an episode ended, as traces say it and as metrics do."""
 
 
 class Shelf(Protocol):
@@ -72,16 +75,11 @@ def read_run(shelf: Shelf, course: Course | None) -> tuple[WholeRun, tuple[str, 
 def _parts(course: Course | None, known: Mapping[str, object]) -> list[Part]:
     """The parts without their episodes."""
     if course is None or not course.legs:
-        return [Part(prefix, told=number == 0) for number, prefix in enumerate(sorted(known, key=_natural))]
+        return [Part(prefix, told=number == 0) for number, prefix in enumerate(sorted(known, key=natural))]
     return [
         Part(leg.prefix, leg.attempt, leg.source, first=leg.first, began_at=leg.began_at, ended=leg.ended)
         for leg in course.legs
     ]
-
-
-def _natural(text: str) -> list[tuple[int, str]]:
-    """``x-2`` before ``x-10``."""
-    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", text) if part]
 
 
 def read_part(shelf: Shelf, base: str, names: Iterable[str], problems: list[str]) -> tuple[tuple[Episode, ...], str]:
@@ -110,13 +108,13 @@ def _of_traces(shelf: Shelf, base: str, names: Iterable[str], problems: list[str
     episodes: list[Episode] = []
     for iteration, worker, name in traces[-MOST_TRACES:]:
         data = _data(shelf, base + name, problems)
-        lines = data.decode("utf-8", "replace").splitlines() if data is not None else []
+        lines = unzipped(data)[0].decode("utf-8", "replace").splitlines() if data is not None else []
         episodes += [_episode(one, iteration, workers.index(worker)) for one in episodes_of(steps_of_csv(lines))]
     return tuple(episodes)
 
 
 def _episode(driven: Driven, iteration: int, worker: int) -> Episode:
-    status = _STATUS.get(driven.status or "", driven.status or "")
+    status = STATUS.get(driven.status or "", driven.status or "")
     return Episode(
         worker=worker,
         number=driven.episode + 1,

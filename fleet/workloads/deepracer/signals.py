@@ -42,7 +42,10 @@ class Signal:
     """``episode``: of the training so far. ``sim-trace``: within the episode."""
     reward: float | None = None
     """``episode``, ``evaluation``: of the whole."""
+    worker: int | None = None
+    """``episode``, ``evaluation``: which simulator drove it."""
     loss: float | None = None
+    divergence: float | None = None
     entropy: float | None = None
     learning_rate: float | None = None
     """``iteration``, and of ``nan`` if the line says them."""
@@ -55,12 +58,13 @@ class Signal:
 _NUMBER = r"([-+.\w]+)"
 _STEM = re.compile(r"\b(\d+)_Step-(\d+)\.ckpt")
 _EPISODE = re.compile(
-    rf"(Training|Testing)> Name=[^,]*, Worker=\d+, Episode=(\d+), Total reward={_NUMBER}, Steps=(\d+), "
-    r"Training iteration=(\d+)"
+    rf"(Training|Testing)(?:> | - )Name(?:=|: )[^,\s]*,? Worker(?:=|: )(\d+),? Episode(?:=|: )(\d+),? "
+    rf"Total reward(?:=|: ){_NUMBER},? Steps(?:=|: )(\d+),? Training iteration(?:=|: )(\d+)"
 )
+"""Today's ``Name=…, Worker=…``; in 2019 ``- Name: … Worker: …``."""
 _POLICY = re.compile(
-    rf"Policy training> Surrogate loss={_NUMBER}, KL divergence={_NUMBER}, Entropy={_NUMBER}, "
-    rf"training epoch=(\d+), learning_rate={_NUMBER}"
+    rf"Policy training(?:> | - )Surrogate loss(?:=|: ){_NUMBER},? KL divergence(?:=|: ){_NUMBER},? "
+    rf"Entropy(?:=|: ){_NUMBER},? training epoch(?:=|: )(\d+),? learning_rate(?:=|: ){_NUMBER}"
 )
 _UPLOADED = re.compile(r"Uploaded (\d+) files for checkpoint (\d+)")
 _BEST_LAST = re.compile(r"Best checkpoint number: (-?\d+), Last checkpoint number: (-?\d+)")
@@ -127,8 +131,9 @@ def _episode(source: Source, line: str) -> Signal | None:
     if match is None:
         return None
     kind: Kind = "episode" if match[1] == "Training" else "evaluation"
-    reward = _number(match[3])
-    return Signal(kind, source, n=int(match[2]), reward=reward, steps=int(match[4]), iteration=int(match[5]))
+    worker, episode, steps, iteration = (int(match[group]) for group in (2, 3, 5, 6))
+    reward = _number(match[4])
+    return Signal(kind, source, n=episode, reward=reward, steps=steps, iteration=iteration, worker=worker)
 
 
 def _policy(source: Source, line: str) -> Signal | None:
@@ -140,7 +145,16 @@ def _policy(source: Source, line: str) -> Signal | None:
     spoilt = not all(math.isfinite(value) for value in (loss, divergence, entropy))
     kind: Kind = "nan" if spoilt else "iteration"
     text = match[0] if spoilt else ""
-    return Signal(kind, source, n=int(match[4]), loss=loss, entropy=entropy, learning_rate=rate, text=text)
+    return Signal(
+        kind,
+        source,
+        n=int(match[4]),
+        loss=loss,
+        divergence=divergence,
+        entropy=entropy,
+        learning_rate=rate,
+        text=text,
+    )
 
 
 def _uploaded(source: Source, line: str) -> Signal | None:
@@ -194,7 +208,8 @@ def _exception(source: Source, line: str) -> Signal:
 _KNOWN: tuple[tuple[str, Callable[[Source, str], Signal | None]], ...] = (
     ("SIM_TRACE_LOG:", _trace),
     ("ing> Name=", _episode),
-    ("Policy training>", _policy),
+    ("ing - Name:", _episode),
+    ("Policy training", _policy),
     ("simapp_exception", _exception),
     ("FAULT_CODE:", _fault),
     ("NaN detected in loss function", _error("nan")),

@@ -51,6 +51,8 @@ class Step:
     crashes: int | None = None
     wall: float | None = None
     """Seconds since 1970, where it was written."""
+    pause: float | None = None
+    """Seconds of penalty, where they are written."""
 
 
 def steps_of_log(lines: Iterable[str]) -> Iterator[Step]:
@@ -73,11 +75,9 @@ def steps_of_csv(lines: Iterable[str]) -> Iterator[Step]:
 
 def step_of(text: str) -> Step | None:
     """A row's fields; None if it is not whole."""
-    fields, action = _fields(text)
-    if len(fields) < LEAST_FIELDS:
-        return None
     try:
-        return _step(fields, action)
+        fields, action = _fields(text)
+        return _step(fields, action) if len(fields) >= LEAST_FIELDS else None
     except (ValueError, OverflowError):
         return None
 
@@ -89,7 +89,8 @@ def _step(fields: list[str], action: int | None) -> Step:
         heading, steering = math.degrees(heading), math.degrees(steering)
     at = _number(fields[14])
     more = fields[15:]
-    wall = at if at > UNIX else _number(more[3]) if len(more) > 3 else None
+    last = _number(more[-1]) if len(more) > 2 else 0.0
+    clocked = last > UNIX
     return Step(
         episode=episode,
         number=number,
@@ -107,8 +108,9 @@ def _step(fields: list[str], action: int | None) -> Step:
         track_length=_number(fields[13]),
         at=at,
         status=more[0] if more else None,
-        crashes=_whole(more[2]) if len(more) > 2 else None,
-        wall=wall,
+        crashes=_whole(more[2]) if len(more) > (3 if clocked else 2) else None,
+        wall=at if at > UNIX else last if clocked else None,
+        pause=_number(more[1]) if len(more) > 1 else None,
     )
 
 

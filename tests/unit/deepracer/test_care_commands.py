@@ -117,10 +117,8 @@ def local(home: Path) -> Path:
     return volume
 
 
-@pytest.fixture
-def remote() -> Controller:
-    """A run elsewhere; its newest checkpoint and its log lie in the bucket."""
-    controller = recorded({"kind": "deepracer", "device": "gpu"}, "ec2")
+def checkpoint(controller: Controller) -> None:
+    """The first machine's, with the history that goes with it."""
     now, objects = controller.objects.now(), controller.objects
     ref = CheckpointRef(attempt=1, seq=1)
     history_of = {
@@ -135,6 +133,14 @@ def remote() -> Controller:
     manifest = Manifest(run_id=RUN, ref=ref, at=now - 100, step=2, format="rename", files=tuple(entries))
     objects.put(layout.manifest(RUN, 1, 1), canonical_json(manifest.model_dump(mode="json")))
     objects.put(layout.base(RUN, 1), canonical_json({"v": 1, "predecessor": None, "ref": None, "skipped": [], "at": now}))
+
+
+@pytest.fixture
+def remote() -> Controller:
+    """A run elsewhere; its newest checkpoint and its log lie in the bucket."""
+    controller = recorded({"kind": "deepracer", "device": "gpu"}, "ec2")
+    objects = controller.objects
+    checkpoint(controller)
     lines = [f"trainer | {line}" for line in TRAINER] + [f"simulator | {STEP}", "fleet: training goes on"]
     objects.put(layout.log_chunk(RUN, 2, 1), "\n".join(lines).encode())
     return controller

@@ -116,9 +116,11 @@ def test_a_checkpoint_tells_of_the_run_what_is_small(scene: Scene, tmp_path: Pat
         "1/training-simtrace/0-iteration.csv",
     }
     carried = scene.checkpoints / "1" / "history"
-    assert [path.relative_to(carried).as_posix() for path in carried.rglob("*") if path.is_file()] == [
-        f"{PREFIX}/metrics/TrainingMetrics.json"
-    ]
+    assert {path.relative_to(carried).as_posix() for path in carried.rglob("*") if path.is_file()} == {
+        f"{PREFIX}/metrics/TrainingMetrics.json",
+        f"{PREFIX}/training-simtrace/0-iteration.csv.gz",
+        f"{PREFIX}/1/training-simtrace/0-iteration.csv.gz",
+    }
     other = History(tmp_path / "another" / "history")
     other.bring_back(scene.checkpoints / "1")
     assert (tmp_path / "another" / "history" / PREFIX / "metrics" / "TrainingMetrics.json").exists()

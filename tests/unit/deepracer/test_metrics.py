@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fleet.workloads.deepracer.metrics import evaluations, read_metrics, together, worker_of
+from fleet.workloads.deepracer.metrics import Episode, Metrics, evaluations, read_metrics, together, worker_of
 
 
 def entry(episode: int, trial: int, *, phase: str = "training", at: float = 0.0, **more: Any) -> dict[str, Any]:
@@ -64,6 +64,41 @@ def test_workers_are_laid_together_by_iteration_whatever_their_clocks_say() -> N
     assert [(one.worker, one.number, one.iteration) for one in found] == [
         (0, 1, 0), (0, 2, 0), (1, 1, 0), (0, 3, 1), (1, 2, 1)
     ]  # fmt: skip
+
+
+def counted_on(count: int, worker: int) -> Metrics:
+    """As workers beside the first write it (deepracer-utils' sample of three workers): trials that never begin anew."""
+    return read_metrics(text([entry(n, n, at=n) for n in range(1, count + 1)]), worker)
+
+
+def iterations(episodes: tuple[Episode, ...], worker: int) -> list[int]:
+    return [one.iteration for one in sorted(episodes, key=lambda one: one.number) if one.worker == worker]
+
+
+def test_workers_whose_trials_never_begin_anew_are_told_apart_by_the_first_ones() -> None:
+    first = read_metrics(text([entry(n, (n - 1) % 2 + 1, at=n) for n in range(1, 6)]), 0)
+    found = together([first, counted_on(6, 1), counted_on(4, 2)])
+    assert iterations(found, 0) == [0, 0, 1, 1, 2]
+    assert iterations(found, 1) == [0, 0, 1, 1, 2, 2]
+    assert iterations(found, 2) == [0, 0, 1, 1]
+
+
+def test_episodes_that_cannot_be_shared_evenly_leave_one_fewer_to_some() -> None:
+    """20 over three workers: 7, 7 and 6."""
+    first = read_metrics(text([entry(n, (n - 1) % 7 + 1, at=n) for n in range(1, 71)]), 0)
+    found = together([first, counted_on(70, 1), counted_on(60, 2)])
+    assert iterations(found, 1) == [n // 7 for n in range(70)]
+    assert iterations(found, 2) == [n // 6 for n in range(60)]
+
+
+def test_a_worker_that_is_ahead_drives_the_next_iteration() -> None:
+    first = read_metrics(text([entry(n, (n - 1) % 2 + 1, at=n) for n in range(1, 4)]), 0)
+    assert iterations(together([first, counted_on(7, 1)]), 1) == [0, 0, 1, 1, 2, 2, 3]
+
+
+def test_without_the_first_worker_the_number_of_episodes_tells() -> None:
+    assert iterations(together([counted_on(6, 1)], lambda worker: 2), 1) == [0, 0, 1, 1, 2, 2]
+    assert iterations(together([counted_on(6, 1)]), 1) == [0] * 6
 
 
 @pytest.mark.parametrize(

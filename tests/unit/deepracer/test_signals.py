@@ -162,7 +162,7 @@ COUNTS: dict[str, tuple[Source, dict[str, int]]] = {
         {"waiting-ip": 13, "restored": 5, "sim-trace": 1064, "episode": 40, "evaluation": 59, "additional-evaluation": 39},
     ),
     "droa/training-simulation.log": ("simulator", {"restored": 2, "sim-trace": 846, "episode": 40, "evaluation": 2}),
-    "2019/deepracer-eval-sim-sample.log": ("simulator", {"sim-trace": 480}),
+    "2019/deepracer-eval-sim-sample.log": ("simulator", {"sim-trace": 480, "evaluation": 3}),
 }  # fmt: skip
 """Counted by hand in logs of real trainings, which are no part of this project."""
 

@@ -77,6 +77,22 @@ def test_a_file_that_did_not_change_is_referenced_not_sent_again(store: FileObje
     assert checkpoints.newest_valid(1)[0] == second
 
 
+def test_a_file_that_lies_elsewhere_in_the_set_by_now_is_referenced_too(
+    store: FileObjects, volume: Volume, tmp_path: Path
+) -> None:
+    checkpoints = Checkpoints(store, RUN)
+    checkpoints.establish_base(1, 0.0)
+    first = commit(checkpoints, volume, 1, 10, old="always the same")
+    (volume.folder / "old").rename(volume.folder / "new")
+    second = commit(checkpoints, volume, 1, 20, first)
+    assert {f.path: f.key for f in second.files}["new"] == next(f.key for f in first.files if f.path == "old")
+    assert not store.list(f"{layout.checkpoint(RUN, 1, 2)}files/new")
+    checkpoints.prune(1, keep=1, protect=())
+    checkpoints.establish_base(2, 1.0)
+    assert checkpoints.restore(2, tmp_path / "fresh").manifest == second
+    assert (tmp_path / "fresh" / "new").read_text() == "always the same"
+
+
 def test_the_volume_is_used_where_it_is_as_new_and_the_bucket_for_the_rest(
     store: FileObjects, volume: Volume, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from fleet.workloads.deepracer.faults import Fault
 from fleet.workloads.deepracer.metrics import COMPLETE
 
 Phase = Literal["training", "evaluation"]
@@ -60,6 +61,7 @@ class IterationRow:
     """From 0."""
     episodes: int
     mean_reward: float
+    """nan, and the completion too: only the trainer tells of its episodes, which knows neither."""
     mean_completion_percent: float
     laps: int
     best_lap_seconds: float | None
@@ -82,6 +84,20 @@ class IterationRow:
     """Mean completion of the evaluation that followed it."""
     evaluated_laps: int | None = None
     evaluated_best_lap_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ActionUse:
+    """One of the actions of a discrete space, and how often training chose it."""
+
+    number: int
+    """From 0."""
+    steps: int
+    """Training steps that took it."""
+    steering: float | None = None
+    """Degrees; None: not told."""
+    speed: float | None = None
+    """Metres a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +134,16 @@ class Analysis:
     """US dollars of the run up to now; None: it is no run of fleet's."""
     source: str = ""
     """For people: the run's name, or the path."""
+    actions: tuple[ActionUse, ...] = ()
+    """All of the space, by their numbers; empty: continuous, or not told."""
+    waiting: int = 0
+    """Evaluations in a row, up to the end, that were only driven because no new set came; 0: none, or nobody told."""
+    not_numbers: tuple[str, ...] = ()
+    """Where a loss, an entropy or a reward was no number, in words."""
+    faults: tuple[Fault, ...] = ()
+    """What the logs say of errors in the reward function, memory, the disk and the like; NaN is told above."""
+    unfinished: int = 0
+    """Episodes that had not ended where the records end: they count nowhere."""
 
     @property
     def training(self) -> tuple[Drive, ...]:
@@ -131,13 +157,13 @@ class Analysis:
 
     @property
     def episodes(self) -> int:
-        """Training episodes."""
-        return len(self.training)
+        """Training episodes; also those that only the trainer tells of."""
+        return sum(row.episodes for row in self.rows)
 
     @property
     def laps_completed(self) -> int:
-        """Training episodes that went all the way round."""
-        return sum(one.is_lap for one in self.training)
+        """Training episodes that went all the way round; where there are none, those of evaluations."""
+        return sum(one.is_lap for one in self.training or self.evaluation)
 
     @property
     def best_lap_seconds(self) -> float | None:
@@ -147,8 +173,8 @@ class Analysis:
 
     @property
     def mean_completion_percent(self) -> float | None:
-        """Over training episodes."""
-        driven = self.training
+        """Over training episodes; where none are, over those of evaluations."""
+        driven = self.training or self.evaluation
         return sum(one.progress for one in driven) / len(driven) if driven else None
 
     @property

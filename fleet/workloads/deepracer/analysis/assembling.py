@@ -1,0 +1,235 @@
+"""The files and logs of one training put together: its workers side by side, traces of files and of logs each told once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from fleet.workloads.deepracer.analysis.layouts import Place
+from fleet.workloads.deepracer.analysis.loading import Loaded
+from fleet.workloads.deepracer.analysis.logs import LogRead, is_empty
+from fleet.workloads.deepracer.analysis.recording import PartRecord, Setup, Trace
+from fleet.workloads.deepracer.analysis.setups import per_worker
+from fleet.workloads.deepracer.analysis.steps import Steps, Whole, joined
+from fleet.workloads.deepracer.metrics import together
+from fleet.workloads.deepracer.signals import Signal
+
+MOST_GAPS = 5
+"""Missing iterations that are named."""
+
+
+@dataclass(frozen=True)
+class ReadLog:
+    """A log with what its name says."""
+
+    place: Place
+    read: LogRead
+
+
+@dataclass
+class _Slot:
+    """What logs tell of one run, worker by worker."""
+
+    pieces: list[PartRecord] = field(default_factory=list)
+
+
+def assembled(name: str, files: Iterable[Loaded], logs: Sequence[ReadLog]) -> tuple[tuple[PartRecord, ...], tuple[str, ...]]:
+    """The parts of one folder, or of logs that were named together, in order; and what does not fit together."""
+    files = list(files)
+    runs = _runs(logs)
+    of_files = _of_files(name, files)
+    if not is_empty(of_files) or not runs:
+        # Files hold the last run only: a stack that is started again in the same prefix writes them anew.
+        last = runs.pop() if runs else PartRecord(name)
+        runs.append(replace(combined([of_files, last]), name=name))
+    elif len(runs) == 1:
+        runs = [replace(runs[0], name=name, setup=of_files.setup.over(runs[0].setup), best=of_files.best or runs[0].best)]
+    parts = tuple(one for one in _named_apart(runs) if not is_empty(one))
+    problems = [said for one in files for said in one.problems] + [said for log in logs for said in log.read.problems]
+    for part in parts:
+        problems += _gaps(part)
+    return parts, tuple(problems)
+
+
+def combined(pieces: Sequence[PartRecord]) -> PartRecord:
+    """Pieces of one run as one part; what the earlier one says goes before."""
+    setup, trouble, traces = Setup(), dict[str, Signal](), dict[tuple[str, int, str], Trace]()
+    for piece in pieces:
+        setup = setup.over(piece.setup)
+        for signal in piece.trouble:
+            trouble.setdefault(signal.kind, signal)
+        for trace in piece.traces:
+            key = (trace.phase, trace.worker, trace.name if trace.phase == "evaluation" else "")
+            traces[key] = _united(traces[key], trace) if key in traces else trace
+    order = sorted(_each_once(traces.values()), key=lambda one: (one.phase == "evaluation", one.worker, one.name))
+    return PartRecord(
+        name=next((piece.name for piece in pieces if piece.name), ""),
+        traces=tuple(order),
+        episodes=next((piece.episodes for piece in pieces if piece.episodes), ()),
+        epochs=next((piece.epochs for piece in pieces if piece.epochs), ()),
+        heard=tuple(dict.fromkeys(one for piece in pieces for one in piece.heard)),
+        evaluated=next((piece.evaluated for piece in pieces if piece.evaluated), ()),
+        trials=tuple(one for piece in pieces for one in piece.trials),
+        saved=next((piece.saved for piece in pieces if piece.saved), ()),
+        best=next((piece.best for piece in pieces if piece.best is not None), None),
+        best_by=next((piece.best_by for piece in pieces if piece.best_by), ""),
+        additional=max((piece.additional for piece in pieces), default=0),
+        trouble=tuple(trouble.values()),
+        setup=setup,
+    )
+
+
+def _each_once(traces: Iterable[Trace]) -> list[Trace]:
+    """An evaluation's log and its file tell the same steps, under names that have little in common."""
+    found: list[Trace] = []
+    for trace in traces:
+        same = next((place for place, one in enumerate(found) if trace.phase == "evaluation" and _same(one, trace)), None)
+        if same is None:
+            found.append(trace)
+        else:
+            found[same] = replace(found[same], track=found[same].track or trace.track)
+    return found
+
+
+def _same(first: Trace, second: Trace) -> bool:
+    one, other = first.steps, second.steps
+    if first.phase != second.phase or len(one) != len(other) or not np.array_equal(one.number, other.number):
+        return False
+    # Logs have four digits, files all of them.
+    return bool(np.allclose(one.x, other.x, rtol=0, atol=1e-3) and np.allclose(one.y, other.y, rtol=0, atol=1e-3))
+
+
+def _of_files(name: str, files: Sequence[Loaded]) -> PartRecord:
+    setup = Setup()
+    for kind in ("params", "hyperparameters", "metadata"):
+        for one in files:
+            if one.place.kind == kind and one.setup is not None:
+                setup = setup.over(one.setup)
+    tracks = {one.place.worker: one.setup.track for one in files if one.place.kind == "params" and one.setup is not None}
+    traces, workers = [], sorted({one.place.worker or 0 for one in files if one.place.kind == "training"})
+    for worker in workers:
+        own = [one for one in files if one.place.kind == "training" and (one.place.worker or 0) == worker]
+        steps = joined([one.steps for one in sorted(own, key=lambda one: one.place.number) if one.steps is not None])
+        if len(steps):
+            traces.append(Trace(worker, "training", steps, track=tracks.get(worker) or setup.track))
+    for stream in sorted({one.place.stream for one in files if one.place.kind == "evaluation"}):
+        own = [one for one in files if one.place.kind == "evaluation" and one.place.stream == stream]
+        steps = joined([one.steps for one in sorted(own, key=lambda one: one.place.number) if one.steps is not None])
+        if len(steps):
+            traces.append(Trace(0, "evaluation", steps, stream))
+    metrics = [one.metrics for one in files if one.metrics is not None]
+    known = setup.workers or 1 + max((one.place.worker or 0 for one in files if one.metrics is not None), default=0)
+
+    def share(worker: int) -> int | None:
+        return per_worker(replace(setup, workers=known), worker)
+
+    return PartRecord(
+        name,
+        traces=tuple(traces),
+        episodes=together(metrics, share),
+        trials=tuple(trial for one in files for trial in one.trials),
+        best=next((one.best for one in files if one.best is not None), None),
+        best_by=metrics[0].best_by if metrics else "",
+        setup=setup,
+    )
+
+
+def _runs(logs: Sequence[ReadLog]) -> list[PartRecord]:
+    """The runs that logs tell of: the first of every worker's log of one prefix belong together, then the second."""
+    slots: dict[tuple[str, int], _Slot] = {}
+    counts: dict[tuple[str, int], int] = {}
+    trainers: list[PartRecord] = []
+    evaluations: list[PartRecord] = []
+    for log in logs:
+        for part in log.read.parts:
+            if not part.traces:
+                (trainers if part.epochs or part.heard or part.saved else evaluations).append(part)
+            elif not part.training:
+                evaluations.append(_with_stream(part, log.place))
+            else:
+                workers = [trace.worker for trace in part.training]
+                prefix = part.setup.prefix
+                turn = max(counts.get((prefix, worker), 0) for worker in workers)
+                counts.update({(prefix, worker): turn + 1 for worker in workers})
+                slots.setdefault((prefix, turn), _Slot()).pieces.append(part)
+    found = [_Slot(slot.pieces) for slot in slots.values()]
+    for number, part in enumerate(trainers):
+        if number >= len(found):
+            found.append(_Slot())
+        found[number].pieces.append(part)
+    if evaluations:
+        found = found or [_Slot()]
+        found[-1].pieces += evaluations
+    return [combined(sorted(slot.pieces, key=_first_worker)) for slot in found]
+
+
+def _first_worker(part: PartRecord) -> int:
+    """Evaluations are told of by the first worker's log, if that is there."""
+    return min((trace.worker for trace in part.training), default=0 if part.evaluation else 1 << 20)
+
+
+def _with_stream(part: PartRecord, place: Place) -> PartRecord:
+    stream = place.stream.rpartition("/")[2].removesuffix(".log")
+    return replace(part, traces=tuple(replace(trace, name=trace.name or stream) for trace in part.traces))
+
+
+def _united(first: Trace, second: Trace) -> Trace:
+    """Episode by episode from whichever holds more of it; iterations as the first one counts them."""
+    steps = united(first.steps, second.steps)
+    return replace(first, steps=steps, track=first.track or second.track)
+
+
+def united(first: Steps, second: Steps) -> Steps:
+    """The same worker's steps, recorded twice: each episode once."""
+    if not len(first) or not len(second):
+        return first if len(first) else second
+    mine, others = _counts(first), _counts(second)
+    common = sorted(mine.keys() & others.keys())
+    shift = 0
+    if common:
+        one = common[0]
+        shift = int(first.iteration[first.episode == one][0] - second.iteration[second.episode == one][0])
+    take_first = [episode for episode, count in mine.items() if count >= others.get(episode, 0)]
+    kept = first.take(np.isin(first.episode, take_first))
+    added = second.take(~np.isin(second.episode, take_first))
+    if not len(added):
+        return kept
+    both = joined([kept, replace(added, iteration=added.iteration + shift)])
+    order = np.lexsort((np.arange(len(both)), both.episode))
+    both = both.take(order)
+    return replace(both, drive=np.cumsum(np.r_[0, np.diff(both.drive) != 0]).astype(np.int64))
+
+
+def _counts(steps: Steps) -> dict[int, int]:
+    numbers, counts = np.unique(steps.episode, return_counts=True)
+    return dict(zip(numbers.tolist(), counts.tolist(), strict=True))
+
+
+def _named_apart(parts: Sequence[PartRecord]) -> list[PartRecord]:
+    """No two of the same name: iterations are told apart by it."""
+    seen: dict[str, int] = {}
+    found = []
+    for part in parts:
+        seen[part.name] = seen.get(part.name, 0) + 1
+        found.append(replace(part, name=f"{part.name} ({seen[part.name]})") if seen[part.name] > 1 else part)
+    return found
+
+
+def _gaps(part: PartRecord) -> list[str]:
+    """Workers and iterations of which nothing is there, though there is of those around them."""
+    found, workers = [], part.workers
+    count = max(part.setup.workers or 0, max(workers, default=-1) + 1)
+    missing = sorted(set(range(count)).difference(workers)) if workers and part.training else []
+    if missing:
+        which = f"worker {missing[0]}" if len(missing) == 1 else f"workers {', '.join(map(str, missing))}"
+        found.append(f"{part.name}: nothing is there of {which} of {count} (counted from 0): the numbers are the others'.")
+    for trace in part.training:
+        there: Whole = np.unique(trace.steps.iteration)
+        gone = sorted(set(range(int(there[-1]))).difference(there.tolist())) if len(there) else []
+        if gone:
+            more = f" and {len(gone) - MOST_GAPS} more" if len(gone) > MOST_GAPS else ""
+            named = f"iteration{'s' if len(gone) > 1 else ''} {', '.join(map(str, gone[:MOST_GAPS]))}{more}"
+            found.append(f"{part.name}: of worker {trace.worker} no trace is there of {named}.")
+    return found

@@ -1,0 +1,153 @@
+"""What single files hold: traces, metrics, setups. Nothing here raises: what cannot be read is left out and named."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from fleet.workloads.deepracer.analysis.columns import columns_of
+from fleet.workloads.deepracer.analysis.encodings import plain
+from fleet.workloads.deepracer.analysis.layouts import Place
+from fleet.workloads.deepracer.analysis.log_text import is_cut
+from fleet.workloads.deepracer.analysis.numbering import in_order, without_false_starts
+from fleet.workloads.deepracer.analysis.recording import Setup, Trial
+from fleet.workloads.deepracer.analysis.setups import setup_of_files
+from fleet.workloads.deepracer.analysis.steps import Steps
+from fleet.workloads.deepracer.analysis.unzipping import unzipped
+from fleet.workloads.deepracer.metrics import Metrics, read_metrics
+from fleet.workloads.deepracer.pointers import JSON, parse_pointers
+from fleet.workloads.deepracer.sets import parse_stem
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """One file. Which of the values are there depends on its kind."""
+
+    place: Place
+    steps: Steps | None = None
+    metrics: Metrics | None = None
+    trials: tuple[Trial, ...] = ()
+    setup: Setup | None = None
+    best: int | None = None
+    problems: tuple[str, ...] = ()
+
+
+def load(name: str, place: Place, data: bytes) -> Loaded:
+    """A file that is no log."""
+    data, whole = unzipped(data)
+    cut = () if whole else (f"{name} is cut off: what stands before the cut is read.",)
+    data = plain(data)
+    if place.kind in ("training", "evaluation"):
+        return _trace(name, place, data, cut)
+    if place.kind in ("metrics", "evaluation-metrics"):
+        return _metrics(name, place, data, cut)
+    if place.kind == "checkpoints":
+        stem = parse_pointers({JSON: data}).best
+        numbers = parse_stem(stem) if stem is not None else None
+        return Loaded(place, best=numbers[0] if numbers else None, problems=cut)
+    if place.kind == "params":
+        return Loaded(place, setup=_params(data), problems=cut)
+    setup = setup_of_files(data if place.kind == "hyperparameters" else None, data if place.kind == "metadata" else None)
+    return Loaded(place, setup=setup, problems=cut)
+
+
+def _trace(name: str, place: Place, data: bytes, cut: tuple[str, ...]) -> Loaded:
+    rows = [row for row in data.split(b"\n") if row.strip() and not row.lstrip(b'"').startswith(b"episode")]
+    torn = 0
+    if rows and not data.endswith(b"\n") and is_cut(rows[-1], rows[-2] if len(rows) > 1 else b""):
+        rows, torn = rows[:-1], 1
+    steps, places, lost = columns_of(rows, np.arange(len(rows)))
+    steps, places = without_false_starts(steps, places)
+    steps, _ = in_order(steps, places)
+    torn += lost
+    said = (f"{name}: {torn} torn or cut {'step is' if torn == 1 else 'steps are'} left out.",) if torn else ()
+    return Loaded(place, steps=replace(steps, iteration=np.full(len(steps), place.number, np.int64)), problems=(*cut, *said))
+
+
+def _metrics(name: str, place: Place, data: bytes, cut: tuple[str, ...]) -> Loaded:
+    if not data.strip():
+        return Loaded(place, problems=(*cut, f"{name} is empty."))
+    entries = _entries(data)
+    if place.kind == "evaluation-metrics" and not any("phase" in one for one in entries or ()):
+        trials = tuple(one for each in entries or () if (one := _trial(each, place.stream)) is not None)
+        missing = len(entries) - len(trials) if entries is not None else 0
+        said = (f"{name}: {missing} of {len(trials) + missing} trials cannot be read.",) if missing else ()
+        said = said if entries is not None else (f"{name}: the metrics are not whole JSON.",)
+        return Loaded(place, trials=trials, problems=(*cut, *said))
+    found = read_metrics(data, place.worker or 0)
+    said = (f"{name}: {found.problem}.",) if found.problem else ()
+    return Loaded(place, metrics=found, problems=(*cut, *said))
+
+
+def _entries(data: bytes) -> list[Mapping[str, Any]] | None:
+    """None: there is no list of them."""
+    try:
+        told = json.loads(data.decode("utf-8-sig", "replace"))
+    except (ValueError, RecursionError):
+        return None
+    found = told.get("metrics") if isinstance(told, dict) else None
+    return [one if isinstance(one, dict) else {} for one in found] if isinstance(found, list) else None
+
+
+def is_metrics(data: bytes) -> bool:
+    """Whether a file that nobody's name tells of holds metrics."""
+    return _entries(plain(unzipped(data)[0])) is not None
+
+
+def are_of_evaluation(data: bytes) -> bool:
+    """Metrics of training say the phase of each episode, those of an evaluation do not."""
+    entries = _entries(plain(unzipped(data)[0]))
+    return entries is not None and bool(entries) and not any("phase" in one for one in entries)
+
+
+def _trial(told: Mapping[str, Any], stream: str) -> Trial | None:
+    try:
+        return Trial(
+            stream=stream,
+            number=int(_number(told, "trial")),
+            progress=_number(told, "completion_percentage"),
+            seconds=_number(told, "elapsed_time_in_milliseconds") / 1000,
+            status=str(told.get("episode_status", "")),
+            off_track=int(_number(told, "off_track_count", 0)),
+            crashed=int(_number(told, "crash_count", 0)),
+            resets=int(_number(told, "reset_count", 0)),
+        )
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+
+
+def _number(told: Mapping[str, Any], key: str, absent: float | None = None) -> float:
+    value = float(told[key] if absent is None else told.get(key, absent))
+    if not math.isfinite(value):
+        raise ValueError(f"{key} is {value}")
+    return value
+
+
+def _params(data: bytes) -> Setup:
+    """``training_params.yaml``: what the simulator is told."""
+    import yaml
+
+    try:
+        told = yaml.safe_load(data.decode("utf-8", "replace"))
+    except (yaml.YAMLError, RecursionError, ValueError):
+        told = None
+    if not isinstance(told, dict):
+        return Setup()
+    workers = str(told.get("NUM_WORKERS", ""))
+    return Setup(
+        track=_first(told.get("WORLD_NAME")),
+        race=_first(told.get("RACE_TYPE")),
+        job=_first(told.get("JOB_TYPE")),
+        workers=int(workers) if workers.isdecimal() and int(workers[:5]) > 0 else None,
+    )
+
+
+def _first(value: object) -> str:
+    """Some values are lists of one."""
+    value = value[0] if isinstance(value, list) and value else value
+    return value if isinstance(value, str) else ""
