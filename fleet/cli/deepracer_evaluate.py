@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from fleet.cli.deepracer_evaluated import evaluated, evaluation_object, results_in
-from fleet.cli.deepracer_evaluation_job import Wish, job_folder
+from fleet.cli.deepracer_evaluation_job import Wish, job_folder, without_place
 from fleet.cli.deepracer_evaluations import summary
 from fleet.cli.deepracer_models import open_model
 from fleet.cli.follow import Timeline, to_stderr, to_stdout
@@ -57,7 +57,8 @@ def evaluate(text: str, wish: Wish, *, wait: bool, yes: bool, as_json: bool) -> 
     model = open_model(text, wish.bucket)
     with job_folder(model, wish, open_home()) as (folder, chosen):
         tell(plain(f"{model.name}: {chosen.words}") + "\n")
-        controller, run, timeline = launch(folder, lambda: Laps(tell), yes=yes)
+        with without_place(folder):
+            controller, run, timeline = launch(folder, lambda: Laps(tell), yes=yes)
     timeline.objects = controller.objects
     return follow_to_the_end(
         controller,

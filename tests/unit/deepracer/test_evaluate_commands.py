@@ -166,6 +166,24 @@ def test_a_set_a_track_or_a_file_that_is_not_there_is_refused_before_anything_is
         written(model)
 
 
+@pytest.mark.parametrize(
+    ("wish", "match"),
+    [
+        ({"resets": 1}, "^workload.evaluate: resets: the simulator refuses 1"),
+        ({"budget": "5x"}, "^budget.run: '5x' is no amount of money"),
+        ({"infra": "azure"}, "^resources.infra: "),
+        ({"name": "A name"}, "^name: "),
+        ({"tracks": ("reinvent_bass",)}, "^the simulator has no track 'reinvent_bass'"),
+    ],
+)
+def test_what_is_typed_wrong_is_refused_before_anything_is_fetched(
+    model: Path, monkeypatch: pytest.MonkeyPatch, wish: dict[str, Any], match: str
+) -> None:
+    monkeypatch.setattr("fleet.cli.deepracer_evaluation_job.copy_repaired", None)
+    with pytest.raises(JobError, match=match):
+        written(model, **wish)
+
+
 def test_laps_with_weights_that_are_no_numbers_are_paid_for_by_nobody(model: Path) -> None:
     lay("nan", model / "model" / "10_Step-99.ckpt")
     with pytest.raises(FleetError, match="what is no number") as refused:
