@@ -33,6 +33,8 @@ _ELSEWHERE = frozenset(
     {"cli", "control", "providers", "report", "backtest", "boot", "api.py", "_userdata", "_ami", "_examples"}
 )
 """What no machine imports."""
+_BESIDE = frozenset({"checking", "analysis", "export"})
+"""Folders of ``workloads`` that look at a training from elsewhere."""
 _DECIDING = frozenset({"budget", "deadlines", "keeping", "ledger", "plan", "ticks"})
 """Folders of ``core`` that only controllers and reports need."""
 
@@ -90,7 +92,8 @@ def listing(found: Mapping[str, Wheels]) -> str:
 def own_files(package: Path | None = None) -> Mapping[str, bytes]:
     """fleet's own files that a machine needs, by their paths: of a checkout and of an installed wheel alike.
 
-    What looks at a workload before it costs anything (``checking``) is not among them, nor what decides and counts.
+    What looks at a workload before it costs anything (``checking``) is not among them, nor what is made of it afterwards
+    (``analysis``, ``export``), nor what decides and counts.
     """
     root = package or Path(fleet.__file__).parent
     found = {path.relative_to(root): path for path in sorted(root.rglob("*.py"))}
@@ -98,7 +101,7 @@ def own_files(package: Path | None = None) -> Mapping[str, bytes]:
 
 
 def _needed(parts: tuple[str, ...]) -> bool:
-    if parts[0] in _ELSEWHERE or "checking" in parts:
+    if parts[0] in _ELSEWHERE or not _BESIDE.isdisjoint(parts):
         return False
     return not (parts[0] == "core" and parts[1] in _DECIDING)
 
