@@ -234,14 +234,16 @@ def recorded(*runs: tuple[str, str, int]) -> Controller:
     return controller
 
 
-def keep(controller: Controller, run: str, seq: int, results: Evaluation) -> CheckpointRef:
-    """A checkpoint, as the machine commits it."""
-    objects, ref = controller.objects, CheckpointRef(attempt=1, seq=seq)
-    path = f"{results.done}/evaluation.json"
-    key = layout.checkpoint_file(run, 1, seq, path)
-    objects.put(key, results.data())
-    entry = FileEntry(path=path, size=len(results.data()), sha256="0" * 64, key=key)
-    manifest = Manifest(run_id=run, ref=ref, at=objects.now(), step=results.done, format="rename", files=(entry,))
+def keep(controller: Controller, run: str, seq: int, *all_results: Evaluation) -> CheckpointRef:
+    """A checkpoint, as the machine commits it: of all that lies in its folder."""
+    objects, ref, files = controller.objects, CheckpointRef(attempt=1, seq=seq), []
+    for one in all_results:
+        path = f"{one.done}/evaluation.json"
+        key = layout.checkpoint_file(run, 1, seq, path)
+        objects.put(key, one.data())
+        files.append(FileEntry(path=path, size=len(one.data()), sha256="0" * 64, key=key))
+    step, in_order = max(one.done for one in all_results), tuple(sorted(files, key=lambda one: one.path))
+    manifest = Manifest(run_id=run, ref=ref, at=objects.now(), step=step, format="rename", files=in_order)
     objects.put(layout.manifest(run, 1, seq), canonical_json(manifest.model_dump(mode="json")))
     base: dict[str, Any] = {"v": 1, "predecessor": None, "ref": None, "skipped": [], "at": objects.now()}
     objects.put(layout.base(run, 1), canonical_json(base))
@@ -276,6 +278,14 @@ def test_programs_get_every_lap(capsys: pytest.CaptureFixture[str]) -> None:
     assert (first["mean_lap_seconds"], first["off_track"], len(first["laps"])) == (13.0, 1, 3)
     assert first["mean_completion_percent"] == pytest.approx(250 / 3)
     assert (second["done"], second["trials"], second["best_lap_seconds"], second["laps"]) == (False, 0, None, [])
+
+
+def test_of_two_that_lie_in_a_checkpoint_the_one_with_more_laps_counts(capsys: pytest.CaptureFixture[str]) -> None:
+    controller = recorded(("one-eval-1", "one", 10))
+    nine, ten = (OnTrack(track="a", trials=tuple(lap(n + 1) for n in range(many))) for many in (9, 10))
+    keep(controller, "one-eval-1", 1, results("one-eval-1", "one", 10, nine), results("one-eval-1", "one", 10, ten))
+    deepracer_evaluations.show([], None, as_json=True)
+    assert json.loads(capsys.readouterr().out)[0]["tracks"][0]["trials"] == 10
 
 
 def test_only_the_models_that_are_named_are_shown(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -340,7 +350,11 @@ def test_the_end_says_each_track_and_where_to_compare() -> None:
     controller = recorded(("one-eval-1", "one", 10))
     keep(controller, "one-eval-1", 1, results("one-eval-1", "one", 10, WHOLE))
     _, run = opened_run(None, "one-eval-1")
-    told = _farewell(controller, run)
+    lines: list[str] = []
+    timeline = Laps(lines.append)
+    timeline.tell(results("one-eval-1", "one", 10, HALF), 1)
+    told = _farewell(controller, run, timeline)
+    assert [line[line.index("a: lap") :].strip() for line in lines] == [f"a: {one.told()}" for one in WHOLE.trials]
     assert "one, set 10, for $0" in told
     assert "a: 2 of 3 laps, 83.3 % on average, best 12.500 s, mean 13.000 s, 1 times off the track" in told
     assert "b: no lap was driven" in told
