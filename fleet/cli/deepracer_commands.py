@@ -55,7 +55,7 @@ def deepracer_repair(
     ],
     apply: Annotated[bool, typer.Option("--apply", help="Do it; else it is only said. The trainer must be dead.")] = False,
     after_nan: Annotated[
-        bool, typer.Option("--after-nan", help="Go two whole sets back: the newest may hold weights that are no numbers.")
+        bool, typer.Option("--after-nan", help="Go back to the newest set without NaN; where that cannot be told, two.")
     ] = False,
     form: Annotated[
         Format, typer.Option("--format", help="Whose pointers to write; auto: those that are there, else today's.")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from fleet.cli.deepracer_models import Model, open_model
+from fleet.cli.deepracer_sound import look_at
 from fleet.cli.meter import Meter
 from fleet.cli.output import emit, say
 from fleet.cli.plain import plain
@@ -24,7 +25,6 @@ from fleet.workloads.deepracer.export.staging import stage, stage_car
 from fleet.workloads.deepracer.export.target import FolderTarget, Target
 from fleet.workloads.deepracer.prefix import open_folder
 from fleet.workloads.deepracer.sets import sets_of
-from fleet.workloads.deepracer.weights.judging import must_be_finite
 from fleet.workloads.kinds import options_of
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def export(asked: Asked, *, as_json: bool) -> int:
     source = _source(model, asked.wanted)
     place = _place(asked, source)
     contents = contents_of(source, asked.taker, asked.form, place.bound)
-    for note in (source.chosen.words, *contents.notes):
+    for note in (source.chosen.words, *model.file_notes, *contents.notes):
         say(plain(note))
     car, meter = asked.taker == "car", Meter()
     with tempfile.TemporaryDirectory(prefix="fleet-export-") as temporary, closing(meter):
@@ -94,14 +94,16 @@ def _source(model: Model, wanted: Wanted) -> Source:
 
 
 def _must_be_sound(source: Source, folder: Path) -> None:
-    """Weights that are no numbers are handed on to nobody. Raises FleetError."""
+    """Weights that are no numbers, or broken, are handed on to nobody: FleetError. Exploding ones are told of."""
     prefix = open_folder(folder)
     laid = next(one for one in sets_of(prefix.list()) if one.stem == source.stem)
-    try:
-        must_be_finite(prefix, laid, lambda text: say(plain(f"Note: {text}.")))
-    except FleetError as error:
-        told = error.message.replace(prefix.where, source.chosen.prefix.where)
-        raise FleetError(told, "Take a set before it: --checkpoint N.") from None
+    looked = look_at(prefix, laid)
+    wrong = next((one for one in looked.findings if one.severity == "error"), None)
+    if wrong is not None:
+        raise FleetError(f"{source.chosen.prefix.where}: {wrong.message}", "Take a set before it: --checkpoint N.")
+    if not looked.sound or looked.findings:
+        for sentence in looked.words:
+            say(plain(sentence))
 
 
 def _place(asked: Asked, source: Source) -> Place:

@@ -34,8 +34,8 @@ def deepracer_export(
         list[str],
         typer.Argument(
             metavar="[MODEL] DEST",
-            help="A run, a folder that holds model/, a job's folder, s3://… (else this folder); and where it goes: a folder, "
-            "s3://bucket/prefix, for the car also FILE.tar.gz.",
+            help="A run, a folder that holds model/, a job's folder, s3://… (else this folder); and where it goes: a "
+            "folder, s3://bucket/prefix, for the car also FILE.tar.gz.",
             show_default=False,
             autocompletion=run_names,
         ),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
+from fleet.cli.deepracer_beside import LARGEST, LIE, elsewhere, in_prefix
 from fleet.cli.deepracer_run_model import RunPrefix, run_prefix
 from fleet.cli.deepracer_sources import options
 from fleet.control.controller import Controller
@@ -22,18 +23,7 @@ from fleet.store.workdir import JOB_FILE
 from fleet.workloads.deepracer.chosen import Chosen, Wanted, choose
 from fleet.workloads.deepracer.named import must_be_a_model
 from fleet.workloads.deepracer.prefix import Prefix, open_folder, open_prefix
-from fleet.workloads.deepracer.spec import HYPERPARAMETERS, METADATA, REWARD
 from fleet.workloads.kinds import read_job
-
-LIE: Mapping[str, tuple[str, ...]] = {
-    REWARD: (REWARD,),
-    METADATA: (METADATA, f"model/{METADATA}"),
-    HYPERPARAMETERS: (HYPERPARAMETERS, f"ip/{HYPERPARAMETERS}"),
-    JOB_FILE: (JOB_FILE,),
-}
-"""Where the files that a model was trained by lie in its prefix: the first that is there."""
-LARGEST = 4 << 20
-"""Bytes of one of them; none comes near it."""
 
 
 @dataclass(frozen=True)
@@ -56,23 +46,35 @@ class Model:
         """One of its sets. Raises FleetError."""
         return choose(self.prefix, wanted)
 
-    @cached_property
+    @property
     def files(self) -> Mapping[str, bytes]:
         """``reward_function.py``, ``model_metadata.json``, ``hyperparameters.json`` and ``fleet.yaml``, as far as there are.
 
         Of a run as they were when it was started, even if its job folder says something else by now.
         """
-        found: dict[str, bytes] = {}
+        return self._found[0]
+
+    @property
+    def file_notes(self) -> tuple[str, ...]:
+        """For people: which of them may be others than the model was trained by."""
+        return self._found[1]
+
+    @cached_property
+    def _found(self) -> tuple[Mapping[str, bytes], tuple[str, ...]]:
+        found = in_prefix(self.prefix)
         if self.run is not None and self.controller is not None:
-            found = _packed(self.controller, self.run)
-        found = {**_beside(self.prefix), **found}
+            found |= _packed(self.controller, self.run)
         if self.folder is not None and self.job is not None:
             for name in set(LIE).difference(found):
                 path = _workdir(self.folder, self.job) / name
                 path = self.folder / name if name == JOB_FILE else path
                 if path.is_file():
                     found[name] = path.read_bytes()
-        return {name: found[name] for name in LIE if name in found}
+        notes: list[str] = []
+        if self.run is None:
+            more, notes = elsewhere(self.prefix, set(LIE).difference(found))
+            found |= more
+        return {name: found[name] for name in LIE if name in found}, tuple(notes)
 
 
 def open_model(text: str, bucket: str | None = None) -> Model:
@@ -160,17 +162,6 @@ def _last_part(url: str) -> str:
 
 def _workdir(folder: Path, job: Job) -> Path:
     return folder / job.workdir if job.workdir is not None else folder
-
-
-def _beside(prefix: Prefix) -> dict[str, bytes]:
-    """What lies in the prefix."""
-    listing = prefix.list()
-    found: dict[str, bytes] = {}
-    for name, places in LIE.items():
-        place = next((one for one in places if one in listing and listing[one].size <= LARGEST), None)
-        if place is not None:
-            found[name] = prefix.read(place)
-    return found
 
 
 def _packed(controller: Controller, run: RunState) -> dict[str, bytes]:

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from fleet.cli.ask import confirm
+from fleet.cli.deepracer_sound import plan_after_nan, say_of_committed
 from fleet.cli.output import CHOSEN, emit, say
 from fleet.workloads.deepracer.named import must_be_a_model
 from fleet.workloads.deepracer.pointers import read_pointers
 from fleet.workloads.deepracer.prefix import Prefix, Stat, open_prefix
-from fleet.workloads.deepracer.repair import AFTER_NAN, LOCK, Format, Repair, carry_out, plan_repair
+from fleet.workloads.deepracer.repair import LOCK, Format, Repair, carry_out, plan_repair
 
 if TYPE_CHECKING:
     from fleet.cli.objects import DeepRacerRepairObject
@@ -25,10 +26,13 @@ def repair(place: str, *, apply: bool, after_nan: bool, form: Format, yes: bool,
     prefix = open_prefix(place)
     listing = prefix.list()
     must_be_a_model(prefix.where, listing)
-    plan = plan_repair(listing, read_pointers(prefix, listing), format=form, back=AFTER_NAN if after_nan else 0)
     say(f"{prefix.where}:")
+    pointers = read_pointers(prefix, listing)
+    plan = plan_after_nan(prefix, listing, pointers, form) if after_nan else plan_repair(listing, pointers, format=form)
     for sentence in plan.words:
         say(f"  {sentence}")
+    if not after_nan:
+        say_of_committed(prefix, listing, plan)
     young = _warn_of_a_young_lock(prefix, listing)
     if not plan.idle and apply:
         if young and not CHOSEN.as_json and sys.stdin.isatty():

@@ -6,13 +6,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from fleet.cli import deepracer_evaluate_objects, money_objects, objects
+from fleet.cli import (
+    deepracer_evaluate_objects,
+    deepracer_export_objects,
+    deepracer_version_objects,
+    deepracer_weights_objects,
+    money_objects,
+    objects,
+)
 from fleet.control.names import nearest
 from fleet.model.errors import FleetError
 from fleet.report import objects as report_objects
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-MODULES = (objects, money_objects, deepracer_evaluate_objects, report_objects)
+MODULES = (
+    objects,
+    money_objects,
+    deepracer_evaluate_objects,
+    deepracer_export_objects,
+    deepracer_version_objects,
+    deepracer_weights_objects,
+    report_objects,
+)
 """Where the types stand."""
 
 
@@ -59,7 +74,13 @@ PRINTED: Mapping[str, Printed] = {
     "deepracer-repair": Printed(objects.DeepRacerRepairObject, ("deepracer repair",)),
     "deepracer-status": Printed(objects.DeepRacerStatusObject, ("deepracer status",)),
     "deepracer-doctor": Printed(objects.DeepRacerDoctorObject, ("deepracer doctor",)),
+    "deepracer-weights": Printed(deepracer_weights_objects.DeepRacerWeightsObject, ("deepracer weights",)),
+    "deepracer-export": Printed(deepracer_export_objects.DeepRacerExportObject, ("deepracer export",)),
     "deepracer-cleaned": Printed(objects.DeepRacerCleanedObject, ("deepracer clean",)),
+    "deepracer-clone": Printed(deepracer_version_objects.DeepRacerCloneObject, ("deepracer clone",)),
+    "deepracer-tree": Printed(list[deepracer_version_objects.DeepRacerVersionObject], ("deepracer tree",)),
+    "deepracer-diff": Printed(deepracer_version_objects.DeepRacerDiffObject, ("deepracer diff",)),
+    "deepracer-note": Printed(deepracer_version_objects.DeepRacerNoteObject, ("deepracer note",)),
     "deepracer-evaluation": Printed(deepracer_evaluate_objects.DeepRacerEvaluationObject, ("deepracer evaluate",)),
     "deepracer-evaluations": Printed(list[deepracer_evaluate_objects.DeepRacerEvaluationObject], ("deepracer evaluations",)),
     "init": Printed(objects.InitObject, ("init",)),

@@ -144,7 +144,10 @@ ONLY_IN_THE_TERMINAL = {
     "report", "report install", "report uninstall", "report status", "report test",
     "notify on", "notify off", "notify list", "notify test",
     "deepracer check", "deepracer repair", "deepracer status", "deepracer doctor", "deepracer clean",
+    "deepracer clone", "deepracer tree", "deepracer diff", "deepracer note",
     "deepracer evaluate", "deepracer evaluations",
+    "deepracer weights",
+    "deepracer export",
 }  # fmt: skip
 
 

@@ -139,6 +139,23 @@ RUN_ELSEWHERE = {
         ("fleet init deepracer shanghai-1", "fleet deepracer check shanghai-1"),
         "tests/unit/cli/test_readme.py types them, tests/deepracer/test_up.py trains what they write",
     ),
+    **dict.fromkeys(
+        (
+            'fleet deepracer clone shanghai-1 shanghai-1.3 --from best --set learning_rate=0.0001 --note "calmer"',
+            "fleet deepracer diff shanghai-1 shanghai-1.3",
+            'fleet deepracer note shanghai-1.3 "brakes late in the hairpin"',
+            "fleet deepracer tree",
+        ),
+        "tests/unit/cli/test_deepracer_versions.py types them, with sets that TensorFlow wrote",
+    ),
+    **dict.fromkeys(
+        (
+            "fleet deepracer export shanghai-1 shanghai-1-best --best --to folder",
+            "fleet deepracer export shanghai-1 carfile.tar.gz --to car",
+            "fleet deepracer export shanghai-1 s3://my-models/shanghai-1 --to console",
+        ),
+        "tests/unit/deepracer/test_export.py types them",
+    ),
     "fleet events RUN": "tests/unit/cli/test_looking.py tells events",
     f"sh scripts/system-programs.sh .venv/bin/python -m pytest -s {BOOTS}": "make test-system",
     "make demo": "tests/system/test_demo.py runs the same `fleet demo`",

@@ -28,6 +28,7 @@ class Accounts:
     going: tuple[RunState, ...] = field(init=False)
     """Those that have a machine or a disk."""
     _spent: tuple[Seconds, Mapping[str, Billing], dict[Span, Micros]] | None = None
+    _disks: tuple[Micros, Mapping[str, Micros], int] | None = None
 
     def __post_init__(self) -> None:
         self.going = tuple(run for run in self.runs if _last_cost(run) == inf)
@@ -40,6 +41,16 @@ class Accounts:
         if span not in found:
             found[span] = sum(_spent(run, span, now, billing) for run in self.runs)
         return found[span]
+
+    def disk_rate(self, volume_price: Micros, disk_prices: Mapping[str, Micros]) -> int:
+        """Micro-dollars per month of the disks that there are, and of those that are being made."""
+        if self._disks is None or self._disks[:2] != (volume_price, disk_prices):
+            rate = 0
+            for run in self.going:
+                rate += sum(paid_size(run, volume) * volume.price for volume in run.volumes.values() if volume.held)
+                rate += sum(gb * disk_price(disk_prices, offer, volume_price) for offer, gb in _unseen(run))
+            self._disks = (volume_price, disk_prices, rate)
+        return self._disks[2]
 
 
 def whole_fleet(state: FleetState) -> Accounts:
@@ -92,11 +103,7 @@ class Books:
 
     def _disk_rate(self) -> int:
         """Micro-dollars per month."""
-        rate = self.new_gb * self.volume_price
-        for run in self.accounts.going:
-            rate += sum(paid_size(run, volume) * volume.price for volume in run.volumes.values() if volume.held)
-            rate += sum(gb * disk_price(self.disk_prices, offer, self.volume_price) for offer, gb in _unseen(run))
-        return rate
+        return self.new_gb * self.volume_price + self.accounts.disk_rate(self.volume_price, self.disk_prices)
 
 
 def counted(runs: Iterable[RunState], since: Seconds) -> tuple[RunState, ...]:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol, Union, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from fleet.model.errors import FleetError
 from fleet.workloads.deepracer.mirror import usable
 from fleet.workloads.deepracer.pointers import Pointers, committed, read_pointers
 from fleet.workloads.deepracer.prefix import Prefix, Stat
-from fleet.workloads.deepracer.records import read_part
+from fleet.workloads.deepracer.records import PrefixShelf, read_part
 from fleet.workloads.deepracer.sets import ModelSet, frozen_graphs, sets_of
 from fleet.workloads.deepracer.whole_run import Judged, Part, whole_run
 
-Wanted = Union[Literal["best", "last"], int]  # noqa: UP007 - evaluated, and Python 3.10 has no | for text
+Wanted = Literal["best", "last"] | int
 """``best``, ``last``, or the N of ``N_Step-Y.ckpt``."""
 MOST = 10**18
 """No trainer counts so far."""
@@ -104,7 +104,7 @@ def numbers(found: Iterable[int]) -> str:
 def _last(listing: Mapping[str, Stat], pointers: Pointers, there: Mapping[int, ModelSet]) -> tuple[ModelSet, str]:
     newest = there[max(there)]
     pointed = committed(listing, pointers)
-    if pointed is None or there.get(pointed.n) != pointed:
+    if pointed is None or pointed.n not in there:
         return newest, f"Set {newest.n} ({newest.stem}) is the newest whole one; no pointer names a set that is there."
     if newest.n > pointed.n:
         more = f" set {newest.n} is newer, but no pointer names it: `fleet deepracer repair` does, once the trainer is dead"
@@ -157,7 +157,7 @@ def _judged(prefix: Prefix, listing: Mapping[str, Stat], there: Mapping[int, Mod
     Metrics count from where the trainer was started; a model that began from another has other numbers.
     """
     names = [name for name in listing if name.startswith("metrics/")]
-    episodes, best_by = read_part(_Shelf(prefix), "", names, [])
+    episodes, best_by = read_part(PrefixShelf(prefix), "", names, [])
     iterations = {one.iteration for one in episodes if one.phase == "training"}
     if max(there) not in (len(iterations), len(iterations) - 1):
         return None
@@ -170,19 +170,6 @@ def by_evaluation(one: Judged) -> str:
     result = one.result
     told = f"{result.progress:.1f} % of a lap, reward {result.reward:.2f} over {result.trials}"
     return f"the best by its evaluation ({told} {'trial' if result.trials == 1 else 'trials'})"
-
-
-class _Shelf:
-    """A prefix's files, for whoever reads metrics."""
-
-    def __init__(self, prefix: Prefix) -> None:
-        self._prefix = prefix
-
-    def names(self) -> Iterable[str]:
-        return self._prefix.list()
-
-    def read(self, name: str) -> bytes:
-        return self._prefix.read(name)
 
 
 def _of_number(prefix: Prefix, listing: Mapping[str, Stat], there: Mapping[int, ModelSet], n: int, words: str) -> ModelSet:

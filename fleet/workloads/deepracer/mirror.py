@@ -5,7 +5,6 @@ A folder appears under its name at once and whole, and never changes: what holds
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 import tempfile
@@ -16,7 +15,7 @@ from pathlib import Path
 from fleet.model.base import Seconds
 from fleet.model.errors import NotFoundError
 from fleet.store.checkpoints.verify import problem_of
-from fleet.store.fileio import sync_folder
+from fleet.store.fileio import sync_folder, sync_tree
 from fleet.workloads.deepracer.course import COURSE, parse_course
 from fleet.workloads.deepracer.pointers import JSON, Pointers, committed, read_pointers
 from fleet.workloads.deepracer.prefix import Prefix, Stat, open_folder
@@ -136,7 +135,7 @@ def commit(folder: Path, n: int, fill: Callable[[Path], bool]) -> bool:
         if not fill(making):
             return False
         _drop_broken(making)
-        _sync(making)
+        sync_tree(making)
         _into_place(making, folder, n)
     finally:
         shutil.rmtree(making, ignore_errors=True)
@@ -244,14 +243,3 @@ def _read(path: Path) -> bytes | None:
         return path.read_bytes()
     except OSError:
         return None
-
-
-def _sync(folder: Path) -> None:
-    """To the disk: a machine may be taken the moment after."""
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-        else:
-            sync_folder(path)
-    sync_folder(folder)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from fleet.model.errors import NotFoundError
 from fleet.workloads.deepracer.course import Course
 from fleet.workloads.deepracer.metrics import Episode, Metrics, read_metrics, together, worker_of
+from fleet.workloads.deepracer.prefix import Prefix
 from fleet.workloads.deepracer.simtrace import Driven, episodes_of, steps_of_csv
 from fleet.workloads.deepracer.whole_run import Part, WholeRun, whole_run
 
@@ -29,6 +31,21 @@ class Shelf(Protocol):
     def read(self, name: str) -> bytes:
         """Raises NotFoundError."""
         ...
+
+
+@dataclass(frozen=True)
+class PrefixShelf:
+    """Everything below one prefix."""
+
+    prefix: Prefix
+
+    def names(self) -> Iterable[str]:
+        """Of all."""
+        return self.prefix.list()
+
+    def read(self, name: str) -> bytes:
+        """Raises NotFoundError."""
+        return self.prefix.read(name)
 
 
 def read_run(shelf: Shelf, course: Course | None) -> tuple[WholeRun, tuple[str, ...]]:

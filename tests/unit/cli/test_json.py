@@ -92,7 +92,9 @@ def test_every_field_of_every_object_is_documented(name: str) -> None:
                 "max",
                 "reward",
                 "quantity",
-            )  # times, the user's own numbers, what has a ``unit``
+                "largest",
+                "norm",
+            )  # times, the user's own numbers, what has a ``unit``, weights
             unit = (
                 "usd",
                 "seconds",

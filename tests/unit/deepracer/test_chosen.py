@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fleet.model.errors import FleetError
 from fleet.workloads.deepracer.chosen import Best, Wanted, choose, numbers, parse_wanted
@@ -135,6 +137,43 @@ def test_of_one_number_twice_the_later_is_taken_and_the_other_named() -> None:
     found = choose(model("4_Step-400", "4_Step-0", coach="4_Step-0"), 4)
     assert found.set.stem == "4_Step-0.ckpt"
     assert "4_Step-400.ckpt" in found.words
+
+
+def test_the_last_of_one_number_twice_is_the_one_that_the_pointer_names() -> None:
+    """A trainer that was started again in the same prefix saves what it loaded first."""
+    found = choose(model("4_Step-400", "4_Step-0", coach="4_Step-400"), "last")
+    assert (found.set.stem, found.words) == ("4_Step-400.ckpt", "Set 4 (4_Step-400.ckpt) is the last.")
+
+
+@settings(max_examples=200)
+@given(
+    st.dictionaries(st.integers(0, 120), st.tuples(st.integers(0, 9), st.integers(0, 8)), max_size=8),
+    st.integers(0, 120),
+    st.one_of(st.integers(0, 120), st.sampled_from(["best", "last"])),
+)
+def test_what_is_chosen_is_what_was_asked_for_whole_or_an_error(
+    there: dict[int, tuple[int, int]], coach: int, wanted: Wanted
+) -> None:
+    """Of some sets a file is missing, or empty; names begin alike."""
+    prefix = model(*(f"{n}_Step-{y}" for n, (y, _) in there.items()), coach=f"{coach}_Step-{there.get(coach, (0, 0))[0]}")
+    for n, (y, fault) in there.items():
+        for index, suffix in enumerate(SUFFIXES):
+            if fault == index:
+                prefix.remove(f"model/{n}_Step-{y}.ckpt{suffix}")
+            elif fault == index + 3:
+                prefix.write(f"model/{n}_Step-{y}.ckpt{suffix}", b"")
+    whole = {n for n, (_, fault) in there.items() if fault > 5}
+    try:
+        found = choose(prefix, wanted)
+    except FleetError:
+        assert wanted == "best" or wanted not in whole
+        assert wanted != "last" or not whole
+        return
+    assert found.set.whole
+    assert found.set.n in whole
+    assert wanted in ("best", "last") or found.set.n == wanted
+    assert wanted != "last" or found.set.n == (coach if coach in whole else max(whole))
+    assert found.graph in (None, f"model/model_{found.set.n}.pb")
 
 
 def test_what_a_repair_after_a_nan_gave_up_is_not_taken() -> None:

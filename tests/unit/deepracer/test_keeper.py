@@ -227,7 +227,7 @@ def test_a_full_disk_ends_no_training(
         raise OSError(28, "No space left on device")
 
     scene.save(2)
-    monkeypatch.setattr("fleet.workloads.deepracer.mirror.os.fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     assert not scene.keeper.look()
     scene.hear("Uploaded 3 files for checkpoint 1")
     out = capsys.readouterr().out

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fleet.cli.deepracer_export import Asked, export
 from fleet.cli.deepracer_models import open_model
 from fleet.control.controller import Controller
 from fleet.control.home import open_home
@@ -18,9 +19,10 @@ from fleet.model.documents import CheckpointRef, FileEntry, Manifest
 from fleet.model.errors import FleetError, StoreError
 from fleet.store.objects import Objects
 from fleet.store.workdir import pack_workdir
+from fleet.workloads.deepracer.chosen import choose
 from fleet.workloads.deepracer.course import COURSE, Course, Leg
 from fleet.workloads.deepracer.pointers import COACH, JSON
-from fleet.workloads.deepracer.prefix import open_prefix
+from fleet.workloads.deepracer.prefix import open_folder, open_prefix
 from fleet.workloads.deepracer.sets import SUFFIXES, sets_of
 from tests.unit.deepracer.test_care_commands import RUN, recorded
 from tests.unit.deepracer.test_cleaning import lay
@@ -41,6 +43,7 @@ def checkpoint(n: int, y: int, course: Course | None, **more: bytes) -> dict[str
     files = {f"{n}/model/{n}_Step-{y}.ckpt{suffix}": f"{n}-{y}{suffix}".encode() for suffix in SUFFIXES}
     files |= {f"{n}/model/model_{n}.pb": b"graph", f"{n}/{COACH}": f"{n}_Step-{y}.ckpt".encode()}
     files |= {f"{n}/{JSON}": b'{"best_checkpoint": {"name": "%d_Step-%d.ckpt", "avg_eval_metric": 1}}' % (n, y)}
+    files |= {f"{n}/model_metadata.json": b"{}"} if n == 4 else {}
     files |= {f"{n}/reward_function.py": b"as in the checkpoint", f"{n}/ip/hyperparameters.json": b"{}"}
     if course is not None:
         files[f"{n}/{COURSE}"] = course.model_dump_json().encode()
@@ -213,3 +216,39 @@ def test_what_is_no_model_is_told_from_one(tmp_path: Path, home: Path) -> None:
             open_model(named)
         assert told in str(caught.value), named
     assert open_home().path.is_dir()
+
+
+def test_a_reward_function_that_lies_beside_the_prefix_is_found_by_its_parameters(tmp_path: Path, s3_url: str) -> None:
+    """As other programs keep it: for all prefixes of a bucket."""
+    said = b"REWARD_FILE_S3_KEY: custom_files/reward_function.py\nSAGEMAKER_SHARED_S3_PREFIX: models/old\n"
+    bucket = "/".join(s3_url.split("/")[:3])
+    for root in (str(tmp_path), bucket):
+        prefix = open_prefix(f"{root}/models/old")
+        prefix.write("training_params.yaml", said)
+        prefix.write("model/.ready", b"")
+        open_prefix(f"{root}/custom_files").write("reward_function.py", b"theirs")
+        model = open_model(f"{root}/models/old")
+        assert model.files == {"reward_function.py": b"theirs"}
+        assert "a later training may have changed it" in model.file_notes[0]
+        prefix.write("reward_function.py", b"its own")
+        assert open_model(f"{root}/models/old").files == {"reward_function.py": b"its own"}
+        assert open_model(f"{root}/models/old").file_notes == ()
+        open_prefix(f"{root}/custom_files").write("secret", b"not theirs")
+        wrongs = (said.replace(b"reward_function.py", b"secret"), b"SAGEMAKER_SHARED_S3_PREFIX: elsewhere\n", b"[", b"- a")
+        for wrong in (*wrongs, b"REWARD_FILE_S3_KEY: ../../x\n"):
+            prefix.remove("reward_function.py")
+            prefix.write("training_params.yaml", wrong)
+            assert open_model(f"{root}/models/old").files == {}
+
+
+def test_a_run_is_exported_from_what_its_checkpoints_hold(
+    remote: Controller, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its own sets here are none of TensorFlow's, which is said and stops nobody."""
+    assert export(Asked("racer", str(tmp_path / "out"), "last", "folder", "today", None), as_json=False) == 0
+    told = capsys.readouterr().out
+    assert "Set 4 (4_Step-11.ckpt) is the last." in told
+    assert "could not be looked at" in told
+    found = choose(open_folder(tmp_path / "out"), "best")
+    assert (found.set.stem, found.graph) == ("4_Step-11.ckpt", "model/model_4.pb")
+    assert "metrics/TrainingMetrics.json" in found.listing

@@ -35,7 +35,7 @@ class Upload:
 
     def send(self, path: Path, tell: Tell) -> None:
         """All of the file. Raises StoreError; the parts that got through stay."""
-        upload, has = self._begun()
+        upload, has = self._begun(path)
         if upload is None:
             upload = self._begin()
         try:
@@ -47,19 +47,24 @@ class Upload:
             upload = self._begin()
             self._finish(upload, self._parts(upload, {}, path, lambda _count: None), path)
 
-    def _begun(self) -> tuple[str | None, dict[int, str]]:
-        """The newest upload of this very key, and the checksums of its parts by their numbers."""
+    def _begun(self, path: Path) -> tuple[str | None, dict[int, str]]:
+        """The newest upload of this very key whose parts are this file's, and their checksums by their numbers.
+
+        One with a part of other bytes is another file's: it is left alone.
+        """
         try:
             found = [one for one in self._pages("ListMultipartUploads") if one["Key"] == self.key]
-            if not found:
-                return None, {}
-            newest: str = max(found, key=lambda one: (str(one.get("Initiated", "")), one["UploadId"]))["UploadId"]
-            parts = {int(one["PartNumber"]): str(one["ETag"]).strip('"') for one in self._pages("ListParts", newest)}
+            found.sort(key=lambda one: (str(one.get("Initiated", "")), one["UploadId"]), reverse=True)
+            own = {n: _md5(piece).hexdigest() for n, piece in enumerate(parts_of(path), 1)} if found else {}
+            for one in found:
+                listed = self._pages("ListParts", one["UploadId"])
+                parts = {int(part["PartNumber"]): str(part["ETag"]).strip('"') for part in listed}
+                if parts and parts.items() <= own.items():
+                    return str(one["UploadId"]), parts
         except RefusedError as error:
-            if error.code in NOT_TOLD | GONE:
-                return None, {}
-            raise
-        return newest, parts
+            if error.code not in NOT_TOLD | GONE:
+                raise
+        return None, {}
 
     def _pages(self, call: str, upload: str | None = None) -> Iterator[dict[str, Any]]:
         """Entries of a listing, page by page."""
@@ -86,11 +91,10 @@ class Upload:
         """Each part sent that is not there; all of them with their checksums, as the end wants them."""
         done = []
         for number, piece in enumerate(parts_of(path), 1):
-            digest = hashlib.md5(piece, usedforsecurity=False)
             tag = has.get(number)
-            if tag != digest.hexdigest():
+            if tag is None:
                 wish = {**self._at, "UploadId": upload, "PartNumber": number, "Body": piece,
-                        "ContentMD5": base64.b64encode(digest.digest()).decode()}  # fmt: skip
+                        "ContentMD5": base64.b64encode(_md5(piece).digest()).decode()}  # fmt: skip
                 answer = self.patience.until_done(f"UploadPart {number}", partial(self.client.upload_part, **wish))
                 tag = str(answer["ETag"]).strip('"')
             done.append({"PartNumber": number, "ETag": f'"{tag}"'})
@@ -129,3 +133,8 @@ def parts_of(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while piece := file.read(size):
             yield piece
+
+
+def _md5(data: bytes) -> hashlib._Hash:
+    """S3's own checksum of what it is sent."""
+    return hashlib.md5(data, usedforsecurity=False)

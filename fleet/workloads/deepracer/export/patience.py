@@ -17,11 +17,12 @@ TRIES = 8
 """Of one request. With the pauses between them a network may be away for a minute and a half."""
 FIRST_PAUSE: Seconds = 0.5
 LONGEST_PAUSE: Seconds = 30.0
-AGAIN = frozenset({ErrorClass.TRANSIENT, ErrorClass.THROTTLED, ErrorClass.UNKNOWN})
+AGAIN = frozenset({ErrorClass.TRANSIENT, ErrorClass.THROTTLED})
 """Everything else is the same the next time."""
 GARBLED = frozenset({"BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch", "SignatureDoesNotMatch"})
 """A request that was changed on its way; of a signature it may be, and if it is not, the tries end soon."""
 FEW = 2
+"""Tries of what is perhaps another the next time."""
 
 
 class RefusedError(StoreError):
@@ -48,8 +49,7 @@ class Patience:
                 with translated(call):
                     return request()
             except ProviderError as error:
-                last = number >= (FEW if error.code in GARBLED else self.tries)
-                if last or not (error.error_class in AGAIN or error.code in GARBLED):
+                if number >= self._tries_of(error):
                     raise RefusedError(error.code, error.message, error.hint or _hint(error)) from error
             except (http.client.HTTPException, OSError) as error:
                 if number == self.tries:
@@ -58,6 +58,11 @@ class Patience:
             self.failed += 1
             self.pause(min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (number - 1)))
         raise AssertionError("the last try returns or raises")
+
+    def _tries_of(self, error: ProviderError) -> int:
+        if error.error_class in AGAIN:
+            return self.tries
+        return FEW if error.code in GARBLED or error.error_class is ErrorClass.UNKNOWN else 1
 
 
 _GO_ON = "What got through stays there: the same command again goes on with it."

@@ -4,11 +4,12 @@ network wants it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fleet.model.errors import FleetError, NotFoundError
+from fleet.model.errors import FleetError, NotFoundError, StoreError
 from fleet.store.fileio import sha256_of
 from fleet.workloads.deepracer.export.archive import check_archive, make_archive
 from fleet.workloads.deepracer.export.contents import CARFILE, GRAPH, POINTERS, Contents, Source
@@ -36,28 +37,39 @@ def stage(source: Source, contents: Contents, folder: Path, check: Check) -> lis
 
     Raises FleetError if the model changed meanwhile, StoreError.
     """
-    for name, place in contents.copies.items():
-        _fetch(source, place, folder / name)
-    for name, data in contents.texts.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
-    _unchanged(source, contents)
-    check(folder)
-    return sorted((_staged(folder, name) for name in contents.names), key=_order)
+    with _on_disk(folder):
+        for name, place in contents.copies.items():
+            _fetch(source, place, folder / name)
+        for name, data in contents.texts.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(data)
+        _unchanged(source, contents)
+        check(folder)
+        return sorted((_staged(folder, name) for name in contents.names), key=_order)
 
 
 def stage_car(source: Source, contents: Contents, folder: Path, check: Check, name: str = CARFILE) -> list[Staged]:
     """The same for the car, as one archive. The set goes through the check too, though the car drives with its graph."""
     inner, outer = folder / "inner", folder / "outer"
-    for one in source.weights:
-        _fetch(source, one, inner / one)
-    _fetch(source, contents.copies[GRAPH], inner / GRAPH)
-    _unchanged(source, contents)
-    check(inner)
-    outer.mkdir()
-    make_archive(outer / CARFILE, inner / GRAPH, contents.texts[METADATA])
-    check_archive(outer / CARFILE, inner / GRAPH, contents.texts[METADATA])
-    return [_staged(outer, CARFILE, name)]
+    with _on_disk(folder):
+        for one in source.weights:
+            _fetch(source, one, inner / one)
+        _fetch(source, contents.copies[GRAPH], inner / GRAPH)
+        _unchanged(source, contents)
+        check(inner)
+        outer.mkdir()
+        make_archive(outer / CARFILE, inner / GRAPH, contents.texts[METADATA])
+        check_archive(outer / CARFILE, inner / GRAPH, contents.texts[METADATA])
+        return [_staged(outer, CARFILE, name)]
+
+
+@contextlib.contextmanager
+def _on_disk(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        told = f"the model cannot be laid out in {folder}: {error.strerror or error}"
+        raise StoreError(told, "Set TMPDIR to a folder with room for it.") from None
 
 
 def _fetch(source: Source, name: str, path: Path) -> None:

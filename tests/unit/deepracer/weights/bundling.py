@@ -73,19 +73,32 @@ def entry(
     return told + varint(6 << 3 | 5) + struct.pack("<I", masked(data))
 
 
-def block(pairs: Sequence[tuple[bytes, bytes]], kind: int = 0) -> bytes:
-    """Without shared beginnings."""
+def packed(pairs: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """A block's content, without shared beginnings."""
     body = b"".join(b"\0" + varint(len(key)) + varint(len(value)) + key + value for key, value in pairs)
-    body += struct.pack("<II", 0, 1)
+    return body + struct.pack("<II", 0, 1)
+
+
+def closed(body: bytes, kind: int = 0) -> bytes:
+    """A block's content with how it is compressed, and its checksum."""
     return body + bytes([kind]) + struct.pack("<I", masked(body + bytes([kind])))
 
 
+def block(pairs: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """The whole of one."""
+    return closed(packed(pairs))
+
+
+def framed(body: bytes, kind: int = 0) -> bytes:
+    """A table of one block of entries, and of the block that says where it is."""
+    first = closed(body, kind)
+    where = block([(b"\xff", varint(0) + varint(len(body)))])
+    return first + where + footer(len(first), len(where) - 5)
+
+
 def table(pairs: Sequence[tuple[bytes, bytes]], kind: int = 0) -> bytes:
-    """One block of entries, and the block that says where it is."""
-    body = block(pairs, kind)
-    handle = varint(0) + varint(len(body) - 5)
-    where = block([(b"\xff", handle)])
-    return body + where + footer(len(body), len(where) - 5)
+    """A table of these entries."""
+    return framed(packed(pairs), kind)
 
 
 def footer(offset: int, size: int) -> bytes:
