@@ -9,7 +9,8 @@ import yaml
 
 from fleet.model.errors import NotFoundError
 from fleet.store.workdir import JOB_FILE
-from fleet.workloads.deepracer.params import PARAMS, REWARD_2019
+from fleet.workloads.deepracer.evaluating.params import REWARD_2019
+from fleet.workloads.deepracer.params import PARAMS
 from fleet.workloads.deepracer.prefix import Prefix, open_folder, open_prefix
 from fleet.workloads.deepracer.spec import HYPERPARAMETERS, METADATA, REWARD
 

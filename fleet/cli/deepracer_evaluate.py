@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from fleet.cli.deepracer_evaluated import evaluated, evaluation_object, results_in
-from fleet.cli.deepracer_evaluation_job import Wish, job_folder
+from fleet.cli.deepracer_evaluation_job import Wish, job_folder, without_place
 from fleet.cli.deepracer_evaluations import summary
 from fleet.cli.deepracer_models import open_model
 from fleet.cli.follow import Timeline, to_stderr, to_stdout
@@ -19,6 +19,7 @@ from fleet.model.documents import CheckpointRef
 from fleet.model.errors import FleetError
 from fleet.model.units import format_money
 from fleet.store.objects import Objects
+from fleet.workloads.deepracer.evaluating.results import Evaluation
 
 
 @dataclass
@@ -36,18 +37,23 @@ class Laps(Timeline):
         if beat is not None:
             self._checkpoint, self._step = beat.checkpoint, beat.step  # told here, and better
             if beat.checkpoint is not None and beat.checkpoint != self._read and self.objects is not None:
-                self._tell(self.objects, seen, beat.checkpoint)
+                self._read_and_tell(self.objects, seen, beat.checkpoint)
         super().look(seen)
 
-    def _tell(self, objects: Objects, seen: RunView, ref: CheckpointRef) -> None:
+    def _read_and_tell(self, objects: Objects, seen: RunView, ref: CheckpointRef) -> None:
         try:
             results = results_in(objects, seen.run.run_id, ref)
         except FleetError:
             return  # once more with the next look
         self._read = ref
-        for track in results.tracks if results is not None else ():
+        if results is not None:
+            self.tell(results, ref.attempt)
+
+    def tell(self, results: Evaluation, attempt: int | None) -> None:
+        """The laps that were not told of yet."""
+        for track in results.tracks:
             for trial in track.trials[self._told.get(track.track, 0) :]:
-                self.line(ref.attempt, f"driven      {track.track}: {trial.told()}")
+                self.line(attempt, f"driven      {track.track}: {trial.told()}")
             self._told[track.track] = max(self._told.get(track.track, 0), len(track.trials))
 
 
@@ -57,7 +63,8 @@ def evaluate(text: str, wish: Wish, *, wait: bool, yes: bool, as_json: bool) -> 
     model = open_model(text, wish.bucket)
     with job_folder(model, wish, open_home()) as (folder, chosen):
         tell(plain(f"{model.name}: {chosen.words}") + "\n")
-        controller, run, timeline = launch(folder, lambda: Laps(tell), yes=yes)
+        with without_place(folder):
+            controller, run, timeline = launch(folder, lambda: Laps(tell), yes=yes)
     timeline.objects = controller.objects
     return follow_to_the_end(
         controller,
@@ -65,13 +72,14 @@ def evaluate(text: str, wish: Wish, *, wait: bool, yes: bool, as_json: bool) -> 
         timeline,
         detach=not wait,
         as_json=as_json,
-        farewell=_farewell,
+        farewell=lambda controller, run: _farewell(controller, run, timeline),
         as_object=lambda controller, run: evaluation_object(evaluated(controller, run)),
     )
 
 
-def _farewell(controller: Controller, run: RunState) -> str:
+def _farewell(controller: Controller, run: RunState, timeline: Laps) -> str:
     one = evaluated(controller, run)
+    timeline.tell(one.results, None)  # the last ones may have come with the run's end
     set_ = f"set {one.results.set}" if one.results.set is not None else "no set"
     cost = format_money(view(controller, run).cost.total)
     lines = [f"\nRun {run.run_id} {run.outcome}: {run.reason}", f"{one.results.model}, {set_}, for {cost}:"]

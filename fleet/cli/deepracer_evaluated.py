@@ -87,9 +87,13 @@ def results_in(objects: Objects, run_id: str, ref: CheckpointRef) -> Evaluation 
 
 
 def _read(objects: Objects, manifest: Manifest, run_id: str) -> Evaluation | None:
-    """The file lies in the set's folder, ``<number>/evaluation.json``."""
-    key = next((one.key for one in manifest.files if one.path.partition("/")[2] == RESULTS), None)
-    return parse_results(objects.get(key), run_id) if key is not None else None
+    """The file lies in a folder of its own for each count of laps, ``<number>/evaluation.json``; the last two are there."""
+    found: dict[int, str] = {}
+    for one in manifest.files:
+        number, _, name = one.path.partition("/")
+        if name == RESULTS and number.isdecimal():
+            found[int(number)] = one.key
+    return parse_results(objects.get(found[max(found)]), run_id) if found else None
 
 
 def evaluation_object(one: Evaluated) -> DeepRacerEvaluationObject:

@@ -16,17 +16,18 @@ import yaml
 from fleet.cli.deepracer_models import Model
 from fleet.cli.follow import to_stderr
 from fleet.control.home import Home
-from fleet.model.errors import FleetError
+from fleet.model.errors import FleetError, JobError
 from fleet.model.job import Job
 from fleet.model.units import parse_duration
 from fleet.store.workdir import JOB_FILE
+from fleet.workloads.deepracer.checking.tracks import check_name
 from fleet.workloads.deepracer.chosen import Chosen, Wanted
 from fleet.workloads.deepracer.evaluating.driver import OUTPUTS
 from fleet.workloads.deepracer.mirror import copy_repaired
 from fleet.workloads.deepracer.prefix import open_folder
 from fleet.workloads.deepracer.spec import HYPERPARAMETERS, METADATA, DeepRacer
 from fleet.workloads.deepracer.weights.judging import files_must_be_finite
-from fleet.workloads.kinds import options_of
+from fleet.workloads.kinds import options_of, read_job
 
 SOURCE = "source"
 """The folder with the set, below the job's."""
@@ -77,15 +78,36 @@ def job_folder(model: Model, wish: Wish, home: Home) -> Iterator[tuple[Path, Cho
         folder, passing = Path(temporary) / "job", Path(temporary) / "passing"
         source = folder / SOURCE
         source.mkdir(parents=True)
-        copy_repaired(
-            chosen.prefix, open_folder(source), chosen.set.n, passing, document["workload"]["stack"], _must_be_finite
-        )
+        (folder / JOB_FILE).write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        with without_place(folder):
+            job, _ = read_job(folder)
+        _must_be_tracks(options_of(job.workload or {}))
+        stack = document["workload"]["stack"]
+        copy_repaired(chosen.prefix, open_folder(source), chosen.set.n, passing, stack, _must_be_finite)
         for name in (METADATA, HYPERPARAMETERS):
             data = model.files.get(name)
             if data is not None:
                 (source / name).write_bytes(data)
-        (folder / JOB_FILE).write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8")
         yield folder, chosen
+
+
+@contextmanager
+def without_place(folder: Path) -> Iterator[None]:
+    """The user wrote options, no job file: an error's ``file:line:column`` would lead nowhere."""
+    try:
+        yield
+    except JobError as error:
+        bare = re.sub(rf"(?:{re.escape(str(folder))}/)?{re.escape(JOB_FILE)}(?::\d+:\d+)?: ", "", error.message)
+        raise JobError(bare, error.hint) from None
+
+
+def _must_be_tracks(spec: DeepRacer) -> None:
+    """Before anything is fetched. Raises JobError."""
+    own = spec.images.simapp is not None or spec.images.simulator is not None
+    for world in spec.evaluate.tracks if spec.evaluate is not None else ():
+        for one in check_name(world, stack=spec.stack, own_image=own):
+            if one.severity == "error":
+                raise JobError(one.message, "Case counts, and some worlds end in _cw or _ccw.")
 
 
 def _must_be_finite(base: Path) -> None:

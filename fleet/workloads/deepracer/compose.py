@@ -45,7 +45,8 @@ def compose_file(spec: DeepRacer, place: Place) -> dict[str, Any]:
         made["coach"] = _coach(spec, place)
     else:
         made["trainer"] = _trainer(spec, place)
-    for worker, name in enumerate(simulators(spec), 1):
+    drives = spec.evaluate is None or place.laps is not None  # before its first track there is the look-alike alone
+    for worker, name in enumerate(simulators(spec) if drives else (), 1):
         made[name] = _simulator(spec, place, worker)
     before: list[str] = []
     for name, service in made.items():

@@ -166,6 +166,24 @@ def test_a_set_a_track_or_a_file_that_is_not_there_is_refused_before_anything_is
         written(model)
 
 
+@pytest.mark.parametrize(
+    ("wish", "match"),
+    [
+        ({"resets": 1}, "^workload.evaluate: resets: the simulator refuses 1"),
+        ({"budget": "5x"}, "^budget.run: '5x' is no amount of money"),
+        ({"infra": "azure"}, "^resources.infra: "),
+        ({"name": "A name"}, "^name: "),
+        ({"tracks": ("reinvent_bass",)}, "^the simulator has no track 'reinvent_bass'"),
+    ],
+)
+def test_what_is_typed_wrong_is_refused_before_anything_is_fetched(
+    model: Path, monkeypatch: pytest.MonkeyPatch, wish: dict[str, Any], match: str
+) -> None:
+    monkeypatch.setattr("fleet.cli.deepracer_evaluation_job.copy_repaired", None)
+    with pytest.raises(JobError, match=match):
+        written(model, **wish)
+
+
 def test_laps_with_weights_that_are_no_numbers_are_paid_for_by_nobody(model: Path) -> None:
     lay("nan", model / "model" / "10_Step-99.ckpt")
     with pytest.raises(FleetError, match="what is no number") as refused:
@@ -216,14 +234,16 @@ def recorded(*runs: tuple[str, str, int]) -> Controller:
     return controller
 
 
-def keep(controller: Controller, run: str, seq: int, results: Evaluation) -> CheckpointRef:
-    """A checkpoint, as the machine commits it."""
-    objects, ref = controller.objects, CheckpointRef(attempt=1, seq=seq)
-    path = f"{results.done}/evaluation.json"
-    key = layout.checkpoint_file(run, 1, seq, path)
-    objects.put(key, results.data())
-    entry = FileEntry(path=path, size=len(results.data()), sha256="0" * 64, key=key)
-    manifest = Manifest(run_id=run, ref=ref, at=objects.now(), step=results.done, format="rename", files=(entry,))
+def keep(controller: Controller, run: str, seq: int, *all_results: Evaluation) -> CheckpointRef:
+    """A checkpoint, as the machine commits it: of all that lies in its folder."""
+    objects, ref, files = controller.objects, CheckpointRef(attempt=1, seq=seq), []
+    for one in all_results:
+        path = f"{one.done}/evaluation.json"
+        key = layout.checkpoint_file(run, 1, seq, path)
+        objects.put(key, one.data())
+        files.append(FileEntry(path=path, size=len(one.data()), sha256="0" * 64, key=key))
+    step, in_order = max(one.done for one in all_results), tuple(sorted(files, key=lambda one: one.path))
+    manifest = Manifest(run_id=run, ref=ref, at=objects.now(), step=step, format="rename", files=in_order)
     objects.put(layout.manifest(run, 1, seq), canonical_json(manifest.model_dump(mode="json")))
     base: dict[str, Any] = {"v": 1, "predecessor": None, "ref": None, "skipped": [], "at": objects.now()}
     objects.put(layout.base(run, 1), canonical_json(base))
@@ -258,6 +278,14 @@ def test_programs_get_every_lap(capsys: pytest.CaptureFixture[str]) -> None:
     assert (first["mean_lap_seconds"], first["off_track"], len(first["laps"])) == (13.0, 1, 3)
     assert first["mean_completion_percent"] == pytest.approx(250 / 3)
     assert (second["done"], second["trials"], second["best_lap_seconds"], second["laps"]) == (False, 0, None, [])
+
+
+def test_of_two_that_lie_in_a_checkpoint_the_one_with_more_laps_counts(capsys: pytest.CaptureFixture[str]) -> None:
+    controller = recorded(("one-eval-1", "one", 10))
+    nine, ten = (OnTrack(track="a", trials=tuple(lap(n + 1) for n in range(many))) for many in (9, 10))
+    keep(controller, "one-eval-1", 1, results("one-eval-1", "one", 10, nine), results("one-eval-1", "one", 10, ten))
+    deepracer_evaluations.show([], None, as_json=True)
+    assert json.loads(capsys.readouterr().out)[0]["tracks"][0]["trials"] == 10
 
 
 def test_only_the_models_that_are_named_are_shown(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -322,7 +350,11 @@ def test_the_end_says_each_track_and_where_to_compare() -> None:
     controller = recorded(("one-eval-1", "one", 10))
     keep(controller, "one-eval-1", 1, results("one-eval-1", "one", 10, WHOLE))
     _, run = opened_run(None, "one-eval-1")
-    told = _farewell(controller, run)
+    lines: list[str] = []
+    timeline = Laps(lines.append)
+    timeline.tell(results("one-eval-1", "one", 10, HALF), 1)
+    told = _farewell(controller, run, timeline)
+    assert [line[line.index("a: lap") :].strip() for line in lines] == [f"a: {one.told()}" for one in WHOLE.trials]
     assert "one, set 10, for $0" in told
     assert "a: 2 of 3 laps, 83.3 % on average, best 12.500 s, mean 13.000 s, 1 times off the track" in told
     assert "b: no lap was driven" in told

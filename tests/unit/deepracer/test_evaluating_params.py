@@ -85,6 +85,10 @@ def test_the_stack_is_the_look_alike_and_one_simulator(stack: str, command: str)
     assert own_files(one, place(laps=LAPS)) == {}
 
 
+def test_before_the_first_track_there_is_the_look_alike_alone() -> None:
+    assert tuple(compose_file(spec(), place())["services"]) == ("s3",)
+
+
 def test_straight_in_a_bucket_there_is_a_simulator_alone() -> None:
     one = spec(storage="bucket")
     assert tuple(compose_file(one, in_bucket(laps=LAPS))["services"]) == services(one) == roles(one) == ("simulator",)

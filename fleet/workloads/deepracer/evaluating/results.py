@@ -155,11 +155,12 @@ def read_trials(data: bytes | str) -> tuple[Trial, ...]:
     except (ValueError, RecursionError):
         return ()
     entries = told.get("metrics") if isinstance(told, dict) else None
-    found = [_trial(one, number) for number, one in enumerate(entries if isinstance(entries, list) else (), 1)]
+    found = [trial_of(one, number) for number, one in enumerate(entries if isinstance(entries, list) else (), 1)]
     return tuple(one for one in found if one is not None)
 
 
-def _trial(told: Any, number: int) -> Trial | None:
+def trial_of(told: Any, number: int) -> Trial | None:
+    """An entry of the file; ``number``: if it does not say its own. None: it is not whole, or no lap."""
     if not isinstance(told, Mapping):
         return None
     try:
