@@ -26,7 +26,7 @@ __all__ = ["home", "remote"]
 def ended(controller: Controller, outcome: str) -> None:
     now = controller.objects.now()
     gone = ev.AttemptGone(at=now, run_id=RUN, attempt=2, ended_at=now, ended_by="itself")
-    assert controller.record([gone, ev.RunEnded(at=now, run_id=RUN, outcome=outcome, reason="it is done")])  # type: ignore[arg-type]
+    assert controller.record([gone, ev.RunEnded(at=now, run_id=RUN, outcome=outcome, reason="it is done")])
 
 
 @pytest.mark.parametrize(("outcome", "code"), [("succeeded", 0), ("failed", 4)])
