@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from fleet.report.as_html import table_in, text
 from fleet.report.racing.chart import chart
 from fleet.report.racing.curves import curves
-from fleet.report.racing.facts import facts, iterations_table, laps_table, lead, title, troubles_table
+from fleet.report.racing.facts import facts, iterations_table, laps_table, lead, title, trouble_told, troubles_table
 from fleet.report.racing.ground import maps
 from fleet.report.racing.live import SCRIPT
 from fleet.report.racing.style import STYLE
@@ -77,6 +77,8 @@ def _head(scene: Scene) -> str:
     if scene.at is not None:
         at = datetime.fromtimestamp(scene.at, timezone.utc)
         when = f'<p class="soft">As of <time datetime="{at:%Y-%m-%dT%H:%M:%SZ}">{at:%Y-%m-%d %H:%M:%S} UTC</time>.</p>'
+    if scene.trouble:
+        when += f'<p class="soft">{text(trouble_told(scene))}</p>'
     return f'<h1>{text(title(scene))}</h1>{when}\n<p class="lead">{text(lead(scene))}</p>\n<dl class="facts">{known}</dl>'
 
 
