@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
-from fleet.cli.deepracer_sources import InCheckpoint, volume_of
+from fleet.cli.deepracer_sources import InCheckpoint, options, volume_of
 from fleet.control.controller import Controller
 from fleet.control.runs import view
 from fleet.control.saved import SavedSet, list_saved
@@ -61,8 +61,11 @@ class RunRecords:
         self._here = Here(self._volume / HISTORY) if self._volume is not None else None
         self._saved: SavedSet | None = None
         self._shelf: InCheckpoint | None = None
+        self._live = f"{layout.run(run.run_id)}deepracer/" if options(run).storage == "bucket" else None
+        """Where the stack itself keeps its prefixes, if that is fleet's bucket."""
         self._saved_by: object = None
         """The word of the machine's after which it was looked for."""
+        self._kept_live: dict[str, str] = {}
         self._printed: dict[int, _Printed] = {}
         self.course: Course | None = None
         """As it was noted last."""
@@ -87,7 +90,7 @@ class RunRecords:
             self._shelf = InCheckpoint(self._objects, self._saved) if self._saved is not None else None
             self.course = self._noted(partial(self._shelf.beside, COURSE)) if self._shelf is not None else None
         found = {name: Entry(0, key) for name, key in self._shelf.keys.items()} if self._shelf is not None else {}
-        return found | self._logs()
+        return found | self._prefixes() | self._logs()
 
     def read(self, name: str, offset: int = 0) -> bytes:
         """Raises NotFoundError."""
@@ -95,9 +98,19 @@ class RunRecords:
             return self._here.read(name, offset)
         if name.endswith(f"/{ATTEMPT_LOG}"):
             return self._log_of(name.removesuffix(f"/{ATTEMPT_LOG}"))[offset:]
+        if name in self._kept_live:
+            return self._objects.get(self._kept_live[name])[offset:]
         if self._shelf is None:
             raise NotFoundError(f"there is no {name!r}")
         return self._shelf.read(name)[offset:]
+
+    def _prefixes(self) -> dict[str, Entry]:
+        """What the stack writes into the run's own bucket, as it goes."""
+        if self._live is None:
+            return {}
+        found = [(info.key.removeprefix(self._live), info) for info in self._objects.list(self._live)]
+        self._kept_live = {name: info.key for name, info in found}
+        return {name: Entry(info.size, info.version) for name, info in found}
 
     def _noted(self, read: Callable[[], bytes]) -> Course | None:
         try:
@@ -122,7 +135,7 @@ class RunRecords:
             if self._saved is not None
             else ("metrics and traces come with the first checkpoint",)
         )
-        if run.ended_at is not None and self._saved is not None:
+        if self._live is not None or (run.ended_at is not None and self._saved is not None):
             self.problems = ()
         return True
 

@@ -93,6 +93,10 @@ class History:
             target = checkpoint / HISTORY / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(path, target)
+        with contextlib.suppress(OSError):  # a set is kept without traces rather than not at all
+            self._lay_traces_into(checkpoint / HISTORY)
+
+    def _lay_traces_into(self, folder: Path) -> None:
         taken, total = set(), 0
         for name, path in _newest_traces(self._folder):
             packed = self._packed(name, path)
@@ -100,17 +104,22 @@ class History:
             if total > MOST_PACKED:
                 break
             taken.add(packed)
-            _link(packed, checkpoint / HISTORY / _as_packed(name))
+            _link(packed, folder / _as_packed(name))
         self._forget_packed(taken)
 
     def bring_back(self, checkpoint: Path) -> None:
         """What a checkpoint tells of legs that this volume knows nothing of."""
-        traces = ((name, path) for name, path in _newest_traces(checkpoint / HISTORY))
-        for name, path in (*_small(checkpoint / HISTORY), *traces):
-            target = self._folder / name
-            if not target.exists() and not target.with_name(target.name.removesuffix(".gz")).exists():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(path, target)
+        for name, path in _small(checkpoint / HISTORY):
+            self._bring(name, path)
+        with contextlib.suppress(OSError):
+            for name, path in _newest_traces(checkpoint / HISTORY):
+                self._bring(name, path)
+
+    def _bring(self, name: str, path: Path) -> None:
+        target = self._folder / name
+        if not target.exists() and not target.with_name(target.name.removesuffix(".gz")).exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, target)
 
     def _packed(self, name: str, path: Path) -> Path:
         """A trace as it goes with checkpoints: the same bytes each time."""

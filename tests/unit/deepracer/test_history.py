@@ -82,6 +82,14 @@ def test_the_newest_go_along_and_no_more_than_there_is_room_for(
     assert len(list((history.folder.parent / PACKED).rglob("*.gz"))) == 1
 
 
+def test_traces_that_cannot_be_packed_keep_no_set_from_being_kept(history: History, tmp_path: Path) -> None:
+    trace(history, 0, csv(0))
+    lay(history.folder, {f"{PREFIX}/metrics/TrainingMetrics.json": text([entry(1, 1)])})
+    (history.folder.parent / PACKED).write_text("a file stands in the way")
+    history.lay_into(tmp_path / "1")
+    assert carried(tmp_path / "1") == [f"{PREFIX}/metrics/TrainingMetrics.json"]
+
+
 def test_another_volume_goes_on_with_them(history: History, tmp_path: Path) -> None:
     trace(history, 0, csv(0))
     trace(history, 0, csv(0), worker="1/")

@@ -126,6 +126,23 @@ def test_legs_of_one_machine_share_its_log_in_their_order() -> None:
     assert [len(part.epochs) for part in open_recording(["racer"]).parts] == [1, 2]
 
 
+def test_a_stack_that_writes_into_the_runs_bucket_is_seen_live() -> None:
+    controller = recorded({"kind": "deepracer", "storage": "bucket", "launcher": "direct"}, "ec2")
+    base(controller.objects, 1, None)
+    commit(controller.objects, 1, 1, checkpoint(2, 20, COURSES[0]))
+    lies = f"{layout.run(RUN)}deepracer/"
+    controller.objects.put(f"{lies}{FIRST.prefix}/training-simtrace/0-iteration.csv", csv(0, 1).encode())
+    follow = Follow(open_records(["racer"], grows=True).opened)
+    first = follow.poll()
+    assert first is not None
+    assert (first.recording.run.episodes, first.recording.problems) == (2, ())
+    begun = "racer-1-2-1"  # of which no course tells yet
+    controller.objects.put(f"{lies}{begun}/training-simtrace/0-iteration.csv", csv(0).encode())
+    second = follow.poll()
+    assert second is not None
+    assert [(part.name, part.whole) for part in second.recording.parts] == [(FIRST.prefix, {0: 0}), (begun, {0: 1})]
+
+
 def test_a_run_without_a_checkpoint_has_no_records_yet_and_says_why() -> None:
     recorded({"kind": "deepracer"}, "ec2")
     with pytest.raises(FleetError, match="metrics and traces come with the first checkpoint"):

@@ -38,7 +38,7 @@ def placed(
 
 
 def _by_course(parts: Sequence[PartRecord], course: Course) -> tuple[list[PartRecord], WholeRun]:
-    """Of prefixes that left nothing behind the numbers still count."""
+    """Of prefixes that left nothing behind the numbers still count. Those that the course does not know yet come last."""
     by_name = {part.name: part for part in parts}
     ready, all_parts = [], []
     for leg in course.legs:
@@ -48,6 +48,13 @@ def _by_course(parts: Sequence[PartRecord], course: Course) -> tuple[list[PartRe
             ready.append(_with_part(part, place))
             place = ready[-1].part or place
         all_parts.append(place)
+    known = {leg.prefix for leg in course.legs}
+    kept = max((leg.kept for leg in course.legs if leg.kept is not None), default=None)
+    for part in parts:
+        if part.name not in known:
+            begun = _with_part(part, Part(part.name, source=kept, told=kept is not None))
+            ready.append(begun)
+            all_parts.append(begun.part or Part(part.name))
     return ready, whole_run(all_parts, _best_by(parts))
 
 
