@@ -20,6 +20,7 @@ from fleet.cli.output import emit_line
 from fleet.cli.plain import plain
 from fleet.model.errors import FleetError
 from fleet.model.units import parse_duration
+from fleet.report.racing.facts import trouble_told
 from fleet.workloads.deepracer.analysis.scenery import Scenery
 
 if TYPE_CHECKING:
@@ -64,6 +65,10 @@ class Told(Protocol):
 def watch(paths: Sequence[str], bucket: str | None, wish: Wish, wait: Callable[[float], None] = time.sleep) -> int:
     """Look until nothing more will come, or Ctrl-C. ``wait``: for so many seconds."""
     every = wish.seconds
+    if wish.once and wish.page:
+        raise FleetError(
+            "a live page goes on: --page and --once exclude each other", "`fleet deepracer plot` writes a page."
+        )
     source = open_source(paths, bucket)
     watching = Watching(source, Scenery(tracks(offline=wish.offline), wish.world), every, world=wish.world)
     if wish.once:
@@ -142,8 +147,8 @@ class _Lines:
             if finding.code not in self._said:
                 self._said.add(finding.code)
                 self._say(finding.message)
-        if watching.trouble:
-            self._say(f"nothing newer is seen: {watching.trouble}")
+        if scene.trouble:
+            self._say(trouble_told(scene))
         if scene.ended:
             self._say(f"ended: {scene.state}")
 
@@ -154,9 +159,9 @@ class _Lines:
 class _OnScreen(Screen):
     def tell(self, watching: Watching, url: str | None) -> None:
         """Anew in its place."""
-        parts = [f"page: {url}" if url else "", f"nothing newer is seen: {watching.trouble}" if watching.trouble else ""]
-        end = "Ctrl-C ends the watch, not the run." if not watching.ended else ""
-        self.show(watching.words(), "  ".join(filter(None, [*parts, end])))
+        scene = watching.words()
+        end = "Ctrl-C ends the watch, not the run." if not scene.ended else ""
+        self.show(scene, "  ".join(filter(None, [f"page: {url}" if url else "", trouble_told(scene), end])))
 
 
 def watched_object(watching: Watching, url: str | None) -> DeepRacerWatchedObject:
@@ -177,5 +182,5 @@ def watched_object(watching: Watching, url: str | None) -> DeepRacerWatchedObjec
         "newest": stats["per_iteration"][-1] if stats["per_iteration"] else None,
         "findings": stats["findings"],
         "cost_usd": round(scene.analysis.cost, 6) if scene.analysis.cost is not None else None,
-        "trouble": watching.trouble or None,
+        "trouble": scene.trouble or None,
     }

@@ -13,7 +13,7 @@ from fleet.workloads.deepracer.analysis.analysing import analyse
 from fleet.workloads.deepracer.analysis.light import summed
 from fleet.workloads.deepracer.analysis.model import Analysis
 from fleet.workloads.deepracer.analysis.recording import Recording
-from fleet.workloads.deepracer.analysis.scene import Scene, named
+from fleet.workloads.deepracer.analysis.scene import Ground, Scene, named
 from fleet.workloads.deepracer.analysis.scenery import Scenery
 
 SHARE = 0.006
@@ -68,7 +68,9 @@ class Watching:
             state, ended = self.source.state()
             found = self.source.poll()
         except StoreError as error:
-            changed, self.trouble = self.trouble != error.message, error.message
+            with self._lock:
+                changed = self.trouble != error.message
+                self.trouble, self.number = error.message, self.number + changed
             return changed
         analysis = self.analysis if found is None else analyse(found, summed)
         changed = bool(found is not None or (state, ended) != (self.state, self.ended) or self.trouble or not self.number)
@@ -85,14 +87,16 @@ class Watching:
         with self._lock:
             if self._scene is None or self._scene[0] != self.number:
                 grounds = self.scenery.grounds(self._recording) if self._recording is not None else ()
-                scene = Scene(self.analysis, grounds, self._at, self.state, self.ended)
-                self._scene = (self.number, named(scene, self.world))
+                self._scene = (self.number, self._as_scene(grounds))
             return self._scene
 
     def words(self) -> Scene:
         """The same without the maps: for the terminal."""
         with self._lock:
-            return named(Scene(self.analysis, (), self._at, self.state, self.ended), self.world)
+            return self._as_scene(())
+
+    def _as_scene(self, grounds: tuple[Ground, ...]) -> Scene:
+        return named(Scene(self.analysis, grounds, self._at, self.state, self.ended, self.trouble), self.world)
 
     def pause(self) -> float:
         """Seconds until the next look: longer than was asked for where looks are dear. The first one, which reads all that

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from html import escape
-from typing import Literal, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from fleet.core.plain import plain
 from fleet.report.charts import drawable
@@ -119,7 +119,7 @@ def _section(section: Section, charts: Mapping[str, str]) -> str:
         parts.append(f'<div role="region" aria-label="{label}" tabindex="0"{_style("figure")}>{chart}</div>\n')
     if section.table is not None:
         folded = section.table.long and chart
-        table = _table(section.table)
+        table = table_in(section.table)
         summary = f"<summary{_style('summary')}>The figures as a table</summary>"
         parts.append(f"<details>{summary}{table}</details>\n" if folded else table)
     for whose, words in section.quoted:
@@ -127,25 +127,34 @@ def _section(section: Section, charts: Mapping[str, str]) -> str:
     return "".join(parts)
 
 
-def _table(of: Table) -> str:
+class Styled(Protocol):
+    """What an element looks like, by the name of its style."""
+
+    def __call__(self, name: str, also: str = "") -> str:
+        """Attributes, with a blank before them; empty: none."""
+        ...
+
+
+def table_in(of: Table, style: Styled = _style) -> str:
+    """A table, in a region of its own."""
     head = "".join(
-        f'<th scope="col"{_style("th-n" if index in of.numbers else "th")}>{text(words)}</th>'
+        f'<th scope="col"{style("th-n" if index in of.numbers else "th")}>{text(words)}</th>'
         for index, words in enumerate(of.head)
     )
-    rows = "".join(f"<tr{_style('row')}>{_cells(of, row)}</tr>\n" for row in of.rows)
-    table = f"<thead><tr{_style('head')}>{head}</tr></thead>\n<tbody>\n{rows}</tbody>"
+    rows = "".join(f"<tr{style('row')}>{_cells(of, row, style)}</tr>\n" for row in of.rows)
+    table = f"<thead><tr{style('head')}>{head}</tr></thead>\n<tbody>\n{rows}</tbody>"
     label = text(of.caption)
-    caption = f"<caption{_style('caption')}>{label}</caption>"
+    caption = f"<caption{style('caption')}><span>{label}</span></caption>"
     # Reached by the keyboard, where it is wider than the screen.
-    region = f'<div role="region" aria-label="{label}" tabindex="0"{_style("scroll")}>'
-    return f"{region}<table{_style('table')}>{caption}{table}</table></div>\n"
+    region = f'<div role="region" aria-label="{label}" tabindex="0"{style("scroll")}>'
+    return f"{region}<table{style('table')}>{caption}{table}</table></div>\n"
 
 
-def _cells(of: Table, row: tuple[str, ...]) -> str:
+def _cells(of: Table, row: tuple[str, ...], style: Styled) -> str:
     name, *rest = row
-    first = f'<th scope="row"{_style("th", "th-short" if len(name) <= SHORT else "th-row")}>{text(name)}</th>'
+    first = f'<th scope="row"{style("th", "th-short" if len(name) <= SHORT else "th-row")}>{text(name)}</th>'
     cells = (
-        f"<td{_style('td-n' if index in of.numbers else 'td')}>{text(words) or '-'}</td>"
+        f"<td{style('td-n' if index in of.numbers else 'td')}>{text(words) or '-'}</td>"
         for index, words in enumerate(rest, 1)
     )
     return first + "".join(cells)

@@ -40,6 +40,11 @@ def lead(scene: Scene) -> str:
     return f"{driven}, no whole lap yet: {furthest:.0f} % of one at the most."
 
 
+def trouble_told(scene: Scene) -> str:
+    """Why it is not the newest; empty: it is."""
+    return f"Nothing newer is seen: {scene.trouble}" if scene.trouble else ""
+
+
 def facts(scene: Scene) -> list[tuple[str, str]]:
     """Names and values, the most important first; only what is known."""
     a = scene.analysis

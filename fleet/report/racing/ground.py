@@ -128,7 +128,8 @@ def _span(levels: Graded, number: int, measure: Measure) -> str:
 
 
 def _value(value: float) -> str:
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 1 or value == 0 else 3
+    return f"{value:.{digits}f}"
 
 
 def _scale(measure: Measure, levels: Graded) -> str:

@@ -7,10 +7,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timezone
 
-from fleet.report.as_html import text
+from fleet.report.as_html import table_in, text
 from fleet.report.racing.chart import chart
 from fleet.report.racing.curves import curves
-from fleet.report.racing.facts import facts, iterations_table, laps_table, lead, title, troubles_table
+from fleet.report.racing.facts import facts, iterations_table, laps_table, lead, title, trouble_told, troubles_table
 from fleet.report.racing.ground import maps
 from fleet.report.racing.live import SCRIPT
 from fleet.report.racing.style import STYLE
@@ -77,6 +77,8 @@ def _head(scene: Scene) -> str:
     if scene.at is not None:
         at = datetime.fromtimestamp(scene.at, timezone.utc)
         when = f'<p class="soft">As of <time datetime="{at:%Y-%m-%dT%H:%M:%SZ}">{at:%Y-%m-%d %H:%M:%S} UTC</time>.</p>'
+    if scene.trouble:
+        when += f'<p class="soft">{text(trouble_told(scene))}</p>'
     return f'<h1>{text(title(scene))}</h1>{when}\n<p class="lead">{text(lead(scene))}</p>\n<dl class="facts">{known}</dl>'
 
 
@@ -95,21 +97,10 @@ def _folded(table: Table) -> str:
     return f"<h2>By iteration</h2>\n{shown}"
 
 
+def _style(name: str, also: str = "") -> str:  # noqa: ARG001 - a name that another page has its widths by
+    """Cells are many: what all have alike stands at the head."""
+    return ' class="scroll"' if name == "scroll" else " class=n" if name.endswith("-n") else ""
+
+
 def _table(of: Table) -> str:
-    head = "".join(_cell("th", words, ' scope="col"', right=index in of.numbers) for index, words in enumerate(of.head))
-    rows = "".join(f"<tr>{_row(of, row)}</tr>\n" for row in of.rows)
-    label = text(of.caption)
-    # Reached by the keyboard, where it is wider than the screen.
-    region = f'<div class="scroll" role="region" aria-label="{label}" tabindex="0">'
-    table = f"<table><caption><span>{label}</span></caption><thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody></table>"
-    return f"{region}{table}</div>\n"
-
-
-def _row(of: Table, row: tuple[str, ...]) -> str:
-    name, *rest = row
-    cells = (_cell("td", words, "", right=index in of.numbers) for index, words in enumerate(rest, 1))
-    return _cell("th", name, ' scope="row"', right=False) + "".join(cells)
-
-
-def _cell(tag: str, words: str, more: str, *, right: bool) -> str:
-    return f"<{tag}{more}{' class=n' if right else ''}>{text(words)}</{tag}>"
+    return table_in(of, _style)

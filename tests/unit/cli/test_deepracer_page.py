@@ -10,7 +10,7 @@ import pytest
 
 from fleet.cli.deepracer_page import PageServer, Served
 from fleet.cli.deepracer_watching import Watching
-from fleet.model.errors import FleetError
+from fleet.model.errors import FleetError, StoreError
 from fleet.workloads.deepracer.analysis.recording import Recording
 from fleet.workloads.deepracer.analysis.scene import Ground
 from fleet.workloads.deepracer.analysis.scenery import Scenery
@@ -157,6 +157,18 @@ def test_it_is_known_whether_somebody_looks_and_whether_the_end_was_told(page: P
     answer = page.ask()
     assert page.served.told_end.is_set()
     assert "id=ended" in answer.text  # type: ignore[attr-defined]
+
+
+def test_the_page_says_that_nothing_newer_is_seen_and_when_it_is_again(page: Page) -> None:
+    source = page.watching.source
+    assert isinstance(source, Seen)
+    source.looks = [StoreError("the bucket <b>hides</b>"), training(2)]
+    assert page.watching.look()
+    assert "Nothing newer is seen: the bucket &lt;b&gt;hides&lt;/b&gt;" in page.ask().text  # type: ignore[attr-defined]
+    assert page.watching.look()
+    again = page.ask().text  # type: ignore[attr-defined]
+    assert "Nothing newer" not in again
+    assert "in 2 iterations" in again
 
 
 def test_a_port_that_is_taken_is_said(page: Page) -> None:

@@ -93,7 +93,7 @@ def test_a_bucket_that_does_not_answer_is_said_once_and_looked_at_again(
     code, _ = watched(Seen([training(1), away, away, training(3)], how="succeeded"))
     told = capsys.readouterr().out
     assert code == 0
-    assert told.count("nothing newer is seen: the bucket does not answer") == 1
+    assert told.count("Nothing newer is seen: the bucket does not answer") == 1
     assert "iteration 2" in told
 
 
@@ -107,6 +107,8 @@ def test_looking_once_tells_all_of_it(
     assert "The shortest laps" in told
     assert "Completion of the lap" in told
     assert "cost $1.50" in told
+    with pytest.raises(FleetError, match="exclude each other"):
+        watched(Seen([training(1)]), Wish(offline=True, once=True, page=True))
     with pytest.raises(FleetError, match="does not answer"):
         watched(Seen([StoreError("it does not answer")]), Wish(offline=True, once=True))
 

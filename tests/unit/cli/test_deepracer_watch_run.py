@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from fleet.cli.deepracer_draw import draw
 from fleet.cli.deepracer_watch import Wish, watch
 from fleet.control.controller import Controller
 from fleet.model import events as ev
@@ -26,7 +27,7 @@ __all__ = ["home", "remote"]
 def ended(controller: Controller, outcome: str) -> None:
     now = controller.objects.now()
     gone = ev.AttemptGone(at=now, run_id=RUN, attempt=2, ended_at=now, ended_by="itself")
-    assert controller.record([gone, ev.RunEnded(at=now, run_id=RUN, outcome=outcome, reason="it is done")])  # type: ignore[arg-type]
+    assert controller.record([gone, ev.RunEnded(at=now, run_id=RUN, outcome=outcome, reason="it is done")])
 
 
 @pytest.mark.parametrize(("outcome", "code"), [("succeeded", 0), ("failed", 4)])
@@ -53,6 +54,15 @@ def test_a_run_is_watched_over_its_machines_until_it_ends(
 def test_a_run_is_looked_at_once(remote: Controller, capsys: pytest.CaptureFixture[str]) -> None:
     watch(["racer"], None, Wish(offline=True, once=True))
     assert "4 episodes in 4 iterations" in capsys.readouterr().out
+
+
+def test_a_run_is_drawn_with_what_it_cost(remote: Controller, tmp_path: Path) -> None:
+    file = tmp_path / "racer.html"
+    assert draw(["racer"], file, [], None, None, world="", offline=True, as_json=False) == 0
+    text = file.read_text(encoding="utf-8")
+    assert "4 episodes in 4 iterations by 2 workers" in text
+    assert "<dt>Cost of an iteration</dt>" in text
+    assert "The track: reinvent_base" in text
 
 
 def test_on_a_terminal_it_is_drawn_in_its_place_and_ctrl_c_gives_the_terminal_back(tmp_path: Path) -> None:

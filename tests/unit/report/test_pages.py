@@ -83,7 +83,7 @@ def test_nothing_in_a_page_runs_and_nothing_is_fetched(images: Any) -> None:
     page = Page(text)
     assert page.open == []
     known = "html head meta title style body main section h1 h2 h3 p ul li code div pre details summary img"
-    known += " table caption thead tbody tr th td svg g defs path use text clippath rect pattern"
+    known += " span table caption thead tbody tr th td svg g defs path use text clippath rect pattern"
     assert set(page.tags) <= set(known.split())
     assert not [one for one in page.attributes if one[1].startswith("on")]
     for tag, name, value in page.attributes:

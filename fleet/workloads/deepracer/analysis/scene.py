@@ -66,6 +66,8 @@ class Scene:
     """Of the run, in words: ``training``, ``recovering`` …; empty: it is none of fleet's, or nobody asked."""
     ended: bool = False
     """Nothing more will come."""
+    trouble: str = ""
+    """Why nothing newer was seen just now; empty: it was."""
 
 
 def named(scene: Scene, world: str) -> Scene:
