@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fleet.model.errors import NotFoundError
-from fleet.workloads.deepracer.analysis.layouts import natural
 from fleet.workloads.deepracer.course import COURSE, Course, parse_course
+from fleet.workloads.deepracer.ordering import natural
 from fleet.workloads.deepracer.prefix import Prefix, Stat
 
 HISTORY = "history"

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from fleet.model.errors import NotFoundError
-from fleet.workloads.deepracer.analysis.layouts import natural
-from fleet.workloads.deepracer.analysis.unzipping import unzipped
 from fleet.workloads.deepracer.course import Course
 from fleet.workloads.deepracer.metrics import Episode, Metrics, read_metrics, together, worker_of
+from fleet.workloads.deepracer.ordering import natural
 from fleet.workloads.deepracer.prefix import Prefix
 from fleet.workloads.deepracer.simtrace import Driven, episodes_of, steps_of_csv
+from fleet.workloads.deepracer.unzipping import unzipped
 from fleet.workloads.deepracer.whole_run import Part, WholeRun, whole_run
 
 _TRACE = re.compile(r"(?:(?P<worker>[^/]+)/)?training-simtrace/(?P<iteration>\d+)-iteration\.csv(?:\.gz)?")

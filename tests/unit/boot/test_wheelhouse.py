@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib.metadata
 import io
@@ -129,6 +130,32 @@ def test_a_machine_can_start_agent_and_driver_from_these_files_alone(tmp_path: P
     )
     answer = subprocess.run([sys.executable, "-I", "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
     assert answer.stdout.split() == [str(tmp_path / "fleet" / "__init__.py")]
+
+
+def test_nothing_that_a_machine_may_come_to_import_is_left_out() -> None:
+    """Also inside functions: such an import fails in the middle of a training."""
+    files = {
+        path.removesuffix(".py").replace("/", ".").removesuffix(".__init__"): data for path, data in own_files().items()
+    }
+    reached, waiting = set[str](), ["fleet.agent.main", "fleet.workloads.__main__", "fleet.workloads.deepracer.drive"]
+    while waiting:
+        name = waiting.pop()
+        if name in reached:
+            continue
+        reached.add(name)
+        for module, what in _imports(ast.parse(files[name])):
+            assert module in files, f"{name} imports {module}"
+            waiting += [module, *([f"{module}.{what}"] if f"{module}.{what}" in files else [])]
+    assert "fleet.workloads.deepracer.evaluating.driver" in reached
+
+
+def _imports(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    for child in ast.iter_child_nodes(tree):
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
+            continue
+        if isinstance(child, ast.ImportFrom) and (child.module or "").startswith("fleet"):
+            yield from ((child.module or "", one.name) for one in child.names)
+        yield from _imports(child)
 
 
 def test_an_installed_wheel_and_a_checkout_give_the_same_files(tmp_path: Path) -> None:

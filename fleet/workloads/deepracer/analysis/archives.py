@@ -12,7 +12,7 @@ from typing import IO
 from fleet.model.errors import FleetError, NotFoundError
 from fleet.workloads.deepracer.analysis.layouts import is_told
 from fleet.workloads.deepracer.analysis.readable import Entry
-from fleet.workloads.deepracer.analysis.unzipping import GZIP, MOST, PIECE, unzipped
+from fleet.workloads.deepracer.unzipping import GZIP, MOST, PIECE, unzipped
 
 _HEAD = 64 << 10
 

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from fleet.workloads.deepracer.ordering import natural
+
 Kind = Literal[
     "training", "evaluation", "metrics", "evaluation-metrics", "log", "hyperparameters", "metadata", "params", "checkpoints"
 ]
@@ -70,11 +72,6 @@ def by_root(names: Iterable[str]) -> dict[str, dict[str, Place]]:
 
 DRIVEN: frozenset[Kind] = frozenset({"training", "evaluation", "metrics", "evaluation-metrics", "log"})
 """Kinds that tell of something driven; the others say how it was set up."""
-
-
-def natural(text: str) -> list[tuple[int, str]]:
-    """``x-2`` before ``x-10``."""
-    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", text) if part]
 
 
 def _trace(name: str) -> Place | None:

@@ -18,10 +18,10 @@ from fleet.workloads.deepracer.analysis.numbering import in_order, without_false
 from fleet.workloads.deepracer.analysis.recording import Setup, Trial
 from fleet.workloads.deepracer.analysis.setups import setup_of_files
 from fleet.workloads.deepracer.analysis.steps import Steps
-from fleet.workloads.deepracer.analysis.unzipping import unzipped
 from fleet.workloads.deepracer.metrics import Metrics, read_metrics
 from fleet.workloads.deepracer.pointers import JSON, parse_pointers
 from fleet.workloads.deepracer.sets import parse_stem
+from fleet.workloads.deepracer.unzipping import unzipped
 
 
 @dataclass(frozen=True, eq=False)

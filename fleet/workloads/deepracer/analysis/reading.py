@@ -11,15 +11,16 @@ from dataclasses import dataclass, field, replace
 
 from fleet.model.errors import NotFoundError
 from fleet.workloads.deepracer.analysis.assembling import ReadLog, assembled
-from fleet.workloads.deepracer.analysis.layouts import Place, by_root, natural
+from fleet.workloads.deepracer.analysis.layouts import Place, by_root
 from fleet.workloads.deepracer.analysis.loading import Loaded, load
 from fleet.workloads.deepracer.analysis.log_text import LogText
 from fleet.workloads.deepracer.analysis.logs import parts_of
 from fleet.workloads.deepracer.analysis.placing import placed
 from fleet.workloads.deepracer.analysis.readable import Entry, Readable
 from fleet.workloads.deepracer.analysis.recording import PartRecord, Recording, Setup
-from fleet.workloads.deepracer.analysis.unzipping import unzipped
 from fleet.workloads.deepracer.course import Course
+from fleet.workloads.deepracer.ordering import natural
+from fleet.workloads.deepracer.unzipping import unzipped
 
 KNOWN = 256
 """Bytes before what is new that are read once more: they tell whether it is still the same log."""
