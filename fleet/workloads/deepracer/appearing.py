@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import secrets
@@ -34,7 +35,7 @@ def appearing(target: Path) -> Iterator[Path]:
         yield making
         sync_tree(making)
         _must_be_free(target)
-        making.rename(target)
+        _rename(making, target)
         sync_folder(target.parent)
     except BaseException:
         shutil.rmtree(making, ignore_errors=True)
@@ -46,6 +47,15 @@ def appearing(target: Path) -> Iterator[Path]:
 def _must_be_free(target: Path) -> None:
     if target.is_symlink() or target.exists():
         raise FleetError(f"{target} is there already", "Nothing was changed. Take another name, or move it away.")
+
+
+def _rename(making: Path, target: Path) -> None:
+    try:
+        making.rename(target)
+    except OSError as error:  # somebody else's appeared since the look
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            _must_be_free(target)
+        raise
 
 
 def _clear_away(target: Path) -> None:

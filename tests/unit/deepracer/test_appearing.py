@@ -77,3 +77,20 @@ def test_a_killed_making_leaves_nothing_under_the_name_and_goes_with_the_next(tm
         (folder / "whole").write_text("y")
     assert rest(tmp_path) == [f"{MAKING}a-10-0123abcd", "a-1"]
     assert rest(tmp_path / "a-1") == ["whole"]
+
+
+def test_a_folder_that_appears_between_the_last_look_and_the_renaming_is_left_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, target = Path.rename, tmp_path / "a"
+
+    def late(path: Path, to: Path) -> Path:
+        target.mkdir()
+        (target / "theirs").touch()
+        return real(path, to)
+
+    monkeypatch.setattr(Path, "rename", late)
+    with pytest.raises(FleetError, match="is there already"), appearing(target) as folder:
+        (folder / "mine").touch()
+    assert [path.name for path in target.iterdir()] == ["theirs"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
