@@ -149,7 +149,7 @@ class Preparation:
             one = wanted[0]
             prefix = next_prefix(self.ground.run, self.ground.attempt, tried)
             try:
-                self._copy(one, prefix, storage, lambda base: files_must_be_finite(base, say))
+                self._copy(one, prefix, storage, lambda base: files_must_be_finite(base, say, closely=True))
                 return prefix, one
             except UnsoundWeightsError as error:
                 say(f"{error.message}: it is passed over")

@@ -46,19 +46,21 @@ def told(weights: Weights) -> str:
 def must_be_finite(
     prefix: Prefix, found: ModelSet, tell: Callable[[str], None], *, own: Path | None = None
 ) -> Weights | None:
-    """A set before it is handed on. ``tell`` hears why nothing can be said of its weights, and the answer is None then.
+    """A set before it is handed on. ``tell`` hears of weights that explode, and why nothing can be said of them: the answer
+    is None then.
 
     Raises NotFiniteError, BrokenWeightsError, NotFoundError, StoreError.
     """
-    return _sound(found.stem, f"{prefix.where}: ", lambda: inspect(prefix, found, closely=False, own=own), tell)
+    return _sound(found.stem, f"{prefix.where}: ", lambda: inspect(prefix, found, own=own), tell)
 
 
-def files_must_be_finite(base: Path, tell: Callable[[str], None]) -> Weights | None:
-    """The same of files of this computer (``base``: without ``.index``), in bounded time: before a resume. Raises as it."""
+def files_must_be_finite(base: Path, tell: Callable[[str], None], *, closely: bool = False) -> Weights | None:
+    """The same of files of this computer (``base``: without ``.index``), in bounded time. ``closely``: their magnitudes,
+    too, which takes twice as long: before a resume, not beside a training. Raises as it."""
     if sum(path.stat().st_size for path in base.parent.glob(f"{base.name}.data-*")) > MOST:
         tell(f"set {base.name} is too large to be looked at before it is used")
         return None
-    return _sound(base.name, "", lambda: inspect_files(base, closely=False), tell)
+    return _sound(base.name, "", lambda: inspect_files(base, closely=closely), tell)
 
 
 def _sound(stem: str, where: str, look: Callable[[], Weights], tell: Callable[[str], None]) -> Weights | None:
@@ -71,6 +73,8 @@ def _sound(stem: str, where: str, look: Callable[[], Weights], tell: Callable[[s
         return None
     if weights.not_finite:
         raise NotFiniteError(f"{where}set {stem}: {told(weights)}", BACK)
+    for one in _exploding(weights):
+        tell(f"{one.message}. {one.remedy}")
     return weights
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,7 +22,7 @@ from tests.unit.deepracer.test_keeper import Scene
 from tests.unit.deepracer.test_leg import EPISODE, UPLOADED, Stage
 from tests.unit.deepracer.test_sources import World
 from tests.unit.deepracer.trainer import load
-from tests.unit.deepracer.weights.bundling import become, lay
+from tests.unit.deepracer.weights.bundling import DATA, become, lay, write
 
 
 class Resume:
@@ -53,6 +54,17 @@ def test_a_resume_passes_over_sets_of_nan_and_of_broken_data(tmp_path: Path, cap
     assert "set 2_Step-200.ckpt: the data are broken" in said
     assert said.count("it is passed over") == 2
     assert list((tmp_path / "own").glob(".tmp-*")) == []
+
+
+def test_a_resume_says_that_weights_explode_and_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    resume = Resume(tmp_path)
+    made = write(tmp_path / "3", {"kernel": (1, [1], struct.pack("<f", 5e6))})
+    (name,) = resume.world.bucket.names()
+    prefix = resume.world.bucket.prefixes[name]
+    for suffix in (".index", DATA):
+        prefix.write(f"model/3_Step-300.ckpt{suffix}", made.with_name(made.name + suffix).read_bytes())
+    assert resume.begin() == (3, "3_Step-300.ckpt")
+    assert "set 3_Step-300.ckpt: a weight of kernel is 5e+06 large" in capsys.readouterr().out
 
 
 def test_a_set_whose_weights_cannot_be_looked_at_is_gone_on_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
