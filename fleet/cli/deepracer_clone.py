@@ -25,6 +25,7 @@ from fleet.workloads.deepracer.appearing import appearing
 from fleet.workloads.deepracer.chosen import parse_wanted
 from fleet.workloads.deepracer.cloning import Draft, draft, fill, lineage_of, objections
 from fleet.workloads.deepracer.findings import Finding
+from fleet.workloads.deepracer.folder import Folder
 from fleet.workloads.deepracer.lineage import LINEAGE, Lineage, lineage_bytes
 from fleet.workloads.deepracer.settings import Settings, parse_settings
 from fleet.workloads.deepracer.version_names import Version, next_version, parse_version
@@ -64,6 +65,7 @@ def clone(
         source = gather(open_model(text, bucket), text, own, warn)
         chosen = source.choose(wanted) if wanted is not None else None
         target, version = _target(name, into, source, warn)
+        _must_lie_outside(target, source)
         made = _drafted(source, version, settings, target, goes_on=chosen is not None)
         _weigh(version, objections(made, chosen), warn)
         shared = parse_job(made.job, JOB_FILE).volume.name
@@ -106,6 +108,15 @@ def _target(name: str | None, into: Path | None, source: Gathered, warn: Callabl
     return parent / str(version), version
 
 
+def _must_lie_outside(target: Path, source: Gathered) -> None:
+    """What lies in a source's own folder would be packed with it, and copied into its next clone. Raises FleetError."""
+    prefix = source.model.prefix
+    own = (source.folder, source.workdir, prefix.path("") if isinstance(prefix, Folder) else None)
+    if any(one is not None and target.resolve().is_relative_to(one.resolve()) for one in own):
+        told = f"{target} would lie in its source, {source.material.where}, which a clone leaves as it is"
+        raise FleetError(told, "Have it made beside the source: without --into, and with a name alone.")
+
+
 def _beside(folder: Path | None) -> Path:
     """The folder that a source lies in, as short as it can be typed."""
     parent = folder.resolve().parent if folder is not None else Path.cwd()
@@ -131,7 +142,7 @@ def _weigh(version: Version, findings: Sequence[Finding], warn: Callable[[str], 
     for one in findings:
         if one.severity != "error":
             where = f"{one.place}: " if one.place else ""
-            warn(f"{where}{one.message}. {one.remedy}")
+            warn(f"{where}{one.message}{'' if one.message.endswith('?') else '.'} {one.remedy}")
     if errors:
         more = "".join(f"\n  {one.place}: {one.message}" for one in errors[1:])
         raise FleetError(f"{version} is not made: {errors[0].place}: {errors[0].message}{more}", errors[0].remedy)

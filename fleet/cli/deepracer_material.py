@@ -91,7 +91,7 @@ def _of_run(model: Model, workdir: Path, folder: Path | None, lineage: Lineage |
     """As it was packed when it was started."""
     assert model.run is not None
     lineage = _lineage(workdir, say) or lineage
-    version = named(folder.name if folder is not None else model.run.name, model.run.name, lineage)
+    version = named(folder.resolve().name if folder is not None else model.run.name, model.run.name, lineage)
     job = _job_text(workdir / JOB_FILE, model.run.name)
     where = model.run.job.workdir or "."
     if job is None and folder is not None:
@@ -139,11 +139,10 @@ def moved_mounts(job: Job | None, folder: Path | None, new: Path, packed: Iterab
 
 
 def _folder(model: Model, text: str) -> Path | None:
-    """The job's folder on this computer: also of a run, if it is named as its folder."""
-    if model.folder is not None:
+    """The job's folder on this computer: also of a run, if it is named as its folder, or if this is the one."""
+    if model.folder is not None or model.run is None:
         return model.folder
-    path = Path(text)
-    return path if "://" not in text and model.run is not None and _job_text(path / JOB_FILE, model.run.name) else None
+    return next((path for path in (Path(text), Path()) if _job_text(path / JOB_FILE, model.run.name)), None)
 
 
 def _lineage(folder: Path | None, say: Say) -> Lineage | None:

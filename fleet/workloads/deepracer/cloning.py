@@ -149,15 +149,16 @@ def fill(folder: Path, made: Draft, chosen: Chosen | None, own: Path, tell: Call
     changed while it was copied, if its weights are no numbers, or if it would not be packed with the workdir.
     """
     workdir = folder / made.material.workdir
-    for name, data in made.material.files.items():
+    files: dict[str, Path | bytes] = dict(made.material.files)
+    if made.hyperparameters != made.material.texts[HYPERPARAMETERS]:
+        files[HYPERPARAMETERS] = made.hyperparameters.encode()  # not over a copy: the source's may be write-protected
+    for name, data in files.items():
         target = workdir / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(data, bytes):
             target.write_bytes(data)
         else:
             shutil.copy(data, target)
-    if made.hyperparameters != made.material.texts[HYPERPARAMETERS]:
-        (workdir / HYPERPARAMETERS).write_text(made.hyperparameters, encoding="utf-8")
     (folder / JOB_FILE).write_bytes(made.job.encode())
     if chosen is None or made.pretrained is None:
         return None

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from tests.unit.deepracer.test_evaluate_commands import recorded as evaluating
 from tests.unit.deepracer.test_evaluate_commands import results as driven
 from tests.unit.deepracer.test_metrics import entry, text
 from tests.unit.deepracer.test_models import base, checkpoint, commit
+from tests.unit.deepracer.weights.bundling import write
 from tests.unit.store.conftest import s3_server, s3_url
 
 __all__ = ["s3_server", "s3_url"]
@@ -187,6 +189,43 @@ def test_without_a_name_the_next_free_version_is_taken(model: Path, folder: Path
     assert told("clone", "shanghai-1", "other/tokyo-1")["folder"] == "other/tokyo-1"
     os.chdir("shanghai-1")
     assert told("clone", ".", "--from", "2")["folder"] == str(folder.resolve() / "shanghai-5")
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("shanghai-1", ["shanghai-1/sub/shanghai-7"]),
+        ("./shanghai-1/fleet.yaml", ["--into", "shanghai-1"]),
+        ("old", ["old/shanghai-7"]),
+        ("file://{here}/old", ["--into", "old/deep/er"]),
+    ],
+)
+def test_a_clone_does_not_lie_in_its_own_source(model: Path, folder: Path, source: str, words: list[str]) -> None:
+    shutil.copytree(model, "old")
+    Path("old/fleet.yaml").unlink()
+    before = digests(Path())
+    assert "would lie in its source" in refused("clone", source.format(here=folder), *words)
+    assert digests(Path()) == before
+    assert not Path("old/deep").exists()
+
+
+def test_hyperparameters_of_a_source_that_is_write_protected_can_be_set(model: Path) -> None:
+    (model / "hyperparameters.json").chmod(0o444)
+    typed("clone", "shanghai-1", "--set", "lr=0.0001")
+    made = Path("shanghai-2/hyperparameters.json")
+    assert (made.stat().st_mode & 0o200, json.loads(made.read_text())["lr"]) == (0o200, 0.0001)
+
+
+def test_weights_that_explode_are_said_with_the_clone(model: Path) -> None:
+    write(model / "model" / "11_Step-5.ckpt", {"kernel": (1, [1], struct.pack("<f", 5e6))})
+    (warning,) = told("clone", "shanghai-1", "--from", "11")["warnings"]
+    assert "a weight of kernel is 5e+06 large" in warning
+
+
+def test_a_warning_that_asks_ends_with_its_question_mark(model: Path) -> None:
+    change(model / "fleet.yaml", "tracks: [reinvent_base]", "tracks: [reinvent_bas]")
+    (warning,) = told("clone", "shanghai-1")["warnings"]
+    assert "did you mean 'reinvent_base'? Correct" in warning
 
 
 def test_a_version_that_never_trained_hands_on_what_it_begins_from(model: Path) -> None:
@@ -415,6 +454,14 @@ def test_a_run_whose_files_are_gone_is_cloned_from_its_newest_checkpoint(run: Co
     answer = told("clone", "racer", "tokyo-1")
     assert any("has no fleet.yaml" in one for one in answer["warnings"])
     assert (folder / "tokyo-1" / "reward_function.py").read_bytes() == b"as in the checkpoint"
+
+
+def test_a_run_that_is_cloned_from_within_its_jobs_folder_gets_its_clone_beside_that(run: Controller, folder: Path) -> None:
+    before = digests(folder / "racer")
+    os.chdir("racer")
+    assert told("clone", "racer")["folder"] == str(folder.resolve() / "racer-1")
+    assert "would lie in its source" in refused("clone", "racer", "--into", ".")
+    assert digests(folder / "racer") == before
 
 
 def test_a_name_that_a_run_has_already_is_said(run: Controller, model: Path) -> None:
