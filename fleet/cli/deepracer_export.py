@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 import uuid
 from contextlib import closing
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from fleet.cli.deepracer_export_objects import DeepRacerExportObject
 
 ARCHIVES = (".tar.gz", ".tgz")
+_MISTYPED = re.compile(r"(?:s3|gs|file|https?):(?!//)")
+"""A folder could be called so; none is meant to."""
 UPLOADS = "uploads/models"
 """Where DeepRacer on AWS has its page upload to, below a name of each upload's own."""
 
@@ -39,7 +42,8 @@ UPLOADS = "uploads/models"
 class Asked:
     """What the command line says."""
 
-    model: str
+    model: str | None
+    """None: this folder."""
     dest: str
     wanted: Wanted
     taker: Taker
@@ -63,7 +67,7 @@ class Place:
 
 def export(asked: Asked, *, as_json: bool) -> int:
     """Choose, look, send, read back, and say what to do next."""
-    model = open_model(asked.model, asked.bucket)
+    model = _opened(asked)
     source = _source(model, asked.wanted)
     place = _place(asked, source)
     contents = contents_of(source, asked.taker, asked.form, place.bound)
@@ -86,6 +90,16 @@ def export(asked: Asked, *, as_json: bool) -> int:
         }
         emit(told)
     return 0
+
+
+def _opened(asked: Asked) -> Model:
+    try:
+        return open_model(asked.model or ".", asked.bucket)
+    except FleetError as error:
+        if asked.model is not None:
+            raise
+        told = f"{asked.dest} was taken for DEST, since it is the only word, and this folder for the model: {error.message}"
+        raise FleetError(told, "Name the model, then DEST.") from None
 
 
 def _source(model: Model, wanted: Wanted) -> Source:
@@ -116,7 +130,7 @@ def _place(asked: Asked, source: Source) -> Place:
             f"the console imports from a bucket, and {asked.dest} is none",
             "Name s3://bucket/prefix; `--to droa` and `--to folder` take a folder.",
         )
-    if mark and scheme != "file":
+    if (mark and scheme != "file") or _MISTYPED.match(asked.dest):
         raise FleetError(f"{asked.dest!r} is no place for a model", "Name a folder, or s3://bucket/prefix.")
     path = Path(unquote(urlsplit(asked.dest).path)) if mark else Path(asked.dest).expanduser()
     if asked.taker == "car" and path.name.endswith(ARCHIVES) and not path.is_dir():

@@ -71,6 +71,6 @@ def deepracer_export(
     from fleet.workloads.deepracer.chosen import Wanted
 
     wanted: Wanted = checkpoint if checkpoint is not None else "best" if best else "last"
-    model = places[0] if len(places) == 2 else "."
+    model = places[0] if len(places) == 2 else None
     asked = Asked(model, places[-1], wanted, to.value, form.value, bucket)
     raise typer.Exit(export(asked, as_json=output is Output.JSON))

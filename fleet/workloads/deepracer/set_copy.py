@@ -15,6 +15,7 @@ from fleet.workloads.deepracer.prefix import Prefix, Stat, open_folder
 from fleet.workloads.deepracer.sets import MODEL, SUFFIXES
 from fleet.workloads.deepracer.shown import Shown
 from fleet.workloads.deepracer.spec import METADATA
+from fleet.workloads.deepracer.weights.errors import UnsoundWeightsError
 from fleet.workloads.deepracer.weights.judging import must_be_finite
 
 
@@ -59,7 +60,10 @@ def copy_set(
         raise FleetError(
             f"the copy of {other[0]} is not what {source.where} holds", "Nothing was made. Is the disk in order?"
         )
-    must_be_finite(open_folder(into), found, tell)
+    try:
+        must_be_finite(open_folder(into), found, tell, where=source.where)
+    except UnsoundWeightsError as error:
+        raise type(error)(error.message, "Take a set before it: --from N.") from None
     if f"{MODEL}{METADATA}" not in digests:  # a resume holds its number of actions against it
         (into / MODEL / METADATA).write_bytes(metadata)
     return TakenSet(stem=found.stem, n=found.n, why=chosen.words, files=digests)

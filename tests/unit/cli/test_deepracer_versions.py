@@ -295,7 +295,12 @@ def test_the_number_of_actions_never_changes(model: Path) -> None:
 
 def test_weights_that_are_no_numbers_are_refused(model: Path) -> None:
     lay(model, weights(11, bundle="nan") | {COACH: b"11_Step-5.ckpt"})
-    assert "what is no number" in refused("clone", "shanghai-1")
+    before = digests(model)
+    with pytest.raises(FleetError) as caught:
+        typed("clone", "shanghai-1")
+    assert caught.value.message.startswith(f"{model.resolve()}: set 11_Step-5.ckpt: 2 of 12 tensors hold what is no number")
+    assert "--from N" in caught.value.hint
+    assert digests(model) == before
     assert [path.name for path in Path().iterdir()] == ["shanghai-1"]
     typed("clone", "shanghai-1", "--from", "10")
 

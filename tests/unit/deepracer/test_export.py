@@ -301,6 +301,9 @@ def test_what_is_read_back_wrong_is_said(model: Path, tmp_path: Path, monkeypatc
         ("folder", "gs://bucket/x", "is no place for a model"),
         ("folder", "shanghai-1/reward_function.py", "is a file"),
         ("console", "s3://bucket", "is a whole bucket"),
+        ("folder", "s3:/bucket/x", "is no place for a model"),
+        ("car", "shanghai-1/reward_function.py/car", "no folder can be made at .*: Not a directory"),
+        ("folder", "/proc/nothing/x", "no folder can be made at /proc/nothing/x"),
     ],
 )
 def test_places_that_a_taker_cannot_have(model: Path, to: Taker, dest: str, told: str) -> None:
@@ -400,3 +403,10 @@ def test_a_full_disk_is_said(model: Path, tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(StoreError, match="No space left on device") as told:
         hand_on("car", tmp_path / "out")
     assert "TMPDIR" in told.value.hint
+
+
+def test_a_word_that_was_meant_as_the_model_is_said_to_be_the_place(model: Path) -> None:
+    done = CliRunner().invoke(app, ["deepracer", "export", "--to", "folder", "shanghai-1"])
+    assert isinstance(done.exception, FleetError)
+    assert "shanghai-1 was taken for DEST" in done.exception.message
+    assert done.exception.hint == "Name the model, then DEST."

@@ -81,6 +81,11 @@ class FolderTarget:
 
     def send(self, one: Staged, tell: Tell) -> None:
         """Copied beside, then renamed; on disk before this returns."""
+        try:
+            (self._path / one.name).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            told = f"no folder can be made at {self._path}: {error.strerror or error}"
+            raise StoreError(told, "Name another place.") from None
         self._prefix.send(one.name, one.path)
         tell(one.size)
 

@@ -44,14 +44,14 @@ def told(weights: Weights) -> str:
 
 
 def must_be_finite(
-    prefix: Prefix, found: ModelSet, tell: Callable[[str], None], *, own: Path | None = None
+    prefix: Prefix, found: ModelSet, tell: Callable[[str], None], *, where: str | None = None
 ) -> Weights | None:
     """A set before it is handed on. ``tell`` hears of weights that explode, and why nothing can be said of them: the answer
-    is None then.
+    is None then. ``where``: what messages name; None: the prefix.
 
     Raises NotFiniteError, BrokenWeightsError, NotFoundError, StoreError.
     """
-    return _sound(found.stem, f"{prefix.where}: ", lambda: inspect(prefix, found, own=own), tell)
+    return _sound(found.stem, f"{where or prefix.where}: ", lambda: inspect(prefix, found), tell)
 
 
 def files_must_be_finite(base: Path, tell: Callable[[str], None], *, closely: bool = False) -> Weights | None:
