@@ -33,10 +33,8 @@ _ELSEWHERE = frozenset(
     {"cli", "control", "providers", "report", "backtest", "boot", "api.py", "_userdata", "_ami", "_examples"}
 )
 """What no machine imports."""
-_BESIDE = frozenset(
-    {"checking", "analysis", "export", "changes.py", "cloning.py", "lineage.py", "settings.py", "version_names.py"}
-)
-"""Folders and files of ``workloads`` that look at a training from elsewhere, or make a version of it."""
+_BESIDE = frozenset({"checking", "analysis", "export", "versions"})
+"""Folders of ``workloads`` that look at a training from elsewhere, or make something of it."""
 _DECIDING = frozenset({"budget", "deadlines", "keeping", "ledger", "plan", "ticks"})
 """Folders of ``core`` that only controllers and reports need."""
 
@@ -95,7 +93,7 @@ def own_files(package: Path | None = None) -> Mapping[str, bytes]:
     """fleet's own files that a machine needs, by their paths: of a checkout and of an installed wheel alike.
 
     What looks at a workload before it costs anything (``checking``) is not among them, nor what is made of it afterwards
-    (``analysis``, ``export``, versions), nor what decides and counts.
+    (``analysis``, ``export``, ``versions``), nor what decides and counts.
     """
     root = package or Path(fleet.__file__).parent
     found = {path.relative_to(root): path for path in sorted(root.rglob("*.py"))}

@@ -21,14 +21,14 @@ from fleet.model.errors import FleetError
 from fleet.model.jobfile import parse_job
 from fleet.store.glance import glance
 from fleet.store.workdir import JOB_FILE
-from fleet.workloads.deepracer.appearing import appearing
 from fleet.workloads.deepracer.chosen import parse_wanted
-from fleet.workloads.deepracer.cloning import Draft, draft, fill, lineage_of, objections
 from fleet.workloads.deepracer.findings import Finding
 from fleet.workloads.deepracer.folder import Folder
-from fleet.workloads.deepracer.lineage import LINEAGE, Lineage, lineage_bytes
-from fleet.workloads.deepracer.settings import Settings, parse_settings
-from fleet.workloads.deepracer.version_names import Version, next_version, parse_version
+from fleet.workloads.deepracer.versions.appearing import appearing
+from fleet.workloads.deepracer.versions.cloning import Draft, draft, fill, lineage_of, objections
+from fleet.workloads.deepracer.versions.lineage import LINEAGE, Lineage, lineage_bytes
+from fleet.workloads.deepracer.versions.names import Version, next_version, parse_version
+from fleet.workloads.deepracer.versions.settings import Settings, parse_settings
 
 if TYPE_CHECKING:
     from fleet.cli.deepracer_version_objects import DeepRacerCloneObject

@@ -15,10 +15,10 @@ from fleet.cli.output import emit, say
 from fleet.cli.plain import plain
 from fleet.model.errors import FleetError
 from fleet.store.workdir import JOB_FILE
-from fleet.workloads.deepracer.changes import Described, Differences, described, differences, of_spec, texts_of
-from fleet.workloads.deepracer.lineage import LINEAGE, Lineage, lineage_bytes, named
 from fleet.workloads.deepracer.params import PARAMS
 from fleet.workloads.deepracer.prefix import open_folder
+from fleet.workloads.deepracer.versions.changes import Described, Differences, described, differences, of_spec, texts_of
+from fleet.workloads.deepracer.versions.lineage import LINEAGE, Lineage, lineage_bytes, named
 from fleet.workloads.kinds import options_of
 
 if TYPE_CHECKING:

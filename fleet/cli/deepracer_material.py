@@ -16,14 +16,14 @@ from fleet.model.job import Job
 from fleet.model.jobfile import parse_job
 from fleet.model.yamledit import edited
 from fleet.store.workdir import JOB_FILE, workdir_names
-from fleet.workloads.deepracer.changes import described, texts_of
 from fleet.workloads.deepracer.chosen import Chosen, Wanted, choose
-from fleet.workloads.deepracer.cloning import FILES, Material
-from fleet.workloads.deepracer.lineage import LINEAGE, Lineage, named, parse_lineage
 from fleet.workloads.deepracer.params import PARAMS
 from fleet.workloads.deepracer.prefix import Prefix, open_folder, open_prefix
 from fleet.workloads.deepracer.repair import eras_of
 from fleet.workloads.deepracer.sets import whole_sets
+from fleet.workloads.deepracer.versions.changes import described, texts_of
+from fleet.workloads.deepracer.versions.cloning import FILES, Material
+from fleet.workloads.deepracer.versions.lineage import LINEAGE, Lineage, named, parse_lineage
 
 _OF_MODEL = re.compile(
     r"(?:model|ip|metrics|set-aside|(?:[^/]+/)?training-simtrace|evaluation-\d+)/|training_params(?:_\d+)?\.yaml$"

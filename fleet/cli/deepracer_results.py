@@ -14,11 +14,11 @@ from fleet.control.opened import known_runs
 from fleet.core.state import RunState
 from fleet.model.errors import FleetError
 from fleet.workloads.deepracer.evaluating.results import OnTrack
-from fleet.workloads.deepracer.lineage import Found
 from fleet.workloads.deepracer.metrics import COMPLETE, Episode
 from fleet.workloads.deepracer.prefix import Prefix, open_folder
 from fleet.workloads.deepracer.records import PrefixShelf, read_part
 from fleet.workloads.deepracer.sets import newest_whole
+from fleet.workloads.deepracer.versions.lineage import Found
 from fleet.workloads.deepracer.whole_run import Part, WholeRun, first_set, whole_run
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from fleet.cli.deepracer_versions import folder_texts, versions_below
 from fleet.cli.output import emit, say
 from fleet.cli.plain import plain
 from fleet.model.errors import FleetError
-from fleet.workloads.deepracer.lineage import Found, Node, since_parent, trees
+from fleet.workloads.deepracer.versions.lineage import Found, Node, since_parent, trees
 
 if TYPE_CHECKING:
     from fleet.cli.deepracer_version_objects import DeepRacerEvaluatedObject, DeepRacerVersionObject

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from fleet.workloads.deepracer.changes import Change
+from fleet.workloads.deepracer.versions.changes import Change
 
 if TYPE_CHECKING:
     from fleet.cli.deepracer_version_objects import DeepRacerChangeObject

@@ -11,13 +11,13 @@ from fleet.model.errors import FleetError, JobError
 from fleet.model.job import Job
 from fleet.model.jobfile import parse_job
 from fleet.store.workdir import JOB_FILE
-from fleet.workloads.deepracer.appearing import MAKING
-from fleet.workloads.deepracer.changes import texts_of
 from fleet.workloads.deepracer.checking.source import PLACES
-from fleet.workloads.deepracer.lineage import LINEAGE, Found, named
 from fleet.workloads.deepracer.params import PARAMS
 from fleet.workloads.deepracer.sets import parse_stem
 from fleet.workloads.deepracer.spec import HYPERPARAMETERS, METADATA, REWARD
+from fleet.workloads.deepracer.versions.appearing import MAKING
+from fleet.workloads.deepracer.versions.changes import texts_of
+from fleet.workloads.deepracer.versions.lineage import LINEAGE, Found, named
 
 DEPTH = 5
 """Folders below the one that was named are looked into."""

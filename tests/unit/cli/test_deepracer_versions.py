@@ -24,12 +24,12 @@ from fleet.model.errors import FleetError
 from fleet.model.jobfile import parse_job
 from fleet.store.workdir import pack_workdir, workdir_names
 from fleet.workloads.deepracer.chosen import choose
-from fleet.workloads.deepracer.cloning import fill
 from fleet.workloads.deepracer.course import Course, Leg
 from fleet.workloads.deepracer.evaluating.results import OnTrack
 from fleet.workloads.deepracer.mirror import copy_repaired
 from fleet.workloads.deepracer.pointers import COACH, TEXT, read_pointers
 from fleet.workloads.deepracer.prefix import open_folder, open_prefix
+from fleet.workloads.deepracer.versions.cloning import fill
 from tests.unit.cli.test_json import closed
 from tests.unit.deepracer.test_care_commands import RUN, recorded
 from tests.unit.deepracer.test_evaluate_commands import keep, lap
@@ -318,7 +318,7 @@ def test_a_set_that_changes_while_it_is_copied_is_no_clone(model: Path, monkeypa
         lay(model, {"model/10_Step-5.ckpt.meta": b"rewritten by a trainer"})
         return found
 
-    monkeypatch.setattr("fleet.workloads.deepracer.set_copy.copy_repaired", meanwhile)
+    monkeypatch.setattr("fleet.workloads.deepracer.versions.set_copy.copy_repaired", meanwhile)
     assert "changed while it was copied" in refused("clone", "shanghai-1")
     assert [path.name for path in Path().iterdir()] == ["shanghai-1"]
 
@@ -332,7 +332,7 @@ def test_a_copy_that_is_not_what_was_read_is_no_clone(model: Path, monkeypatch: 
         path.write_bytes(b"X" + path.read_bytes()[1:])
         return found
 
-    monkeypatch.setattr("fleet.workloads.deepracer.set_copy.copy_repaired", broken)
+    monkeypatch.setattr("fleet.workloads.deepracer.versions.set_copy.copy_repaired", broken)
     assert "is not what" in refused("clone", "shanghai-1")
     assert not Path("shanghai-2").exists()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fleet.model.errors import FleetError
-from fleet.workloads.deepracer.appearing import MAKING, appearing
+from fleet.workloads.deepracer.versions.appearing import MAKING, appearing
 
 
 def rest(folder: Path) -> list[str]:

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleet.model.errors import FleetError
-from fleet.workloads.deepracer.changes import Change, described, differences
-from fleet.workloads.deepracer.lineage import (
+from fleet.workloads.deepracer.versions.changes import Change, described, differences
+from fleet.workloads.deepracer.versions.lineage import (
     Changed,
     Found,
     Lineage,
@@ -25,7 +25,7 @@ from fleet.workloads.deepracer.lineage import (
     since_parent,
     trees,
 )
-from fleet.workloads.deepracer.version_names import parse_version
+from fleet.workloads.deepracer.versions.names import parse_version
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "deepracer"
 TEXTS = {

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fleet.model.errors import FleetError
-from fleet.workloads.deepracer.settings import parse_settings, with_hyperparameters
+from fleet.workloads.deepracer.versions.settings import parse_settings, with_hyperparameters
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fleet.model.errors import FleetError
 from fleet.model.job import NAME_PATTERN
-from fleet.workloads.deepracer.version_names import Version, next_version, parse_version, version_of
+from fleet.workloads.deepracer.versions.names import Version, next_version, parse_version, version_of
 
 
 @pytest.mark.parametrize(

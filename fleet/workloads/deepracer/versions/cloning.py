@@ -15,18 +15,18 @@ from fleet.model.errors import FleetError, JobError
 from fleet.model.jobfile import parse_job
 from fleet.model.yamledit import edited
 from fleet.store.workdir import JOB_FILE, workdir_names
-from fleet.workloads.deepracer.changes import Change, described, differences, texts_of
 from fleet.workloads.deepracer.checking import hyperparameters, metadata, tracks
 from fleet.workloads.deepracer.checking.reading import Document, parse
 from fleet.workloads.deepracer.checking.source import compare
 from fleet.workloads.deepracer.chosen import Chosen
 from fleet.workloads.deepracer.findings import Finding
 from fleet.workloads.deepracer.images import stack_problems
-from fleet.workloads.deepracer.lineage import Lineage, Parent, TakenSet, recorded
-from fleet.workloads.deepracer.set_copy import copy_set
-from fleet.workloads.deepracer.settings import Settings, with_hyperparameters
 from fleet.workloads.deepracer.spec import HYPERPARAMETERS, METADATA, REWARD, DeepRacer
-from fleet.workloads.deepracer.version_names import Version
+from fleet.workloads.deepracer.versions.changes import Change, described, differences, texts_of
+from fleet.workloads.deepracer.versions.lineage import Lineage, Parent, TakenSet, recorded
+from fleet.workloads.deepracer.versions.names import Version
+from fleet.workloads.deepracer.versions.set_copy import copy_set
+from fleet.workloads.deepracer.versions.settings import Settings, with_hyperparameters
 from fleet.workloads.kinds import options_of
 
 PRETRAINED = "pretrained"

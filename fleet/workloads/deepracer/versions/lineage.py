@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fleet.model.base import Seconds, Steps
 from fleet.model.errors import FleetError
-from fleet.workloads.deepracer.changes import Change, Differences, described, differences
-from fleet.workloads.deepracer.version_names import Version, version_of
+from fleet.workloads.deepracer.versions.changes import Change, Differences, described, differences
+from fleet.workloads.deepracer.versions.names import Version, version_of
 
 LINEAGE = "lineage.json"
 MOST_BYTES = 4_000_000

@@ -9,12 +9,12 @@ from typing import Literal
 from fleet.model.errors import FleetError
 from fleet.store.fileio import sha256_of
 from fleet.workloads.deepracer.chosen import Chosen
-from fleet.workloads.deepracer.lineage import FileDigest, TakenSet
 from fleet.workloads.deepracer.mirror import copy_repaired
 from fleet.workloads.deepracer.prefix import Prefix, Stat, open_folder
 from fleet.workloads.deepracer.sets import MODEL, SUFFIXES
 from fleet.workloads.deepracer.shown import Shown
 from fleet.workloads.deepracer.spec import METADATA
+from fleet.workloads.deepracer.versions.lineage import FileDigest, TakenSet
 from fleet.workloads.deepracer.weights.errors import UnsoundWeightsError
 from fleet.workloads.deepracer.weights.judging import must_be_finite
 
