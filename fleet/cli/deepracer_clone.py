@@ -76,7 +76,7 @@ def clone(
         if chosen is not None and chosen.set.size > LARGE:
             say(f"Copying set {chosen.set.n} ({chosen.set.size / 1e6:.0f} MB) from {chosen.prefix.where} …")
         with appearing(target) as folder:
-            taken = fill(folder, made, chosen, own / "set", warn)
+            taken = fill(folder, made, chosen, warn)
             lineage = lineage_of(made, taken, at, note)
             (folder / LINEAGE).write_bytes(lineage_bytes(lineage))
     _tell(made, lineage, target)

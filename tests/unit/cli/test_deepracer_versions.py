@@ -374,6 +374,25 @@ def test_a_clone_that_is_killed_half_way_leaves_nothing_under_its_name_and_works
     assert digests(model) == before
 
 
+def test_a_set_that_was_on_its_way_when_a_clone_was_killed_goes_with_the_next(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passing = tmp_path / "passing"
+    passing.mkdir()
+    pid = os.fork()
+    if pid == 0:
+        monkeypatch.setattr("tempfile.tempdir", str(passing))
+        monkeypatch.setattr("fleet.workloads.deepracer.mirror._wanted", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+        typed("clone", "shanghai-1")
+        os._exit(0)
+    assert os.WIFSIGNALED(os.waitpid(pid, 0)[1])
+    assert digests(passing) == {}
+    assert len(list(Path().glob(".making-*/.tmp-set/*/10_Step-5.ckpt.index"))) == 1
+    typed("clone", "shanghai-1")
+    assert sorted(path.name for path in Path().iterdir()) == ["shanghai-1", "shanghai-2"]
+    assert ".tmp-set" not in {path.name for path in Path("shanghai-2").iterdir()}
+
+
 def test_a_prefix_in_a_bucket_is_cloned_and_only_read(s3_url: str, folder: Path) -> None:
     url = f"{s3_url.rpartition('/some/')[0]}/shanghai-1"
     prefix, neighbour = open_prefix(url), open_prefix(f"{url}0")

@@ -31,6 +31,8 @@ from fleet.workloads.kinds import options_of
 
 PRETRAINED = "pretrained"
 """The folder of the copied set, beside the files that it is trained by."""
+_PASSING = ".tmp-set"
+"""What is on its way, in the folder that is being made: where there is room for the clone, and gone with it after a death."""
 FILES = (REWARD, METADATA, HYPERPARAMETERS)
 
 
@@ -142,11 +144,11 @@ def _of_texts(texts: Mapping[str, str], spec: DeepRacer) -> list[Finding]:
     return [replace(one, line=None) for one in found]
 
 
-def fill(folder: Path, made: Draft, chosen: Chosen | None, own: Path, tell: Callable[[str], None]) -> TakenSet | None:
+def fill(folder: Path, made: Draft, chosen: Chosen | None, tell: Callable[[str], None]) -> TakenSet | None:
     """Write a clone into an empty folder, and hold its set against the source and against NaN.
 
-    ``own``: a folder for what is on its way; ``tell`` hears what cannot be said of the weights. Raises FleetError if the set
-    changed while it was copied, if its weights are no numbers, or if it would not be packed with the workdir.
+    ``tell`` hears what cannot be said of the weights. Raises FleetError if the set changed while it was copied, if its
+    weights are no numbers, or if it would not be packed with the workdir.
     """
     workdir = folder / made.material.workdir
     files: dict[str, Path | bytes] = dict(made.material.files)
@@ -162,7 +164,9 @@ def fill(folder: Path, made: Draft, chosen: Chosen | None, own: Path, tell: Call
     (folder / JOB_FILE).write_bytes(made.job.encode())
     if chosen is None or made.pretrained is None:
         return None
+    own = folder / _PASSING
     taken = copy_set(chosen, workdir / made.pretrained, made.material.data(METADATA), made.spec.stack, own, tell)
+    own.rmdir()
     packed = workdir_names(workdir)
     kept_out = [name for name in taken.files if f"{made.pretrained}/{name}" not in packed]
     if kept_out:
