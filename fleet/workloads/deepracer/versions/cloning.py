@@ -32,7 +32,7 @@ from fleet.workloads.kinds import options_of
 PRETRAINED = "pretrained"
 """The folder of the copied set, beside the files that it is trained by."""
 _PASSING = ".tmp-set"
-"""What is on its way, in the folder that is being made: where there is room for the clone, and gone with it after a death."""
+"""What is on its way, in the folder that is being made: there is room for it, and after a death it goes with the rest."""
 FILES = (REWARD, METADATA, HYPERPARAMETERS)
 
 
