@@ -19,6 +19,8 @@ TRAILER = 5
 """Bytes after a block: its compression, and the checksum of both."""
 LARGEST = 16 << 20
 """Bytes of an index, and of all its keys: a DeepRacer model's is of some kilobytes."""
+MOST_ENTRIES = 100_000
+"""A DeepRacer model has some hundred; of entries of no length millions would fit into an index."""
 _COMPRESSION = {1: "snappy"}
 
 
@@ -29,14 +31,16 @@ def entries(table: bytes) -> Iterator[tuple[bytes, bytes]]:
     footer = table[-FOOTER:]
     _, _, at = _handle(footer, 0)  # of blocks about blocks, which TensorFlow has none of
     offset, size, _ = _handle(footer, at)
-    reached, produced, last = 0, 0, b""
+    reached, produced, count, last = 0, 0, 0, b""
     for _, handle in _block(table, offset, size):
         offset, size, _ = _handle(handle, 0)
         if offset < reached:
             raise BrokenWeightsError("the index is broken: its blocks overlap")
         reached = offset + size
         for key, value in _block(table, offset, size):
-            produced += len(key)
+            produced, count = produced + len(key), count + 1
+            if count > MOST_ENTRIES:
+                raise UnreadableWeightsError(f"the index has more than {MOST_ENTRIES:,} entries")
             if produced > LARGEST:
                 raise BrokenWeightsError("the index is broken: its keys are longer than an index may be")
             if key < last:

@@ -21,7 +21,7 @@ from fleet.workloads.deepracer.weights.crc32c import CHUNK, crc32c
 from fleet.workloads.deepracer.weights.errors import BrokenWeightsError, UnreadableWeightsError
 from fleet.workloads.deepracer.weights.inspecting import inspect_files
 from fleet.workloads.deepracer.weights.judging import told
-from fleet.workloads.deepracer.weights.table import LARGEST, entries
+from fleet.workloads.deepracer.weights.table import LARGEST, MOST_ENTRIES, entries
 from tests.unit.deepracer.weights.bundling import (
     BUNDLES,
     DATA,
@@ -221,6 +221,9 @@ def test_an_index_that_unfolds_without_end_is_refused_soon(tmp_path: Path) -> No
     began = time.process_time()
     with pytest.raises(BrokenWeightsError, match="longer than an index may be"):
         inspect_files(_index(tmp_path / "3_Step-0.ckpt", index))
+    many = packed([HEADER])[:-8] + bytes(3 * (MOST_ENTRIES + 1)) + struct.pack("<II", 0, 1)
+    with pytest.raises(UnreadableWeightsError, match="more than 100,000 entries"):
+        inspect_files(_index(tmp_path / "5_Step-0.ckpt", framed(many)))
     where = block([(b"%05d" % n, varint(0) + varint(len(first) - 5)) for n in range(20_000)])
     with pytest.raises(BrokenWeightsError, match="overlap"):
         inspect_files(_index(tmp_path / "4_Step-0.ckpt", first + where + footer(len(first), len(where) - 5)))
