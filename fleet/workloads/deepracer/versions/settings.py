@@ -114,7 +114,8 @@ def _field(name: str) -> Path:
         return path
     inside = [f"{section}.{one}" for section, model in SECTIONS.items() for one in model.model_fields]
     plain_fields = [one for one in fields if one not in (*SECTIONS, "env", *FIXED)]
-    near = nearest(name, [*KEYS, *FRIENDLY, *plain_fields, *OF_JOB, *inside])
+    below = [one for one in inside if one.startswith(f"{plain}.")]
+    near = f"it has {', '.join(below)}" if below else nearest(name, [*KEYS, *FRIENDLY, *plain_fields, *OF_JOB, *inside])
     raise FleetError(f"--set {name}: there is no such setting; {near}", "docs/deepracer.md lists what a clone may set.")
 
 
