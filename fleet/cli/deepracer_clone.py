@@ -21,7 +21,7 @@ from fleet.model.errors import FleetError
 from fleet.model.jobfile import parse_job
 from fleet.store.glance import glance
 from fleet.store.workdir import JOB_FILE
-from fleet.workloads.deepracer.chosen import parse_wanted
+from fleet.workloads.deepracer.chosen import Chosen, parse_wanted
 from fleet.workloads.deepracer.findings import Finding
 from fleet.workloads.deepracer.folder import Folder
 from fleet.workloads.deepracer.versions.appearing import appearing
@@ -71,18 +71,24 @@ def clone(
         shared = parse_job(made.job, JOB_FILE).volume.name
         if shared is not None:
             warn(f"{version} and {made.material.version} share the volume {shared}: the one waits for the other's end.")
-        at = time.time()
-        lineage_of(made, None, at, note)  # a note that is none is told before anything is copied
-        if chosen is not None and chosen.set.size > LARGE:
-            say(f"Copying set {chosen.set.n} ({chosen.set.size / 1e6:.0f} MB) from {chosen.prefix.where} …")
-        with appearing(target) as folder:
-            taken = fill(folder, made, chosen, warn)
-            lineage = lineage_of(made, taken, at, note)
-            (folder / LINEAGE).write_bytes(lineage_bytes(lineage))
+        lineage = _make(target, made, chosen, note, warn)
     _tell(made, lineage, target)
     if as_json:
         emit(_object(made, lineage, target, warnings))
     return 0
+
+
+def _make(target: Path, made: Draft, chosen: Chosen | None, note: str | None, warn: Callable[[str], None]) -> Lineage:
+    """The clone's folder, whole, or none."""
+    at = time.time()
+    lineage_of(made, None, at, note)  # a note that is none is told before anything is copied
+    if chosen is not None and chosen.set.size > LARGE:
+        say(f"Copying set {chosen.set.n} ({chosen.set.size / 1e6:.0f} MB) from {chosen.prefix.where} …")
+    with appearing(target) as folder:
+        taken = fill(folder, made, chosen, warn)
+        lineage = lineage_of(made, taken, at, note)
+        (folder / LINEAGE).write_bytes(lineage_bytes(lineage))
+    return lineage
 
 
 def _target(name: str | None, into: Path | None, source: Gathered, warn: Callable[[str], None]) -> tuple[Path, Version]:
