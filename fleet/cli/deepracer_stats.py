@@ -50,9 +50,9 @@ def show(paths: Sequence[str], bucket: str | None, *, last: int | None, details:
 def stats_object(analysis: Analysis, *, details: bool = False) -> DeepRacerStatsObject:
     """As ``-o json`` prints it."""
     found: DeepRacerStatsObject = {
-        "episodes": analysis.episodes,
+        "episodes": analysis.episodes or len(analysis.evaluation),
         "iterations": len(analysis.rows),
-        "workers": analysis.workers,
+        "workers": analysis.workers or len({one.worker for one in analysis.evaluation}),
         "laps_completed": analysis.laps_completed,
         "best_lap_seconds": _number(analysis.best_lap_seconds),
         "mean_completion_percent": _number(analysis.mean_completion_percent),

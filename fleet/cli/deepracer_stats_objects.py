@@ -133,7 +133,7 @@ class DeepRacerStatsObject(TypedDict):
     """What a training came to: of a run, a model's folder or prefix, or of logs, metrics and traces."""
 
     episodes: int
-    """Training episodes that had ended, of all workers and attempts."""
+    """Training episodes that had ended, of all workers and attempts; where nothing was trained, those of the evaluation."""
     iterations: int
     """Of which there are episodes, or the trainer's word."""
     workers: int
@@ -143,7 +143,7 @@ class DeepRacerStatsObject(TypedDict):
     best_lap_seconds: float | None
     """The shortest of these; null: none."""
     mean_completion_percent: float | None
-    """Over training episodes, of the lap; null: nobody told."""
+    """Over these episodes, of the lap; null: nobody told."""
     per_iteration: list[DeepRacerStatsIterationObject]
     """All iterations, in order."""
     findings: list[DeepRacerFindingObject]

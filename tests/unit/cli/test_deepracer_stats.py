@@ -88,6 +88,12 @@ def test_what_the_trainer_alone_tells_is_null_where_it_does_not_know() -> None:
     assert answer["per_iteration"][0]["mean_reward"] is None
 
 
+def test_a_log_that_holds_an_evaluation_only_tells_of_that() -> None:
+    answer = told(str(data("2019") / "deepracer-eval-sim-sample.log"))
+    assert (answer["episodes"], answer["workers"], answer["laps_completed"], answer["iterations"]) == (3, 1, 3, 0)
+    assert (answer["best_lap_seconds"], answer["mean_completion_percent"]) == (19.70063, 100.0)
+
+
 def test_details_tell_laps_losses_evaluations_and_the_use_of_actions() -> None:
     answer = told(str(data("console")), "--details")
     assert answer.keys() == SHORT | {"details"}
