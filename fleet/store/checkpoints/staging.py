@@ -9,7 +9,7 @@ coarser than that. What was written just before the look is read once more. (The
 links made here change it.) Whatever is sent is hashed on its way (commit.py), so that a manifest never claims other bytes.
 
 A large file is not read here at all if it certainly differs from all that were committed before: by its size, or by a
-sample of its blocks. Then the set is new whatever its hash, which is had on the way. Where samples are equal the hash decides.
+sample of its blocks. Then the set is new whatever its hash, which is had on the way. Where samples are equal hashes decide.
 """
 
 from __future__ import annotations

@@ -218,7 +218,7 @@ class Evaluator:
         def fill(making: Path) -> bool:
             making.mkdir()
             (making / RESULTS).write_bytes(self._results.data())
-            self._history.lay_into(making)
+            self._history.lay_into(making, hurry=self._stop.is_asked())
             return True
 
         if done > self._saved and commit(self._ground.checkpoints, done, fill):
