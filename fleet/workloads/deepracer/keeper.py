@@ -14,7 +14,7 @@ from fleet.model.errors import StoreError
 from fleet.workloads.deepracer.book import Book, say
 from fleet.workloads.deepracer.course import COURSE
 from fleet.workloads.deepracer.history import History
-from fleet.workloads.deepracer.mirror import copy_repaired, keep, to_keep
+from fleet.workloads.deepracer.mirror import copy_repaired, keep, look_if_room, to_keep
 from fleet.workloads.deepracer.pointers import read_pointers
 from fleet.workloads.deepracer.prefix import Prefix, open_folder
 from fleet.workloads.deepracer.sets import ModelSet, whole_sets
@@ -156,7 +156,8 @@ def export(prefix: Prefix, n: int, folder: Path, own: Path, beside: Mapping[str,
     Raises UnsoundWeightsError for what is no model to hand over, NotFoundError, OSError.
     """
     shutil.rmtree(folder, ignore_errors=True)
-    copy_repaired(prefix, open_folder(folder), n, own, look=lambda base: files_must_be_finite(base, say))
+    look = look_if_room(prefix, n, own, lambda base: files_must_be_finite(base, say), say)
+    copy_repaired(prefix, open_folder(folder), n, own, look=look)
     for name, data in {**beside, f"model/{METADATA}": beside[METADATA]}.items():
         target = folder / name
         if not target.exists():

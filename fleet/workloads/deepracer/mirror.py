@@ -97,11 +97,17 @@ def copy_repaired(
     return found
 
 
-def has_room_to_look(source: Prefix, n: int, own: Path) -> bool:
-    """Whether a set can be looked at before it is copied. Raises StoreError."""
+def look_if_room(source: Prefix, n: int, own: Path, look: Look, tell: Callable[[str], None]) -> Look | None:
+    """``look``, unless a set has to be fetched for it and the disk has no room: that must keep nobody from using it.
+
+    Raises StoreError.
+    """
     own.mkdir(parents=True, exist_ok=True)
     size = max((one.size for one in whole_sets(source.list()) if one.n == n), default=0)
-    return isinstance(source, Folder) or shutil.disk_usage(own).free > size + SPARE
+    if isinstance(source, Folder) or shutil.disk_usage(own).free > size + SPARE:
+        return look
+    tell(f"the weights of set {n} are not looked at: {own} has no room for them")
+    return None
 
 
 def _look_before(source: Prefix, found: ModelSet, passing: Path, look: Look) -> dict[str, Path]:

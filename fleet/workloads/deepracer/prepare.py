@@ -15,7 +15,7 @@ from fleet.workloads.deepracer.engine_room import EngineRoom, has_gpu
 from fleet.workloads.deepracer.ground import Ground, Storage, look_alike, made_secret, runs_bucket
 from fleet.workloads.deepracer.history import History
 from fleet.workloads.deepracer.images import Device
-from fleet.workloads.deepracer.mirror import Look, copy_repaired, has_room_to_look
+from fleet.workloads.deepracer.mirror import Look, copy_repaired, look_if_room
 from fleet.workloads.deepracer.params import PARAMS, files_of
 from fleet.workloads.deepracer.place import Place, s3_endpoint
 from fleet.workloads.deepracer.prefix import Prefix, open_s3
@@ -182,9 +182,7 @@ class Preparation:
     def _copy(self, one: Candidate, prefix: str, storage: Storage, look: Look | None) -> None:
         lies = sources.opened(self.ground, storage, one)
         self._refuse_other_actions(lies)
-        if look is not None and not has_room_to_look(lies, one.n, self.ground.own):
-            say(f"the weights of set {one.n} are not looked at: {self.ground.own} has no room for them")
-            look = None
+        look = look_if_room(lies, one.n, self.ground.own, look, say) if look is not None else None
         copy_repaired(lies, storage.open(prefix + FROM), one.n, self.ground.own, self.spec.stack, look)
 
     def _refuse_other_actions(self, source: Prefix) -> None:
