@@ -176,7 +176,7 @@ def test_a_disk_without_room_for_a_look_hinders_no_resume(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     resume = Resume(tmp_path, n3="tf1")
-    monkeypatch.setattr(mirror.shutil, "disk_usage", lambda _: SimpleNamespace(free=mirror.SPARE))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=mirror.SPARE))
     at_once: list[int] = []
     real = Memory.fetch
 
