@@ -141,9 +141,17 @@ def job_document(model: Model, chosen: Chosen, wish: Wish, home: Home) -> dict[s
     if bucket is not None:
         document["bucket"] = bucket
     if wish.budget is not None or cloud != "local":
-        most = hours if wish.max_duration is None else math.ceil(parse_duration(wish.max_duration) / 3600)
+        most = hours if wish.max_duration is None else _hours(wish.max_duration)
         document["budget"] = {"run": wish.budget or f"${max(1.0, HOURLY * most):.2f}"}
     return document
+
+
+def _hours(text: str) -> int:
+    """Of a duration as it was typed, begun ones too. Raises JobError."""
+    try:
+        return math.ceil(parse_duration(text) / 3600)
+    except (ValueError, OverflowError) as error:
+        raise JobError(f"max_duration: {error}") from None
 
 
 def _workload(

@@ -49,7 +49,7 @@ class Accounts:
             for run in self.going:
                 rate += sum(paid_size(run, volume) * volume.price for volume in run.volumes.values() if volume.held)
                 rate += sum(gb * disk_price(disk_prices, offer, volume_price) for offer, gb in _unseen(run))
-            self._disks = (volume_price, disk_prices, rate)
+            self._disks = (volume_price, dict(disk_prices), rate)
         return self._disks[2]
 
 

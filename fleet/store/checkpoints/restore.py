@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
@@ -48,7 +49,7 @@ def fetch(objects: Objects, manifest: Manifest, into: Path, have: Path | None, w
     fresh = into.with_name(f".{into.name}.{_RESTORING}-{secrets.token_hex(4)}")
     try:
         fresh.mkdir(parents=True)
-        sizes = each(lambda entry: _bring(objects, entry, fresh, have), manifest.files, workers)
+        sizes = each(lambda alike: _bring_all(objects, alike, fresh, have), _by_content(manifest.files), workers)
         _make_durable(fresh, manifest.files)
         _swap(fresh, into)
     finally:
@@ -61,6 +62,24 @@ def clear_away(into: Path) -> None:
     for kind in (_RESTORING, _REPLACED):
         for left in into.parent.glob(f".{escape(into.name)}.{kind}-*"):
             shutil.rmtree(left, ignore_errors=True)
+
+
+def _by_content(files: Iterable[FileEntry]) -> list[list[FileEntry]]:
+    """Files that lie in the bucket once, together: a set may have the same under several names."""
+    found: dict[tuple[str, int, str], list[FileEntry]] = {}
+    for entry in files:
+        found.setdefault((entry.key, entry.size, entry.sha256), []).append(entry)
+    return list(found.values())
+
+
+def _bring_all(objects: Objects, alike: Sequence[FileEntry], fresh: Path, have: Path | None) -> int:
+    first, *others = alike
+    fetched = _bring(objects, first, fresh, have)
+    for entry in others:
+        target = _inside(fresh, entry.path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(_inside(fresh, first.path), target)  # no link: a training may write into one of them
+    return fetched
 
 
 def _bring(objects: Objects, entry: FileEntry, fresh: Path, have: Path | None) -> int:

@@ -8,8 +8,8 @@ A file that was hashed is not read again while its device, inode, size and time 
 coarser than that. What was written just before the look is read once more. (The inode's own time would say no more: the
 links made here change it.) Whatever is sent is hashed on its way (commit.py), so that a manifest never claims other bytes.
 
-A large file is not read here at all if it certainly differs from the one committed before: by its size, or by a sample of
-its blocks. Then the set is new whatever its hash, which is had on the way. Where the samples are equal the hash decides.
+A large file is not read here at all if it certainly differs from all that were committed before: by its size, or by a
+sample of its blocks. Then the set is new whatever its hash, which is had on the way. Where samples are equal hashes decide.
 """
 
 from __future__ import annotations
@@ -189,12 +189,12 @@ class Scanner:
         return Staged(target, tuple(files), modified)
 
     def _surely_new(self, file: StagedFile, sample: bytes | None, begun: Seconds) -> bool:
-        """The file differs from the one of its name that was committed last, for certain: nobody needs its hash to know."""
+        """No file of the set that was committed last has its content, for certain: nobody needs its hash to know."""
         if sample is None or file.hashed is not None or begun - file.changed / 1e9 < JUST_NOW:
             return False
         if not self._signature:
             return True  # nothing was committed
-        return self._samples is not None and self._samples.get(file.path) != sample
+        return self._samples is not None and sample not in self._samples.values()  # it may have lain under another name
 
     def _fresh(self, listing: _Listing, now: Seconds | None = None) -> bool:
         """Something was written so recently that another write might not show in its time of change."""

@@ -28,6 +28,10 @@ PACKED = "packed-history"
 """Beside the history: traces as they go with checkpoints, each packed once."""
 MOST_TRACES, MOST_PACKED = 128, 32 << 20
 """Traces that go with every checkpoint, the newest, and their bytes: a new machine waits for all of them."""
+PACKING = 6
+"""zlib's level: half the time of its highest, and 2 % more bytes."""
+MOST_ANEW = 16 << 20
+"""Bytes of traces that are packed for one checkpoint, some 1.5 s: the others' turn comes with the next ones."""
 _TRACE = re.compile(r"[^/]+/(?:[^/]+/)*(?:training-simtrace|evaluation-simtrace)/[^/]+\.csv(?:\.gz)?")
 _TOLD = re.compile(r"(?:metrics/[^/]+\.json|(?:[^/]+/)*(?:training-simtrace|evaluation-simtrace)/[^/]+\.csv)")
 
@@ -68,6 +72,7 @@ class History:
                 with contextlib.suppress(NotFoundError):  # written anew just now: next time
                     prefix.fetch(name, target)
                     os.utime(target, (stat.modified, stat.modified))
+                    target.with_name(f"{target.name}.gz").unlink(missing_ok=True)  # a checkpoint's, of the same
             self._seen[leg, name] = stat
 
     def log(self, leg: str, service: str, line: str) -> None:
@@ -84,22 +89,27 @@ class History:
             file.write(data)
         self._logs[path] += len(data)
 
-    def lay_into(self, checkpoint: Path) -> None:
+    def lay_into(self, checkpoint: Path, *, hurry: bool = False) -> None:
         """Beside a set: metrics of all legs, and the newest traces, packed, so that they outlive the volume.
 
-        A trace never changes once its iteration is over: fleet sends the bytes of each to its bucket once.
+        A trace never changes once its iteration is over: fleet sends the bytes of each to its bucket once. ``hurry``: only
+        traces that went along before; new ones would have to be packed and sent, and a set that is to be saved waits.
         """
-        for name, path in _small(self._folder):
-            target = checkpoint / HISTORY / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(path, target)
-        with contextlib.suppress(OSError):  # a set is kept without traces rather than not at all
-            self._lay_traces_into(checkpoint / HISTORY)
+        with contextlib.suppress(OSError):  # a set is kept without all this rather than not at all
+            for name, path in _small(self._folder):
+                with contextlib.suppress(OSError):
+                    _copy(path, checkpoint / HISTORY / name)
+            self._lay_traces_into(checkpoint / HISTORY, 0 if hurry else MOST_ANEW)
 
-    def _lay_traces_into(self, folder: Path) -> None:
+    def _lay_traces_into(self, folder: Path, anew: int) -> None:
+        """``anew``: bytes that may be packed now."""
         taken, total = set(), 0
         for name, path in _newest_traces(self._folder):
             packed = self._packed(name, path)
+            if not _is_packed(packed, path):
+                anew -= path.stat().st_size
+                if anew < 0 or not _pack(path, packed):
+                    continue
             total += packed.stat().st_size
             if total > MOST_PACKED:
                 break
@@ -108,28 +118,20 @@ class History:
         self._forget_packed(taken)
 
     def bring_back(self, checkpoint: Path) -> None:
-        """What a checkpoint tells of legs that this volume knows nothing of."""
-        for name, path in _small(checkpoint / HISTORY):
-            self._bring(name, path)
+        """What a checkpoint tells of legs that this volume knows nothing of, as far as it can be read and there is room."""
         with contextlib.suppress(OSError):
-            for name, path in _newest_traces(checkpoint / HISTORY):
-                self._bring(name, path)
+            for name, path in (*_small(checkpoint / HISTORY), *_newest_traces(checkpoint / HISTORY)):
+                with contextlib.suppress(OSError):
+                    self._bring(name, path)
 
     def _bring(self, name: str, path: Path) -> None:
         target = self._folder / name
         if not target.exists() and not target.with_name(target.name.removesuffix(".gz")).exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(path, target)
+            _copy(path, target)
 
     def _packed(self, name: str, path: Path) -> Path:
-        """A trace as it goes with checkpoints: the same bytes each time."""
-        if path.suffix == ".gz":
-            return path
-        target = self._folder.with_name(PACKED) / _as_packed(name)
-        changed = path.stat().st_mtime
-        if not target.exists() or abs(target.stat().st_mtime - changed) > 0.001:
-            _replace(target, gzip.compress(path.read_bytes(), mtime=0), changed)
-        return target
+        """Where a trace lies as it goes with checkpoints: the same bytes each time."""
+        return path if path.suffix == ".gz" else self._folder.with_name(PACKED) / _as_packed(name)
 
     def _forget_packed(self, taken: set[Path]) -> None:
         """What goes along no more takes no room."""
@@ -145,11 +147,12 @@ def _small(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _newest_traces(folder: Path) -> list[tuple[str, Path]]:
-    """The newest first, by the names of prefixes and iterations: copies have other times."""
+    """The newest first, by the names of prefixes and iterations: copies have other times. Each once, unpacked if it is."""
     found = []
     for path in folder.rglob("*-iteration.csv*"):
         name = path.relative_to(folder).as_posix()
-        if _TRACE.fullmatch(name) and 0 < path.stat().st_size <= LARGE:
+        twice = path.suffix == ".gz" and path.with_suffix("").exists()
+        if not twice and _TRACE.fullmatch(name) and 0 < path.stat().st_size <= LARGE:
             prefix, _, rest = name.partition("/")
             found.append((natural(prefix), natural(rest.rpartition("/")[2]), name, path))
     found.sort(reverse=True)
@@ -160,13 +163,38 @@ def _as_packed(name: str) -> str:
     return name if name.endswith(".gz") else f"{name}.gz"
 
 
+def _is_packed(packed: Path, path: Path) -> bool:
+    """As the trace is now: what is packed has its time."""
+    return packed == path or (packed.exists() and abs(packed.stat().st_mtime - path.stat().st_mtime) <= 0.001)
+
+
+def _pack(path: Path, packed: Path) -> bool:
+    """Whether it could be read and written: one that cannot keeps no other from going along."""
+    try:
+        _replace(packed, gzip.compress(path.read_bytes(), PACKING, mtime=0), path.stat().st_mtime)
+    except OSError:
+        return False
+    return True
+
+
 def _link(path: Path, target: Path) -> None:
     """Files here are only ever replaced whole: what is linked stays as it is."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(path, target)
     except OSError:
-        shutil.copy2(path, target)
+        _copy(path, target)
+
+
+def _copy(path: Path, target: Path) -> None:
+    """The whole of it, or nothing: a disk may be full. Raises OSError."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.tmp")
+    try:
+        shutil.copy2(path, temporary)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _holds(path: Path, stat: Stat) -> bool:

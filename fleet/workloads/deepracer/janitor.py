@@ -25,7 +25,7 @@ FRESH_LOCK = 120.0
 LARGE_LOG = 50_000_000
 """Bytes: docker's logs that are rotated stay below this."""
 OLD_TEMPORARY = 86400.0
-_TRACE = re.compile(r"(?:^|.*/)(?:training|evaluation)-simtrace/(\d+)-iteration\.csv")
+_TRACE = re.compile(r"(?:^|.*/)(?:training|evaluation)-simtrace/(\d+)-iteration\.csv(?:\.gz)?")
 FROM = "-from"
 """Ends the name of the copy that a prefix was resumed from."""
 

@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from fleet.model.base import Seconds
@@ -13,12 +14,12 @@ from fleet.model.errors import StoreError
 from fleet.workloads.deepracer.book import Book, say
 from fleet.workloads.deepracer.course import COURSE
 from fleet.workloads.deepracer.history import History
-from fleet.workloads.deepracer.mirror import copy_repaired, keep, to_keep
+from fleet.workloads.deepracer.mirror import copy_repaired, keep, look_if_room, to_keep
 from fleet.workloads.deepracer.pointers import read_pointers
 from fleet.workloads.deepracer.prefix import Prefix, open_folder
 from fleet.workloads.deepracer.sets import ModelSet, whole_sets
 from fleet.workloads.deepracer.spec import METADATA
-from fleet.workloads.deepracer.weights.errors import NotFiniteError, UnsoundWeightsError
+from fleet.workloads.deepracer.weights.errors import BrokenWeightsError, NotFiniteError, UnsoundWeightsError
 from fleet.workloads.deepracer.weights.judging import files_must_be_finite
 
 OFTEN: Seconds = 0.5
@@ -26,6 +27,8 @@ OFTEN: Seconds = 0.5
 SELDOM: Seconds = 15.0
 EXPECTED_FOR: Seconds = 30.0
 """A set that was told of is looked for so long."""
+PRESSED_FOR: Seconds = 150.0
+"""So long after a wish for a checkpoint the machine may be taken: EC2's notice is two minutes."""
 
 
 class Keeper:
@@ -37,7 +40,8 @@ class Keeper:
         self._expected_until = self._looked_at = float("-inf")
         self._problem = ""
         self._refused: set[tuple[str, float]] = set()
-        self._nan = self._unseen = False
+        self._nan = self._unseen = self._broken = False
+        self._pressed_until = float("-inf")
 
     @property
     def nan(self) -> bool:
@@ -47,6 +51,10 @@ class Keeper:
     def expect(self) -> None:
         """The logs say that the trainer saves."""
         self._expected_until = time.monotonic() + EXPECTED_FOR
+
+    def press(self) -> None:
+        """The machine may be taken soon: a set is kept as it is, and nothing is packed that would be sent with it."""
+        self._pressed_until = time.monotonic() + PRESSED_FOR
 
     def look_if_due(self) -> None:
         """A look, if it is time."""
@@ -75,22 +83,38 @@ class Keeper:
         age = self._prefix.now() - found.modified
         course = self._book.course.kept(found.n, self._book.clock.now(age))
         texts = {**self._beside, COURSE: course.model_dump_json(indent=1).encode()}
-        look = None if hurry else self._look_at  # whoever resumes looks, too: with little time left, a set counts more
+        pressed = hurry or time.monotonic() < self._pressed_until
+        look = None if pressed else self._look_at  # whoever resumes looks, too: with little time left, a set counts more
+        lay_history = partial(self._history.lay_into, hurry=pressed)
         try:
-            if not keep(self._prefix, found, self._folder, texts, self._history.lay_into, look):
+            if not keep(self._prefix, found, self._folder, texts, lay_history, look):
                 return False
         except UnsoundWeightsError as error:
-            self._refused.add((found.stem, found.modified))
-            self._nan = self._nan or isinstance(error, NotFiniteError)
-            say(f"{error.message}: it is not kept")
+            self._refuse(found, error)
             return False
         self._book.kept(found.n, self._prefix.now() - found.modified)
         self._expected_until = float("-inf")
         self.take_history()
         return True
 
+    def _refuse(self, found: ModelSet, error: UnsoundWeightsError) -> None:
+        self._refused.add((found.stem, found.modified))
+        self._nan = self._nan or isinstance(error, NotFiniteError)
+        self._broken = isinstance(error, BrokenWeightsError)
+        say(f"{error.message}: it is not kept")
+
     def _look_at(self, base: Path) -> None:
-        files_must_be_finite(base, self._tell_unseen)
+        """Raises UnsoundWeightsError; of one broken set after another only for the first: what is always so is no accident
+        of a disk but a way of writing that is not understood here, and a run without checkpoints would be the price.
+        """
+        try:
+            files_must_be_finite(base, self._tell_unseen)
+        except BrokenWeightsError as error:
+            if not self._broken:
+                raise
+            say(f"{error.message}: it is kept nevertheless, for so was the one before")
+            return
+        self._broken = False
 
     def _tell_unseen(self, words: str) -> None:
         """Once: of a trainer's other sets the same is true."""
@@ -118,7 +142,7 @@ def keep_source(prefix: Prefix, n: int, folder: Path, beside: Mapping[str, bytes
     texts = {**beside, COURSE: book.course.model_dump_json(indent=1).encode()}
     try:
         found = next(one for one in whole_sets(prefix.list()) if one.n == n)
-        kept = keep(prefix, found, folder, texts, history.lay_into)
+        kept = keep(prefix, found, folder, texts, partial(history.lay_into, hurry=True))
     except (StoreError, OSError) as error:
         say(f"what training goes on from could not be kept, training begins: {error}")
         return
@@ -132,7 +156,8 @@ def export(prefix: Prefix, n: int, folder: Path, own: Path, beside: Mapping[str,
     Raises UnsoundWeightsError for what is no model to hand over, NotFoundError, OSError.
     """
     shutil.rmtree(folder, ignore_errors=True)
-    copy_repaired(prefix, open_folder(folder), n, own, look=lambda base: files_must_be_finite(base, say))
+    look = look_if_room(prefix, n, own, lambda base: files_must_be_finite(base, say), say)
+    copy_repaired(prefix, open_folder(folder), n, own, look=look)
     for name, data in {**beside, f"model/{METADATA}": beside[METADATA]}.items():
         target = folder / name
         if not target.exists():

@@ -91,7 +91,10 @@ class Leg:
             for heard in self.listener.take(WAIT):
                 self._hear(heard)
             if save_requested():
+                self.keeper.press()
                 self.keeper.look(hurry=True)
+            if self.stop.is_asked():
+                self.keeper.press()
             self.keeper.look_if_due()
             self.book.note()
             self.caretaker.look_if_due(self.book.course.legs)

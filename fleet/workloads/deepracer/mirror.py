@@ -17,6 +17,7 @@ from fleet.model.errors import NotFoundError
 from fleet.store.checkpoints.verify import problem_of
 from fleet.store.fileio import sync_folder, sync_tree
 from fleet.workloads.deepracer.course import COURSE, parse_course
+from fleet.workloads.deepracer.folder import Folder
 from fleet.workloads.deepracer.pointers import JSON, Pointers, committed, read_pointers
 from fleet.workloads.deepracer.prefix import Prefix, Stat, open_folder
 from fleet.workloads.deepracer.repair import LOCK, Format, eras_of, plan_repair
@@ -29,6 +30,8 @@ FRESH: Seconds = 60.0
 """A lock is waited for so long: behind it the trainer still writes the set's frozen graph."""
 GRAPH: Seconds = 5.0
 """So long it is waited for otherwise: 2019's trainer writes it when its lock is gone."""
+SPARE = 64 << 20
+"""Bytes of a disk that a set which is only looked at leaves free."""
 TEMPORARY = ".tmp-"
 """Begins the names that neither fleet nor a resume looks at."""
 BESIDE = ("model/model_metadata.json", "ip/hyperparameters.json")
@@ -71,8 +74,9 @@ def copy_repaired(
 ) -> ModelSet:
     """Lay set ``n`` of a prefix into an empty one, with its pointers repaired; the source stays as it is.
 
-    ``own``: a folder for what is on its way. ``era``: whose loader will read it. ``look`` sees the set's files before any
-    of them is there, and refuses them by raising. Raises NotFoundError.
+    ``own``: a folder for what is on its way, which has room for the set where it is looked at, else for its largest file.
+    ``era``: whose loader will read it. ``look`` sees the set's files before any of them is there, and refuses them by
+    raising. Raises NotFoundError.
     """
     listing = source.list()
     pointers = read_pointers(source, listing)
@@ -81,20 +85,41 @@ def copy_repaired(
         raise NotFoundError(f"{source.where} holds no whole set {n}")
     own.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=own) as passing:
-        names = {name: Path(passing, name.rpartition("/")[2]) for name in _names(found)}
-        for name, path in names.items():
-            source.fetch(name, path)
-        if look is not None:
-            look(Path(passing, found.stem))
+        together = _look_before(source, found, Path(passing), look) if look is not None else {}
         for name in _wanted(listing, found):
-            path = names.get(name, Path(passing, "beside"))
-            if name not in names:
+            path = together.get(name, Path(passing, "beside"))
+            if name not in together:
                 source.fetch(name, path)
             target.send(name, path)
             path.unlink()
     for name, data in pointers_alone(listing, found, pointers, era).items():
         target.write(name, data)
     return found
+
+
+def look_if_room(source: Prefix, n: int, own: Path, look: Look, tell: Callable[[str], None]) -> Look | None:
+    """``look``, unless a set has to be fetched for it and the disk has no room: that must keep nobody from using it.
+
+    Raises StoreError.
+    """
+    own.mkdir(parents=True, exist_ok=True)
+    size = max((one.size for one in whole_sets(source.list()) if one.n == n), default=0)
+    if isinstance(source, Folder) or shutil.disk_usage(own).free > size + SPARE:
+        return look
+    tell(f"the weights of set {n} are not looked at: {own} has no room for them")
+    return None
+
+
+def _look_before(source: Prefix, found: ModelSet, passing: Path, look: Look) -> dict[str, Path]:
+    """Show a set where it lies, if that is on this computer; else what was fetched of it, by its names."""
+    if isinstance(source, Folder):
+        look(source.path(f"{MODEL}{found.stem}"))
+        return {}
+    together = {name: passing / name.rpartition("/")[2] for name in _names(found)}
+    for name, path in together.items():
+        source.fetch(name, path)
+    look(passing / found.stem)
+    return together
 
 
 def keep(

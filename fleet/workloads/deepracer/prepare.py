@@ -15,7 +15,7 @@ from fleet.workloads.deepracer.engine_room import EngineRoom, has_gpu
 from fleet.workloads.deepracer.ground import Ground, Storage, look_alike, made_secret, runs_bucket
 from fleet.workloads.deepracer.history import History
 from fleet.workloads.deepracer.images import Device
-from fleet.workloads.deepracer.mirror import Look, copy_repaired
+from fleet.workloads.deepracer.mirror import Look, copy_repaired, look_if_room
 from fleet.workloads.deepracer.params import PARAMS, files_of
 from fleet.workloads.deepracer.place import Place, s3_endpoint
 from fleet.workloads.deepracer.prefix import Prefix, open_s3
@@ -104,7 +104,9 @@ class Preparation:
     def from_here(self, found: Found, source: Candidate | None) -> list[Candidate]:
         """A source and what is before it, newest first: as far as one cannot be used, the next is."""
         there = self._sets(found)
-        return there[there.index(source) :] if source in there else []
+        if source is None or source in there:
+            return there[there.index(source) :] if source is not None else []
+        return [source, *there]  # a place that is written meanwhile
 
     def _sets(self, found: Found) -> list[Candidate]:
         if found.sets or self.spec.pretrained is None:
@@ -155,13 +157,15 @@ class Preparation:
                 say(f"{error.message}: it is passed over")
                 doubted.append((wanted.pop(0), error))
             except StoreError as error:
+                tried.append(prefix)
                 failed += 1
                 if failed > 1:
                     wanted.pop(0)
                 if not wanted or failed == 2 + FURTHER:
+                    if any(isinstance(doubt, BrokenWeightsError) for _, doubt in doubted):
+                        break
                     raise
                 say(f"set {one.n} cannot be read: {error}")
-                tried.append(prefix)
         prefix = next_prefix(self.ground.run, self.ground.attempt, tried)
         return prefix, self._least_bad(doubted, prefix, storage) if doubted else None
 
@@ -178,6 +182,7 @@ class Preparation:
     def _copy(self, one: Candidate, prefix: str, storage: Storage, look: Look | None) -> None:
         lies = sources.opened(self.ground, storage, one)
         self._refuse_other_actions(lies)
+        look = look_if_room(lies, one.n, self.ground.own, look, say) if look is not None else None
         copy_repaired(lies, storage.open(prefix + FROM), one.n, self.ground.own, self.spec.stack, look)
 
     def _refuse_other_actions(self, source: Prefix) -> None:

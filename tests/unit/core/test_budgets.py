@@ -348,3 +348,11 @@ def test_what_is_long_over_is_added_up_once_however_many_machines_ask(monkeypatc
     changed = lives[0].model_copy(update={"attempts": {1: gone}})
     assert fleet_caps(state)[0].accounts(state, changed).going == tuple(lives[1:])
     assert whole_fleet(state.model_copy(update={"runs": {**runs, changed.run_id: changed}})).going == tuple(lives[1:])
+
+
+def test_what_disks_cost_follows_their_price_though_the_prices_are_kept_in_one_place() -> None:
+    one = run(attempt(volume=NewVolume(size_gb=100)))
+    accounts, prices = whole_fleet(FleetState(runs={one.run_id: one})), {offer().provider: Micros(80_000)}
+    before = accounts.disk_rate(Micros(0), prices)
+    prices[offer().provider] = Micros(160_000)
+    assert accounts.disk_rate(Micros(0), prices) == 2 * before > 0

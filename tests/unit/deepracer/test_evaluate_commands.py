@@ -171,6 +171,7 @@ def test_a_set_a_track_or_a_file_that_is_not_there_is_refused_before_anything_is
     [
         ({"resets": 1}, "^workload.evaluate: resets: the simulator refuses 1"),
         ({"budget": "5x"}, "^budget.run: '5x' is no amount of money"),
+        ({"max_duration": "soon", "infra": "aws"}, "^max_duration: 'soon' is no duration"),
         ({"infra": "azure"}, "^resources.infra: "),
         ({"name": "A name"}, "^name: "),
         ({"tracks": ("reinvent_bass",)}, "^the simulator has no track 'reinvent_bass'"),

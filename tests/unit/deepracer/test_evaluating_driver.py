@@ -210,6 +210,13 @@ def test_after_an_interruption_only_the_laps_that_are_missing_are_driven_with_th
     assert bench.kept().set == 10
 
 
+def test_who_is_asked_to_stop_as_a_tracks_last_lap_ends_begins_no_other_track(bench: Bench) -> None:
+    bench.on_up = bench.stop.ask
+    assert bench.live(one=[100, 50, 100], two=[100, 100, 100]) == driver.STOPPED
+    assert [place.laps.world for place in bench.started if place.laps is not None] == ["one"]
+    assert bench.kept().left(["one", "two"]) == ["two"]
+
+
 def test_a_run_that_died_before_it_handed_over_starts_nothing_again(bench: Bench) -> None:
     bench.live(one=[1, 2, 3], two=[4, 5, 6])
     (bench.workdir / "evaluation" / "evaluation.json").unlink()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from fleet.store.files import FileObjects
 from fleet.workloads.deepracer.analysis.opening import read_paths
 from fleet.workloads.deepracer.course import Course, Leg
 from fleet.workloads.deepracer.history import HISTORY, LARGE, MOST_PACKED, MOST_TRACES, PACKED, History
+from fleet.workloads.deepracer.prefix import open_folder
 from tests.unit.deepracer.test_metrics import entry, text
 from tests.unit.deepracer.test_read_records import csv, lay
 from tests.unit.store.saves import Volume, commit
@@ -128,3 +130,77 @@ def test_each_trace_is_sent_to_the_bucket_once(history: History, tmp_path: Path)
     assert keys[f"1/{name}"] == keys[f"2/{name}"]
     assert len(set(keys.values())) == 2
     assert sum(info.key.endswith(".gz") for info in store.list("")) == 2
+
+
+def test_in_a_hurry_only_those_go_along_that_went_before(history: History, tmp_path: Path) -> None:
+    trace(history, 0, csv(0))
+    history.lay_into(tmp_path / "1")
+    trace(history, 1, csv(1))
+    history.lay_into(tmp_path / "2", hurry=True)
+    assert carried(tmp_path / "2") == carried(tmp_path / "1") != []
+    History(history.folder).lay_into(tmp_path / "3")
+    assert len(carried(tmp_path / "3")) == 2
+
+
+def test_few_are_packed_at_a_time_the_newest_first(
+    history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        trace(history, number, csv(number))
+    monkeypatch.setattr("fleet.workloads.deepracer.history.MOST_ANEW", 2 * len(csv(0)))
+    went = []
+    for number in (1, 2, 3):
+        history.lay_into(tmp_path / str(number))
+        went.append([name.rpartition("/")[2][0] for name in carried(tmp_path / str(number))])
+    assert went == [["3", "4"], ["1", "2", "3", "4"], ["0", "1", "2", "3", "4"]]
+
+
+def test_a_trace_that_is_there_packed_and_unpacked_goes_once_and_leaves_kept_sets_as_they_are(
+    history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fleet.workloads.deepracer.history.MOST_TRACES", 1)
+    path = trace(history, 0, csv(0))
+    path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(b"another machine's"))
+    history.lay_into(tmp_path / "1")
+    (name,) = carried(tmp_path / "1")
+    assert gzip.decompress((tmp_path / "1" / HISTORY / name).read_bytes()).decode() == csv(0)
+    assert gzip.decompress(path.with_name(f"{path.name}.gz").read_bytes()) == b"another machine's"
+
+
+def test_a_trace_that_is_fetched_takes_the_place_of_a_packed_one(history: History, tmp_path: Path) -> None:
+    trace(history, 0, csv(0))
+    history.lay_into(tmp_path / "1")
+    other = History(tmp_path / "other" / HISTORY)
+    other.bring_back(tmp_path / "1")
+    other.take(PREFIX, open_folder(history.folder / PREFIX))
+    assert [path.name for path in (other.folder / PREFIX / "training-simtrace").iterdir()] == ["0-iteration.csv"]
+
+
+def test_a_full_disk_leaves_no_half_of_a_file(history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trace(history, 0, csv(0))
+    lay(history.folder, {f"{PREFIX}/metrics/TrainingMetrics.json": text([entry(1, 1)])})
+
+    def full(_source: Path, target: Path) -> None:
+        Path(target).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    def other_disk(*_: object) -> None:
+        raise OSError(18, "Invalid cross-device link")
+
+    history.lay_into(tmp_path / "0")
+    monkeypatch.setattr(os, "link", other_disk)
+    monkeypatch.setattr(shutil, "copy2", full)
+    history.lay_into(tmp_path / "1")
+    other = History(tmp_path / "other" / HISTORY)
+    other.bring_back(tmp_path / "0")
+    assert carried(tmp_path / "1") == []
+    assert [path for path in (tmp_path / "other").rglob("*") if path.is_file()] == []
+
+
+def test_what_cannot_be_read_keeps_nothing_else_from_going_along(history: History, tmp_path: Path) -> None:
+    trace(history, 0, csv(0))
+    (history.folder / PREFIX / "training-simtrace" / "1-iteration.csv").mkdir()
+    lay(history.folder, {f"{PREFIX}/metrics/TrainingMetrics.json": text([entry(1, 1)])})
+    (history.folder / PREFIX / "metrics" / "Another.json").mkdir()
+    history.lay_into(tmp_path / "1")
+    assert [name.rpartition("/")[2] for name in carried(tmp_path / "1")] == ["TrainingMetrics.json", "0-iteration.csv.gz"]

@@ -103,13 +103,14 @@ def test_graphs_of_sets_that_are_gone_go_but_for_a_named_and_a_coming_one() -> N
     assert gone(plan_prefix(seen, RULES)) == {"model/model_1.pb"}
 
 
-def test_of_traces_the_newest_iterations_of_each_folder_stay() -> None:
-    names = [f"{folder}training-simtrace/{n}-iteration.csv" for folder in ("", "1/") for n in range(120)]
+@pytest.mark.parametrize("packed", ["", ".gz"])
+def test_of_traces_the_newest_iterations_of_each_folder_stay(packed: str) -> None:
+    names = [f"{folder}training-simtrace/{n}-iteration.csv{packed}" for folder in ("", "1/") for n in range(120)]
     seen = Seen("p", dict.fromkeys(names, Stat(100, 0.0)), HOUR)
     actions = plan_prefix(seen, Rules(traces=50))
     assert [(action.kind, len(action.names), action.size) for action in actions] == [("trace", 70, 7000)] * 2
-    assert "training-simtrace/70-iteration.csv" not in gone(actions)
-    assert "1/training-simtrace/69-iteration.csv" in gone(actions)
+    assert f"training-simtrace/70-iteration.csv{packed}" not in gone(actions)
+    assert f"1/training-simtrace/69-iteration.csv{packed}" in gone(actions)
     assert not [name for name in gone(plan_prefix(seen, Rules(traces=1))) if "119-" in name]
 
 

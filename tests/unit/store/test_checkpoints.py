@@ -93,6 +93,21 @@ def test_a_file_that_lies_elsewhere_in_the_set_by_now_is_referenced_too(
     assert (tmp_path / "fresh" / "new").read_text() == "always the same"
 
 
+def test_what_lies_in_the_bucket_once_is_fetched_once_whatever_names_it_has(
+    store: FileObjects, volume: Volume, tmp_path: Path
+) -> None:
+    checkpoints = Checkpoints(store, RUN)
+    checkpoints.establish_base(1, 0.0)
+    first = commit(checkpoints, volume, 1, 10, one="the same")
+    (volume.folder / "deep").mkdir()
+    second = commit(checkpoints, volume, 1, 10, first, **{"deep/two": "the same"})
+    into = tmp_path / "fresh"
+    assert checkpoints.fetch(second, into) == sum(len(text) for text in ("the same", "state after 10"))
+    assert (into / "deep" / "two").read_text() == "the same"
+    (into / "one").write_text("training writes into it")
+    assert (into / "deep" / "two").read_text() == "the same"
+
+
 def test_the_volume_is_used_where_it_is_as_new_and_the_bucket_for_the_rest(
     store: FileObjects, volume: Volume, tmp_path: Path
 ) -> None:

@@ -190,6 +190,19 @@ def test_a_large_file_written_anew_with_the_same_bytes_is_not_sent_again(trainin
     assert second.files[1].key != first.files[1].key
 
 
+def test_a_large_file_that_lies_elsewhere_by_now_is_not_sent_again(training: Training, read: list[str]) -> None:
+    training.save("1-trace", LARGE_DATA)
+    first = training.commit()
+    training.save("2-trace", LARGE_DATA)
+    training.save("large", bytes(len(LARGE_DATA)))
+    second = training.commit()
+    assert first is not None
+    assert second is not None
+    keys = {file.path: file.key for file in second.files}
+    assert keys["1-trace"] == keys["2-trace"] == first.files[0].key
+    assert read == ["2-trace"]  # what is certainly new is still read only to be sent
+
+
 def test_after_a_restore_everything_is_compared_by_its_hash(training: Training, read: list[str]) -> None:
     training.save("large", LARGE_DATA)
     first = training.commit()

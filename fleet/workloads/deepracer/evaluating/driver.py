@@ -29,7 +29,7 @@ from fleet.workloads.deepracer.health import begin
 from fleet.workloads.deepracer.history import HISTORY, History
 from fleet.workloads.deepracer.leg import Stop
 from fleet.workloads.deepracer.listen import Listener
-from fleet.workloads.deepracer.mirror import commit, copy_repaired
+from fleet.workloads.deepracer.mirror import commit, copy_repaired, look_if_room
 from fleet.workloads.deepracer.params import evaluation_yaml
 from fleet.workloads.deepracer.place import Laps, Place
 from fleet.workloads.deepracer.prefix import Prefix
@@ -74,6 +74,8 @@ class Evaluator:
             chosen = self._chosen(model)
             storage = self._ready.open_storage()
             for track in self._results.left(self._wish.tracks):
+                if self._stop.is_asked():
+                    return STOPPED  # the laps of the track before were just complete
                 code = self._on(track, model, chosen, storage)
                 if code is not None:
                     return code
@@ -136,7 +138,8 @@ class Evaluator:
         place = replace(place, laps=Laps(track, laps, stamp))
         target = storage.open(name)
         own, stack = self._ground.own, self._spec.stack
-        copy_repaired(model, target, chosen.set.n, own, stack, lambda base: files_must_be_finite(base, say))
+        look = look_if_room(model, chosen.set.n, own, lambda base: files_must_be_finite(base, say), say)
+        copy_repaired(model, target, chosen.set.n, own, stack, look)
         metadata = self._text(model, METADATA, f"model/{METADATA}", METADATA)
         target.write(f"model/{METADATA}", metadata)
         if self._spec.stack == "today":
@@ -218,7 +221,7 @@ class Evaluator:
         def fill(making: Path) -> bool:
             making.mkdir()
             (making / RESULTS).write_bytes(self._results.data())
-            self._history.lay_into(making)
+            self._history.lay_into(making, hurry=self._stop.is_asked())
             return True
 
         if done > self._saved and commit(self._ground.checkpoints, done, fill):

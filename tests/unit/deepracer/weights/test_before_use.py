@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from fleet.workloads.deepracer import drive
+from fleet.model.errors import StoreError
+from fleet.workloads.deepracer import drive, leg, mirror
 from fleet.workloads.deepracer.engine_room import EngineRoom
 from fleet.workloads.deepracer.ground import Storage
 from fleet.workloads.deepracer.leg import Stop
 from fleet.workloads.deepracer.listen import Line
 from fleet.workloads.deepracer.prepare import Preparation
-from fleet.workloads.deepracer.resume import FROM
+from fleet.workloads.deepracer.resume import FROM, Candidate
 from fleet.workloads.deepracer.spec import HYPERPARAMETERS, METADATA, REWARD, DeepRacer
 from fleet.workloads.deepracer.steer import EndLeg
 from fleet.workloads.deepracer.weights.errors import NotFiniteError
 from tests.unit.deepracer.test_keeper import Scene
-from tests.unit.deepracer.test_leg import EPISODE, UPLOADED, Stage
+from tests.unit.deepracer.test_leg import EPISODE, UPLOADED, Stage, gone
 from tests.unit.deepracer.test_sources import World
-from tests.unit.deepracer.trainer import load
+from tests.unit.deepracer.trainer import Memory, load
 from tests.unit.deepracer.weights.bundling import DATA, become, lay, write
 
 
@@ -180,3 +182,90 @@ def test_a_training_without_a_sound_set_hands_nothing_over(
     driver, found = _driver(resume, monkeypatch), resume.world.find()
     assert driver._hand_over(found, cast(Storage, resume.world.bucket), found.sets[0]) == drive.FAILED
     assert "no set is sound" in capsys.readouterr().out
+
+
+def test_a_disk_without_room_for_a_look_hinders_no_resume(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    resume = Resume(tmp_path, n3="tf1")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=mirror.SPARE))
+    at_once: list[int] = []
+    real = Memory.fetch
+
+    def fetch(prefix: Memory, name: str, path: Path) -> None:
+        at_once.append(sum(one.is_file() for one in path.parent.iterdir()))
+        real(prefix, name, path)
+
+    monkeypatch.setattr(Memory, "fetch", fetch)
+    assert resume.begin() == (3, "3_Step-300.ckpt")
+    assert set(at_once) == {0}  # never more of it than a file
+    assert "has no room for them" in capsys.readouterr().out
+
+
+def test_where_what_is_before_a_broken_set_cannot_be_read_the_broken_one_is_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    resume = Resume(tmp_path, n3="broken")
+    real = Memory.fetch
+
+    def fetch(prefix: Memory, name: str, path: Path) -> None:
+        if "/3_Step" not in name and name.endswith(".index"):
+            raise StoreError("the disk has lost it")
+        real(prefix, name, path)
+
+    monkeypatch.setattr(Memory, "fetch", fetch)
+    assert resume.begin() == (3, "3_Step-300.ckpt")
+    assert "set 3 is tried nevertheless" in capsys.readouterr().out
+
+
+def test_a_source_that_its_place_lists_no_more_is_still_the_first_that_is_tried(tmp_path: Path) -> None:
+    resume = Resume(tmp_path)
+    ready = Preparation(DeepRacer(), resume.world.ground(), cast(EngineRoom, None), resume.world.history)
+    found = resume.world.find()
+    gone = Candidate("pretrained", "old", 9)
+    assert ready.from_here(found, gone) == [gone, *found.sets]
+    assert ready.from_here(found, None) == []
+
+
+def test_a_trainer_whose_sets_all_look_broken_is_not_left_without_checkpoints(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene = Scene(tmp_path)
+    scene.save(2)
+    become(scene.prefix, 1, "broken")
+    assert not scene.keeper.look()
+    for n in (2, 3):
+        scene.save()
+        become(scene.prefix, n, "broken")
+        assert scene.keeper.look()
+    assert not scene.keeper.nan
+    assert capsys.readouterr().out.count("it is kept nevertheless") == 2
+
+
+def test_a_machine_that_may_be_taken_keeps_a_set_as_it_is(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    trace = scene.volume / "history" / "r-1-1-1" / "training-simtrace" / "0-iteration.csv"
+    trace.parent.mkdir(parents=True)
+    trace.write_text("episode,steps\n")
+    scene.save(2)
+    become(scene.prefix, 1, "nan")
+    scene.keeper.press()
+    assert scene.keeper.look()
+    assert not list(scene.checkpoints.rglob("*.csv.gz"))
+
+
+@pytest.mark.parametrize("asked", ["to save", "to stop"])
+def test_who_is_asked_has_no_time_for_looks_and_traces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str) -> None:
+    stage = Stage(tmp_path, monkeypatch)
+    wishes = [asked == "to save"]
+    monkeypatch.setattr(leg, "save_requested", lambda: bool(wishes and wishes.pop()))
+
+    def saves_nan() -> None:
+        if asked == "to stop":
+            stage.stop.ask()
+        stage.leg.keeper.look()
+        stage.scene.save(2)
+        become(stage.scene.prefix, 1, "nan")
+
+    stage.plays(Line("trainer", EPISODE), saves_nan, Line("trainer", UPLOADED.format(1)), stage.stop.ask, gone("trainer", 0))
+    assert [path.name for path in stage.scene.checkpoints.iterdir()] == ["1"]
