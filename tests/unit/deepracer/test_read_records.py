@@ -119,6 +119,26 @@ def test_the_consoles_files_named_side_by_side_are_one_training() -> None:
     assert part.best_by == "progress"
 
 
+def test_metrics_of_several_trainings_named_side_by_side_count_one_after_the_other(tmp_path: Path) -> None:
+    first, second = [entry(number, number) for number in (1, 2, 3)], [entry(1, 1, at=70), entry(2, 1, at=80)]
+    for name, told in (("a", first), ("b", second)):
+        lay(tmp_path / name, {"metrics/TrainingMetrics.json": text(told)})
+    lay(tmp_path, {"robomaker.log": lines(0, begins=70)})
+    found = read(*(tmp_path / name / "metrics" / "TrainingMetrics.json" for name in ("a", "b")), tmp_path / "robomaker.log")
+    assert [len(part.episodes) for part in found.parts] == [3, 2]
+    assert [len(part.traces) for part in found.parts] == [0, 1]  # the log belongs to the last
+    assert (found.run.episodes, len(found.run.iterations)) == (5, 3)
+
+
+def test_downloads_of_several_trainings_in_one_folder_count_each_and_copies_once(tmp_path: Path) -> None:
+    first, second = [entry(number, number) for number in (1, 2, 3)], [entry(1, 1, at=70), entry(2, 1, at=80)]
+    lay(tmp_path / "downloads", {"training-20220611205309-abc.json": text(first),
+                                 "training-20230611205309-def.json": text(second[:1]),
+                                 "training-metrics.json": text(second)})  # fmt: skip
+    for named in ([tmp_path / "downloads"], sorted((tmp_path / "downloads").iterdir())):
+        assert [len(part.episodes) for part in read(*named).parts] == [3, 2]
+
+
 def test_workers_lie_beside_each_other_and_a_gap_between_them_is_said(tmp_path: Path) -> None:
     lay(tmp_path / "m", {f"{worker}/training-simtrace/0-iteration.csv": csv(0, 1) for worker in (0, 2)})
     lay(tmp_path / "m", {"metrics/TrainingMetrics_2.json": text([entry(1, 1), entry(2, 2)])})

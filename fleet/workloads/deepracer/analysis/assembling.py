@@ -39,18 +39,48 @@ def assembled(name: str, files: Iterable[Loaded], logs: Sequence[ReadLog]) -> tu
     """The parts of one folder, or of logs that were named together, in order; and what does not fit together."""
     files = list(files)
     runs = _runs(logs)
-    of_files = _of_files(name, files)
-    if not is_empty(of_files) or not runs:
-        # Files hold the last run only: a stack that is started again in the same prefix writes them anew.
-        last = runs.pop() if runs else PartRecord(name)
-        runs.append(replace(combined([of_files, last]), name=name))
+    of_files = [_of_files(name, own) for own in _each_run(files)]
+    last = of_files[-1]
+    if not is_empty(last) or not runs:
+        # Files hold the last runs only: a stack that is started again in the same prefix writes them anew.
+        kept = max(0, len(runs) - len(of_files))
+        beside = [PartRecord(name)] * (len(of_files) - len(runs)) + runs[kept:]
+        runs = runs[:kept] + [replace(combined(both), name=name) for both in zip(of_files, beside, strict=True)]
     elif len(runs) == 1:
-        runs = [replace(runs[0], name=name, setup=of_files.setup.over(runs[0].setup), best=of_files.best or runs[0].best)]
+        runs = [replace(runs[0], name=name, setup=last.setup.over(runs[0].setup), best=last.best or runs[0].best)]
     parts = tuple(one for one in _named_apart(runs) if not is_empty(one))
     problems = [said for one in files for said in one.problems] + [said for log in logs for said in log.read.problems]
     for part in parts:
         problems += _gaps(part)
     return parts, tuple(problems)
+
+
+def _each_run(files: Sequence[Loaded]) -> list[list[Loaded]]:
+    """Downloads of several trainings may lie side by side: other metrics of the same worker are another training's. What else
+    there is belongs to the last, but for what tells how all were set up.
+    """
+    turns: list[dict[int, Loaded]] = [{}]
+    for one in files:
+        if one.metrics is None or not one.metrics.episodes:
+            continue
+        worker = one.place.worker or 0
+        turn = next((turn for turn in turns if worker not in turn or _copies(turn[worker], one)), None)
+        if turn is None:
+            turns.append({worker: one})
+        elif worker not in turn or _count(turn[worker]) < _count(one):
+            turn[worker] = one
+    setups = [one for one in files if one.setup is not None]
+    others = [one for one in files if one.setup is None and one.metrics is None]
+    return [[*setups, *turn.values(), *(others if turn is turns[-1] else ())] for turn in turns]
+
+
+def _copies(one: Loaded, other: Loaded) -> bool:
+    """Metrics of the same training, though they may have been copied at another time."""
+    return bool(one.metrics and other.metrics and one.metrics.episodes[:1] == other.metrics.episodes[:1])
+
+
+def _count(one: Loaded) -> int:
+    return len(one.metrics.episodes) if one.metrics is not None else 0
 
 
 def combined(pieces: Sequence[PartRecord]) -> PartRecord:
