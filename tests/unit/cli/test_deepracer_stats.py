@@ -226,3 +226,11 @@ def test_a_run_elsewhere_is_read_from_its_bucket() -> None:
     answer = told("racer-1", "--details")
     assert answer["details"]["parts"] == ["racer-1-1-1"]
     assert [row["episodes"] for row in answer["per_iteration"]] == [4, 4]
+
+
+def test_metrics_without_an_episode_have_the_same_shape_and_name_nobody(tmp_path: Path) -> None:
+    (tmp_path / "TrainingMetrics.json").write_text('{"metrics": [], "version": 2.0}')
+    answer = told(str(tmp_path / "TrainingMetrics.json"))
+    assert answer.keys() == SHORT
+    assert (answer["episodes"], answer["best_lap_seconds"], answer["per_iteration"]) == (0, None, [])
+    assert "nobody has driven yet" in typed(str(tmp_path / "TrainingMetrics.json"))

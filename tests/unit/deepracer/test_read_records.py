@@ -269,7 +269,9 @@ def test_a_gzipped_log_is_a_log_whole_or_cut(tmp_path: Path) -> None:
     (tmp_path / "a.log.gz").write_bytes(packed)
     (tmp_path / "b.log.gz").write_bytes(packed[: len(packed) // 2])
     assert read(tmp_path / "a.log.gz").run.episodes == 400
-    assert 0 < read(tmp_path / "b.log.gz").run.episodes < 400
+    cut = read(tmp_path / "b.log.gz")
+    assert 0 < cut.run.episodes < 400
+    assert cut.problems[0] == "b.log.gz is cut off: what stands before the cut is read."
 
 
 def test_models_in_an_archive_are_not_unpacked(tmp_path: Path) -> None:
@@ -335,6 +337,22 @@ def test_metrics_of_an_evaluation_alone_are_its_trials(tmp_path: Path) -> None:
         (13.99, "In progress"),
         (13.944, "Lap complete"),
     ]
+
+
+@pytest.mark.parametrize("content", ["", text([])])
+def test_metrics_without_an_episode_are_a_training_that_has_not_begun_to_drive(tmp_path: Path, content: str) -> None:
+    lay(tmp_path / "m", {"metrics/TrainingMetrics.json": content})
+    for found in (read(tmp_path / "m"), read(tmp_path / "m" / "metrics" / "TrainingMetrics.json")):
+        assert (found.parts, found.awaited) == ((), True)
+
+
+def test_metrics_that_are_cut_are_read_up_to_the_cut(tmp_path: Path) -> None:
+    whole = text([entry(1, 1), entry(2, 2), entry(3, 1)])
+    for name in ("TrainingMetrics.json", "whatever.json"):
+        (tmp_path / name).write_text(whole[: whole.rindex("episode_status")])
+        found = read(tmp_path / name)
+        assert found.run.episodes == 2
+        assert found.problems == (f"{tmp_path / name} is cut off: what stands before the cut is read.",)
 
 
 @pytest.mark.parametrize("content", [json.dumps({"a": 1}), "no JSON"])

@@ -56,8 +56,9 @@ def assembled(name: str, files: Iterable[Loaded], logs: Sequence[ReadLog]) -> tu
 
 
 def _each_run(files: Sequence[Loaded]) -> list[list[Loaded]]:
-    """Downloads of several trainings may lie side by side: other metrics of the same worker are another training's. What else
-    there is belongs to the last, but for what tells how all were set up.
+    """Downloads of several trainings may lie side by side: other metrics of the same worker are another training's.
+
+    What else there is belongs to the last, but for what tells how all were set up.
     """
     turns: list[dict[int, Loaded]] = [{}]
     for one in files:

@@ -48,9 +48,9 @@ class Opened:
         return self._last, changed
 
     def read(self) -> Recording:
-        """All that is there now. Raises FleetError if that is nothing."""
+        """All that is there now. Raises FleetError if that is nothing; metrics that wait for their first episode are some."""
         found, _ = self.look()
-        if not found.parts:
+        if not found.parts and not found.awaited:
             why = f" ({'; '.join(found.problems[:3])})" if found.problems else ""
             raise FleetError(f"there is no record of a training in {self.where}{why}", WHAT)
         return found
@@ -180,4 +180,5 @@ def _together(where: str, told: Sequence[Recording]) -> Recording:
     for part in parts:
         names[part.name] = names.get(part.name, 0) + 1
         apart.append(replace(part, name=f"{part.name} ({names[part.name]})") if names[part.name] > 1 else part)
-    return placed(where, apart, None, problems, of_run=False)
+    awaited = any(recording.awaited for recording in told)
+    return replace(placed(where, apart, None, problems, of_run=False), awaited=awaited)
