@@ -191,6 +191,15 @@ def test_logs_of_all_workers_of_one_prefix_are_one_part_and_others_another(tmp_p
     assert (len(found.parts), found.run.episodes, found.run.lost) == (2, 7, ())
 
 
+def test_two_evaluations_in_one_log_and_in_logs_of_one_name_count_each(tmp_path: Path) -> None:
+    begins = "roslaunch deepracer_simulation_environment evaluation.launch\n"
+    first, second = (begins + "".join(lines(at, steps=steps) for at in (0, 1, 2)) for steps in (6, 9))
+    lay(tmp_path, {"both/a.log": first + second, "x/a.log": first, "y/a.log": second})
+    for named in ([tmp_path / "both" / "a.log"], [tmp_path / "x" / "a.log", tmp_path / "y" / "a.log"]):
+        (part,) = read(*named).parts
+        assert [int(trace.steps.drive[-1]) + 1 for trace in part.evaluation] == [3, 3]
+
+
 def test_a_rotated_log_is_read_from_its_oldest_file_on(tmp_path: Path) -> None:
     whole = lines(0) + lines(1) + lines(2)
     cut = len(whole) // 2 + 11

@@ -173,12 +173,13 @@ def _runs(logs: Sequence[ReadLog]) -> list[PartRecord]:
     counts: dict[tuple[str, int], int] = {}
     trainers: list[PartRecord] = []
     evaluations: list[PartRecord] = []
+    streams: dict[str, int] = {}
     for log in logs:
         for part in log.read.parts:
             if not part.traces:
                 (trainers if part.epochs or part.heard or part.saved else evaluations).append(part)
             elif not part.training:
-                evaluations.append(_with_stream(part, log.place))
+                evaluations.append(_with_stream(part, log.place, streams))
             else:
                 workers = [trace.worker for trace in part.training]
                 prefix = part.setup.prefix
@@ -201,8 +202,11 @@ def _first_worker(part: PartRecord) -> int:
     return min((trace.worker for trace in part.training), default=0 if part.evaluation else 1 << 20)
 
 
-def _with_stream(part: PartRecord, place: Place) -> PartRecord:
+def _with_stream(part: PartRecord, place: Place, seen: dict[str, int]) -> PartRecord:
+    """By its log's name; what a log holds of several evaluations, and logs of one name, are told apart."""
     stream = place.stream.rpartition("/")[2].removesuffix(".log")
+    turn = seen[stream] = seen.get(stream, 0) + 1
+    stream = f"{stream} ({turn})" if turn > 1 else stream
     return replace(part, traces=tuple(replace(trace, name=trace.name or stream) for trace in part.traces))
 
 

@@ -48,7 +48,7 @@ class Opened:
         return self._last, changed
 
     def read(self) -> Recording:
-        """All that is there now. Raises FleetError if that is nothing; metrics that wait for their first episode are some."""
+        """All that is there now. Raises FleetError if that is nothing; metrics without an episode yet are some."""
         found, _ = self.look()
         if not found.parts and not found.awaited:
             why = f" ({'; '.join(found.problems[:3])})" if found.problems else ""
