@@ -119,7 +119,11 @@ def _cuts(found: _ByWorker, rest: Rest, text: bytes) -> list[int]:
 def _start_before(rest: Rest, after: int, place: int) -> int:
     """The beginning of a run's own lines, between the last step of the run before and its own first."""
     between = rest.between(after, place)
-    begins = (at for line, at in zip(between.lines, between.places, strict=True) if any(mark in line for mark in STARTS))
+    begins = (
+        at
+        for line, at in zip(between.lines, between.places, strict=True)
+        if any(mark in line for mark in (*STARTS, *EVALUATES))
+    )
     return int(next(begins, place))
 
 
