@@ -12,7 +12,8 @@ from fleet.workloads.deepracer.analysis.loading import Loaded
 from fleet.workloads.deepracer.analysis.logs import LogRead, is_empty
 from fleet.workloads.deepracer.analysis.recording import PartRecord, Setup, Trace
 from fleet.workloads.deepracer.analysis.setups import per_worker
-from fleet.workloads.deepracer.analysis.steps import Steps, Whole, joined
+from fleet.workloads.deepracer.analysis.steps import Whole, joined
+from fleet.workloads.deepracer.analysis.uniting import as_one, each_once
 from fleet.workloads.deepracer.metrics import together
 from fleet.workloads.deepracer.signals import Signal
 
@@ -93,8 +94,8 @@ def combined(pieces: Sequence[PartRecord]) -> PartRecord:
             trouble.setdefault(signal.kind, signal)
         for trace in piece.traces:
             key = (trace.phase, trace.worker, trace.name if trace.phase == "evaluation" else "")
-            traces[key] = _united(traces[key], trace) if key in traces else trace
-    order = sorted(_each_once(traces.values()), key=lambda one: (one.phase == "evaluation", one.worker, one.name))
+            traces[key] = as_one(traces[key], trace) if key in traces else trace
+    order = sorted(each_once(traces.values()), key=lambda one: (one.phase == "evaluation", one.worker, one.name))
     return PartRecord(
         name=next((piece.name for piece in pieces if piece.name), ""),
         traces=tuple(order),
@@ -110,26 +111,6 @@ def combined(pieces: Sequence[PartRecord]) -> PartRecord:
         trouble=tuple(trouble.values()),
         setup=setup,
     )
-
-
-def _each_once(traces: Iterable[Trace]) -> list[Trace]:
-    """An evaluation's log and its file tell the same steps, under names that have little in common."""
-    found: list[Trace] = []
-    for trace in traces:
-        same = next((place for place, one in enumerate(found) if trace.phase == "evaluation" and _same(one, trace)), None)
-        if same is None:
-            found.append(trace)
-        else:
-            found[same] = replace(found[same], track=found[same].track or trace.track)
-    return found
-
-
-def _same(first: Trace, second: Trace) -> bool:
-    one, other = first.steps, second.steps
-    if first.phase != second.phase or len(one) != len(other) or not np.array_equal(one.number, other.number):
-        return False
-    # Logs have four digits, files all of them.
-    return bool(np.allclose(one.x, other.x, rtol=0, atol=1e-3) and np.allclose(one.y, other.y, rtol=0, atol=1e-3))
 
 
 def _of_files(name: str, files: Sequence[Loaded]) -> PartRecord:
@@ -208,38 +189,6 @@ def _with_stream(part: PartRecord, place: Place, seen: dict[str, int]) -> PartRe
     turn = seen[stream] = seen.get(stream, 0) + 1
     stream = f"{stream} ({turn})" if turn > 1 else stream
     return replace(part, traces=tuple(replace(trace, name=trace.name or stream) for trace in part.traces))
-
-
-def _united(first: Trace, second: Trace) -> Trace:
-    """Episode by episode from whichever holds more of it; iterations as the first one counts them."""
-    steps = united(first.steps, second.steps)
-    return replace(first, steps=steps, track=first.track or second.track)
-
-
-def united(first: Steps, second: Steps) -> Steps:
-    """The same worker's steps, recorded twice: each episode once."""
-    if not len(first) or not len(second):
-        return first if len(first) else second
-    mine, others = _counts(first), _counts(second)
-    common = sorted(mine.keys() & others.keys())
-    shift = 0
-    if common:
-        one = common[0]
-        shift = int(first.iteration[first.episode == one][0] - second.iteration[second.episode == one][0])
-    take_first = [episode for episode, count in mine.items() if count >= others.get(episode, 0)]
-    kept = first.take(np.isin(first.episode, take_first))
-    added = second.take(~np.isin(second.episode, take_first))
-    if not len(added):
-        return kept
-    both = joined([kept, replace(added, iteration=added.iteration + shift)])
-    order = np.lexsort((np.arange(len(both)), both.episode))
-    both = both.take(order)
-    return replace(both, drive=np.cumsum(np.r_[0, np.diff(both.drive) != 0]).astype(np.int64))
-
-
-def _counts(steps: Steps) -> dict[int, int]:
-    numbers, counts = np.unique(steps.episode, return_counts=True)
-    return dict(zip(numbers.tolist(), counts.tolist(), strict=True))
 
 
 def _named_apart(parts: Sequence[PartRecord]) -> list[PartRecord]:
