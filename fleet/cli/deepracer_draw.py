@@ -40,7 +40,7 @@ def draw(
     first, last = span_of(span)
     recording = open_recording(paths, bucket)
     analysis = analyse(recording, summed)
-    if not analysis.drives:
+    if not analysis.drives and not analysis.rows:
         raise FleetError(f"nobody has driven in {analysis.source}: there is nothing to draw", _nothing(analysis.problems))
     if span is not None:
         recording = only(recording, first, last)

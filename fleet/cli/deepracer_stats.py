@@ -161,6 +161,8 @@ def head(analysis: Analysis) -> list[str]:
 
 
 def _size(analysis: Analysis) -> str:
+    if not analysis.rows and not analysis.evaluation:
+        return "nobody has driven yet"
     if not analysis.rows:
         return f"no training, {_count(len(analysis.evaluation), 'evaluation episode')}"
     rows, workers = _count(len(analysis.rows), "iteration"), _count(analysis.workers, "worker")
@@ -213,7 +215,7 @@ def _cell(value: float | None, form: str, unit: str = "") -> str:
 
 def _driven(row: IterationRow, count: int) -> str:
     """A count of episodes; of those that only the trainer names nobody knows it."""
-    return f"{count}" if math.isfinite(row.mean_completion_percent) else ""
+    return f"{count}" if row.is_driven else ""
 
 
 def _details(analysis: Analysis) -> list[str]:

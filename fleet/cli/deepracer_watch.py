@@ -21,6 +21,7 @@ from fleet.cli.plain import plain
 from fleet.model.errors import FleetError
 from fleet.model.units import parse_duration
 from fleet.report.racing.facts import trouble_told
+from fleet.report.words import count
 from fleet.workloads.deepracer.analysis.scenery import Scenery
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ class _Lines:
         scene = watching.words()
         if self._next < 0:
             self._next = 0
-            self._say(f"{scene.analysis.source}: {len(scene.analysis.rows)} iterations up to now")
+            self._say(f"{scene.analysis.source}: {count(len(scene.analysis.rows), 'iteration')} up to now")
             self._next = max((row.iteration for row in scene.analysis.rows), default=0)
             if url:
                 self._say(f"page: {url}")

@@ -232,8 +232,10 @@ def translated(key: str, login: Callable[[], str] = lambda: CHECK) -> Iterator[N
         refused = _no_credentials(error, login)
         if refused is not None:
             raise refused from None
+        if "NoSuchBucket" in str(error):  # the answer to a listing
+            raise _no_bucket(error) from None
         hint = "Is the bucket's name right, and can it be reached?"
-        raise StoreError(f"{key!r}: {_first_line(error)}", hint) from None
+        raise StoreError(f"{repr(key) if key else 'the bucket'}: {_first_line(error)}", hint) from None
 
 
 @functools.cache

@@ -26,13 +26,15 @@ def title(scene: Scene) -> str:
 def lead(scene: Scene) -> str:
     """One sentence that says the most."""
     a = scene.analysis
-    if not a.drives:
+    if not a.drives and not a.rows:
         return "Nobody has driven yet." if not scene.ended else "Nobody drove."
-    if not a.training:
+    if not a.training and not a.rows:
         done = sum(one.is_lap for one in a.evaluation)
         return f"{count(len(a.evaluation), 'episode')} of evaluation, {count(done, 'whole lap')} among them."
     workers = f" by {count(a.workers, 'worker')}" if a.workers > 1 else ""
     driven = f"{count(a.episodes, 'episode')} in {count(len(a.rows), 'iteration')}{workers}"
+    if not a.training:
+        return f"{driven}; the trainer's log alone does not tell how far they came."
     if a.laps_completed:
         best = f", the best of {seconds(a.best_lap_seconds)}" if a.best_lap_seconds is not None else ""
         return f"{driven}, {count(a.laps_completed, 'whole lap')} among them{best}."
@@ -51,7 +53,8 @@ def facts(scene: Scene) -> list[tuple[str, str]]:
     last = a.rows[-1] if a.rows else None
     evaluated = next((row for row in reversed(a.rows) if row.evaluated_percent is not None), None)
     found = [("State", "ended" if scene.ended and not scene.state else scene.state)]
-    found += [("Iterations", f"{len(a.rows):,}"), ("Episodes", f"{a.episodes:,}"), ("Whole laps", f"{a.laps_completed:,}")]
+    found += [("Iterations", f"{len(a.rows):,}"), ("Episodes", f"{a.episodes:,}")]
+    found.append(("Whole laps", f"{a.laps_completed:,}" if a.drives or not a.rows else NOTHING))
     found.append(("Best lap", seconds(a.best_lap_seconds)))
     if last is not None:
         found.append(("Completion, newest", percent(last.mean_completion_percent, 0)))
@@ -121,11 +124,11 @@ def iteration_row(row: IterationRow, costs: Mapping[int, float]) -> dict[str, st
         "Episodes": f"{row.episodes:,}",
         "Reward": number(row.mean_reward),
         "Completion": percent(row.mean_completion_percent),
-        "Laps": str(row.laps),
+        "Laps": str(row.laps) if row.is_driven else NOTHING,
         "Best lap": seconds(row.best_lap_seconds),
         "Mean lap": seconds(row.mean_lap_seconds),
         "Spread": seconds(row.lap_spread_seconds),
-        "Off track": str(row.off_track),
+        "Off track": str(row.off_track) if row.is_driven else NOTHING,
         "Evaluated": percent(row.evaluated_percent),
         "Entropy": _digits(row.entropy, 3),
         "Loss": _digits(row.surrogate_loss, 4),

@@ -125,3 +125,13 @@ def test_without_matplotlib_a_picture_is_refused_and_a_page_drawn(folder: Path, 
     monkeypatch.setitem(sys.modules, "pandas", None)
     typed(LOG, "-f", "it.html")
     assert (folder / "it.html").exists()
+
+
+def test_of_a_trainers_log_alone_the_curves_are_drawn_and_no_laps_are_counted(folder: Path) -> None:
+    log = next(str(one) for one in data("console").iterdir() if one.suffix == ".log")
+    typed(log, "-f", "trainer.html")
+    text = (folder / "trainer.html").read_text(encoding="utf-8")
+    assert "567 episodes in 29 iterations; the trainer&#x27;s log alone does not tell how far they came." in text
+    assert "Entropy of the policy" in text
+    assert "Whole laps" not in text
+    assert "Off track" not in text

@@ -226,3 +226,20 @@ def test_a_run_elsewhere_is_read_from_its_bucket() -> None:
     answer = told("racer-1", "--details")
     assert answer["details"]["parts"] == ["racer-1-1-1"]
     assert [row["episodes"] for row in answer["per_iteration"]] == [4, 4]
+
+
+def test_metrics_without_an_episode_have_the_same_shape_and_name_nobody(tmp_path: Path) -> None:
+    (tmp_path / "TrainingMetrics.json").write_text('{"metrics": [], "version": 2.0}')
+    answer = told(str(tmp_path / "TrainingMetrics.json"))
+    assert answer.keys() == SHORT
+    assert (answer["episodes"], answer["best_lap_seconds"], answer["per_iteration"]) == (0, None, [])
+    assert "nobody has driven yet" in typed(str(tmp_path / "TrainingMetrics.json"))
+
+
+def test_rewards_that_are_no_numbers_among_others_are_a_finding_and_stop_nothing(tmp_path: Path) -> None:
+    log = "".join(lines(at, reward=float("nan") if at % 2 else 1.0 + at % 7) for at in range(300))
+    (tmp_path / "robomaker.log").write_text(log)
+    answer = told(str(tmp_path / "robomaker.log"))
+    assert (answer["episodes"], len(answer["per_iteration"])) == (300, 15)
+    assert answer["findings"][0]["code"] == "nan"
+    assert answer["findings"][0]["value"] == 150

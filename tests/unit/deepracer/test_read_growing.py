@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet.model.errors import NotFoundError
+from fleet.model.errors import FleetError, NotFoundError
 from fleet.workloads.deepracer.analysis.following import Follow, News
 from fleet.workloads.deepracer.analysis.opening import Opened, open_paths, read_paths
 from fleet.workloads.deepracer.analysis.readable import Entry, Here
@@ -253,3 +253,9 @@ def test_a_prefix_in_a_bucket_is_read_and_sees_nothing_of_its_neighbour(s3_url: 
     second = follow.poll()
     assert second is not None
     assert second.recording.run.episodes == 6
+
+
+@pytest.mark.usefixtures("s3_url")
+def test_a_bucket_that_is_not_there_is_said_by_its_name() -> None:
+    with pytest.raises(FleetError, match="there is no bucket 'not-there'"):
+        read_paths(["s3://not-there/racer-1"])

@@ -220,6 +220,23 @@ def test_many_programs_without_names_are_said_and_not_guessed() -> None:
     assert "several programs stand in it mixed" in read.problems[0]
 
 
+def test_two_formats_line_by_line_in_one_log_are_told_apart() -> None:
+    old = "".join(line.rsplit(",", 2)[0] + "\n" for at in range(8) for line in lines(at, steps=10).splitlines())
+    new = "".join(lines(at, steps=10) for at in range(8))
+    mixed = [line for pair in zip(new.splitlines(), old.splitlines(), strict=True) for line in pair]
+    read = read_log("\n".join([setup(), *mixed, ""]).encode(), "a.log")
+    assert [(part.name, counts(part)) for part in read.parts] == [("a.log (1)", [8]), ("a.log (2)", [8])]
+    assert read.problems == ("a.log: steps of 2 programs stand in it mixed: they are told apart by their formats.",)
+
+
+def test_few_lines_of_two_programs_of_one_format_are_not_guessed_either() -> None:
+    a, b = "".join(lines(at, steps=20) for at in range(3)), "".join(lines(at, steps=20) for at in range(3))
+    text = "\n".join(line for pair in zip(a.splitlines(), b.splitlines(), strict=True) for line in pair)
+    read = read_log(text.encode(), "a.log")
+    assert read.parts == ()
+    assert "several programs stand in it mixed" in read.problems[0]
+
+
 def test_lines_of_two_threads_that_changed_places_are_put_right() -> None:
     rows = (lines(0) + lines(1)).splitlines()
     rows[4], rows[5] = rows[5], rows[4]

@@ -119,6 +119,26 @@ def test_the_consoles_files_named_side_by_side_are_one_training() -> None:
     assert part.best_by == "progress"
 
 
+def test_metrics_of_several_trainings_named_side_by_side_count_one_after_the_other(tmp_path: Path) -> None:
+    first, second = [entry(number, number) for number in (1, 2, 3)], [entry(1, 1, at=70), entry(2, 1, at=80)]
+    for name, told in (("a", first), ("b", second)):
+        lay(tmp_path / name, {"metrics/TrainingMetrics.json": text(told)})
+    lay(tmp_path, {"robomaker.log": lines(0, begins=70)})
+    found = read(*(tmp_path / name / "metrics" / "TrainingMetrics.json" for name in ("a", "b")), tmp_path / "robomaker.log")
+    assert [len(part.episodes) for part in found.parts] == [3, 2]
+    assert [len(part.traces) for part in found.parts] == [0, 1]  # the log belongs to the last
+    assert (found.run.episodes, len(found.run.iterations)) == (5, 3)
+
+
+def test_downloads_of_several_trainings_in_one_folder_count_each_and_copies_once(tmp_path: Path) -> None:
+    first, second = [entry(number, number) for number in (1, 2, 3)], [entry(1, 1, at=70), entry(2, 1, at=80)]
+    lay(tmp_path / "downloads", {"training-20220611205309-abc.json": text(first),
+                                 "training-20230611205309-def.json": text(second[:1]),
+                                 "training-metrics.json": text(second)})  # fmt: skip
+    for named in ([tmp_path / "downloads"], sorted((tmp_path / "downloads").iterdir())):
+        assert [len(part.episodes) for part in read(*named).parts] == [3, 2]
+
+
 def test_workers_lie_beside_each_other_and_a_gap_between_them_is_said(tmp_path: Path) -> None:
     lay(tmp_path / "m", {f"{worker}/training-simtrace/0-iteration.csv": csv(0, 1) for worker in (0, 2)})
     lay(tmp_path / "m", {"metrics/TrainingMetrics_2.json": text([entry(1, 1), entry(2, 2)])})
@@ -169,6 +189,15 @@ def test_logs_of_all_workers_of_one_prefix_are_one_part_and_others_another(tmp_p
     assert list(drives(found).values()) == [[0, 0, 1], [0, 0, 1], [0]]
     assert [part.whole for part in found.parts] == [{0: 0, 1: 1}, {0: 2}]
     assert (len(found.parts), found.run.episodes, found.run.lost) == (2, 7, ())
+
+
+def test_two_evaluations_in_one_log_and_in_logs_of_one_name_count_each(tmp_path: Path) -> None:
+    begins = "roslaunch deepracer_simulation_environment evaluation.launch\n"
+    first, second = (begins + "".join(lines(at, steps=steps) for at in (0, 1, 2)) for steps in (6, 9))
+    lay(tmp_path, {"both/a.log": first + second, "x/a.log": first, "y/a.log": second})
+    for named in ([tmp_path / "both" / "a.log"], [tmp_path / "x" / "a.log", tmp_path / "y" / "a.log"]):
+        (part,) = read(*named).parts
+        assert [int(trace.steps.drive[-1]) + 1 for trace in part.evaluation] == [3, 3]
 
 
 def test_a_rotated_log_is_read_from_its_oldest_file_on(tmp_path: Path) -> None:
@@ -249,7 +278,9 @@ def test_a_gzipped_log_is_a_log_whole_or_cut(tmp_path: Path) -> None:
     (tmp_path / "a.log.gz").write_bytes(packed)
     (tmp_path / "b.log.gz").write_bytes(packed[: len(packed) // 2])
     assert read(tmp_path / "a.log.gz").run.episodes == 400
-    assert 0 < read(tmp_path / "b.log.gz").run.episodes < 400
+    cut = read(tmp_path / "b.log.gz")
+    assert 0 < cut.run.episodes < 400
+    assert cut.problems[0] == "b.log.gz is cut off: what stands before the cut is read."
 
 
 def test_models_in_an_archive_are_not_unpacked(tmp_path: Path) -> None:
@@ -315,6 +346,22 @@ def test_metrics_of_an_evaluation_alone_are_its_trials(tmp_path: Path) -> None:
         (13.99, "In progress"),
         (13.944, "Lap complete"),
     ]
+
+
+@pytest.mark.parametrize("content", ["", text([])])
+def test_metrics_without_an_episode_are_a_training_that_has_not_begun_to_drive(tmp_path: Path, content: str) -> None:
+    lay(tmp_path / "m", {"metrics/TrainingMetrics.json": content})
+    for found in (read(tmp_path / "m"), read(tmp_path / "m" / "metrics" / "TrainingMetrics.json")):
+        assert (found.parts, found.awaited) == ((), True)
+
+
+def test_metrics_that_are_cut_are_read_up_to_the_cut(tmp_path: Path) -> None:
+    whole = text([entry(1, 1), entry(2, 2), entry(3, 1)])
+    for name in ("TrainingMetrics.json", "whatever.json"):
+        (tmp_path / name).write_text(whole[: whole.rindex("episode_status")])
+        found = read(tmp_path / name)
+        assert found.run.episodes == 2
+        assert found.problems == (f"{tmp_path / name} is cut off: what stands before the cut is read.",)
 
 
 @pytest.mark.parametrize("content", [json.dumps({"a": 1}), "no JSON"])

@@ -12,7 +12,8 @@ from fleet.workloads.deepracer.analysis.loading import Loaded
 from fleet.workloads.deepracer.analysis.logs import LogRead, is_empty
 from fleet.workloads.deepracer.analysis.recording import PartRecord, Setup, Trace
 from fleet.workloads.deepracer.analysis.setups import per_worker
-from fleet.workloads.deepracer.analysis.steps import Steps, Whole, joined
+from fleet.workloads.deepracer.analysis.steps import Whole, joined
+from fleet.workloads.deepracer.analysis.uniting import as_one, each_once
 from fleet.workloads.deepracer.metrics import together
 from fleet.workloads.deepracer.signals import Signal
 
@@ -39,18 +40,49 @@ def assembled(name: str, files: Iterable[Loaded], logs: Sequence[ReadLog]) -> tu
     """The parts of one folder, or of logs that were named together, in order; and what does not fit together."""
     files = list(files)
     runs = _runs(logs)
-    of_files = _of_files(name, files)
-    if not is_empty(of_files) or not runs:
-        # Files hold the last run only: a stack that is started again in the same prefix writes them anew.
-        last = runs.pop() if runs else PartRecord(name)
-        runs.append(replace(combined([of_files, last]), name=name))
+    of_files = [_of_files(name, own) for own in _each_run(files)]
+    last = of_files[-1]
+    if not is_empty(last) or not runs:
+        # Files hold the last runs only: a stack that is started again in the same prefix writes them anew.
+        kept = max(0, len(runs) - len(of_files))
+        beside = [PartRecord(name)] * (len(of_files) - len(runs)) + runs[kept:]
+        runs = runs[:kept] + [replace(combined(both), name=name) for both in zip(of_files, beside, strict=True)]
     elif len(runs) == 1:
-        runs = [replace(runs[0], name=name, setup=of_files.setup.over(runs[0].setup), best=of_files.best or runs[0].best)]
+        runs = [replace(runs[0], name=name, setup=last.setup.over(runs[0].setup), best=last.best or runs[0].best)]
     parts = tuple(one for one in _named_apart(runs) if not is_empty(one))
     problems = [said for one in files for said in one.problems] + [said for log in logs for said in log.read.problems]
     for part in parts:
         problems += _gaps(part)
     return parts, tuple(problems)
+
+
+def _each_run(files: Sequence[Loaded]) -> list[list[Loaded]]:
+    """Downloads of several trainings may lie side by side: other metrics of the same worker are another training's.
+
+    What else there is belongs to the last, but for what tells how all were set up.
+    """
+    turns: list[dict[int, Loaded]] = [{}]
+    for one in files:
+        if one.metrics is None or not one.metrics.episodes:
+            continue
+        worker = one.place.worker or 0
+        turn = next((turn for turn in turns if worker not in turn or _copies(turn[worker], one)), None)
+        if turn is None:
+            turns.append({worker: one})
+        elif worker not in turn or _count(turn[worker]) < _count(one):
+            turn[worker] = one
+    setups = [one for one in files if one.setup is not None]
+    others = [one for one in files if one.setup is None and one.metrics is None]
+    return [[*setups, *turn.values(), *(others if turn is turns[-1] else ())] for turn in turns]
+
+
+def _copies(one: Loaded, other: Loaded) -> bool:
+    """Metrics of the same training, though they may have been copied at another time."""
+    return bool(one.metrics and other.metrics and one.metrics.episodes[:1] == other.metrics.episodes[:1])
+
+
+def _count(one: Loaded) -> int:
+    return len(one.metrics.episodes) if one.metrics is not None else 0
 
 
 def combined(pieces: Sequence[PartRecord]) -> PartRecord:
@@ -62,8 +94,8 @@ def combined(pieces: Sequence[PartRecord]) -> PartRecord:
             trouble.setdefault(signal.kind, signal)
         for trace in piece.traces:
             key = (trace.phase, trace.worker, trace.name if trace.phase == "evaluation" else "")
-            traces[key] = _united(traces[key], trace) if key in traces else trace
-    order = sorted(_each_once(traces.values()), key=lambda one: (one.phase == "evaluation", one.worker, one.name))
+            traces[key] = as_one(traces[key], trace) if key in traces else trace
+    order = sorted(each_once(traces.values()), key=lambda one: (one.phase == "evaluation", one.worker, one.name))
     return PartRecord(
         name=next((piece.name for piece in pieces if piece.name), ""),
         traces=tuple(order),
@@ -79,26 +111,6 @@ def combined(pieces: Sequence[PartRecord]) -> PartRecord:
         trouble=tuple(trouble.values()),
         setup=setup,
     )
-
-
-def _each_once(traces: Iterable[Trace]) -> list[Trace]:
-    """An evaluation's log and its file tell the same steps, under names that have little in common."""
-    found: list[Trace] = []
-    for trace in traces:
-        same = next((place for place, one in enumerate(found) if trace.phase == "evaluation" and _same(one, trace)), None)
-        if same is None:
-            found.append(trace)
-        else:
-            found[same] = replace(found[same], track=found[same].track or trace.track)
-    return found
-
-
-def _same(first: Trace, second: Trace) -> bool:
-    one, other = first.steps, second.steps
-    if first.phase != second.phase or len(one) != len(other) or not np.array_equal(one.number, other.number):
-        return False
-    # Logs have four digits, files all of them.
-    return bool(np.allclose(one.x, other.x, rtol=0, atol=1e-3) and np.allclose(one.y, other.y, rtol=0, atol=1e-3))
 
 
 def _of_files(name: str, files: Sequence[Loaded]) -> PartRecord:
@@ -142,12 +154,13 @@ def _runs(logs: Sequence[ReadLog]) -> list[PartRecord]:
     counts: dict[tuple[str, int], int] = {}
     trainers: list[PartRecord] = []
     evaluations: list[PartRecord] = []
+    streams: dict[str, int] = {}
     for log in logs:
         for part in log.read.parts:
             if not part.traces:
                 (trainers if part.epochs or part.heard or part.saved else evaluations).append(part)
             elif not part.training:
-                evaluations.append(_with_stream(part, log.place))
+                evaluations.append(_with_stream(part, log.place, streams))
             else:
                 workers = [trace.worker for trace in part.training]
                 prefix = part.setup.prefix
@@ -170,41 +183,12 @@ def _first_worker(part: PartRecord) -> int:
     return min((trace.worker for trace in part.training), default=0 if part.evaluation else 1 << 20)
 
 
-def _with_stream(part: PartRecord, place: Place) -> PartRecord:
+def _with_stream(part: PartRecord, place: Place, seen: dict[str, int]) -> PartRecord:
+    """By its log's name; what a log holds of several evaluations, and logs of one name, are told apart."""
     stream = place.stream.rpartition("/")[2].removesuffix(".log")
+    turn = seen[stream] = seen.get(stream, 0) + 1
+    stream = f"{stream} ({turn})" if turn > 1 else stream
     return replace(part, traces=tuple(replace(trace, name=trace.name or stream) for trace in part.traces))
-
-
-def _united(first: Trace, second: Trace) -> Trace:
-    """Episode by episode from whichever holds more of it; iterations as the first one counts them."""
-    steps = united(first.steps, second.steps)
-    return replace(first, steps=steps, track=first.track or second.track)
-
-
-def united(first: Steps, second: Steps) -> Steps:
-    """The same worker's steps, recorded twice: each episode once."""
-    if not len(first) or not len(second):
-        return first if len(first) else second
-    mine, others = _counts(first), _counts(second)
-    common = sorted(mine.keys() & others.keys())
-    shift = 0
-    if common:
-        one = common[0]
-        shift = int(first.iteration[first.episode == one][0] - second.iteration[second.episode == one][0])
-    take_first = [episode for episode, count in mine.items() if count >= others.get(episode, 0)]
-    kept = first.take(np.isin(first.episode, take_first))
-    added = second.take(~np.isin(second.episode, take_first))
-    if not len(added):
-        return kept
-    both = joined([kept, replace(added, iteration=added.iteration + shift)])
-    order = np.lexsort((np.arange(len(both)), both.episode))
-    both = both.take(order)
-    return replace(both, drive=np.cumsum(np.r_[0, np.diff(both.drive) != 0]).astype(np.int64))
-
-
-def _counts(steps: Steps) -> dict[int, int]:
-    numbers, counts = np.unique(steps.episode, return_counts=True)
-    return dict(zip(numbers.tolist(), counts.tolist(), strict=True))
 
 
 def _named_apart(parts: Sequence[PartRecord]) -> list[PartRecord]:

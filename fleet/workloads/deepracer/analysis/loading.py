@@ -35,6 +35,8 @@ class Loaded:
     setup: Setup | None = None
     best: int | None = None
     problems: tuple[str, ...] = ()
+    blank: bool = False
+    """Metrics in which no episode stands yet."""
 
 
 def load(name: str, place: Place, data: bytes) -> Loaded:
@@ -71,8 +73,11 @@ def _trace(name: str, place: Place, data: bytes, cut: tuple[str, ...]) -> Loaded
 
 def _metrics(name: str, place: Place, data: bytes, cut: tuple[str, ...]) -> Loaded:
     if not data.strip():
-        return Loaded(place, problems=(*cut, f"{name} is empty."))
+        return Loaded(place, problems=(*cut, f"{name} is empty."), blank=True)
     entries = _entries(data)
+    if entries is None and (mended := _closed(data)) is not None:
+        data, entries = mended, _entries(mended)
+        cut = (f"{name} is cut off: what stands before the cut is read.",)
     if place.kind == "evaluation-metrics" and not any("phase" in one for one in entries or ()):
         trials = tuple(one for each in entries or () if (one := _trial(each, place.stream)) is not None)
         missing = len(entries) - len(trials) if entries is not None else 0
@@ -81,7 +86,7 @@ def _metrics(name: str, place: Place, data: bytes, cut: tuple[str, ...]) -> Load
         return Loaded(place, trials=trials, problems=(*cut, *said))
     found = read_metrics(data, place.worker or 0)
     said = (f"{name}: {found.problem}.",) if found.problem else ()
-    return Loaded(place, metrics=found, problems=(*cut, *said))
+    return Loaded(place, metrics=found, problems=(*cut, *said), blank=entries == [])
 
 
 def _entries(data: bytes) -> list[Mapping[str, Any]] | None:
@@ -94,15 +99,29 @@ def _entries(data: bytes) -> list[Mapping[str, Any]] | None:
     return [one if isinstance(one, dict) else {} for one in found] if isinstance(found, list) else None
 
 
+def _closed(data: bytes) -> bytes | None:
+    """Metrics that were cut, as they are up to the last whole entry; None: they are something else."""
+    end = data.rfind(b"}")
+    mended = data[: end + 1] + b"]}"
+    return mended if end > 0 and _entries(mended) is not None else None
+
+
 def is_metrics(data: bytes) -> bool:
-    """Whether a file that nobody's name tells of holds metrics."""
-    return _entries(plain(unzipped(data)[0])) is not None
+    """Whether a file that nobody's name tells of holds metrics, be they cut."""
+    return _of_some_file(data) is not None
 
 
 def are_of_evaluation(data: bytes) -> bool:
     """Metrics of training say the phase of each episode, those of an evaluation do not."""
-    entries = _entries(plain(unzipped(data)[0]))
+    entries = _of_some_file(data)
     return entries is not None and bool(entries) and not any("phase" in one for one in entries)
+
+
+def _of_some_file(data: bytes) -> list[Mapping[str, Any]] | None:
+    data = plain(unzipped(data)[0])
+    entries = _entries(data)
+    mended = _closed(data) if entries is None else None
+    return _entries(mended) if mended is not None else entries
 
 
 def _trial(told: Mapping[str, Any], stream: str) -> Trial | None:

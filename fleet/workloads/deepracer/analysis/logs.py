@@ -9,7 +9,15 @@ import numpy as np
 
 from fleet.workloads.deepracer.analysis.log_text import EVALUATES, STARTS, LogText, Rest, by_worker, read_whole
 from fleet.workloads.deepracer.analysis.model import Phase
-from fleet.workloads.deepracer.analysis.numbering import MOST_RUNS, begun_anew, by_count, by_marks, in_order
+from fleet.workloads.deepracer.analysis.numbering import (
+    MOST_RUNS,
+    begun_anew,
+    by_count,
+    by_format,
+    by_marks,
+    in_order,
+    is_mixed,
+)
 from fleet.workloads.deepracer.analysis.recording import PartRecord, Setup, Trace
 from fleet.workloads.deepracer.analysis.setups import per_worker, setup_of, worker_in
 from fleet.workloads.deepracer.analysis.steps import Steps, Whole
@@ -20,6 +28,7 @@ _TRAINER_START = b"Training Worker Args"
 _TRAINED = (b"Training> Name", b"Training - Name")
 DEFAULT_EPISODES = 20
 """Per iteration, where no file and no log says: the stack's own default."""
+_MIXED = "steps of several programs stand in it mixed, without the programs' names: none are taken."
 _ByWorker = Mapping[int, tuple[Steps, Whole]]
 
 
@@ -44,24 +53,45 @@ def read_log(data: bytes, name: str = "", worker: int | None = None) -> LogRead:
 
 def parts_of(log: LogText, name: str = "", worker: int | None = None) -> LogRead:
     """What was read of a log up to now."""
-    found, rest = by_worker(log.steps()), log.rest
+    rest = log.rest
     text = rest.text
     own = worker_in(text)
     problems = (
         [f"{name}: {log.torn} torn or cut {'step is' if log.torn == 1 else 'steps are'} left out."] if log.torn else []
     )
-    cuts = _cuts(found, rest, text)
-    if len(cuts) > MOST_RUNS:
-        problems.append(f"{name}: steps of several programs stand in it mixed, without the programs' names: none are taken.")
-        found, cuts = {}, []
-    parts = []
-    for number, (begin, end) in enumerate(zip([0, *cuts], [*cuts, log.length + 1], strict=True)):
-        part = _part(rest.between(begin, end), begin, end, found, worker if own is None else own)
-        parts.append(replace(part, name=f"{name} ({number + 1})" if cuts else name))
+    told = _unmixed(by_worker(log.steps()), name, problems)
+    parts: list[PartRecord] = []
+    for turn, found in enumerate(told):
+        cuts = _cuts(found, rest, text)
+        if len(cuts) > MOST_RUNS:
+            problems.append(f"{name}: {_MIXED}")
+            found, cuts = {}, []
+        # What else is said in a log of several programs is told once, with the first.
+        own_rest, phase = (rest, None) if not turn else (Rest((), rest.places[:0]), _phase(text, setup_of(text)))
+        for begin, end in zip([0, *cuts], [*cuts, log.length + 1], strict=True):
+            parts.append(_part(own_rest.between(begin, end), begin, end, found, worker if own is None else own, phase))
     parts = [part for part in parts if not is_empty(part)] or (parts[:1] if text else [])
-    if len(parts) > 1:
+    if len(parts) > 1 and len(told) == 1:
         problems.append(f"{name}: episodes are counted from the beginning again: it is read as {len(parts)} runs.")
-    return LogRead(tuple(parts), tuple(problems), own)
+    named = (replace(part, name=f"{name} ({at + 1})" if len(parts) > 1 else name) for at, part in enumerate(parts))
+    return LogRead(tuple(named), tuple(problems), own)
+
+
+def _unmixed(found: _ByWorker, name: str, problems: list[str]) -> list[_ByWorker]:
+    """The steps of each program that wrote into the log without its name: told apart by their formats, or left out."""
+    if not any(is_mixed(steps) for steps, _ in found.values()):
+        return [found]
+    several: list[dict[int, tuple[Steps, Whole]]] = [{}, {}, {}]
+    for worker, (steps, places) in found.items():
+        for number, which in enumerate(by_format(steps)):
+            if which.any():
+                several[number][worker] = (steps.take(which), places[which])
+    apart = sorted(filter(None, several), key=lambda one: -sum(len(steps) for steps, _ in one.values()))
+    if any(is_mixed(steps) for one in apart for steps, _ in one.values()):
+        problems.append(f"{name}: {_MIXED}")
+        return [{}]
+    problems.append(f"{name}: steps of {len(apart)} programs stand in it mixed: they are told apart by their formats.")
+    return list(apart)
 
 
 def is_empty(part: PartRecord) -> bool:
@@ -89,7 +119,11 @@ def _cuts(found: _ByWorker, rest: Rest, text: bytes) -> list[int]:
 def _start_before(rest: Rest, after: int, place: int) -> int:
     """The beginning of a run's own lines, between the last step of the run before and its own first."""
     between = rest.between(after, place)
-    begins = (at for line, at in zip(between.lines, between.places, strict=True) if any(mark in line for mark in STARTS))
+    begins = (
+        at
+        for line, at in zip(between.lines, between.places, strict=True)
+        if any(mark in line for mark in (*STARTS, *EVALUATES))
+    )
     return int(next(begins, place))
 
 
@@ -100,11 +134,11 @@ def _phase(text: bytes, setup: Setup) -> Phase:
     return "evaluation" if any(mark in text for mark in EVALUATES) and not trains else "training"
 
 
-def _part(rest: Rest, begin: int, end: int, found: _ByWorker, worker: int | None) -> PartRecord:
-    """What stands in a stretch of the log."""
+def _part(rest: Rest, begin: int, end: int, found: _ByWorker, worker: int | None, known: Phase | None) -> PartRecord:
+    """What stands in a stretch of the log. ``known``: the phase, where its lines do not tell it."""
     text = rest.text
     setup, heard = setup_of(text), said(text)
-    phase = _phase(text, setup)
+    phase = known or _phase(text, setup)
     marks = rest.places_of(heard.marks)
     traces: list[Trace] = []
     last = begin

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -84,6 +85,11 @@ class IterationRow:
     """Mean completion of the evaluation that followed it."""
     evaluated_laps: int | None = None
     evaluated_best_lap_seconds: float | None = None
+
+    @property
+    def is_driven(self) -> bool:
+        """Whether anybody told how its episodes went: only then 0 laps are none."""
+        return math.isfinite(self.mean_completion_percent)
 
 
 @dataclass(frozen=True, slots=True)

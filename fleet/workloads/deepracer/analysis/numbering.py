@@ -15,6 +15,8 @@ FALSE_START = 2
 """Steps at most."""
 MOST_RUNS = 100
 """In one log: more are no runs, but programs that wrote between each other's lines."""
+BROKEN, BROKEN_LEAST = 0.1, 20
+"""Of a log's steps, and how many: more that do not follow the one before are of programs that wrote between each other's."""
 
 
 def begun_anew(steps: Steps, phase: Phase) -> Whole:
@@ -42,6 +44,21 @@ def _falls(episode: Whole, number: Whole, phase: Phase) -> Truths:
     if phase == "training":
         falls |= first & (now == highest) & (number[1:] <= number[:-1])
     return np.asarray(falls, np.bool_)
+
+
+def is_mixed(steps: Steps) -> bool:
+    """Whether steps of several programs stand in each other's way."""
+    if len(steps) < BROKEN_LEAST:
+        return False
+    follows = (np.diff(steps.episode) == 0) & (np.diff(steps.number) == 1)
+    broken = int((~follows & (steps.number[1:] > FIRST)).sum())
+    return broken > max(BROKEN_LEAST, BROKEN * len(steps))
+
+
+def by_format(steps: Steps) -> list[Truths]:
+    """Which steps are of 2019, which of the years that told of pauses, and which of those that tell the time too."""
+    old, clocked = np.isnan(steps.pause), ~np.isnan(steps.wall)
+    return [old, ~old & ~clocked, ~old & clocked]
 
 
 def in_order(steps: Steps, places: Whole) -> tuple[Steps, Whole]:

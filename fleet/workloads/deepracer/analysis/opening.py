@@ -48,9 +48,9 @@ class Opened:
         return self._last, changed
 
     def read(self) -> Recording:
-        """All that is there now. Raises FleetError if that is nothing."""
+        """All that is there now. Raises FleetError if that is nothing; metrics without an episode yet are some."""
         found, _ = self.look()
-        if not found.parts:
+        if not found.parts and not found.awaited:
             why = f" ({'; '.join(found.problems[:3])})" if found.problems else ""
             raise FleetError(f"there is no record of a training in {self.where}{why}", WHAT)
         return found
@@ -103,30 +103,53 @@ def _is_plain_file(path: Path) -> bool:
 
 def _of_files(paths: Sequence[str], *, grows: bool) -> Reader:
     """Files that were named one by one: what a name does not tell, the bytes do."""
-    known = {path: _place_of_file(path) for path in paths}
+    roots = _roots({path: _place_of_file(path) for path in paths})
 
     def sort(entries: Mapping[str, Entry]) -> Mapping[str, Mapping[str, Place]]:
-        return {"": {path: place for path, place in known.items() if path in entries}}
+        there = {root: {path: place for path, place in own.items() if path in entries} for root, own in roots.items()}
+        return {root: own for root, own in there.items() if own}
 
     name = PurePosixPath(paths[0]).name if len(paths) == 1 else "the files"
     return Reader(Files(paths), name, grows=grows, sort=sort, shown=lambda path: PurePosixPath(path).name)
 
 
+def _roots(known: Mapping[str, Place]) -> dict[str, dict[str, Place]]:
+    """All of one training, and folders do not count, unless two of them hold what a training has once: then they are
+    several, in the order in which they were named, and what lies in neither of them belongs to the last.
+    """
+    seen: dict[tuple[object, ...], str] = {}
+    apart: dict[str, None] = {}
+    for place in known.values():
+        if place.kind in ("metrics", "training"):
+            other = seen.setdefault((place.kind, place.worker or 0, place.number), place.root)
+            if other != place.root:
+                apart |= {other: None, place.root: None}
+    if not apart:
+        return {"": {path: replace(place, root="") for path, place in known.items()}}
+    found: dict[str, dict[str, Place]] = {
+        root: {} for root in dict.fromkeys(one.root for one in known.values()) if root in apart
+    }
+    for path, place in known.items():
+        root = place.root if place.root in apart else list(found)[-1]
+        found[root][path] = replace(place, root=root)
+    return found
+
+
 def _place_of_file(path: str) -> Place:
-    """All of one training: folders do not count."""
-    name = PurePosixPath(path).name
+    """With the folder of its training, as far as its path tells."""
+    name, folder = PurePosixPath(path).name, str(PurePosixPath(path).parent)
     found = place_of(path) or place_of(name)
     if found is not None and found.kind != "log":
-        return replace(found, root="")
+        return found
     if found is None and name.endswith((".json", ".json.gz")):
         data = Files([path]).read(path)
         if is_metrics(data):
             kind = "evaluation-metrics" if are_of_evaluation(data) else "metrics"
-            return Place(kind, "", 0, stream=name.partition(".")[0])  # type: ignore[arg-type]
+            return Place(kind, folder, 0, stream=name.partition(".")[0])  # type: ignore[arg-type]
         raise FleetError(f"{path} holds no metrics of a training", WHAT)
     if found is None and name.endswith((".csv", ".csv.gz")):
-        return Place("training", "", 0)
-    return replace(found, root="") if found is not None else Place("log", "", None, stream=path)
+        return Place("training", folder, 0)
+    return found if found is not None else Place("log", folder, None, stream=path)
 
 
 def _below_history(entries: Mapping[str, Entry]) -> Mapping[str, Mapping[str, Place]]:
@@ -157,4 +180,5 @@ def _together(where: str, told: Sequence[Recording]) -> Recording:
     for part in parts:
         names[part.name] = names.get(part.name, 0) + 1
         apart.append(replace(part, name=f"{part.name} ({names[part.name]})") if names[part.name] > 1 else part)
-    return placed(where, apart, None, problems, of_run=False)
+    awaited = any(recording.awaited for recording in told)
+    return replace(placed(where, apart, None, problems, of_run=False), awaited=awaited)

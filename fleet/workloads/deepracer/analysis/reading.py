@@ -39,6 +39,8 @@ class _Log:
     known: bytes = b""
     """The last that was read of it."""
     ended: bool = False
+    cut: tuple[str, ...] = ()
+    """Names of its packed files that are cut off."""
 
 
 @dataclass
@@ -102,7 +104,8 @@ class Reader:
             found = [(root, self._made[root]) for root in roots]
             parts = [part for _, made in found for part in made.parts]
             problems = [*self._unseen(), *(said for _, made in found for said in made.problems), *self._gone]
-            self._told = placed(self._place.where, parts, noted, problems, of_run=self._of_run)
+            told = placed(self._place.where, parts, noted, problems, of_run=self._of_run)
+            self._told = replace(told, awaited=any(loaded.blank for _, loaded in self._files.values()))
         names = tuple(part.name for root in changed for part in self._made[root].parts)
         return self._told, names
 
@@ -158,7 +161,9 @@ class Reader:
                 for name in ordered:
                     data = self._place.read(name)
                     log.known, log.offset = data[-KNOWN:], len(data)
-                    log.text.feed(unzipped(data)[0])
+                    plain, whole = unzipped(data)
+                    log.cut += () if whole else (name,)
+                    log.text.feed(plain)
             else:
                 log.text.feed(added)
                 log.known, log.offset = (log.known + added)[-KNOWN:], log.offset + len(added)
@@ -191,6 +196,8 @@ class Reader:
         places = {place.stream: place for place in own.values() if place.kind == "log"}
         read = [ReadLog(places[stem], parts_of(log.text, self._shown(stem), places[stem].worker)) for stem, log in logs]
         parts, problems = assembled(root or self._name, [loaded for _, (_, loaded) in files], read)
+        cut = (f"{self._shown(name)} is cut off: what stands before the cut is read." for _, log in logs for name in log.cut)
+        problems = (*cut, *problems)
         parts = tuple(replace(part, setup=part.setup.over(self._setup)) for part in parts)
         self._made[root] = _Part(tokens, parts, problems)
         return True

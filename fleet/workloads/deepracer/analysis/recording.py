@@ -173,6 +173,8 @@ class Recording:
     """US dollars of the run up to now; None: it is no run of fleet's."""
     seconds: float | None = None
     """Real seconds that machines trained, by fleet's journal; None: it is no run of fleet's."""
+    awaited: bool = False
+    """Metrics are there in which no episode stands yet: it is a training, of which nothing is told up to now."""
 
     @property
     def workers(self) -> int:

@@ -62,7 +62,8 @@ def level_of(values: Sequence[float]) -> float:
 
 
 def error_of(values: Sequence[float]) -> float:
-    """The standard error of their mean; 0 for a single one."""
+    """The standard error of the mean of those that are numbers; 0 for a single one."""
+    values = told(values)
     return stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
 
 
