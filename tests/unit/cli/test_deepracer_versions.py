@@ -383,12 +383,12 @@ def test_a_set_that_was_on_its_way_when_a_clone_was_killed_goes_with_the_next(
     pid = os.fork()
     if pid == 0:
         monkeypatch.setattr("tempfile.tempdir", str(passing))
-        monkeypatch.setattr("fleet.workloads.deepracer.mirror._wanted", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+        monkeypatch.setattr("fleet.workloads.deepracer.folder.Folder.send", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
         typed("clone", "shanghai-1")
         os._exit(0)
     assert os.WIFSIGNALED(os.waitpid(pid, 0)[1])
     assert digests(passing) == {}
-    assert len(list(Path().glob(".making-*/.tmp-set/*/10_Step-5.ckpt.index"))) == 1
+    assert list(Path().glob(".making-*/.tmp-set/*/*"))
     typed("clone", "shanghai-1")
     assert sorted(path.name for path in Path().iterdir()) == ["shanghai-1", "shanghai-2"]
     assert ".tmp-set" not in {path.name for path in Path("shanghai-2").iterdir()}
