@@ -43,6 +43,7 @@ SETS = ("3_Step-30.ckpt", "10_Step-99.ckpt")
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("FLEET_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COLUMNS", "200")  # a narrow terminal is spared columns
     yield tmp_path / "home"
     CHOSEN.as_json = False
 
