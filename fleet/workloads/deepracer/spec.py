@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -48,6 +49,17 @@ class Until(Frozen):
     """Training time, over the whole run, without boots."""
 
 
+_WORLD = re.compile(r"\w[\w.+-]{0,99}", re.ASCII)
+
+
+def _worlds(names: tuple[str, ...]) -> tuple[str, ...]:
+    """They become parts of files' names on the machine."""
+    for name in names:
+        if _WORLD.fullmatch(name) is None:
+            raise ValueError(f"{name[:100]!r} is no name of a world: letters, digits, _, -, . and + (reinvent_base)")
+    return names
+
+
 def _each_once(worlds: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(worlds))
 
@@ -55,7 +67,9 @@ def _each_once(worlds: tuple[str, ...]) -> tuple[str, ...]:
 class Evaluate(Frozen):
     """Instead of training: laps with the model that ``pretrained`` names, on one track after another."""
 
-    tracks: Annotated[tuple[str, ...], Field(min_length=1, max_length=16), AfterValidator(_each_once)]
+    tracks: Annotated[
+        tuple[str, ...], Field(min_length=1, max_length=16), AfterValidator(_worlds), AfterValidator(_each_once)
+    ]
     """Names of worlds."""
     laps: int = Field(default=5, ge=1, le=1000)
     """On each track."""
@@ -83,7 +97,7 @@ class DeepRacer(Frozen):
     """``workload: {kind: deepracer, …}``."""
 
     kind: Literal["deepracer"] = "deepracer"
-    tracks: tuple[str, ...] = Field(default=("reinvent_base",), min_length=1, max_length=16)
+    tracks: Annotated[tuple[str, ...], Field(min_length=1, max_length=16), AfterValidator(_worlds)] = ("reinvent_base",)
     """Names of worlds; simulator workers take them in turn."""
     race: Literal["TIME_TRIAL", "OBJECT_AVOIDANCE", "HEAD_TO_BOT"] = "TIME_TRIAL"
     stack: Annotated[Literal["today", "2019"], BeforeValidator(_in_quotes)] = "today"

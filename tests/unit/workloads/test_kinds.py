@@ -96,3 +96,10 @@ def test_numbers_that_may_mean_something_else_are_told_with_what_to_write(tmp_pa
         "fleet.yaml:5:21: workload.until.duration: 8 has no unit; write 8m or 8h",
         "fleet.yaml:7:19: workload.env.RTF_OVERRIDE: 1.1 is no text; put it in quotes",
     ]
+
+
+@pytest.mark.parametrize("line", ["tracks: [../x]", "evaluate: {tracks: [a/b]}", 'tracks: [""]'])
+def test_a_track_that_is_no_name_is_told_with_its_place(tmp_path: Path, line: str) -> None:
+    (found,) = told(tmp_path, f"  kind: deepracer\n  pretrained: x\n  {line}\n")
+    assert found.startswith("fleet.yaml:6:")
+    assert "is no name of a world" in found
