@@ -21,7 +21,7 @@ from fleet.model.errors import FleetError
 from fleet.model.jobfile import parse_job
 from fleet.store.glance import glance
 from fleet.store.workdir import JOB_FILE
-from fleet.workloads.deepracer.chosen import Chosen, parse_wanted
+from fleet.workloads.deepracer.chosen import Chosen, NoSetError, Wanted, parse_wanted
 from fleet.workloads.deepracer.findings import Finding
 from fleet.workloads.deepracer.folder import Folder
 from fleet.workloads.deepracer.versions.appearing import appearing
@@ -63,7 +63,7 @@ def clone(
     with tempfile.TemporaryDirectory(prefix="fleet-clone-") as passing:
         own = Path(passing)
         source = gather(open_model(text, bucket), text, own, warn)
-        chosen = source.choose(wanted) if wanted is not None else None
+        chosen = _chosen(source, wanted) if wanted is not None else None
         target, version = _target(name, into, source, warn)
         _must_lie_outside(target, source)
         made = _drafted(source, version, settings, target, goes_on=chosen is not None)
@@ -76,6 +76,15 @@ def clone(
     if as_json:
         emit(_object(made, lineage, target, warnings))
     return 0
+
+
+def _chosen(source: Gathered, wanted: Wanted) -> Chosen:
+    """Raises FleetError; of a model that never trained it says how its files are had without a set."""
+    try:
+        return source.choose(wanted)
+    except NoSetError as error:
+        hint = f"{error.hint} With `--from nothing` the clone begins anew, with these files."
+        raise FleetError(error.message, hint) from None
 
 
 def _make(target: Path, made: Draft, chosen: Chosen | None, note: str | None, warn: Callable[[str], None]) -> Lineage:

@@ -22,6 +22,10 @@ SHOWN = 8
 """Runs of numbers that a message names: the newest."""
 
 
+class NoSetError(FleetError):
+    """A model has no whole set, or none yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class Best:
     """Which set evaluations call the best."""
@@ -76,7 +80,7 @@ def choose(prefix: Prefix, wanted: Wanted) -> Chosen:
     pointers = read_pointers(prefix, listing)
     there = usable(listing, pointers)
     if not there:
-        raise FleetError(f"{prefix.where} holds no whole set of a model{_partial(listing)}", _mend(prefix, listing))
+        raise NoSetError(f"{prefix.where} holds no whole set of a model{_partial(listing)}", _mend(prefix, listing))
     if wanted == "best":
         best = _best(prefix, listing, pointers, there)
         found = _of_number(prefix, listing, there, best.n, best.words)

@@ -489,6 +489,15 @@ def test_a_run_that_is_cloned_from_within_its_jobs_folder_gets_its_clone_beside_
     assert digests(folder / "racer") == before
 
 
+def test_of_a_model_that_never_trained_it_is_said_how_its_files_are_cloned(folder: Path) -> None:
+    job("example")
+    with pytest.raises(FleetError) as caught:
+        told("clone", "example", "osaka-1")
+    assert "holds no whole set" in caught.value.message
+    assert "--from nothing" in (caught.value.hint or "")
+    assert told("clone", "example", "osaka-1", "--from", "nothing")["checkpoint"] is None
+
+
 def test_a_name_that_a_run_has_already_is_said(run: Controller, model: Path) -> None:
     assert any("there is a run racer already" in one for one in told("clone", "shanghai-1", "new/racer")["warnings"])
     assert told("clone", "racer", "--into", "elsewhere")["version"] == "racer-1"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +17,7 @@ from fleet.workloads.deepracer.analysis.numbering import in_order, without_false
 from fleet.workloads.deepracer.analysis.recording import Setup, Trial
 from fleet.workloads.deepracer.analysis.setups import setup_of_files
 from fleet.workloads.deepracer.analysis.steps import Steps
+from fleet.workloads.deepracer.evaluating.results import trial_of
 from fleet.workloads.deepracer.metrics import Metrics, read_metrics
 from fleet.workloads.deepracer.pointers import JSON, parse_pointers
 from fleet.workloads.deepracer.sets import parse_stem
@@ -125,26 +125,20 @@ def _of_some_file(data: bytes) -> list[Mapping[str, Any]] | None:
 
 
 def _trial(told: Mapping[str, Any], stream: str) -> Trial | None:
-    try:
-        return Trial(
-            stream=stream,
-            number=int(_number(told, "trial")),
-            progress=_number(told, "completion_percentage"),
-            seconds=_number(told, "elapsed_time_in_milliseconds") / 1000,
-            status=str(told.get("episode_status", "")),
-            off_track=int(_number(told, "off_track_count", 0)),
-            crashed=int(_number(told, "crash_count", 0)),
-            resets=int(_number(told, "reset_count", 0)),
-        )
-    except (KeyError, TypeError, ValueError, OverflowError):
+    """None: it is not whole, or does not say which it is."""
+    one = trial_of(told, 0)
+    if one is None or one.number < 1:
         return None
-
-
-def _number(told: Mapping[str, Any], key: str, absent: float | None = None) -> float:
-    value = float(told[key] if absent is None else told.get(key, absent))
-    if not math.isfinite(value):
-        raise ValueError(f"{key} is {value}")
-    return value
+    return Trial(
+        stream=stream,
+        number=one.number,
+        progress=one.progress,
+        seconds=one.seconds,
+        status=one.status,
+        off_track=one.off_track,
+        crashed=one.crashes,
+        resets=one.resets,
+    )
 
 
 def _params(data: bytes) -> Setup:
