@@ -325,6 +325,21 @@ def test_a_run_that_never_had_a_machine_waits_for_one_like_those_before_it_of_it
     assert waits_for_budget(state, elsewhere, 100.0, BILLING) is None
 
 
+def test_a_new_run_says_that_it_waits_behind_those_that_have_the_money() -> None:
+    """The first of its name, while another's machine may spend all that the day has."""
+    ahead = run(attempt(lease_until=30_000.0)).model_copy(update={"run_id": "r-0", "name": "other"})
+    cost = 30_000 * 900_000 // 3600
+    waiting = run(resources={"infra": "sim"}).model_copy(update={"name": "first"})
+    state = _fleet(day=cost).model_copy(update={"runs": {"r-0": ahead, "r-1": waiting}})
+    found = waits_for_budget(state, waiting, 100.0, BILLING)
+    assert isinstance(found, Later)
+    assert "is spoken for by the machines that run" in found.reason
+    plenty = state.model_copy(update={"budget": _fleet(day=2 * cost).budget})
+    assert waits_for_budget(plenty, waiting, 100.0, BILLING) is None
+    of_another_kind = run(resources={"infra": "sim", "instance_type": "other"})
+    assert waits_for_budget(state, of_another_kind, 100.0, BILLING) is None  # what that costs, nobody has seen
+
+
 def test_what_is_long_over_is_added_up_once_however_many_machines_ask(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tick of a fleet with thousands of runs must not go through all of them for each day of each lease."""
     gone = attempt(phase="gone", ended_at=3600.0, ended_by="itself")
