@@ -41,6 +41,8 @@ WIDE: tuple[Seconds, ...] = (500.0, 1800.0)
 QUIETS: tuple[Seconds, ...] = (300.0, 1200.0, 2400.0)
 SELDOM: tuple[Seconds, ...] = (2400.0, 3600.0)
 """How often they look at least."""
+ZONES = ("UTC", "America/New_York")
+"""In which a fleet's days are counted."""
 LONG = 200
 """Hours from which on a world is a large one: its runs and its weather last longer, its controllers come by now and then."""
 
@@ -112,8 +114,22 @@ class Explorer:
         own = random.Random(f"{self.world.seed}/budget")
         if own.random() < 0.3:
             now, each = self.world.clock(), own.choice([3_000_000, 8_000_000])  # a day, for each run that there may be
-            capped = BudgetSet(at=now, day=each * self.most, month=None, time_zone=own.choice(["UTC", "America/New_York"]))
-            self.user.record([capped])
+            zone = own.choice(ZONES)
+            self.user.record([BudgetSet(at=now, day=each * self.most, month=None, time_zone=zone)])
+            if own.random() < 0.5:
+                self.world.at(own.expovariate(1 / 1.5) * 86_400, lambda: self.change_the_budget(own, zone))
+
+    def change_the_budget(self, own: random.Random, zone: str) -> None:
+        """The user gives the fleet more money for a day, or less, or as much as it likes, or moves to another time zone."""
+        if self.over:
+            return
+        zone = own.choice(ZONES) if own.random() < 0.2 else zone
+        each = own.choice([500_000, 1_000_000, 2_000_000, 3_000_000, None])
+        day = each * self.most if each is not None else None
+        self.world.says("user", f"lets the fleet spend {day} micro-dollars a day, in {zone}")
+        self.user.catch_up()
+        self.user.record([BudgetSet(at=self.world.clock(), day=day, month=None, time_zone=zone)])
+        self.world.at(own.expovariate(1 / 1.5) * 86_400, lambda: self.change_the_budget(own, zone))
 
     def _result(self, seconds: float) -> Result:
         world = self.world
@@ -139,6 +155,11 @@ class Explorer:
         for laptop in world.laptops:
             laptop.cut_off_until = laptop.asleep_until = 0.0
         self.somebody_watches()
+        budget = self.user.state.budget
+        if budget is not None and budget.day is not None and budget.day < 3_000_000 * self.most:
+            self.user.record(
+                [BudgetSet(at=world.clock(), day=3_000_000 * self.most, month=None, time_zone=budget.time_zone)]
+            )
         until = world.clock() + HEALING_HOURS * 3600
         while world.clock() < until and not world.laws.violations:
             world.live(3600)
@@ -310,7 +331,9 @@ class Explorer:
         """The user lets a run go on."""
         ended = [r for r in self.user.state.runs.values() if r.outcome in ("stopped", "failed", "over-budget")]
         if ended and live_run(self.user.state, (run := self.chance.choice(ended)).name) is None:
-            resume_run(self.user, run.run_id)
+            own = random.Random(f"{self.world.seed}/resume/{run.run_id}/{len(run.breaks)}")  # apart, as for the budgets
+            more = run.job.budget.run if run.outcome == "over-budget" and own.random() < 0.6 else None
+            resume_run(self.user, run.run_id, budget=more * own.choice([2, 5]) if more is not None else None)
 
     def note(self) -> None:
         """The user writes something down."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
-from fleet.core.state import RunState
+from fleet.core.state import FleetState, RunState
+from fleet.model import events as ev
 from fleet.model.base import Micros, Seconds
 from fleet.model.calendar import Span, day_of, month_of
 from tests.simulation.chaos import invoice
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from tests.simulation.chaos.laws import Laws
 
 LAW = "no day and no month passes its budget"
+HEARD_WITHIN: Seconds = 86_400
+"""After the user gave a fleet less, or another time zone: somebody comes by, and every machine hears of its new lease."""
 
 
 class Budgets(Part):
@@ -23,23 +26,38 @@ class Budgets(Part):
 
     def __init__(self, laws: Laws) -> None:
         super().__init__(laws)
+        self._judged_from: Seconds = 0.0
+        """Of the whole fleet, days that begin earlier had another cap when their money was spent."""
+
+    def recorded(self, entry: dict[str, Any], before: FleetState, events: Sequence[ev.Event]) -> None:
+        for event in events:
+            had = before.budget
+            if isinstance(event, ev.BudgetSet) and (event.day is not None or event.month is not None) and before.runs:
+                less = had is None or had.time_zone != event.time_zone or _less(event.day, had.day)
+                if less or (had is not None and _less(event.month, had.month)):
+                    self._judged_from = self.world.clock() + HEARD_WITHIN
 
     def look_around(self) -> None:
         state = self.laws.state
         for run in state.runs.values():
             own = run.job.budget
             if (own.day is not None or own.month is not None) and not run.over:
-                self._judge(run.run_id, own.day, own.month, own.time_zone or "UTC", [run])
+                self._judge(run.run_id, own.day, own.month, own.time_zone or "UTC", [run], 0.0)
         whole = state.budget
         if whole is not None:
-            self._judge("the fleet", whole.day, whole.month, whole.time_zone, state.runs.values())
+            everyone, since = state.runs.values(), self._judged_from
+            self._judge("the fleet", whole.day, whole.month, whole.time_zone, everyone, since)
 
-    def _judge(self, who: str, day: Micros | None, month: Micros | None, zone: str, runs: Iterable[RunState]) -> None:
+    def _judge(
+        self, who: str, day: Micros | None, month: Micros | None, zone: str, runs: Iterable[RunState], since: Seconds
+    ) -> None:
         runs, now = list(runs), self.world.clock()
         for cap, of in ((day, day_of), (month, month_of)):
             if cap is not None:
                 present = of(now, zone)
                 for span in (present, of(present.start - 1, zone)):
+                    if span.start < since:
+                        continue
                     billed, slack = self._billed(runs, span)
                     if billed > cap + slack:
                         self.laws.broken(LAW, f"{who}: {billed} of {cap} micro-dollars from {span.start:.0f} on")
@@ -70,3 +88,8 @@ class Budgets(Part):
     def _lived(self, made: SimInstance, span: Span, now: Seconds) -> bool:
         ended = made.ended_at(now)
         return span.shared(made.launched_at, ended if ended is not None else now) > 0
+
+
+def _less(now: Micros | None, before: Micros | None) -> bool:
+    """Whether a cap allows less than the one before it; None: there is none."""
+    return now is not None and (before is None or now < before)
