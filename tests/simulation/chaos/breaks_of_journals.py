@@ -11,6 +11,7 @@ import pytest
 from fleet.boot.request import launch_request
 from fleet.control.act import Effects
 from fleet.control.controller import Controller
+from fleet.control.runs import add_note
 from fleet.core import actions as do
 from fleet.core.facts import facts
 from fleet.core.fold import fold
@@ -110,6 +111,22 @@ def sends_when_it_wakes(seed: int) -> list[str]:
         return made.violations
 
 
+def not_upgraded(seed: int) -> list[str]:
+    """Nobody is there but a controller of an older fleet, which does not know what the user's newer one writes."""
+    with scene(seed, laptops=0) as made:
+        made.world.laptop(older_than="note-added")
+        run_id = made.begin(steps=30)
+        made.reaches(made.trains(run_id))
+        made.user.catch_up()
+        add_note(made.user, run_id, "written by a newer fleet")
+        made.world.laws.healthy_since = None
+        made.world.live(3 * HOUR)
+        made.world.laptop()
+        made.world.laws.healthy_since = made.world.clock()
+        made.rest()
+        return made.violations
+
+
 # --- what is broken
 
 
@@ -195,6 +212,11 @@ def gives_up_quietly(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(launching, "_decide", decide)
 
 
+def goes_on_anyway(patch: pytest.MonkeyPatch) -> None:
+    """What it does not know it leaves out, and works with the rest."""
+    patch.setattr(Controller, "read_only", property(lambda _self: "", lambda _self, _why: None), raising=False)
+
+
 INTENTION = "nothing is launched without a recorded intention"
 TOKEN = "a token names one request"
 
@@ -223,6 +245,10 @@ MUTANTS = (
     Mutant(
         "launch-sent-late", "a launch that slept before it was sent is not sent", sends_late,
         "no stale plan is acted on", sends_when_it_wakes,
+    ),
+    Mutant(
+        "older-goes-on", "a controller that meets an event it does not know only reads from then on", goes_on_anyway,
+        "who does not know what stands in the journal writes nothing more", not_upgraded,
     ),
     Mutant(
         "gives-up-quietly", "a run goes on, or names what it waits for", gives_up_quietly,

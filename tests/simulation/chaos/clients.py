@@ -19,6 +19,7 @@ from fleet.model.errors import FleetError
 from fleet.store.journal import Journal
 from tests.agent.fakes import DirectLane
 from tests.simulation.chaos.bucket import ClientObjects
+from tests.simulation.chaos.older import Older, unknown_to
 from tests.simulation.chaos.provider import ClientProvider
 from tests.simulation.chaos.training import Training
 
@@ -59,6 +60,11 @@ class Laptop:
     must_end: Seconds = math.inf
     """When whoever runs it kills it, whatever it does."""
 
+    @property
+    def older(self) -> str:
+        """The type of event that its fleet, an older one, does not know; empty: it is of today."""
+        return unknown_to(self.name)
+
     def worried(self) -> bool:
         """Something is overdue. A controller believes in silence only if it was there: who looks once in ten minutes takes
         itself for suspended meanwhile, as a laptop would be. So one stays awake, as real ones do."""
@@ -88,7 +94,9 @@ class Laptop:
         objects = ClientObjects(world.bucket, world, self)
         clouds = {word: ClientProvider(cloud, world, self) for word, cloud in world.providers(self).items()}
         journal = Journal(objects, world.fleet_id, by=self.name, version="0", nonce=world.nonce)
-        made = Controller(objects, journal, world.fleet_id, clouds)
+        made = (Older if self.older else Controller)(objects, journal, world.fleet_id, clouds)
+        if isinstance(made, Older):
+            made.unknown = self.older
         made.load()
         return made
 
@@ -114,7 +122,7 @@ class Laptop:
         if tick.events or acted:
             self.world.news(self)
             return self.soon()
-        if self is self.world.laptops[0] and self.worried():
+        if self is next((one for one in self.world.laptops if not one.older), None) and self.worried():
             return self.world.chance.uniform(20, 50)
         return self.quiet * self.world.chance.uniform(0.5, 1.0)
 

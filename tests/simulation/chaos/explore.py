@@ -29,6 +29,7 @@ from tests.simulation.chaos.coarse import coarse_tables
 from tests.simulation.chaos.faults import Storm
 from tests.simulation.chaos.kinds import SIM, Kind
 from tests.simulation.chaos.laws import ALIVE
+from tests.simulation.chaos.older import USERS_WORDS
 from tests.simulation.chaos.training import model_after
 from tests.simulation.chaos.world import Luck, World
 
@@ -74,7 +75,7 @@ class Explorer:
         manners = self.world.cloud.manners
         self.world.cloud.manners = replace(manners, spot_quota=60, on_demand_quota=60, volume_quota=200)
         self.chance, self.hours, self.most = self.world.chance, hours, runs
-        self.count = 0
+        self.count = self.came = 0
         self.stopped: set[str] = set()
         self.hurt: set[str] = set()
         """Runs whose training or machine was made to fail for good."""
@@ -176,6 +177,16 @@ class Explorer:
         """Those that are there from the beginning."""
         for _ in range(self.chance.randint(1, 3)):
             self.world.laptop()
+        self.maybe_an_older_one(0.2)
+
+    def maybe_an_older_one(self, share: float) -> bool:
+        """Somebody has not upgraded fleet: their controller works until it meets what it does not know."""
+        self.came += 1
+        own = random.Random(f"{self.world.seed}/older/{self.came}")  # apart, so that everything else is drawn as ever
+        if own.random() >= share:
+            return False
+        self.world.laptop(older_than=own.choice(USERS_WORDS))
+        return True
 
     def somebody_watches(self) -> None:
         """The one that sees to it that all comes to its end."""
@@ -223,7 +234,8 @@ class Explorer:
     def hourly(self) -> None:
         """The laws look around."""
         world = self.world
-        awake = [c for c in world.laptops if c.asleep_until <= world.clock() and c.cut_off_until <= world.clock()]
+        now, of_today = world.clock(), [c for c in world.laptops if not c.older]
+        awake = [c for c in of_today if c.asleep_until <= now and c.cut_off_until <= now]
         if self.storm.on or not awake:
             world.laws.healthy_since = None
         elif world.laws.healthy_since is None:
@@ -358,7 +370,8 @@ class Explorer:
 
     def new_laptop(self) -> None:
         """A controller is started."""
-        if len(self.world.laptops) < 4:
+        of_today = [laptop for laptop in self.world.laptops if not laptop.older]
+        if len(of_today) < 4 and not (len(self.world.laptops) < 6 and self.maybe_an_older_one(0.15)):
             self.world.laptop()
 
     def nobody_watches(self) -> None:

@@ -12,6 +12,7 @@ from fleet.model import layout
 from fleet.model.base import canonical_json
 from tests.simulation.chaos.bucket import kind_of
 from tests.simulation.chaos.more_laws import Part
+from tests.simulation.chaos.older import unknown_to
 
 if TYPE_CHECKING:
     from tests.simulation.chaos.laws import Laws
@@ -25,6 +26,8 @@ class Journals(Part):
     def __init__(self, laws: Laws) -> None:
         super().__init__(laws)
         self._words: set[tuple[str, bytes]] = set()
+        self._types: set[str] = set()
+        """Of the events that stand in it."""
 
     def replaced(self, key: str) -> None:
         if kind_of(key) in EXCLUSIVE:
@@ -34,6 +37,11 @@ class Journals(Part):
         """Whoever takes its own write for another's says everything twice."""
         if int(entry["n"]) != before.head + 1:
             self.laws.broken("an entry of the journal stands as it was written", f"{entry['n']} after {before.head}")
+        if unknown_to(str(entry["by"])) in self._types:
+            self.laws.broken(
+                "who does not know what stands in the journal writes nothing more", f"{entry['n']} by {entry['by']}"
+            )
+        self._types.update(event.type for event in events)
         for raw in entry["events"]:
             word = (str(entry["by"]), hashlib.sha256(canonical_json(raw)).digest())
             if word in self._words:

@@ -31,6 +31,7 @@ from tests.simulation.chaos.clients import Killed, Laptop, Machine
 from tests.simulation.chaos.faults import Calm, Chaos, Fault
 from tests.simulation.chaos.kinds import SIM, Kind
 from tests.simulation.chaos.laws import Laws
+from tests.simulation.chaos.older import PREFIX
 
 if TYPE_CHECKING:
     from tests.simulation.chaos.function import Function
@@ -132,11 +133,10 @@ class World:
 
     # --- those who act
 
-    def laptop(self) -> Laptop:
-        """One more controller, awake from now on."""
-        made = Laptop(
-            self, f"c{len(self.laptops) + 1}", pace=self.chance.choice(self.paces), quiet=self.chance.choice(self.quiets)
-        )
+    def laptop(self, older_than: str = "") -> Laptop:
+        """One more controller, awake from now on; an older one does not know a type of event."""
+        name = PREFIX + older_than if older_than else f"c{len(self.laptops) + 1}"
+        made = Laptop(self, name, pace=self.chance.choice(self.paces), quiet=self.chance.choice(self.quiets))
         self.laptops.append(made)
         self._push(self.clock(), made)
         return made
