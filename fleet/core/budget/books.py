@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import inf
-from typing import cast
+from typing import TypeAlias, cast
 
 from fleet.core.allowed import bid, providers_of
 from fleet.core.costs import HOURS_PER_MONTH, disk_price, run_cost_in
@@ -20,6 +20,10 @@ _LONGEST_UNSEEN: Seconds = 2 * 3600
 """A machine that ended unseen lived on for half an hour at most: after that a run that is over costs nothing more."""
 
 
+_Bound: TypeAlias = tuple[tuple[str, int], Seconds, Micros]
+"""A live machine: its run and attempt, when it ends without another word, and the highest hourly price it can come to."""
+
+
 @dataclass(slots=True)
 class Accounts:
     """Runs whose money counts together, sorted once however many leases of a tick ask: most of a fleet's are long over."""
@@ -29,6 +33,7 @@ class Accounts:
     """Those that have a machine or a disk."""
     _spent: tuple[Seconds, Mapping[str, Billing], dict[Span, Micros]] | None = None
     _disks: tuple[Micros, Mapping[str, Micros], int] | None = None
+    _machines: tuple[Seconds, list[_Bound]] | None = None
 
     def __post_init__(self) -> None:
         self.going = tuple(run for run in self.runs if _last_cost(run) == inf)
@@ -41,6 +46,18 @@ class Accounts:
         if span not in found:
             found[span] = sum(_spent(run, span, now, billing) for run in self.runs)
         return found[span]
+
+    def machines(self, now: Seconds) -> list[_Bound]:
+        """Every live machine that has a lease. Worked out once a tick: each lease of a fleet with a cap asks for all."""
+        if self._machines is None or self._machines[0] != now:
+            bound = [
+                ((run.run_id, attempt.number), ends_by(attempt, pace_for(run, attempt)), _worst(run, attempt))
+                for run in self.going
+                for attempt in run.live_attempts
+                if attempt.lease_until is not None
+            ]
+            self._machines = (now, bound)
+        return self._machines[1]
 
     def disk_rate(self, volume_price: Micros, disk_prices: Mapping[str, Micros]) -> int:
         """Micro-dollars per month of the disks that there are, and of those that are being made."""
@@ -89,11 +106,9 @@ class Books:
     def machines(self, span: Span) -> Micros:
         """What live machines may spend in the rest of a span, at the highest prices that they can come to."""
         total = 0.0
-        for run in self.accounts.going:
-            for attempt in run.live_attempts:
-                if attempt.lease_until is not None and (run.run_id, attempt.number) != self.besides:
-                    pace = pace_for(run, attempt)
-                    total += span.shared(self.now, ends_by(attempt, pace)) * _worst(run, attempt)
+        for key, until, price in self.accounts.machines(self.now):
+            if key != self.besides:
+                total += span.shared(self.now, until) * price
         return _up(total / 3600)
 
     def disks(self, span: Span) -> Micros:

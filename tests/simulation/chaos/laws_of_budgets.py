@@ -28,6 +28,8 @@ class Budgets(Part):
         super().__init__(laws)
         self._judged_from: Seconds = 0.0
         """Of the whole fleet, days that begin earlier had another cap when their money was spent."""
+        self._run_of: dict[str, str] = {}
+        """Instance → the run of this fleet that it is for; empty: of another."""
 
     def recorded(self, entry: dict[str, Any], before: FleetState, events: Sequence[ev.Event]) -> None:
         for event in events:
@@ -82,8 +84,10 @@ class Budgets(Part):
         return total, slack
 
     def _ours(self, made: SimInstance, names: set[str]) -> bool:
-        tags = made.request.tags
-        return tags.get("fleet") == self.world.fleet_id and tags.get("run") in names
+        if made.instance_id not in self._run_of:
+            tags = made.request.tags
+            self._run_of[made.instance_id] = tags.get("run", "") if tags.get("fleet") == self.world.fleet_id else ""
+        return self._run_of[made.instance_id] in names
 
     def _lived(self, made: SimInstance, span: Span, now: Seconds) -> bool:
         ended = made.ended_at(now)
