@@ -18,7 +18,7 @@ from fleet.core.plan.volumes import KEEP
 from fleet.core.state import AttemptState, FleetState, RunState
 from fleet.core.upcast import decode
 from fleet.model import events as ev
-from fleet.model.base import Seconds
+from fleet.model.base import Micros, Seconds
 from fleet.model.cloud import Billing, InstanceState
 from fleet.model.documents import Base, CheckpointRef, Manifest
 from fleet.providers.sim.things import SimInstance
@@ -288,7 +288,11 @@ class Laws:
             self.broken("what nobody owns is collected", f"{made.instance_id} since {(now - since) / 3600:.1f} h")
 
     def check_budget(self, run: RunState) -> None:
-        """Not passed by more than a minute of the machines that run. Once none does, the disk is kept as the user said."""
+        """Not passed by more than a minute of the machines that run. Once none does, the disk is kept as the user said.
+
+        A machine that never came up heard of no lease and powers nothing off: it ends once somebody looks, so that what it
+        costs beyond its lease counts from then on.
+        """
         cloud, now = self.world.cloud, self.world.clock()
         spent = slack = 0
         last = 0.0
@@ -296,6 +300,7 @@ class Laws:
             if made.request.tags.get("run") == run.run_id and made.request.tags.get("fleet") == self.world.fleet_id:
                 spent += invoice.machine_by_the_hour(cloud, made)
                 slack += made.offer.on_demand_price // 60 if made.ended_by is None else 0
+                slack += self.never_told(made)
                 last = max(last, made.ended_at(now) or now)
         for record in run.volumes.values():
             disk = cloud.volumes.get(record.volume_id)
@@ -304,6 +309,17 @@ class Laws:
         assert run.job.budget.run is not None
         if spent > run.job.budget.run + slack:
             self.broken("a budget is not passed", f"run {run.run_id}: {spent} of {run.job.budget.run} micro-dollars")
+
+    def never_told(self, made: SimInstance) -> Micros:
+        """What a machine that never came up cost beyond its lease: it powers nothing off, so that it goes on until the cloud
+        gives it up or somebody looks, who then has so much time for it."""
+        run = self.state.runs.get(made.request.tags.get("run", ""))
+        attempt = run.attempts.get(int(made.request.tags["attempt"])) if run is not None else None
+        until = attempt.lease_until if attempt is not None else None
+        if until is None or made.state.since(InstanceState.RUNNING) is not None:
+            return 0
+        most = until + COLLECTED_WITHIN + 2 * self.world.seldom
+        return invoice.machine_by_the_hour(self.world.cloud, made, until, most)
 
     def check_ledger(self, run: RunState) -> None:
         """What fleet says a run cost is what the cloud bills: machines whose end was seen, and every disk."""

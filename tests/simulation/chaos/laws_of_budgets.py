@@ -73,6 +73,7 @@ class Budgets(Part):
             return 0, 0
         total = sum(invoice.machine_by_the_hour(cloud, one, span.start, span.end) for one in made)
         slack = sum(one.offer.on_demand_price // 60 for one in made if one.ended_by is None) + len(made)
+        slack += sum(self.laws.never_told(one) for one in made)
         for run in runs:
             for record in run.volumes.values():
                 disk = cloud.volumes.get(record.volume_id)
