@@ -17,6 +17,7 @@ from fleet.core.state import AttemptState, RunState, VolumeRecord
 from fleet.model.base import Micros, Seconds
 from fleet.model.cloud import Billing, Market, Offer, PriceSince
 from fleet.model.job import Resources
+from fleet.model.units import format_duration, format_money
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,11 @@ def _latest_end(attempt: AttemptState, pace: Pace) -> Seconds | None:
     return alone if attempt.lease_until is None else max(attempt.ended_at, min(alone, attempt.lease_until))
 
 
+def launch_least(pace: Pace) -> Seconds:
+    """A boot at its longest, and what a lease lasts at least: money for less is not worth a launch."""
+    return pace.boot_deadline + pace.lease_least
+
+
 def grant(
     run: RunState,
     offer: Offer,
@@ -136,11 +142,20 @@ def grant(
     rate = worst_price(offer, bid(offer, run.job.resources))
     left -= round(max(0.0, anyhow) * disks / 3600)  # the disks, for as long as a machine beside may live
     seconds = _lasts(left, rate, disks, max(0.0, anyhow), pace.lease_cap)
-    if seconds < pace.lease_least:
-        return NoLease("the budget for this run is used up")
+    least = pace.lease_least if besides is not None else launch_least(pace)
+    if seconds < least:
+        return NoLease("the budget for this run is used up" + (_rest(left, rate, least) if besides is None else ""))
     until = min(until, now + seconds)
     own = until - now
     return Lease(until, round((own * rate + max(0.0, own - anyhow) * disks) / 3600))
+
+
+def _rest(left: Micros, rate: Micros, least: Seconds) -> str:
+    """Why what is left is not enough for one more machine: it would be over before it had done anything."""
+    if left <= 0:
+        return ""
+    needs = format_money(round(rate * least / 3600))
+    return f": {format_money(left)} of it are left, and {format_duration(least)} of a machine may come to {needs}"
 
 
 def _lasts(left: Micros, rate: Micros, disks: Micros, paid: Seconds, cap: Seconds) -> Seconds:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from fleet.core.allowed import bid
 from fleet.core.budget.books import Books
 from fleet.core.budget.caps import Cap, caps_of
-from fleet.core.leases import Lease, worst_price
-from fleet.core.pace import Pace, pace_of
+from fleet.core.leases import Lease, launch_least, worst_price
+from fleet.core.pace import pace_of
 from fleet.core.state import FleetState, RunState
 from fleet.model.base import Micros, Seconds
 from fleet.model.calendar import Span
@@ -71,11 +71,6 @@ class Reach:
     until: Seconds
     cap: Cap
     period: Span
-
-
-def launch_least(pace: Pace) -> Seconds:
-    """A boot at its longest, and what a lease lasts at least."""
-    return pace.boot_deadline + pace.lease_least
 
 
 def within(ask: Ask, lease: Lease) -> Lease | Later:

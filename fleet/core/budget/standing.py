@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from fleet.core.allowed import bid
 from fleet.core.budget.books import Books, counted, pace_for
 from fleet.core.budget.caps import Cap, fleet_caps, own_caps
-from fleet.core.budget.reaching import launch_least
 from fleet.core.costs import attempt_cost_in, run_cost, run_cost_in, volume_rate
-from fleet.core.leases import committed, dearest, ends_by, worst_price
+from fleet.core.leases import committed, dearest, ends_by, launch_least, worst_price
 from fleet.core.state import FleetState, RunState
 from fleet.model.base import Micros, Seconds
 from fleet.model.calendar import Span, day_of
@@ -139,6 +138,6 @@ def _least(state: FleetState, cap: Cap) -> Micros:
         newest = run.newest if run.ended_at is None else None
         if newest is not None and newest.offers:
             offer, pace = newest.offer or dearest(newest.offers, run.job.resources), pace_for(run)
-            least = pace.lease_least if run.live_attempts or cap.scope == "run" else launch_least(pace)
+            least = pace.lease_least if run.live_attempts else launch_least(pace)
             needs.append(round(worst_price(offer, bid(offer, run.job.resources)) * least / 3600))
     return min(needs, default=0)

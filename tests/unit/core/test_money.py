@@ -191,7 +191,24 @@ def test_a_launch_that_nobody_ever_heard_of_counts_in_the_budget_as_long_as_its_
 
 def test_what_is_spent_is_spent() -> None:
     poor = run(attempt(ended_at=7200.0, ended_by="fleet", phase="gone"), budget={"run": "$0.62"})
-    assert grant(poor, offer(), 7200.0, CLOUD, {"sim": PER_SECOND}, 80_000) == NoLease("the budget for this run is used up")
+    nothing_more = NoLease(
+        "the budget for this run is used up: $0.0200 of it are left, and 20m00s of a machine may come to $0.30"
+    )
+    assert grant(poor, offer(), 7200.0, CLOUD, {"sim": PER_SECOND}, 80_000) == nothing_more
+
+
+def test_a_machine_is_launched_only_if_the_budget_pays_for_a_boot_and_a_while_after_it_but_lives_on_for_less() -> None:
+    """A row of machines that end before they have done anything costs what a training could have had."""
+    enough = CLOUD.boot_deadline + CLOUD.lease_least
+    cents = round(900_000 * enough / 3600)
+    pays = grant(run(budget={"run": cents}), offer(), 0.0, CLOUD, {}, 0)
+    assert isinstance(pays, Lease)
+    assert pays.until == pytest.approx(enough)
+    assert isinstance(grant(run(budget={"run": cents - 10_000}), offer(), 0.0, CLOUD, {}, 0), NoLease)
+    lives = attempt(lease_until=600.0)
+    renewed = grant(run(lives, budget={"run": cents // 2}), offer(), 0.0, CLOUD, {}, 0, besides=1)
+    assert isinstance(renewed, Lease)
+    assert renewed.until == pytest.approx(enough / 2, rel=0.02)
 
 
 steps = st.lists(
