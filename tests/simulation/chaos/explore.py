@@ -156,11 +156,9 @@ class Explorer:
         for laptop in world.laptops:
             laptop.cut_off_until = laptop.asleep_until = 0.0
         self.somebody_watches()
-        budget = self.user.state.budget
-        if budget is not None and budget.day is not None and budget.day < 3_000_000 * self.most:
-            self.user.record(
-                [BudgetSet(at=world.clock(), day=3_000_000 * self.most, month=None, time_zone=budget.time_zone)]
-            )
+        budget, enough = self.user.state.budget, 3_000_000 * self.most
+        if budget is not None and budget.day is not None and budget.day < enough:
+            self.user.record([BudgetSet(at=world.clock(), day=enough, month=None, time_zone=budget.time_zone)])
         until = world.clock() + HEALING_HOURS * 3600
         while world.clock() < until and not world.laws.violations:
             world.live(3600)
